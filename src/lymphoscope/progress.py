@@ -1,0 +1,38 @@
+"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def tracked(items: Iterable[T], what: str, total: int, done: int = 0) -> Iterator[T]:
+    """Yield the items, showing on standard error how far `what` has come out of `total`.
+
+    `done` counts what an earlier run had finished. Elsewhere than on a terminal: a line every ten seconds at most.
+    """
+    return _bar(items, what, total, done) if sys.stderr.isatty() else _lines(items, what, total, done)
+
+
+def _bar(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total, completed=done)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def _lines(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
+    last = time.monotonic()
+    for count, item in enumerate(items, start=done + 1):
+        yield item
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"{what}: {count} of {total}", file=sys.stderr, flush=True)
