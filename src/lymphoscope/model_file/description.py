@@ -1,0 +1,107 @@
+"""`model.json`: all that inference must know of a trained model; nothing is guessed."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lymphoscope.data.fit import Fit
+
+FORMAT_VERSION = 1
+
+Stream = Literal["raw", "crop", "erase"]
+Triple = tuple[float, float, float]
+
+
+class _Frozen(BaseModel):
+    """Unknown keys are refused by name, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Architecture(_Frozen):
+    """The network: a backbone and one of two heads (METHOD.md, Network).
+
+    `attention` is the paper's head (bilinear attention pooling over `num_maps` maps, Eq. 1); `linear` is the plain
+    backbone with global average pooling, the paper's "without".
+    """
+
+    backbone: str
+    head: Literal["attention", "linear"] = "attention"
+    num_maps: int = Field(default=32, ge=1)
+    bias: bool = True
+    signed_sqrt: bool = True
+    l2: bool = True
+    scale: float = 100.0
+
+
+class Preprocessing(_Frozen):
+    """From the pixels of a file to the network: how a cell is fitted to `size` pixels and normalised.
+
+    `mean` and `std` are those of RGB scaled to 0-1. `crop` is the side of the centre crop in pixels of the file.
+    """
+
+    fit: Literal["center_crop", "resize"]
+    crop: int = 300
+    size: int = 300
+    mean: Triple
+    std: Triple
+
+    def as_fit(self) -> Fit:
+        """The geometry alone, as the reading of images takes it."""
+        return Fit(mode=self.fit, crop=self.crop, size=self.size)
+
+
+class TestTime(_Frozen):
+    """What is done at test time (Eq. 2-5, Algorithm 1); deterministic always.
+
+    Thresholds are fractions of the map's range, `crop_padding` a fraction of the image's side.
+    """
+
+    __test__ = False  # pytest takes a class of this name for a test
+
+    map: Literal["mean", "max_energy"] = "mean"
+    crop_threshold: float = 0.5
+    crop_padding: float = 0.0
+    erase_threshold: float = 0.5
+    fill: Literal["mean", "black"] = "mean"
+    streams: tuple[Stream, ...] = ("raw", "crop", "erase")
+    decision: Literal["vote", "mean"] = "vote"
+
+
+class Thresholds(_Frozen):
+    """When a person must look: agreement of the streams, or the score of the predicted class, below these.
+
+    With two classes a score below 0.5 means that vote and mean softmax name different classes.
+    """
+
+    minimum_agreement: float = 1.0
+    minimum_score: float = 0.5
+
+
+class Description(_Frozen):
+    """The content of `model.json`."""
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    architecture: Architecture
+    classes: tuple[str, ...] = Field(min_length=2)
+    blast_class: str
+    preprocessing: Preprocessing
+    test_time: TestTime = TestTime()
+    thresholds: Thresholds = Thresholds()
+    calibration: None = None
+    limits: str | None = None
+    attribution: str | None = None
+    trained_on: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    weights_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _blast_is_a_class(self) -> Self:
+        if self.blast_class not in self.classes:
+            raise ValueError(
+                f"blast_class {self.blast_class!r} is not one of the classes {list(self.classes)}"
+            )
+        return self

@@ -1,0 +1,113 @@
+"""A trained model on disk: a folder with `weights.safetensors` and `model.json`. No pickle is ever loaded."""
+
+import json
+import os
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.files import sha256_of, write_text, written_beside
+from lymphoscope.model_file.description import FORMAT_VERSION, Description
+from lymphoscope.model_file.network import build_network
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "model.json"
+
+
+def save_model(network: "nn.Module", description: Description, folder: Path) -> Description:
+    """Write a network and its description; return the description with the hash of its weights.
+
+    The weights come first and `model.json` last, so a folder that has one is whole.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_beside(folder / WEIGHTS) as beside:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}, beside)
+    described = description.model_copy(update={"weights_sha256": sha256_of(folder / WEIGHTS)})
+    write_text(folder / DESCRIPTION, described.model_dump_json(indent=2) + "\n")
+    return described
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether a path is a folder that says it is a model."""
+    return (folder / DESCRIPTION).is_file()
+
+
+def load_description(folder: Path) -> Description:
+    """Read `model.json`. Raises LymphoscopeError where it is missing, broken or of a newer format."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise LymphoscopeError(
+            f"{folder} is no model: it has no {DESCRIPTION}. A run keeps its model in RUN/model."
+        )
+    content = _read_json(path)
+    version = content.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise LymphoscopeError(
+            f"{path} is of format {version}, this Lymphoscope reads up to {FORMAT_VERSION}: install a newer one"
+        )
+    try:
+        return Description.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise LymphoscopeError(
+            f"{path}: {where}: {first['msg']}. Take the folder anew from its run."
+        ) from error
+
+
+def load_network(folder: Path) -> "tuple[nn.Module, Description]":
+    """Read a model: the network in evaluation mode, on the CPU, in float32, and its description.
+
+    Raises LymphoscopeError where the weights are missing, changed since they were written, or of another network.
+    """
+    description = load_description(folder)
+    network = build_network(description.architecture, len(description.classes))
+    weights = _read_weights(folder / WEIGHTS, description.weights_sha256)
+    state = {
+        name: tensor.to(network.state_dict()[name].dtype)
+        for name, tensor in weights.items()
+        if name in network.state_dict()
+    }
+    if state.keys() != network.state_dict().keys() or len(state) != len(weights):
+        raise LymphoscopeError(f"{folder / WEIGHTS} does not fit the network that {DESCRIPTION} describes")
+    network.load_state_dict(state)
+    return network.eval(), description
+
+
+def demonstration_model() -> Path:
+    """The folder of the small model that ships inside the package; read its `limits` before its results."""
+    return Path(os.fspath(resources.files("lymphoscope.model_file"))) / "demonstration"
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise LymphoscopeError(f"{path} is not JSON ({error}): take the folder anew from its run") from error
+    if not isinstance(content, dict):
+        raise LymphoscopeError(f"{path} does not hold a JSON object: take the folder anew from its run")
+    return content
+
+
+def _read_weights(path: Path, expected_sha256: str) -> "dict[str, Tensor]":
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise LymphoscopeError(f"{path} is missing: take the model folder anew from its run")
+    if expected_sha256 and sha256_of(path) != expected_sha256:
+        raise LymphoscopeError(
+            f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): copy it anew"
+        )
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise LymphoscopeError(f"{path} is not a safetensors file ({error}): copy it anew") from error
