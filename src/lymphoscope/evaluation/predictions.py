@@ -1,0 +1,145 @@
+"""The predictions table, the joint between inference and all that judges it (DESIGN.md, Predictions)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.files import written_beside
+
+STREAMS = ("raw", "crop", "erase")
+BOX = ("box_top", "box_left", "box_bottom", "box_right")
+_IDENTITY = ("path", "subject", "slide", "label", "predicted")
+_VOTES = tuple(f"{stream}_vote" for stream in STREAMS)
+_TEXT = (*_IDENTITY, *_VOTES, "refer_reason", "error")
+_SCORE = "score_"
+
+
+def columns(classes: Sequence[str]) -> list[str]:
+    """The columns of a predictions table over these classes, in the order of DESIGN.md.
+
+    Raises LymphoscopeError when a class is named twice or takes another column's name, as `vote` would.
+    """
+    probabilities = [f"{kind}_{name}" for kind in ("score", *STREAMS) for name in classes]
+    names = [*_IDENTITY, *probabilities, *_VOTES, "agreement", *BOX, "refer", "refer_reason", "error"]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise LymphoscopeError(f"classes {', '.join(classes)}: column {twice[0]} would stand twice, rename the class")
+    return names
+
+
+def classes_of(table: pd.DataFrame) -> list[str]:
+    """The classes that the table scores, in the model's order: its `score_<class>` columns.
+
+    Raises LymphoscopeError when there are fewer than two.
+    """
+    classes = [str(name).removeprefix(_SCORE) for name in table.columns if str(name).startswith(_SCORE)]
+    if len(classes) < 2:
+        raise LymphoscopeError(f"predictions: {len(classes)} score_<class> columns, at least two classes are needed")
+    return classes
+
+
+def as_predictions(rows: Iterable[Mapping[str, Any]] | pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Rows -> a table with every column of `columns(classes)` in order and in its type; extra columns follow.
+
+    A row need only hold what is known: text and boxes that are absent are None, numbers NaN. Text is str, box pixels
+    Int64, `agreement` and probabilities float64 in 0-1, `refer` bool (True where not said: when in doubt, a person
+    looks). `refer_reason` is a short fixed phrase, several joined by "; ", so that reasons can be counted.
+    """
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    names = columns(classes)
+    extra = [name for name in table.columns if name not in names]
+    table = table.reindex(columns=[*names, *extra]).reset_index(drop=True)
+    return table.assign(**{name: _typed(table[name], name) for name in names})
+
+
+def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
+    """Raise LymphoscopeError, one line, for a table without rows, with a column missing, or voting for no class.
+
+    `label` may be a class that the model does not know: only evaluation needs it to be one.
+    """
+    if table.empty:
+        raise LymphoscopeError(f"{where}: the table of predictions has no rows")
+    classes = classes_of(table)
+    missing = [name for name in columns(classes) if name not in table.columns]
+    if missing:
+        raise LymphoscopeError(f"{where}: column {missing[0]} is missing ({len(missing)} in all)")
+    for name in ("predicted", *_VOTES):
+        unknown = sorted(set(table[name].dropna()) - set(classes))
+        if unknown:
+            raise LymphoscopeError(f"{where}: {name} holds {unknown[0]!r}, the classes are {', '.join(classes)}")
+    unscored = table["predicted"].notna() & table[[f"{_SCORE}{name}" for name in classes]].isna().any(axis=1)
+    if unscored.any():
+        raise LymphoscopeError(f"{where}: {table['path'][unscored].iloc[0]} has a prediction but lacks a score")
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read a predictions table from CSV or Parquet, by suffix, checked and in the types of `as_predictions`.
+
+    Raises LymphoscopeError when the file is missing, is not such a table, or fails `check_predictions`.
+    """
+    table = _read(path)
+    if table.empty:
+        raise LymphoscopeError(f"{path}: the table of predictions has no rows")
+    try:
+        table = as_predictions(table, classes_of(table)).loc[:, list(table.columns)]
+    except ValueError as error:
+        raise LymphoscopeError(f"{path}: a number was expected, {error}") from error
+    check_predictions(table, str(path))
+    return table.loc[:, [*columns(classes_of(table)), *_extra(table)]]
+
+
+def write_predictions(table: pd.DataFrame, path: Path) -> None:
+    """Write a predictions table as CSV or Parquet, by suffix, whole or not at all; floats keep every digit.
+
+    Raises LymphoscopeError for another suffix or a table that fails `check_predictions`.
+    """
+    check_predictions(table)
+    kind = _kind(path)
+    table = as_predictions(table, classes_of(table))
+    with written_beside(path) as beside:
+        if kind == ".csv":
+            table.to_csv(beside, index=False)
+        else:
+            table.to_parquet(beside, index=False)
+
+
+def _typed(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
+    if name in _TEXT:
+        text = column.astype(object)
+        return text.where(text.notna() & (text != ""), None)
+    if name in BOX:
+        return pd.to_numeric(column).astype("Int64")
+    if name == "refer":
+        return column.astype("boolean").fillna(value=True).astype(bool)
+    return pd.to_numeric(column).astype("float64")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    kind = _kind(path)
+    try:
+        if kind == ".parquet":
+            return pd.read_parquet(path)
+        # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
+        text: dict[str, type] = dict.fromkeys(_TEXT, str)
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    except FileNotFoundError:
+        raise LymphoscopeError(f"{path}: there is no such table of predictions") from None
+    except pd.errors.EmptyDataError:
+        raise LymphoscopeError(f"{path}: the table of predictions is empty") from None
+    except (ValueError, OSError) as error:
+        raise LymphoscopeError(f"{path}: not a table of predictions ({str(error).splitlines()[0]})") from error
+
+
+def _kind(path: Path) -> str:
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise LymphoscopeError(f"{path}: predictions are kept as .csv or .parquet, not {kind or 'without a suffix'}")
+    return kind
+
+
+def _extra(table: pd.DataFrame) -> list[str]:
+    names = columns(classes_of(table))
+    return [name for name in table.columns if name not in names]
