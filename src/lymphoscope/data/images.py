@@ -1,0 +1,136 @@
+"""A picture file -> 8-bit RGB pixels, or one line that says what is wrong with the file."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from lymphoscope.errors import LymphoscopeError
+
+Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 64_000_000
+"""Pixels of the largest picture that is decoded: a bomb stops here, a 60-megapixel camera field passes."""
+SMALLEST_SIDE = 16
+"""Pixels. A cell that is smaller shows nothing."""
+
+# Named one by one: Pillow would also try formats that start other programs (EPS), and importing them here
+# registers them before any thread asks for them.
+_FORMATS = (
+    BmpImagePlugin.BmpImageFile.format,
+    PngImagePlugin.PngImageFile.format,
+    JpegImagePlugin.JpegImageFile.format,
+    MpoImagePlugin.MpoImageFile.format,
+    TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    Jpeg2KImagePlugin.Jpeg2KImageFile.format,
+    GifImagePlugin.GifImageFile.format,
+    PpmImagePlugin.PpmImageFile.format,
+)
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+# What Pillow's decoders raise for broken bytes; UserWarning where a caller has made errors of warnings.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    UserWarning,
+)
+
+
+class UnreadableImage(LymphoscopeError):  # noqa: N818 - reads as what it is where it is caught
+    """A picture that cannot be used: `reason` is the fault in one line, `path` the file."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = Path(path)
+        self.reason = " ".join(reason.split())
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Read a picture as (H, W, 3) uint8 RGB; the first frame, orientation tags and colour profiles unapplied.
+
+    16-bit grey is divided by 257 and 16-bit RGB cut to its high byte, as the file's mode says, whatever the range
+    of the values; transparency is laid over black. Peak memory is about 8 bytes a pixel, never above
+    8 * `max_pixels`. Raises UnreadableImage: missing, empty, no picture, truncated, larger than `max_pixels`, a side
+    below 16 pixels, 32-bit samples (their range is not known).
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            _check_size(path, image.size, max_pixels)
+            return _to_rgb(path, image)
+    except _BOMBS as error:
+        raise UnreadableImage(path, f"more than {max_pixels} pixels, taken for a decompression bomb") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(path, "not an image in a format that is read here") from error
+    except _DECODER_ERRORS as error:
+        raise UnreadableImage(path, f"truncated or damaged: {error}") from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UnreadableImage(path, error.strerror or "cannot be opened") from error
+    except ValueError as error:
+        raise UnreadableImage(path, f"not a file name: {error}") from error
+    if not path.is_file():
+        raise UnreadableImage(path, "not a file")
+    if size == 0:
+        raise UnreadableImage(path, "empty file")
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        limit = f"more than {max_pixels} pixels, taken for a decompression bomb"
+        raise UnreadableImage(path, f"{width}x{height}: {limit}")
+    if min(size) < SMALLEST_SIDE:
+        raise UnreadableImage(path, f"{width}x{height}: smaller than {SMALLEST_SIDE} pixels on a side")
+
+
+def _to_rgb(path: Path, image: Image.Image) -> Pixels:
+    if image.mode.startswith("I;16"):
+        return _from_16_bit_grey(np.asarray(image))
+    if image.mode in ("I", "F"):
+        raise UnreadableImage(path, "32-bit samples, whose range is not known: save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        return _over_black(image.convert("RGBA"))
+    return np.array(image.convert("RGB"))
+
+
+def _from_16_bit_grey(grey: NDArray[np.uint16]) -> Pixels:
+    # 65535 / 255 = 257; half a step added so that it rounds.
+    eight = ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.repeat(eight[:, :, None], 3, axis=2)
+
+
+def _over_black(image: Image.Image) -> Pixels:
+    black = Image.new("RGB", image.size)
+    black.paste(image, mask=image.getchannel("A"))
+    return np.array(black)
