@@ -1,0 +1,136 @@
+"""`lymphoscope doctor`: what is installed, what the machine has, and whether the method works on it."""
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+
+import lymphoscope
+from lymphoscope.cli.words import Json
+from lymphoscope.errors import LymphoscopeError
+
+PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "pandas", "pillow", "pyarrow", "pydantic")
+SOME_FAILED = 3
+SEED = 0
+SIDE = 96
+"""Pixels of the synthetic pictures of the self-test."""
+# What a broken installation, driver or model file raises; anything else is a fault of ours and shows its traceback.
+FAULTS = (LymphoscopeError, ImportError, OSError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the self-test: whether it passed, and what was seen."""
+
+    part: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the doctor saw; `free_disk_gb` is by folder, `cuda` the names of the devices."""
+
+    versions: dict[str, str]
+    cpus: int
+    cuda: list[str]
+    free_disk_gb: dict[str, float]
+    checks: list[Check]
+
+
+def doctor(as_json: Json = False) -> None:
+    """Show versions, devices and free disk, and test that the method works here."""
+    cuda = _cuda_devices()
+    checks = self_test(["cpu", *(f"cuda:{index}" for index in range(len(cuda)))])
+    findings = Findings(_versions(), os.cpu_count() or 1, cuda, _free_disk_gb(), checks)
+    typer.echo(json.dumps(asdict(findings), indent=2) if as_json else _as_text(findings))
+    if not all(check.passed for check in checks):
+        raise typer.Exit(SOME_FAILED)
+
+
+def self_test(devices: list[str]) -> list[Check]:
+    """Run the method and the demonstration model on each device, on synthetic pictures."""
+    parts: dict[str, Callable[[str], str]] = {"method": _try_method, "demonstration model": _try_demonstration}
+    return [_checked(f"{part} on {device}", attempt, device) for part, attempt in parts.items() for device in devices]
+
+
+def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:
+    try:
+        return Check(part, True, attempt(device))
+    except FAULTS as fault:
+        return Check(part, False, " ".join(f"{type(fault).__name__}: {fault}".split()))
+
+
+def _try_method(device: str) -> str:
+    import torch
+
+    from lymphoscope.backbones import create_backbone
+    from lymphoscope.method import WTDFN, plurality_vote, predict_ternary
+
+    torch.manual_seed(SEED)
+    network = WTDFN(create_backbone("test_resnet"), num_classes=2, num_maps=4).eval().to(device)
+    images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(SEED)).to(device)
+    with torch.inference_mode():
+        found = predict_ternary(network, images)
+    sums = found.probabilities.float().sum(dim=2)  # (3, B)
+    if not torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+        raise LymphoscopeError(f"the streams' probabilities sum to {sums.tolist()}, not to 1")
+    if not torch.equal(plurality_vote(found.probabilities), found.labels):
+        raise LymphoscopeError("the prediction is not the plurality of the streams' votes")
+    return "three streams, finite and voted"
+
+
+def _try_demonstration(device: str) -> str:
+    import numpy as np
+
+    from lymphoscope.inference.torch_runtime import TorchRuntime
+    from lymphoscope.model_file import demonstration_model
+
+    runtime = TorchRuntime(demonstration_model(), device=device)
+    side = runtime.description.preprocessing.size
+    pixels = np.random.default_rng(SEED).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    scores = runtime.predict(pixels).scores  # (B, K)
+    if not np.allclose(scores.sum(axis=1), 1, atol=1e-3):
+        raise LymphoscopeError(f"the scores are {scores.tolist()}, rows that do not sum to 1")
+    return f"{runtime.description.name}: two synthetic pictures scored"
+
+
+def _versions() -> dict[str, str]:
+    ours = {"lymphoscope": lymphoscope.__version__, "python": platform.python_version()}
+    return ours | {name: _version_of(name) for name in PACKAGES}
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _cuda_devices() -> list[str]:
+    try:
+        import torch
+    except FAULTS:  # the self-test says why
+        return []
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def _free_disk_gb() -> dict[str, float]:
+    places = (Path.cwd(), Path(tempfile.gettempdir()))
+    return {str(place): round(shutil.disk_usage(place).free / 1e9, 1) for place in places}
+
+
+def _as_text(findings: Findings) -> str:
+    rows = list(findings.versions.items())
+    rows += [("processors", str(findings.cpus)), ("CUDA devices", ", ".join(findings.cuda) or "none")]
+    rows += [(f"free in {place}", f"{free} GB") for place, free in findings.free_disk_gb.items()]
+    rows += [(check.part, f"{'ok' if check.passed else 'FAILED'}: {check.detail}") for check in findings.checks]
+    wide = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows)

@@ -1,0 +1,85 @@
+"""The `lymphoscope` command: gathers the commands, and turns what a person can mend into one line."""
+
+import errno
+import sys
+from typing import Annotated
+
+import typer
+
+import lymphoscope
+from lymphoscope.cli import doctor
+from lymphoscope.errors import LymphoscopeError
+
+WRONG_WORDS = 2
+INTERRUPTED = 130
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+IN_THE_WAY = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EROFS)
+
+app = typer.Typer(
+    name="lymphoscope",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Tell lymphoblasts from other white cells in images of blood smears, and show what was looked at.
+
+    Research software, not a medical device.
+    """
+    if version:
+        typer.echo(f"lymphoscope {lymphoscope.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(WRONG_WORDS)
+
+
+def main() -> None:
+    """Run the command line and end the process: 0 done, 1 a fault of ours, 2 wrong words, 3 some inputs failed."""
+    sys.exit(run())
+
+
+def run(words: list[str] | None = None) -> int:
+    """Run the command line on `words` (those of the process by default); return the exit status.
+
+    What a person can mend becomes one line on standard error; anything else is raised on, with its traceback.
+    """
+    try:
+        status = app(args=words, prog_name="lymphoscope", standalone_mode=False)
+    except (LymphoscopeError, typer.TyperException) as error:
+        return _refuse(_one_line(error))
+    except OSError as error:
+        if error.errno not in (*FULL_DISK, *IN_THE_WAY):
+            raise
+        return _refuse(_of_the_disk(error))
+    if status == INTERRUPTED:
+        print("lymphoscope: interrupted", file=sys.stderr)
+    return status if isinstance(status, int) else 0
+
+
+def _refuse(line: str) -> int:
+    print(f"lymphoscope: error: {line}", file=sys.stderr)
+    return WRONG_WORDS
+
+
+def _one_line(error: LymphoscopeError | typer.TyperException) -> str:
+    if isinstance(error, LymphoscopeError):
+        return " ".join(str(error).split())
+    context = getattr(error, "ctx", None)
+    line = " ".join(error.format_message().split())
+    return f"{line} Try '{context.command_path} --help'." if context else line
+
+
+def _of_the_disk(error: OSError) -> str:
+    where = f" while writing {error.filename}" if error.filename else ""
+    if error.errno in FULL_DISK:
+        return f"no space left on device{where}: free some space or choose another --out"
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error)

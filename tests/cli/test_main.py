@@ -1,0 +1,149 @@
+"""The command as a person meets it: help, one line for what can be mended, a traceback for what cannot."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lymphoscope.cli import main
+from lymphoscope.errors import LymphoscopeError
+
+HEAVY = ("torch", "torchvision", "timm", "lightning", "pandas", "numpy", "PIL", "scipy", "sklearn", "matplotlib")
+
+
+def in_a_process(*words: str, before: str = "", after: str = "") -> subprocess.CompletedProcess[str]:
+    code = f"from lymphoscope.cli import main\n{before}\ntry: main.main()\nfinally:\n  {after or 'pass'}"
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+
+
+def with_command(body: str) -> subprocess.CompletedProcess[str]:
+    return in_a_process("extra", before=f"import typer\n@main.app.command('extra')\ndef extra() -> None: {body}")
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(**_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(main, "app", fail)
+
+
+def only_line(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1, captured.err
+    return captured.err.rstrip("\n")
+
+
+def test_help_says_first_what_it_is_and_what_it_is_not() -> None:
+    answer = in_a_process("--help")
+    assert answer.returncode == 0
+    assert "not a medical device" in " ".join(answer.stdout.split()[:45])
+    assert "Traceback" not in answer.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    answer = in_a_process("--help", after=f"import sys; print([name for name in {HEAVY} if name in sys.modules])")
+    assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_answers_before_a_person_waits() -> None:
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        in_a_process("--help")
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.5  # the fastest: what the code takes, whatever else the machine is doing
+
+
+def test_version_is_a_line() -> None:
+    answer = in_a_process("--version")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("lymphoscope ")
+    assert len(answer.stdout.splitlines()) == 1
+
+
+def test_no_words_show_the_help_and_are_wrong_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([]) == 2
+    assert "Usage: lymphoscope" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["docto"], "Did you mean 'doctor'?"),
+        (["doctor", "--jsn"], "--json"),
+        (["doctor", "more"], "lymphoscope doctor --help"),
+        (["--nonsense"], "lymphoscope --help"),
+    ],
+)
+def test_wrong_words_get_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(words) == 2
+    line = only_line(capsys)
+    assert line.startswith("lymphoscope: error: ")
+    assert says in line
+
+
+def test_our_errors_are_one_line_even_when_they_have_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, LymphoscopeError("cells.csv: no column path:\n  add one"))
+    assert main.run([]) == 2
+    assert only_line(capsys) == "lymphoscope: error: cells.csv: no column path: add one"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize(("name", "where"), [("model/weights", " while writing model/weights"), (None, "")])
+def test_a_full_disk_says_what_to_do(
+    number: int,
+    name: str | None,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    raising(monkeypatch, OSError(number, os.strerror(number), name) if name else OSError(number, "full"))
+    assert main.run([]) == 2
+    line = only_line(capsys)
+    assert line == f"lymphoscope: error: no space left on device{where}: free some space or choose another --out"
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EROFS])
+def test_files_that_are_in_the_way_are_named(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, OSError(number, os.strerror(number), "cells.csv"))
+    assert main.run([]) == 2
+    assert only_line(capsys) == f"lymphoscope: error: {os.strerror(number)}: cells.csv"
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "read error"), ValueError("ours"), RuntimeError("ours")])
+def test_a_fault_of_ours_is_not_hidden(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, fault)
+    with pytest.raises(type(fault)):
+        main.run([])
+
+
+def test_a_fault_of_ours_ends_with_its_traceback_and_1() -> None:
+    answer = with_command("1 / 0")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Traceback")
+    assert answer.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_an_interrupt_is_one_line_and_130() -> None:
+    answer = with_command("raise KeyboardInterrupt")
+    assert (answer.returncode, answer.stderr) == (130, "lymphoscope: interrupted\n")
+
+
+def test_a_command_that_says_3_ends_with_3() -> None:
+    answer = with_command("raise typer.Exit(3)")
+    assert (answer.returncode, answer.stderr) == (3, "")
+
+
+def test_a_missing_folder_of_a_real_command_is_named(tmp_path: Path) -> None:
+    answer = in_a_process("predict", str(tmp_path / "no-model"), "cell.png", "--out", str(tmp_path / "out.csv"))
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1

@@ -1,0 +1,162 @@
+"""The house rules that no other check holds: imports, public names, lengths, and what must not stand in a file."""
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lymphoscope
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "lymphoscope"
+FOLDERS = [path for path in sorted(SOURCE.iterdir()) if (path / "__init__.py").is_file()]
+MODULES = sorted(module.name for module in pkgutil.walk_packages(lymphoscope.__path__, "lymphoscope."))
+
+TORCH = ("torch", "torchvision", "timm", "lightning", "pytorch_lightning")
+MAY_IMPORT_TORCH = ("method", "backbones", "augment", "training", "inference.torch_runtime")
+LONGEST_FILE = 300
+LONGEST_OF_NINE_IN_TEN = 35
+LARGEST_FILE = 15 * 1024**2
+
+# In pieces, so that this file does not hold what it looks for.
+UNWANTED = re.compile(
+    "|".join(
+        re.escape("".join(pieces))
+        for pieces in [
+            ("py", "pi.org"),
+            ("python", "hosted.org"),
+            ("download.", "pytorch.org"),
+            ("npm", "js.org"),
+            ("anaconda", ".org"),
+            ("deb.", "debian.org"),
+            ("/wo", "rk/"),
+            ("/ro", "ot/"),
+            ("/ho", "me/"),
+            ("/Us", "ers/"),
+        ]
+    )
+)
+
+
+def shipped_files() -> Iterator[Path]:
+    for folder in ("src", "tests", "docs", "configs", "benchmarks", ".ci"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+    for pattern in ("*.md", "*.toml", "*.cff", "Makefile", "LICENSE", ".gitignore"):
+        yield from sorted(ROOT.glob(pattern))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    body = function.body[1:] if ast.get_docstring(function) and len(function.body) > 1 else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+def imported_names(tree: ast.Module) -> set[str]:
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lymphoscope")
+        for alias in node.names
+    }
+
+
+def defines(node: ast.stmt) -> bool:
+    if isinstance(node, ast.FunctionDef):
+        return node.name not in ("__getattr__", "__dir__")
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)] != ["__all__"]
+    return not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.If)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_lists_its_public_names_and_defines_nothing(folder: Path) -> None:
+    tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+    module = importlib.import_module(f"lymphoscope.{folder.name}")
+    listed = getattr(module, "__all__", [])
+    assert [node.lineno for node in tree.body if defines(node)] == []
+    assert ast.get_docstring(tree) not in (None, "...")
+    assert imported_names(tree) == set(listed)
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_public_name_is_there_and_says_what_it_is(folder: Path) -> None:
+    module = importlib.import_module(f"lymphoscope.{folder.name}")
+    for name in getattr(module, "__all__", []):
+        public = getattr(module, name)
+        assert not callable(public) or public.__doc__, name
+
+
+def test_the_package_offers_what_it_lists() -> None:
+    assert set(lymphoscope.__all__) <= set(dir(lymphoscope))
+    for name in lymphoscope.__all__:
+        assert getattr(lymphoscope, name)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = lymphoscope.no_such_name
+
+
+def test_torch_comes_only_with_what_computes() -> None:
+    light = [name for name in MODULES if not name.removeprefix("lymphoscope.").startswith(MAY_IMPORT_TORCH)]
+    code = f"""
+import importlib, json, sys
+bringers = dict()
+for name in {light}:
+    importlib.import_module(name)
+    for heavy in {TORCH}:
+        if heavy in sys.modules:
+            bringers.setdefault(heavy, name)
+print(json.dumps(bringers))
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert json.loads(answer.stdout) == {}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_is_one_room(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted(body_lines(function) for path in SOURCE.rglob("*.py") for function in functions(path))
+    assert statistics.median(lengths) <= 10
+    assert lengths[len(lengths) * 9 // 10] < LONGEST_OF_NINE_IN_TEN
+
+
+def test_no_error_is_caught_without_a_name() -> None:
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler):
+                caught = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)} if node.type else {""}
+                assert caught.isdisjoint({"", "Exception", "BaseException"}), f"{path}:{node.lineno}"
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    found = []
+    for path in shipped_files():
+        text = path.read_bytes().decode("utf-8", errors="ignore")
+        found += [f"{path.relative_to(ROOT)}: {match.group()}" for match in UNWANTED.finditer(text)]
+    assert found == []
+
+
+def test_no_file_is_large() -> None:
+    assert [path.name for path in shipped_files() if path.stat().st_size > LARGEST_FILE] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "src/lymphoscope/model_file/demonstration/README.md"])
+def test_a_reader_learns_that_it_is_no_medical_device(page: str) -> None:
+    assert "not a medical device" in " ".join((ROOT / page).read_text(encoding="utf-8").split()).lower()
