@@ -30,14 +30,14 @@ def columns(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def classes_of(table: pd.DataFrame) -> list[str]:
+def classes_of(table: pd.DataFrame, where: str = "predictions") -> list[str]:
     """The classes that the table scores, in the model's order: its `score_<class>` columns.
 
     Raises LymphoscopeError when there are fewer than two.
     """
     classes = [str(name).removeprefix(_SCORE) for name in table.columns if str(name).startswith(_SCORE)]
     if len(classes) < 2:
-        raise LymphoscopeError(f"predictions: {len(classes)} score_<class> columns, at least two classes are needed")
+        raise LymphoscopeError(f"{where}: {len(classes)} score_<class> columns, at least two classes are needed")
     return classes
 
 
@@ -62,7 +62,7 @@ def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
     """
     if table.empty:
         raise LymphoscopeError(f"{where}: the table of predictions has no rows")
-    classes = classes_of(table)
+    classes = classes_of(table, where)
     missing = [name for name in columns(classes) if name not in table.columns]
     if missing:
         raise LymphoscopeError(f"{where}: column {missing[0]} is missing ({len(missing)} in all)")
@@ -84,9 +84,9 @@ def read_predictions(path: Path) -> pd.DataFrame:
     if table.empty:
         raise LymphoscopeError(f"{path}: the table of predictions has no rows")
     try:
-        table = as_predictions(table, classes_of(table)).loc[:, list(table.columns)]
-    except ValueError as error:
-        raise LymphoscopeError(f"{path}: a number was expected, {error}") from error
+        table = as_predictions(table, classes_of(table, str(path))).loc[:, list(table.columns)]
+    except (TypeError, ValueError) as error:
+        raise LymphoscopeError(f"{path}: a value of the wrong kind, {error}") from error
     check_predictions(table, str(path))
     return table.loc[:, [*columns(classes_of(table)), *_extra(table)]]
 

@@ -1,0 +1,22 @@
+"""The constant classifiers: what guessing one class for every cell would score."""
+
+import numpy as np
+
+from lymphoscope.evaluation.metrics import Floats, Outcomes, measure
+
+
+def constant_outcomes(outcomes: Outcomes, kind: int) -> Outcomes:
+    """The same cells, every one called class `kind` with the same certainty."""
+    scores = np.zeros_like(outcomes.scores)
+    scores[:, kind] = 1.0
+    return Outcomes(outcomes.truth, np.full_like(outcomes.truth, kind), scores, outcomes.classes, outcomes.blast)
+
+
+def constant_scores(outcomes: Outcomes) -> dict[str, dict[str, float]]:
+    """Class name -> metric -> value of always guessing it, NaN where undefined; AUC is 0.5 by construction.
+
+    METHOD.md, Evaluation protocol: some of Table 3's rows are such classifiers, so they stand beside every result.
+    """
+    ones: Floats = np.ones((1, len(outcomes.truth)))
+    guesses = {name: constant_outcomes(outcomes, kind) for kind, name in enumerate(outcomes.classes)}
+    return {name: {m: float(v[0]) for m, v in measure(guess, ones).items()} for name, guess in guesses.items()}

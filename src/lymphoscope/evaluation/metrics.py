@@ -1,0 +1,132 @@
+"""The numbers of METHOD.md, Evaluation protocol, for many weightings of the cells at once.
+
+A bootstrap replicate is nothing but a weight for each cell, so the point estimate (all weights 1) and a thousand
+replicates are one computation: confusion matrices by a matrix product, AUC by sorted cumulative sums.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+METRICS = ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity")
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What was true and what was said of N cells, by class index.
+
+    truth (N,), predicted (N,), scores (N, K) in 0-1; `classes` are K names, `blast` the index of the blast class.
+    """
+
+    truth: Indices
+    predicted: Indices
+    scores: Floats
+    classes: tuple[str, ...]
+    blast: int
+
+    def at(self, rows: NDArray[Any]) -> Self:
+        """The outcomes of some rows, given as a mask or as indices."""
+        return type(self)(self.truth[rows], self.predicted[rows], self.scores[rows], self.classes, self.blast)
+
+
+def measure(outcomes: Outcomes, weights: Floats) -> dict[str, Floats]:
+    """Every metric of METRICS under weights (R, N) -> name: (R,), NaN where a class that it needs is absent.
+
+    Accuracy and weighted F1 as scikit-learn has them; sensitivity and specificity of the blast class against the rest.
+    """
+    matrices = confusions(outcomes, weights)
+    return {
+        "accuracy": accuracy(matrices),
+        "weighted_f1": weighted_f1(matrices),
+        "auc": auc(outcomes, weights),
+        "balanced_accuracy": balanced_accuracy(matrices),
+        "sensitivity": sensitivity(matrices, outcomes.blast),
+        "specificity": specificity(matrices, outcomes.blast),
+    }
+
+
+def confusions(outcomes: Outcomes, weights: Floats) -> Floats:
+    """Weights (R, N) -> confusion matrices (R, K, K), rows the truth, columns what was predicted."""
+    kinds = len(outcomes.classes)
+    cells = np.zeros((len(outcomes.truth), kinds * kinds))  # (N, K * K), one 1 in each row
+    cells[np.arange(len(cells)), outcomes.truth * kinds + outcomes.predicted] = 1
+    return (weights @ cells).reshape(-1, kinds, kinds)
+
+
+def accuracy(matrices: Floats) -> Floats:
+    """Fraction of the cells on the diagonal; (R, K, K) -> (R,)."""
+    return _ratio(_diagonal(matrices).sum(axis=-1), matrices.sum(axis=(-2, -1)))
+
+
+def weighted_f1(matrices: Floats) -> Floats:
+    """WF1S: the classes' F1 averaged by their true cells, scikit-learn's `f1_score(average="weighted")`."""
+    support, said = matrices.sum(axis=-1), matrices.sum(axis=-2)  # (R, K)
+    f1 = np.nan_to_num(_ratio(2 * _diagonal(matrices), support + said))
+    return _ratio((f1 * support).sum(axis=-1), support.sum(axis=-1))
+
+
+def balanced_accuracy(matrices: Floats) -> Floats:
+    """Mean over all K classes of the fraction found; NaN when a class has no cell."""
+    return np.asarray(_ratio(_diagonal(matrices), matrices.sum(axis=-1)).mean(axis=-1))
+
+
+def sensitivity(matrices: Floats, blast: int) -> Floats:
+    """Fraction of the blast class that was called blast."""
+    return _ratio(matrices[:, blast, blast], matrices[:, blast].sum(axis=-1))
+
+
+def specificity(matrices: Floats, blast: int) -> Floats:
+    """Fraction of the other cells that was not called blast, whichever of the other classes it was called."""
+    others = np.delete(matrices, blast, axis=-2)  # (R, K - 1, K)
+    return _ratio(np.delete(others, blast, axis=-1).sum(axis=(-2, -1)), others.sum(axis=(-2, -1)))
+
+
+def auc(outcomes: Outcomes, weights: Floats) -> Floats:
+    """Area under the ROC curve from the scores: of the blast class for two classes, else macro one-versus-rest."""
+    kinds = range(len(outcomes.classes)) if len(outcomes.classes) > 2 else (outcomes.blast,)
+    areas = [binary_auc(outcomes.truth == kind, outcomes.scores[:, kind], weights) for kind in kinds]
+    return np.asarray(np.mean(areas, axis=0))
+
+
+def binary_auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
+    """The chance that a positive scores above a negative, ties counting half; weights (R, N) -> (R,)."""
+    if len(scores) == 0:
+        return np.full(len(weights), np.nan)
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # first cell of each distinct score
+    ordered, is_positive = weights[:, order], positive[order]
+    ups = np.add.reduceat(ordered * is_positive, starts, axis=1)  # (R, distinct scores)
+    downs = np.add.reduceat(ordered * ~is_positive, starts, axis=1)
+    wins = (ups * (np.cumsum(downs, axis=1) - downs / 2)).sum(axis=1)
+    return _ratio(wins, ups.sum(axis=1) * downs.sum(axis=1))
+
+
+def relevant(metric: str, outcomes: Outcomes) -> NDArray[np.bool_]:
+    """Which cells (N,) a metric depends on: sensitivity on the blasts, specificity on the others, the rest on all."""
+    is_blast: NDArray[np.bool_] = outcomes.truth == outcomes.blast
+    return {"sensitivity": is_blast, "specificity": ~is_blast}.get(metric, np.ones_like(is_blast))
+
+
+def why_undefined(metric: str, outcomes: Outcomes) -> str | None:
+    """One line that says why a metric has no value on these cells, None when it has one."""
+    if len(outcomes.truth) == 0:
+        return "no cell has both a label and a prediction"
+    absent = [name for kind, name in enumerate(outcomes.classes) if not (outcomes.truth == kind).any()]
+    if metric in ("auc", "balanced_accuracy") and absent:
+        return f"no cell is labelled {absent[0]}"
+    if metric in ("sensitivity", "specificity") and not relevant(metric, outcomes).any():
+        return f"{'no' if metric == 'sensitivity' else 'every'} cell is labelled {outcomes.classes[outcomes.blast]}"
+    return None
+
+
+def _diagonal(matrices: Floats) -> Floats:
+    return np.diagonal(matrices, axis1=-2, axis2=-1)  # (R, K)
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    return np.asarray(np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0))

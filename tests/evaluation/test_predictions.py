@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import (
+    as_predictions,
+    check_predictions,
+    classes_of,
+    columns,
+    read_predictions,
+    write_predictions,
+)
+
+Maker = Callable[..., pd.DataFrame]
+
+
+def test_columns_stand_in_the_order_of_the_design() -> None:
+    assert " ".join(columns(["all", "hem"])) == (
+        "path subject slide label predicted score_all score_hem raw_all raw_hem crop_all crop_hem erase_all erase_hem "
+        "raw_vote crop_vote erase_vote agreement box_top box_left box_bottom box_right refer refer_reason error"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV"])
+def test_a_table_comes_back_as_it_was(predictions: Maker, tmp_path: Path, suffix: str) -> None:
+    failed = {"path": '/cells/=ü, "q".png', "error": "not an image", "subject": "NA", "slide": "007"}
+    known = predictions().assign(box_top=3, fold=1)
+    table = as_predictions([*known.to_dict("records"), failed], ["all", "hem"])
+    write_predictions(table, tmp_path / f"p{suffix}")
+    again = read_predictions(tmp_path / f"p{suffix}")
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+    assert list(again.columns) == [*columns(["all", "hem"]), "fold"]
+    assert again["subject"].iloc[-1] == "NA"
+    assert again["slide"].iloc[-1] == "007"
+    assert again["predicted"].iloc[-1] is None
+    assert pd.isna(again["box_top"].iloc[-1])
+    assert again["refer"].iloc[-1]  # not said: a person looks
+
+
+def test_classes_keep_the_order_of_the_model(predictions: Maker) -> None:
+    assert classes_of(predictions(classes=("z", "score_a", "m"))) == ["z", "score_a", "m"]
+
+
+def test_a_label_the_model_does_not_know_can_be_written(predictions: Maker, tmp_path: Path) -> None:
+    write_predictions(predictions().assign(label="basophil"), tmp_path / "p.csv")
+    assert set(read_predictions(tmp_path / "p.csv")["label"]) == {"basophil"}
+
+
+def broken(table: pd.DataFrame, how: str) -> pd.DataFrame:
+    return {
+        "column": table.drop(columns="crop_hem"),
+        "class": table.assign(crop_vote="Hem"),
+        "empty": table.iloc[:0],
+        "score": table.assign(score_all=float("nan")),
+        "classes": table.drop(columns="score_hem"),
+        "number": table.assign(raw_all="high"),
+        "box": table.assign(box_top=0.5),
+        "truth": table.assign(refer="perhaps"),
+    }[how]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("column", "column crop_hem is missing"),
+        ("class", "crop_vote holds 'Hem', the classes are all, hem"),
+        ("empty", "no rows"),
+        ("score", "/cells/0_0.png has a prediction but lacks a score"),
+        ("classes", "1 score_<class> columns"),
+        ("number", "a value of the wrong kind"),
+        ("box", "a value of the wrong kind"),
+        ("truth", "a value of the wrong kind"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_wrong_table_gets_one_line(predictions: Maker, tmp_path: Path, how: str, words: str, suffix: str) -> None:
+    path = tmp_path / f"p{suffix}"
+    table = broken(predictions(), how)
+    table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path, index=False)
+    with pytest.raises(LymphoscopeError, match=words) as caught:
+        read_predictions(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\x00 no table", b"PAR1"])
+def test_what_is_no_table_gets_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LymphoscopeError) as caught:
+        read_predictions(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "absent.parquet", "table.xlsx", "table"])
+def test_a_path_that_cannot_be_read_gets_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LymphoscopeError, match=r"no such table|kept as \.csv or \.parquet"):
+        read_predictions(tmp_path / name)
+
+
+@pytest.mark.parametrize("classes", [["all", "all"], ["all", "vote"]])
+def test_classes_that_clash_are_refused(classes: list[str]) -> None:
+    with pytest.raises(LymphoscopeError, match="would stand twice"):
+        columns(classes)
+
+
+def test_nothing_is_written_of_a_wrong_table(predictions: Maker, tmp_path: Path) -> None:
+    with pytest.raises(LymphoscopeError):
+        write_predictions(predictions().assign(predicted="neither"), tmp_path / "p.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_skipped_stream_is_no_fault(predictions: Maker) -> None:
+    check_predictions(predictions().assign(erase_vote=None, erase_all=float("nan"), erase_hem=float("nan")))
