@@ -8,16 +8,20 @@ import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import lymphoscope
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lymphoscope"
-FOLDERS = [path for path in sorted(SOURCE.iterdir()) if (path / "__init__.py").is_file()]
+FOLDERS = sorted(path.parent for path in SOURCE.glob("**/*/__init__.py"))
 MODULES = sorted(module.name for module in pkgutil.walk_packages(lymphoscope.__path__, "lymphoscope."))
 
 TORCH = ("torch", "torchvision", "timm", "lightning", "pytorch_lightning")
@@ -44,6 +48,10 @@ UNWANTED = re.compile(
         ]
     )
 )
+
+
+def dotted(folder: Path) -> str:
+    return ".".join(folder.relative_to(SOURCE.parent).parts)
 
 
 def shipped_files() -> Iterator[Path]:
@@ -83,10 +91,10 @@ def defines(node: ast.stmt) -> bool:
     return not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.If)
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", FOLDERS, ids=dotted)
 def test_a_folder_lists_its_public_names_and_defines_nothing(folder: Path) -> None:
     tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
-    module = importlib.import_module(f"lymphoscope.{folder.name}")
+    module = importlib.import_module(dotted(folder))
     listed = getattr(module, "__all__", [])
     assert [node.lineno for node in tree.body if defines(node)] == []
     assert ast.get_docstring(tree) not in (None, "...")
@@ -94,9 +102,9 @@ def test_a_folder_lists_its_public_names_and_defines_nothing(folder: Path) -> No
     assert len(listed) == len(set(listed))
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", FOLDERS, ids=dotted)
 def test_every_public_name_is_there_and_says_what_it_is(folder: Path) -> None:
-    module = importlib.import_module(f"lymphoscope.{folder.name}")
+    module = importlib.import_module(dotted(folder))
     for name in getattr(module, "__all__", []):
         public = getattr(module, name)
         assert not callable(public) or public.__doc__, name
@@ -160,3 +168,43 @@ def test_no_file_is_large() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md", "src/lymphoscope/model_file/demonstration/README.md"])
 def test_a_reader_learns_that_it_is_no_medical_device(page: str) -> None:
     assert "not a medical device" in " ".join((ROOT / page).read_text(encoding="utf-8").split()).lower()
+
+
+def declared_dependencies() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
+    return sorted(
+        {canonicalize_name(Requirement(line).name) for line in project["dependencies"] + extras} - {"lymphoscope"}
+    )
+
+
+def with_what_they_need(names: list[str]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        try:
+            needs = [Requirement(line) for line in requires(name) or []] if name not in seen else []
+        except PackageNotFoundError:  # of another platform
+            continue
+        seen.add(name)
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return seen
+
+
+def test_no_dependency_is_agpl_or_non_commercial() -> None:
+    refused = re.compile(r"\bAGPL|Affero|non-?commercial|BY-NC", re.IGNORECASE)
+    names = with_what_they_need(declared_dependencies())
+    assert {"torch", "numpy"} < names
+    for name in names:
+        about = metadata(name)
+        # the first line alone: some packages put whole licence texts of what they bundle into the field
+        stated = about.get("License", "").partition("\n")[0]
+        licence = [stated, about.get("License-Expression", ""), *about.get_all("Classifier", [])]
+        assert not refused.search(" ".join(licence)), name
+
+
+def test_every_dependency_stands_in_third_party() -> None:
+    page = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
+    listed = {canonicalize_name(name) for name in re.findall(r"^\| ([\w.-]+) \|", page, re.MULTILINE)}
+    assert set(declared_dependencies()) <= listed
