@@ -1,0 +1,103 @@
+"""`lymphoscope predict`: cells in, predictions out, as a file or as a table to read."""
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lymphoscope.cli.model_argument import (
+    Device,
+    ModelAndPaths,
+    ModelFolder,
+    Precision,
+    PrecisionOption,
+    Workers,
+    model_and_paths,
+    say_counts,
+)
+from lymphoscope.cli.words import Json
+
+if TYPE_CHECKING:
+    from lymphoscope.inference import Cell, Model
+
+HEADINGS = ("path", "predicted", "score", "agreement", "refer", "error")
+
+
+class Erase(StrEnum):
+    """When the third stream runs."""
+
+    always = "always"
+    on_disagreement = "on_disagreement"
+
+
+def predict(
+    paths: ModelAndPaths,
+    model: ModelFolder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write here, .csv or .parquet; a killed run goes on from there."),
+    ] = None,
+    runtime: Annotated[str, typer.Option("--runtime", help="The library that computes: torch.")] = "torch",
+    device: Device = "auto",
+    precision: PrecisionOption = Precision.float32,
+    erase: Annotated[
+        Erase,
+        typer.Option("--erase", help="on_disagreement saves time, changes no label, and gives fewer scores."),
+    ] = Erase.always,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Cells computed at once.")] = 32,
+    workers: Workers = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever an unfinished run left.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Classify cells: one row a cell, with scores, the three votes, the box, and when a person must look.
+
+    A file that cannot be read is a row with an error; the command then ends with status 3.
+    """
+    folder, named = model_and_paths(paths, model)
+    from lymphoscope.inference import check_out, find_cells, load, predict_cells
+
+    if out is not None:
+        check_out(out)
+    cells = find_cells(named)
+    loaded = load(folder, device=device, precision=precision.value, erase=erase.value, runtime=runtime)
+    if out is None:
+        _show(loaded, cells, batch_size, workers, as_json)
+        return
+    done = predict_cells(loaded, cells, out, batch_size=batch_size, workers=workers, resume=not fresh)
+    if as_json:
+        typer.echo(json.dumps({"rows": done.rows, "failed": done.failed, "out": str(done.out)}))
+    say_counts(done.rows, done.failed, done.out)
+
+
+def _show(model: "Model", cells: "list[Cell]", batch_size: int, workers: int | None, as_json: bool) -> None:
+    from lymphoscope.evaluation import columns
+    from lymphoscope.inference import predicted_rows
+
+    rows = list(predicted_rows(model.runtime, cells, batch_size=batch_size, workers=workers))
+    if as_json:
+        names = columns(model.description.classes)
+        typer.echo(json.dumps([{name: row.get(name) for name in names} for row in rows], indent=2))
+    else:
+        typer.echo(_as_text(rows))
+    say_counts(len(rows), sum("error" in row for row in rows), None)
+
+
+def _as_text(rows: list[dict[str, Any]]) -> str:
+    lines = [HEADINGS, *(_line(row) for row in rows)]
+    wide = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    return "\n".join("  ".join(map(str.ljust, line, wide)).rstrip() for line in lines)
+
+
+def _line(row: dict[str, Any]) -> tuple[str, ...]:
+    if "error" in row:
+        return _short(row["path"]), "", "", "", row["refer_reason"], row["error"]
+    score = row[f"score_{row['predicted']}"]
+    reason = row["refer_reason"] or "no"
+    return _short(row["path"]), row["predicted"], f"{score:.3f}", f"{row['agreement']:.2f}", reason, ""
+
+
+def _short(path: str) -> str:
+    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path

@@ -1,0 +1,70 @@
+"""A trained model in use: paths in, a table out."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import as_predictions
+from lymphoscope.inference.cells import find_cells
+from lymphoscope.inference.explain import Explanation, explained_cells
+from lymphoscope.inference.runtime import Runtime
+from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
+from lymphoscope.model_file import Description, demonstration_model
+
+Paths = str | Path | Sequence[str | Path]
+
+
+class Model:
+    """A model on a runtime. For more cells than a table in memory should hold, use `predict_manifest`."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    @property
+    def description(self) -> Description:
+        """What the model is: classes, preprocessing, thresholds, what it was trained on, its limits."""
+        return self.runtime.description
+
+    def predict(self, paths: Paths, *, batch_size: int = BATCH_SIZE, workers: int | None = None) -> pd.DataFrame:
+        """Classify the cells of files, folders and manifests: one row a cell, in their order (DESIGN, Predictions).
+
+        A file that cannot be read is a row with `error`. Raises LymphoscopeError for a path that is not there.
+        """
+        rows = predicted_rows(self.runtime, find_cells(_many(paths)), batch_size=batch_size, workers=workers)
+        return as_predictions(rows, self.description.classes)
+
+    def explain(self, paths: Paths) -> Iterator[Explanation]:
+        """Yield what the three streams saw of each cell, in their order; a file that can't be read has a row alone.
+
+        Raises LymphoscopeError for a path that is not there, and for a model without attention.
+        """
+        return explained_cells(self.runtime, find_cells(_many(paths)))
+
+
+def load(
+    folder: str | Path | None = None,
+    *,
+    device: str = "auto",
+    precision: Literal["32", "bf16"] = "32",
+    erase: Literal["always", "on_disagreement"] = "always",
+    runtime: str = "torch",
+) -> Model:
+    """Load a model folder, or without one the demonstration model that ships (read its `description.limits`).
+
+    `device` is auto, cpu, cuda, cuda:1, mps; `erase="on_disagreement"` skips the third stream where the first two
+    agree, which changes no label.
+    Raises LymphoscopeError for a folder that is no model, and for a device or runtime that is not there.
+    """
+    if runtime != "torch":
+        raise LymphoscopeError(f"no runtime {runtime!r}: this Lymphoscope has torch")
+    from lymphoscope.inference.torch_runtime import TorchRuntime
+
+    chosen = demonstration_model() if folder is None else Path(folder)
+    return Model(TorchRuntime(chosen, device=device, precision=precision, erase=erase))
+
+
+def _many(paths: Paths) -> Sequence[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else paths

@@ -1,0 +1,29 @@
+"""Files -> fitted cells, where a file that cannot be read is a result like any other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphoscope.data.fit import Fit, fit_image
+from lymphoscope.data.images import UnreadableImage, read_image
+
+
+@dataclass(frozen=True)
+class ReadCell:
+    """A cell as read: its pixels (S, S, 3) RGB and the size of its file in pixels, or the reason why not."""
+
+    pixels: NDArray[np.uint8] | None
+    width: int = 0
+    height: int = 0
+    error: str | None = None
+
+
+def read_cell(path: str, fit: Fit) -> ReadCell:
+    """Read and fit one file; the full-size picture is let go before the next one is read."""
+    try:
+        picture = read_image(path)
+    except UnreadableImage as unreadable:
+        return ReadCell(None, error=unreadable.reason)
+    height, width = picture.shape[:2]
+    return ReadCell(fit_image(picture, fit), width, height)

@@ -1,0 +1,93 @@
+"""What a runtime gives for a batch -> rows of the predictions table (DESIGN, Predictions)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lymphoscope.data import to_file_pixels
+from lymphoscope.evaluation import BOX, STREAMS, columns
+from lymphoscope.inference.cells import Cell
+from lymphoscope.inference.read import ReadCell
+from lymphoscope.inference.referral import UNREADABLE, refer_reasons
+from lymphoscope.inference.runtime import StreamOutputs
+from lymphoscope.model_file import Description
+
+TEXT = frozenset(
+    {"path", "subject", "slide", "label", "predicted", "refer_reason", "error"}
+    | {f"{stream}_vote" for stream in STREAMS}
+)
+
+Row = dict[str, Any]
+"""A row of the predictions table; what is not known has no key."""
+
+
+def prediction_schema(classes: Sequence[str]) -> pa.Schema:
+    """Columns and types of the predictions over these classes. Raises LymphoscopeError as `columns` does."""
+    return pa.schema([(name, _type(name)) for name in columns(classes)])
+
+
+def prediction_rows(
+    cells: Sequence[Cell], read: Sequence[ReadCell], outputs: StreamOutputs | None, description: Description
+) -> list[Row]:
+    """One row a cell, in their order; `outputs` holds the readable ones alone, None where there is none of them."""
+    rows, place = [], 0
+    for cell, seen in zip(cells, read, strict=True):
+        row = {**cell._asdict(), "path": cell.printable_path}
+        if outputs is None or seen.pixels is None:
+            row |= {"refer": True, "refer_reason": UNREADABLE, "error": seen.error}
+        else:
+            row |= _predicted(outputs, place, description) | _box(outputs, place, seen, description)
+            place += 1
+        rows.append(row)
+    return rows
+
+
+def _type(name: str) -> pa.DataType:
+    if name in TEXT:
+        return pa.string()
+    if name in BOX:
+        return pa.int64()
+    return pa.bool_() if name == "refer" else pa.float64()
+
+
+def _predicted(outputs: StreamOutputs, place: int, description: Description) -> Row:
+    classes, label = description.classes, int(outputs.labels[place])
+    scores = _shortest(outputs.scores[place])
+    agreement = round(float(outputs.agreement[place]), 2)
+    reasons = refer_reasons(agreement, scores, label, description.thresholds)
+    return {
+        "predicted": classes[label],
+        **_by_class("score", scores, classes),
+        **_streams(outputs.probabilities[:, place], outputs.votes[:, place], classes),
+        "agreement": agreement,
+        "refer": bool(reasons),
+        "refer_reason": "; ".join(reasons) or None,
+    }
+
+
+def _streams(probabilities: NDArray[np.float32], votes: NDArray[np.int64], classes: Sequence[str]) -> Row:
+    row: Row = {}
+    for stream, values, vote in zip(STREAMS, probabilities, votes, strict=True):
+        if vote >= 0:
+            row |= {**_by_class(stream, _shortest(values), classes), f"{stream}_vote": classes[vote]}
+    return row
+
+
+def _by_class(name: str, values: Sequence[float], classes: Sequence[str]) -> Row:
+    return {f"{name}_{label}": value for label, value in zip(classes, values, strict=True)}
+
+
+def _shortest(values: NDArray[np.float32]) -> list[float]:
+    # 0.9 and not 0.8999999761581421: the shortest number that rounds to the same float32
+    return [float(str(value)) for value in values]
+
+
+def _box(outputs: StreamOutputs, place: int, seen: ReadCell, description: Description) -> Row:
+    if outputs.boxes is None:
+        return {}
+    fit = description.preprocessing.as_fit()
+    box = to_file_pixels(outputs.boxes[place : place + 1], seen.width, seen.height, fit)[0]
+    return dict(zip(BOX, box.tolist(), strict=True))
