@@ -85,7 +85,7 @@ class Description(_Frozen):
     name: str
     architecture: Architecture
     classes: tuple[str, ...] = Field(min_length=2)
-    blast_class: str
+    blast_class: str | None
     preprocessing: Preprocessing
     test_time: TestTime = TestTime()
     thresholds: Thresholds = Thresholds()
@@ -100,8 +100,6 @@ class Description(_Frozen):
 
     @model_validator(mode="after")
     def _blast_is_a_class(self) -> Self:
-        if self.blast_class not in self.classes:
-            raise ValueError(
-                f"blast_class {self.blast_class!r} is not one of the classes {list(self.classes)}"
-            )
+        if self.blast_class is not None and self.blast_class not in self.classes:
+            raise ValueError(f"blast_class {self.blast_class!r} is not one of the classes {list(self.classes)}")
         return self

@@ -44,9 +44,7 @@ def load_description(folder: Path) -> Description:
     """Read `model.json`. Raises LymphoscopeError where it is missing, broken or of a newer format."""
     path = folder / DESCRIPTION
     if not path.is_file():
-        raise LymphoscopeError(
-            f"{folder} is no model: it has no {DESCRIPTION}. A run keeps its model in RUN/model."
-        )
+        raise LymphoscopeError(f"{folder} is no model: it has no {DESCRIPTION}. A run keeps its model in RUN/model.")
     content = _read_json(path)
     version = content.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
@@ -58,9 +56,7 @@ def load_description(folder: Path) -> Description:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise LymphoscopeError(
-            f"{path}: {where}: {first['msg']}. Take the folder anew from its run."
-        ) from error
+        raise LymphoscopeError(f"{path}: {where}: {first['msg']}. Take the folder anew from its run.") from error
 
 
 def load_network(folder: Path) -> "tuple[nn.Module, Description]":
@@ -71,14 +67,12 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
     description = load_description(folder)
     network = build_network(description.architecture, len(description.classes))
     weights = _read_weights(folder / WEIGHTS, description.weights_sha256)
-    state = {
-        name: tensor.to(network.state_dict()[name].dtype)
-        for name, tensor in weights.items()
-        if name in network.state_dict()
-    }
-    if state.keys() != network.state_dict().keys() or len(state) != len(weights):
-        raise LymphoscopeError(f"{folder / WEIGHTS} does not fit the network that {DESCRIPTION} describes")
-    network.load_state_dict(state)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise LymphoscopeError(
+            f"{folder / WEIGHTS} does not fit the network of {DESCRIPTION}: take the folder anew from its run"
+        ) from error
     return network.eval(), description
 
 
@@ -104,9 +98,7 @@ def _read_weights(path: Path, expected_sha256: str) -> "dict[str, Tensor]":
     if not path.is_file():
         raise LymphoscopeError(f"{path} is missing: take the model folder anew from its run")
     if expected_sha256 and sha256_of(path) != expected_sha256:
-        raise LymphoscopeError(
-            f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): copy it anew"
-        )
+        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): copy it anew")
     try:
         return load_file(path)
     except SafetensorError as error:

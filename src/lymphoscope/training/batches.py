@@ -1,0 +1,156 @@
+"""Cells -> batches. Every random draw comes from (seed, epoch, position), whatever the number of workers."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lymphoscope.augment import BaseAugmentation
+from lymphoscope.data import CellImages, Fit, Manifest
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.training.recipe import Recipe
+
+Key = tuple[int, int, int]
+"""Epoch, position in the epoch, index of the cell."""
+
+
+@dataclass(frozen=True)
+class LabelledCells(Dataset[tuple[Tensor, int]]):
+    """The readable cells of one part of a split: key -> uint8 image (3, S, S), augmented in training, and class index.
+
+    `places` says where in `images` a cell is; `labels` and `subjects` follow it. `unreadable` are the faults of the
+    cells left out.
+    """
+
+    images: CellImages
+    places: list[int]
+    labels: list[int]
+    subjects: list[str | None]
+    unreadable: list[str]
+    augmentation: BaseAugmentation | None
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, int]:
+        epoch, position, index = key
+        pixels = self.images[self.places[index]].transpose(2, 0, 1)
+        image = torch.from_numpy(np.ascontiguousarray(pixels))  # (3, S, S)
+        if self.augmentation is not None:
+            image = self.augmentation.augment(image, (self.seed, epoch, position))
+        return image, self.labels[index]
+
+
+class EpochSampler(Sampler[Key]):
+    """The order of an epoch: all cells once shuffled, or as many drawn with weights; shared out among processes.
+
+    `weights` (N,) are the relative frequencies of the cells, None for each exactly once. `epoch` is set from outside.
+    """
+
+    def __init__(self, count: int, seed: int, weights: np.ndarray | None = None, *, shuffle: bool = True) -> None:
+        self.count, self.seed, self.weights, self.shuffle = count, seed, weights, shuffle
+        self.epoch, self.rank, self.world = 0, 0, 1
+
+    def __len__(self) -> int:
+        return -(-self.count // self.world)
+
+    def __iter__(self) -> Iterator[Key]:
+        order = self._order()
+        padded = np.resize(order, len(self) * self.world)  # every process takes as many steps
+        for position in range(self.rank, len(padded), self.world):
+            yield self.epoch, position, int(padded[position])
+
+    def _order(self) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(self.count)
+        generator = np.random.default_rng((self.seed, self.epoch))
+        if self.weights is None:
+            return generator.permutation(self.count)
+        return generator.choice(self.count, self.count, p=self.weights / self.weights.sum())
+
+
+def resolved_fit(recipe: Recipe, manifest: Manifest) -> Fit:
+    """The geometry of a recipe for a source: `auto` is the centre crop for C-NMC and a resize otherwise."""
+    mode = recipe.data.fit
+    if mode == "auto":
+        mode = "center_crop" if manifest.source == "cnmc" else "resize"
+    return Fit(mode=mode, crop=recipe.data.crop, size=recipe.data.size)
+
+
+def labelled_cells(
+    manifest: Manifest, part: Literal["train", "validation"], classes: Sequence[str], recipe: Recipe, fit: Fit
+) -> LabelledCells:
+    """Decode the cells of a part once, in parallel, and leave out what cannot be read; training cells are augmented.
+
+    Raises LymphoscopeError for a part without cells and a class without a readable image.
+    """
+    table = manifest.table[manifest.table["split"] == part]
+    images = CellImages(table["path"].tolist(), fit, int(recipe.data.cache_gb * 2**30)).preload()
+    places = [place for place in range(len(images)) if place not in images.errors]
+    labels = [list(classes).index(table["label"].iloc[place]) for place in places]
+    _check_classes(part, [name for number, name in enumerate(classes) if number not in set(labels)], places)
+    return LabelledCells(
+        images,
+        places,
+        labels,
+        [table["subject"].iloc[place] for place in places],
+        [f"{images.paths[place]}: {reason}" for place, reason in images.errors.items()],
+        BaseAugmentation(recipe.augmentation) if part == "train" else None,
+        recipe.seed,
+    )
+
+
+def _check_classes(part: str, absent: list[str], places: list[int]) -> None:
+    if not places:
+        raise LymphoscopeError(f"the split has no readable {part} cells: raise split.{part} or bring more subjects")
+    if absent and part == "train":
+        raise LymphoscopeError(f"class {absent[0]} has no readable image in training: bring some, or drop the class")
+
+
+def sampling_weights(how: str, labels: Sequence[int], subjects: Sequence[str | None]) -> np.ndarray | None:
+    """Relative frequencies (N,) that make classes, or the subjects within each class too, equally likely."""
+    if how == "shuffle":
+        return None
+    weights = 1.0 / _counts(list(labels))
+    if how == "subject":
+        pairs = list(zip(labels, subjects, strict=True))
+        subjects_of_class = {label: len({pair for pair in pairs if pair[0] == label}) for label in set(labels)}
+        weights = 1.0 / _counts(pairs) / np.array([subjects_of_class[label] for label in labels])
+    return weights
+
+
+def _counts(keys: list) -> np.ndarray:
+    tally: dict = {}
+    for key in keys:
+        tally[key] = tally.get(key, 0) + 1
+    return np.array([tally[key] for key in keys], dtype=float)
+
+
+def batches(cells: LabelledCells, sampler: EpochSampler, recipe: Recipe, *, train: bool) -> DataLoader:
+    """A loader of (images (B, 3, S, S) uint8, labels (B,)).
+
+    Training drops an incomplete last batch where there is another, since batch norm wants more than one image.
+    """
+    workers = _workers(recipe.data.workers)
+    size = recipe.optimisation.batch_size
+    return DataLoader(
+        cells,
+        batch_size=size if train else max(size, 32),
+        sampler=sampler,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        drop_last=train and len(sampler) > size,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _workers(wanted: int | str) -> int:
+    """On a small machine the network's own threads need the cores more than the loader does."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (0 if cores <= 2 else min(8, cores - 1)) if wanted == "auto" else int(wanted)

@@ -1,0 +1,79 @@
+"""Ranger: RAdam + Lookahead + gradient centralisation (section 3.1), descending from its first step."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import RAdam
+
+
+class Ranger(RAdam):
+    """RAdam (Liu et al., 2020) with Lookahead (Zhang et al., 2019) and gradient centralisation (Yong et al., 2020).
+
+    Every `k` steps the slow weights move by `alpha` towards the fast ones, which then start again from there. The slow
+    weights begin as the weights before the first step and live in the optimiser's state, so a resumed run goes on
+    as if it had not stopped. Weight decay is decoupled (AdamW's).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        lr: float = 0.01,
+        *,
+        k: int = 6,
+        alpha: float = 0.5,
+        betas: tuple[float, float] = (0.95, 0.999),
+        eps: float = 1e-5,
+        weight_decay: float = 1e-4,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, decoupled_weight_decay=True)
+        self.k, self.alpha = k, alpha
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Take one step; the closure, if any, is called once, before it."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        trained = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        centralize_gradients(trained)
+        slow = [self._slow(p) for p in trained]
+        super().step()
+        self._look_ahead(trained, slow)
+        return loss
+
+    def _slow(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "slow" not in state:
+            # Before RAdam's own lazy state: it is made only where the state is empty.
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+            state["slow"] = parameter.detach().clone()
+        slow: Tensor = state["slow"]
+        return slow
+
+    @torch.no_grad()
+    def _look_ahead(self, trained: list[Tensor], slow: list[Tensor]) -> None:
+        due = [(p, s) for p, s in zip(trained, slow, strict=True) if int(self.state[p]["step"]) % self.k == 0]
+        if due:
+            fast, kept = (list(side) for side in zip(*due, strict=True))
+            torch._foreach_lerp_(kept, fast, self.alpha)
+            torch._foreach_copy_(fast, kept)
+
+
+@torch.no_grad()
+def centralize_gradients(parameters: Iterable[Tensor]) -> None:
+    """Subtract from the gradient of each convolution and linear weight its mean over all but the output dimension.
+
+    Yong et al. (2020), Eq. 1. Vectors (biases, batch norm) stay as they are.
+    """
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is not None and gradient.ndim > 1:
+            gradient -= gradient.mean(dim=tuple(range(1, gradient.ndim)), keepdim=True)

@@ -1,0 +1,149 @@
+"""A recipe: every choice of a training, by name, with METHOD.md's reading as the default."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lymphoscope.augment import BaseAugmentationSettings
+from lymphoscope.model_file import Architecture, TestTime
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Triple = tuple[float, float, float]
+Range = tuple[Fraction, Fraction]
+
+
+class _Section(BaseModel):
+    """Unknown keys are refused by name, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelRecipe(_Section):
+    """Which network, and from which weights it starts.
+
+    `initial_weights` is a Lymphoscope model folder whose backbone and attention are taken over; `pretrained` takes
+    timm's ImageNet weights. `maps` is M (Table 4); the three normalisations follow bilinear attention pooling.
+    """
+
+    backbone: str = "seresnext50_32x4d"
+    maps: int = Field(default=32, ge=1)
+    bias: bool = True
+    signed_sqrt: bool = True
+    l2: bool = True
+    scale: float = 100.0
+    pretrained: bool = False
+    initial_weights: str | None = None
+
+
+class DataRecipe(_Section):
+    """From files to the network's input; sizes in pixels, `mean` and `std` of RGB scaled to 0-1.
+
+    `fit: auto` is the centre crop for C-NMC, whose cells lie on black, and a resize for any other source.
+    """
+
+    fit: Literal["auto", "center_crop", "resize"] = "auto"
+    crop: int = Field(default=300, ge=16)
+    size: int = Field(default=300, ge=16)
+    mean: Triple = (0.485, 0.456, 0.406)
+    std: Triple = (0.229, 0.224, 0.225)
+    cache_gb: float = Field(default=4.0, ge=0.0)
+    workers: int | Literal["auto"] = "auto"
+
+
+class SplitRecipe(_Section):
+    """Who is held out. A random split, not by subject, only on request, and marked wherever it shows."""
+
+    by: Literal["subject", "random"] = "subject"
+    test: Fraction = 0.2
+    validation: Fraction = 0.15
+
+
+class AttentionRecipe(_Section):
+    """How the maps guide the other two streams in training (Eq. 2-4).
+
+    A threshold is a fraction of the map's range, or a pair from which it is drawn for each image.
+    """
+
+    map: Literal["uniform", "sqrt_energy"] = "uniform"
+    share_map: bool = True
+    crop_threshold: Fraction | Range = 0.5
+    crop_padding: Fraction = 0.0
+    erase_threshold: Fraction | Range = 0.5
+    fill: Literal["mean", "black"] = "mean"
+
+
+class OptimisationRecipe(_Section):
+    """Section 3.1. `decay` multiplies the learning rate every `decay_every` epochs, or falls as a cosine to zero.
+
+    `class_weights` weighs the loss by inverse class frequency; `sampling: class` draws each class equally often, and
+    `sampling: subject` each subject of a class as well. `centre_loss` weighs WS-DAN's centre loss.
+    """
+
+    optimiser: Literal["ranger", "adamw"] = "ranger"
+    learning_rate: float = Field(default=0.01, gt=0.0)
+    weight_decay: float = Field(default=1e-4, ge=0.0)
+    schedule: Literal["steps", "cosine"] = "steps"
+    warmup_epochs: int = Field(default=2, ge=0)
+    decay: float = Field(default=0.95, gt=0.0, le=1.0)
+    decay_every: int = Field(default=2, ge=1)
+    epochs: int = Field(default=120, ge=1)
+    batch_size: int = Field(default=7, ge=2)
+    phases: Literal["joint", "alternating"] = "joint"
+    class_weights: bool = False
+    sampling: Literal["shuffle", "class", "subject"] = "shuffle"
+    label_smoothing: Fraction = 0.0
+    centre_loss: float = Field(default=0.0, ge=0.0)
+
+
+class EarlyStoppingRecipe(_Section):
+    """Watches inner subjects, never the test set. The model kept is the best epoch's, or the last's on request."""
+
+    monitor: Literal["validation_loss", "validation_weighted_f1"] = "validation_loss"
+    patience: int = Field(default=20, ge=1)
+    keep: Literal["best", "last"] = "best"
+
+
+class HardwareRecipe(_Section):
+    """Lightning's own words for devices and strategies; `precision: auto` is bfloat16 where the processor has it."""
+
+    accelerator: str = "auto"
+    devices: int | Literal["auto"] = 1
+    strategy: str = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+
+
+class Recipe(_Section):
+    """The whole of a training. `streams: raw` is the plain backbone, the paper's "without"."""
+
+    name: str = "paper"
+    seed: int = Field(default=0, ge=0)
+    streams: Literal["ternary", "raw"] = "ternary"
+    blast_class: str | None = None
+    model: ModelRecipe = ModelRecipe()
+    data: DataRecipe = DataRecipe()
+    split: SplitRecipe = SplitRecipe()
+    augmentation: BaseAugmentationSettings = BaseAugmentationSettings()
+    attention: AttentionRecipe = AttentionRecipe()
+    test_time: TestTime = TestTime()
+    optimisation: OptimisationRecipe = OptimisationRecipe()
+    early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
+    hardware: HardwareRecipe = HardwareRecipe()
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.model.pretrained and self.model.initial_weights:
+            raise ValueError("model.pretrained and model.initial_weights exclude each other: keep one")
+        return self
+
+    def architecture(self) -> Architecture:
+        """The network's part of the model file."""
+        model = self.model
+        return Architecture(
+            backbone=model.backbone,
+            head="linear" if self.streams == "raw" else "attention",
+            num_maps=model.maps,
+            bias=model.bias,
+            signed_sqrt=model.signed_sqrt,
+            l2=model.l2,
+            scale=model.scale,
+        )

@@ -1,0 +1,53 @@
+"""Order and weights of an epoch."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from lymphoscope.training.batches import EpochSampler, sampling_weights
+
+
+def test_an_epoch_is_every_cell_once_in_an_order_of_its_own() -> None:
+    sampler = EpochSampler(50, seed=3)
+    first = [index for _, _, index in sampler]
+    again = [index for _, _, index in sampler]
+    sampler.epoch = 1
+    second = [index for _, _, index in sampler]
+    assert first == again != second
+    assert sorted(first) == sorted(second) == list(range(50))
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_an_epoch_out(world: int) -> None:
+    shares = []
+    for rank in range(world):
+        sampler = EpochSampler(10, seed=0)
+        sampler.rank, sampler.world = rank, world
+        shares.append(list(sampler))
+    assert len({len(share) for share in shares}) == 1
+    positions = [position for share in shares for _, position, _ in share]
+    assert len(positions) == len(set(positions))
+    assert {index for share in shares for _, _, index in share} == set(range(10))
+
+
+def test_weights_make_classes_and_subjects_equally_likely() -> None:
+    labels = [0] * 90 + [1] * 10
+    subjects = ["a"] * 80 + ["b"] * 10 + ["c"] * 5 + ["d"] * 5
+    by_class = sampling_weights("class", labels, subjects)
+    assert by_class[:90].sum() == pytest.approx(by_class[90:].sum())
+    by_subject = sampling_weights("subject", labels, subjects)
+    shares = Counter()
+    for subject, weight in zip(subjects, by_subject / by_subject.sum(), strict=True):
+        shares[subject] += weight
+    assert shares == pytest.approx({"a": 0.25, "b": 0.25, "c": 0.25, "d": 0.25})
+    assert sampling_weights("shuffle", labels, subjects) is None
+
+
+def test_weighted_draws_follow_the_weights() -> None:
+    weights = np.array([3.0] * 10 + [1.0] * 10)
+    sampler = EpochSampler(20, seed=0, weights=weights)
+    drawn: list[int] = []
+    for sampler.epoch in range(400):
+        drawn += [index for _, _, index in sampler]
+    assert np.mean(np.array(drawn) < 10) == pytest.approx(0.75, abs=0.02)

@@ -1,0 +1,103 @@
+"""Ranger against a slow reference in NumPy, and by the properties that define it."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lymphoscope.training import Ranger, centralize_gradients
+
+
+def reference_ranger(start: np.ndarray, gradients: list[np.ndarray], lr: float, decay: float) -> np.ndarray:
+    """RAdam (Liu et al., Algorithm 2), decoupled decay, gradient centralisation, Lookahead: written step by step."""
+    b1, b2, eps, k, alpha = 0.95, 0.999, 1e-5, 6, 0.5
+    fast, slow = start.copy(), start.copy()
+    m, v = np.zeros_like(start), np.zeros_like(start)
+    rho_inf = 2 / (1 - b2) - 1
+    for t, raw in enumerate(gradients, start=1):
+        g = raw - raw.mean(axis=1, keepdims=True)
+        fast *= 1 - lr * decay
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        unbiased = m / (1 - b1**t)
+        rho = rho_inf - 2 * t * b2**t / (1 - b2**t)
+        if rho > 5:
+            r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+            fast -= lr * unbiased * r * np.sqrt(1 - b2**t) / (np.sqrt(v) + eps)
+        else:
+            fast -= lr * unbiased
+        if t % k == 0:
+            slow += alpha * (fast - slow)
+            fast = slow.copy()
+    return fast
+
+
+def test_equals_the_reference_over_thirty_steps() -> None:
+    generator = np.random.default_rng(0)
+    start = generator.normal(size=(4, 5))
+    gradients = [generator.normal(size=(4, 5)) for _ in range(30)]
+    weight = nn.Parameter(torch.tensor(start))
+    optimiser = Ranger([weight], lr=0.1, weight_decay=0.01)
+    for gradient in gradients:
+        weight.grad = torch.tensor(gradient)
+        optimiser.step()
+    np.testing.assert_allclose(weight.detach().numpy(), reference_ranger(start, gradients, 0.1, 0.01), rtol=1e-9)
+
+
+def test_descends_from_its_first_step_and_at_every_one_after() -> None:
+    torch.manual_seed(0)
+    target, weight = torch.randn(8), nn.Parameter(torch.zeros(8))
+    optimiser = Ranger([weight], lr=0.01, weight_decay=0.0)
+    losses = []
+    for _ in range(40):
+        optimiser.zero_grad()
+        loss = (weight - target).square().sum()
+        loss.backward()
+        losses.append(loss.item())
+        optimiser.step()
+    assert all(later < earlier for earlier, later in zip(losses, losses[1:], strict=False))
+
+
+def test_learns_a_linear_rule() -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(256, 6)
+    outputs = inputs @ torch.randn(6, 1)
+    model = nn.Linear(6, 1, bias=False)
+    optimiser = Ranger(model.parameters(), lr=0.05, weight_decay=0.0)
+    for _ in range(400):
+        optimiser.zero_grad()
+        loss = (model(inputs) - outputs).square().mean()
+        loss.backward()
+        optimiser.step()
+    # Gradient centralisation keeps the mean of a row as it began: what is left to learn is the rest.
+    residual = model.weight.detach() - torch.linalg.lstsq(inputs, outputs).solution.T
+    assert (residual - residual.mean()).abs().max() < 1e-2
+
+
+def test_centralises_matrices_and_leaves_vectors() -> None:
+    kernel, bias = nn.Parameter(torch.randn(3, 2, 5, 5)), nn.Parameter(torch.randn(3))
+    kernel.grad, bias.grad = torch.randn(3, 2, 5, 5), torch.randn(3)
+    before = bias.grad.clone()
+    centralize_gradients([kernel, bias])
+    assert kernel.grad.mean(dim=(1, 2, 3)).abs().max() < 1e-6
+    assert torch.equal(bias.grad, before)
+
+
+@pytest.mark.parametrize("steps", [4, 7])
+def test_a_resumed_optimiser_goes_on_bit_for_bit(steps: int) -> None:
+    def run(optimiser: Ranger, weight: nn.Parameter, generator: torch.Generator, count: int) -> None:
+        for _ in range(count):
+            weight.grad = torch.randn(3, 4, generator=generator)
+            optimiser.step()
+
+    whole, generator = nn.Parameter(torch.ones(3, 4)), torch.Generator().manual_seed(0)
+    run(Ranger([whole]), whole, generator, 12)
+
+    first, generator = nn.Parameter(torch.ones(3, 4)), torch.Generator().manual_seed(0)
+    stopped = Ranger([first])
+    run(stopped, first, generator, steps)
+    second = nn.Parameter(first.detach().clone())
+    resumed = Ranger([second])
+    resumed.load_state_dict(stopped.state_dict())
+    run(resumed, second, generator, 12 - steps)
+    assert torch.equal(whole, second)
