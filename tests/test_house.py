@@ -41,10 +41,10 @@ UNWANTED = re.compile(
             ("npm", "js.org"),
             ("anaconda", ".org"),
             ("deb.", "debian.org"),
-            ("/wo", "rk/"),
-            ("/ro", "ot/"),
-            ("/ho", "me/"),
-            ("/Us", "ers/"),
+            ("/work", "/"),
+            ("/root", "/"),
+            ("/home", "/"),
+            ("/Users", "/"),
         ]
     )
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lymphoscope
-from lymphoscope.cli import doctor
+from lymphoscope.cli import doctor, predict
 from lymphoscope.errors import LymphoscopeError
 
 WRONG_WORDS = 2
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("predict")(predict.predict)
 app.command("doctor")(doctor.doctor)
 
 
