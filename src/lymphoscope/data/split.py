@@ -1,0 +1,136 @@
+"""Train, validation and test by whole groups of subjects; at random only when asked."""
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lymphoscope.data.balance import Part, balanced_parts
+from lymphoscope.data.fingerprints import with_fingerprints
+from lymphoscope.data.groups import subject_groups
+from lymphoscope.data.manifest import Manifest
+from lymphoscope.data.summary import split_notices
+from lymphoscope.errors import LymphoscopeError
+
+By = Literal["subject", "random"]
+
+# Weights against one subject who is most of a part. A small test takes none of the largest subjects; validation had
+# rather have one than a handful of cells; in folds every subject is test once, and large ones had better not share one.
+_TRAIN, _VALIDATION, _TEST, _FOLD = 0.0, 0.1, 0.5, 0.07
+
+
+def split_holdout(
+    manifest: Manifest, *, test: float = 0.2, validation: float = 0.15, by: By = "subject", seed: int = 0
+) -> Manifest:
+    """Mark every labelled cell train, validation or test in `split`, and its subject group in `group`.
+
+    `test` is a share of all labelled cells, `validation` of those that the test leaves; 0 for no validation. Whole
+    groups are dealt, every class into every part; `by="random"` deals cells, and a notice and `split_by` say so. Raises
+    LymphoscopeError: shares out of range, one class, one subject, too few groups of a class.
+    """
+    _check_share("test", test)
+    _check_validation(validation)
+    table = _grouped(manifest, by)
+    generator = np.random.default_rng(seed)
+    inner = (1 - test) * validation
+    parts = {"train": Part(1 - test - inner, _TRAIN), "test": Part(test, _TEST)}
+    if validation > 0:
+        parts["validation"] = Part(inner, _VALIDATION)
+    # All in one deal: dealt one after the other, the last part gets what the others left of a few small subjects.
+    table["split"] = _deal(table, list(parts.values()), generator).map(dict(enumerate(parts)))
+    return _marked(manifest, table)
+
+
+def split_folds(
+    manifest: Manifest, folds: int = 5, *, validation: float = 0.15, by: By = "subject", seed: int = 0
+) -> list[Manifest]:
+    """One manifest a fold: `fold` says in which of them a cell is test, `split` what it is in this one.
+
+    Every labelled cell is test exactly once. Raises LymphoscopeError as `split_holdout` does, and for fewer groups
+    of a class than folds.
+    """
+    if folds < 2:
+        raise LymphoscopeError(f"{folds} folds: cross-validation takes two or more")
+    _check_validation(validation)
+    table = _grouped(manifest, by)
+    generator = np.random.default_rng(seed)
+    table["fold"] = _deal(table, [Part(1 / folds, _FOLD)] * folds, generator)
+    return [_fold(manifest, table, fold, validation, generator) for fold in range(folds)]
+
+
+def _fold(
+    manifest: Manifest, table: pd.DataFrame, fold: int, validation: float, generator: np.random.Generator
+) -> Manifest:
+    table = table.assign(split=table["fold"].map(dict.fromkeys(table["fold"].dropna(), "train") | {fold: "test"}))
+    _hold_out_validation(table, validation, generator)
+    return _marked(manifest, table)
+
+
+def _grouped(manifest: Manifest, by: By) -> pd.DataFrame:
+    """The table with `group`, and `unit`: what is dealt whole."""
+    if by not in ("subject", "random"):
+        raise LymphoscopeError(f"a split by {by!r} is not known: use subject or random")
+    if len(manifest.classes) < 2:
+        raise LymphoscopeError(
+            f"a split needs two classes or more, and there is {', '.join(manifest.classes) or 'none'}"
+        )
+    prepared = with_fingerprints(manifest)
+    table = prepared.table.drop(columns=["split", "fold"], errors="ignore")
+    table["group"] = subject_groups(prepared)
+    table["unit"] = table["group"] if by == "subject" else table["path"] + table.index.astype(str)
+    return table
+
+
+def _deal(table: pd.DataFrame, parts: list[Part], generator: np.random.Generator) -> "pd.Series[Any]":
+    """The part of every labelled cell of `table`, on its index; NA for the others."""
+    cells = table[table["label"].notna()]
+    counts = pd.crosstab(cells["unit"], cells["label"])
+    _check_enough(counts, len(parts))
+    dealt = pd.Series(balanced_parts(counts.to_numpy(), parts, generator), index=counts.index)
+    _check_all_there(counts, dealt, len(parts))
+    return cells["unit"].map(dealt).reindex(table.index).astype("Int64")
+
+
+def _hold_out_validation(table: pd.DataFrame, share: float, generator: np.random.Generator) -> None:
+    if share > 0:
+        parts = [Part(1 - share, _TRAIN), Part(share, _VALIDATION)]
+        dealt = _deal(table[table["split"] == "train"], parts, generator)
+        table.loc[dealt.index[dealt == 1], "split"] = "validation"
+
+
+def _marked(manifest: Manifest, table: pd.DataFrame) -> Manifest:
+    return manifest.with_table(table.drop(columns="unit"), *split_notices(table))
+
+
+def _check_share(name: str, share: float) -> None:
+    if not 0 < share < 1:
+        raise LymphoscopeError(f"{name} {share}: give a share between 0 and 1, such as 0.2")
+
+
+def _check_validation(share: float) -> None:
+    if share != 0:
+        _check_share("validation", share)
+
+
+def _check_enough(counts: pd.DataFrame, parts: int) -> None:
+    if len(counts) == 1:
+        raise LymphoscopeError(
+            f"all cells are of one subject, or of subjects who share cells ({counts.index[0]}): "
+            "a split by subject needs two of each class; bring more, or ask for a random split"
+        )
+    held = (counts > 0).sum()
+    if held.min() < parts:
+        raise LymphoscopeError(
+            f"class {held.idxmin()} has {held.min()} groups to deal (subjects, or cells in a random split) where "
+            f"{parts} parts are asked for: ask for fewer folds, no validation (0), or a random split"
+        )
+
+
+def _check_all_there(counts: pd.DataFrame, parts: "pd.Series[Any]", number: int) -> None:
+    there = counts.groupby(parts).sum().reindex(range(number), fill_value=0) > 0
+    if not there.all(axis=None):
+        name = there.columns[~there.all()][0]
+        raise LymphoscopeError(
+            f"no deal of whole subjects puts class {name} into every part: "
+            "ask for fewer folds, no validation (0), or a random split"
+        )
