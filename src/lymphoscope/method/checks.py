@@ -1,0 +1,20 @@
+"""The one check on numbers: that they are numbers."""
+
+import torch
+from torch import Tensor
+
+from lymphoscope.errors import LymphoscopeError
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Refuse NaN and infinity in a tensor of any shape, saying in one line what holds them.
+
+    On the CPU raises LymphoscopeError. Elsewhere asserts on the device, so that nothing waits for it: the line is
+    printed by the device and the next operation that does wait raises (METHOD.md forbids to synchronise).
+    """
+    finite = values.isfinite().all()
+    message = f"{what}: NaN or infinity; lower the learning rate, or use float32 instead of half precision"
+    if values.device.type != "cpu":
+        torch._assert_async(finite, message)
+    elif not finite:
+        raise LymphoscopeError(message)

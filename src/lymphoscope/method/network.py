@@ -1,0 +1,79 @@
+"""The WT-DFN network, and the plain backbone it is compared with (Eq. 1, Table 3)."""
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from lymphoscope.method.pooling import BilinearAttentionPooling, full_precision
+
+
+class FeatureExtractor(Protocol):
+    """Whatever turns images (B, 3, H, W) into features (B, `channels`, h, w); a module, to be trained."""
+
+    channels: int
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """Features (B, C, h, w): the last feature map before global pooling."""
+
+
+class WTDFN(nn.Module):
+    """Backbone, M attention maps, bilinear attention pooling, one linear layer (Eq. 1, Figure 3).
+
+    The forward takes no part in the streams: it is the same network for the raw, cropped and erased images.
+    """
+
+    def __init__(
+        self,
+        backbone: FeatureExtractor,
+        num_classes: int,
+        num_maps: int = 32,
+        *,
+        bias: bool = True,
+        signed_sqrt: bool = True,
+        l2: bool = True,
+        scale: float = 100.0,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.attention = nn.Sequential(
+            nn.Conv2d(backbone.channels, num_maps, kernel_size=1, bias=False), nn.BatchNorm2d(num_maps), nn.ReLU()
+        )
+        self.pooling = BilinearAttentionPooling(signed_sqrt, l2, scale)
+        # METHOD.md's words say "no bias", its exact counts hold one (ResNet18: 11,225,730 = 11,225,728 + 2). The counts
+        # are what can be checked, so the bias is there unless switched off.
+        self.classifier = nn.Linear(num_maps * backbone.channels, num_classes, bias=bias)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) -> logits (B, K) and attention maps (B, M, h, w), never negative; both float32."""
+        embeddings, maps = self.embed(images)
+        return self.classify(embeddings), maps
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) -> pooled parts (B, M*C) and attention maps (B, M, h, w); both float32."""
+        features = self.backbone(images)  # (B, C, h, w)
+        with full_precision(features.device):
+            features = features.float()
+            maps = self.attention(features)  # (B, M, h, w)
+            return self.pooling(features, maps), maps
+
+    def classify(self, embeddings: Tensor) -> Tensor:
+        """Pooled parts (B, M*C) -> logits (B, K), float32."""
+        with full_precision(embeddings.device):
+            logits: Tensor = self.classifier(embeddings)
+            return logits
+
+
+class PlainNetwork(nn.Module):
+    """Backbone, global average pooling, one linear layer with bias: the rows "without" of Table 3."""
+
+    def __init__(self, backbone: FeatureExtractor, num_classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.channels, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> logits (B, K), float32."""
+        features = self.backbone(images)  # (B, C, h, w)
+        with full_precision(features.device):
+            logits: Tensor = self.classifier(features.float().mean(dim=(2, 3)))
+            return logits

@@ -1,0 +1,47 @@
+"""Bilinear attention pooling: one feature vector a part (section 2.1)."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+EPSILON = 1e-12
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Switch autocast off where it is on: half precision gives NaN in the normalisations (METHOD.md, Network)."""
+    # Entered only where needed, so that a traced or exported network holds no autocast region.
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
+
+
+def signed_square_root(vectors: Tensor) -> Tensor:
+    """Take sign(x) * sqrt(|x| + 1e-12) of each element; any shape."""
+    return vectors.sign() * (vectors.abs() + EPSILON).sqrt()
+
+
+class BilinearAttentionPooling(nn.Module):
+    """Pool features by attention maps into one normalised vector an image, always in float32 (METHOD.md, Network).
+
+    Part m is the mean over (h, w) of F_m * X; the parts are laid end to end, then signed square root, L2 norm and
+    `scale`. `signed_sqrt=False`, `l2=False` and `scale=1.0` switch the three off.
+    """
+
+    def __init__(self, signed_sqrt: bool = True, l2: bool = True, scale: float = 100.0) -> None:
+        super().__init__()
+        self.signed_sqrt = signed_sqrt
+        self.l2 = l2
+        self.scale = scale
+
+    def forward(self, features: Tensor, maps: Tensor) -> Tensor:
+        """Features (B, C, h, w) and maps (B, M, h, w) -> vectors (B, M*C), float32; part m is [m*C, (m+1)*C)."""
+        with full_precision(features.device):
+            parts = torch.einsum("bmhw,bchw->bmc", maps.float(), features.float())  # (B, M, C)
+            vectors = parts.flatten(1) / maps[0, 0].numel()
+            if self.signed_sqrt:
+                vectors = signed_square_root(vectors)
+            if self.l2:
+                vectors = F.normalize(vectors, dim=1)
+            return vectors * self.scale
