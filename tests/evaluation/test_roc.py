@@ -36,4 +36,5 @@ def test_the_curve_of_one_class_against_many(predictions: Maker) -> None:
 def test_there_is_no_curve_of_one_class(predictions: Maker) -> None:
     table = predictions()
     assert roc_of_predictions(table[table["label"] == "hem"], blast_class="all") is None
+    assert roc_of_predictions(table, blast_class=None) is None
     assert roc_of_predictions(table.assign(label=None), blast_class="all") is None

@@ -118,6 +118,20 @@ def test_eight_classes(predictions: Maker) -> None:
     assert found["constant"]["c"]["sensitivity"] == {"value": 1.0}
 
 
+def test_classes_without_a_blast_among_them(predictions: Maker) -> None:
+    table = predictions(subjects=9, classes=("lymphocyte", "monocyte", "basophil"))
+    found = evaluate_predictions(table, blast_class=None, replicates=20)
+    json.dumps(found, allow_nan=False)
+    assert (found["blast_class"], found["prevalence"]) == (None, None)
+    assert found["by_subject"][0]["blast_fraction"] is None
+    nulls = {metric for metric in METRICS if found["vote"][metric]["value"] is None}
+    assert nulls == {"sensitivity", "specificity"}
+    assert found["vote"]["sensitivity"]["reason"] == "none of the classes is a blast class"
+    two = predictions(classes=("monocyte", "basophil"))
+    auc = evaluate_predictions(two, blast_class=None, replicates=20)["vote"]["auc"]
+    assert auc == evaluate_predictions(two, blast_class="monocyte", replicates=20)["vote"]["auc"]
+
+
 @pytest.mark.parametrize(("label", "blast", "words"), [("basophil", "all", "'basophil'"), ("all", "ALL", "'ALL'")])
 def test_unknown_classes_get_one_line(predictions: Maker, label: str, blast: str, words: str) -> None:
     with pytest.raises(LymphoscopeError, match=words):

@@ -20,14 +20,20 @@ Indices = NDArray[np.int64]
 class Outcomes:
     """What was true and what was said of N cells, by class index.
 
-    truth (N,), predicted (N,), scores (N, K) in 0-1; `classes` are K names, `blast` the index of the blast class.
+    truth (N,), predicted (N,), scores (N, K) in 0-1; `classes` are K names, `blast` the index of the blast class, None
+    where none of them is one.
     """
 
     truth: Indices
     predicted: Indices
     scores: Floats
     classes: tuple[str, ...]
-    blast: int
+    blast: int | None
+
+    @property
+    def is_blast(self) -> NDArray[np.bool_]:
+        """(N,) which cells truly are of the blast class; none where there is no such class."""
+        return np.equal(self.truth, -1 if self.blast is None else self.blast)
 
     def at(self, rows: NDArray[Any]) -> Self:
         """The outcomes of some rows, given as a mask or as indices."""
@@ -45,8 +51,7 @@ def measure(outcomes: Outcomes, weights: Floats) -> dict[str, Floats]:
         "weighted_f1": weighted_f1(matrices),
         "auc": auc(outcomes, weights),
         "balanced_accuracy": balanced_accuracy(matrices),
-        "sensitivity": sensitivity(matrices, outcomes.blast),
-        "specificity": specificity(matrices, outcomes.blast),
+        **_of_the_blast(matrices, outcomes.blast),
     }
 
 
@@ -87,8 +92,11 @@ def specificity(matrices: Floats, blast: int) -> Floats:
 
 
 def auc(outcomes: Outcomes, weights: Floats) -> Floats:
-    """Area under the ROC curve from the scores: of the blast class for two classes, else macro one-versus-rest."""
-    kinds = range(len(outcomes.classes)) if len(outcomes.classes) > 2 else (outcomes.blast,)
+    """Area under the ROC curve from the scores: of the blast class for two classes, else macro one-versus-rest.
+
+    With two classes and no blast among them it is that of the first; their scores sum to 1, so it is also the second's.
+    """
+    kinds = range(len(outcomes.classes)) if len(outcomes.classes) > 2 else (outcomes.blast or 0,)
     areas = [binary_auc(outcomes.truth == kind, outcomes.scores[:, kind], weights) for kind in kinds]
     return np.asarray(np.mean(areas, axis=0))
 
@@ -108,7 +116,7 @@ def binary_auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> 
 
 def relevant(metric: str, outcomes: Outcomes) -> NDArray[np.bool_]:
     """Which cells (N,) a metric depends on: sensitivity on the blasts, specificity on the others, the rest on all."""
-    is_blast: NDArray[np.bool_] = outcomes.truth == outcomes.blast
+    is_blast = outcomes.is_blast
     return {"sensitivity": is_blast, "specificity": ~is_blast}.get(metric, np.ones_like(is_blast))
 
 
@@ -119,9 +127,21 @@ def why_undefined(metric: str, outcomes: Outcomes) -> str | None:
     absent = [name for kind, name in enumerate(outcomes.classes) if not (outcomes.truth == kind).any()]
     if metric in ("auc", "balanced_accuracy") and absent:
         return f"no cell is labelled {absent[0]}"
-    if metric in ("sensitivity", "specificity") and not relevant(metric, outcomes).any():
-        return f"{'no' if metric == 'sensitivity' else 'every'} cell is labelled {outcomes.classes[outcomes.blast]}"
-    return None
+    return _why_not_of_the_blast(metric, outcomes) if metric in ("sensitivity", "specificity") else None
+
+
+def _why_not_of_the_blast(metric: str, outcomes: Outcomes) -> str | None:
+    if outcomes.blast is None:
+        return "none of the classes is a blast class"
+    if relevant(metric, outcomes).any():
+        return None
+    return f"{'no' if metric == 'sensitivity' else 'every'} cell is labelled {outcomes.classes[outcomes.blast]}"
+
+
+def _of_the_blast(matrices: Floats, blast: int | None) -> dict[str, Floats]:
+    if blast is None:
+        return dict.fromkeys(("sensitivity", "specificity"), np.full(len(matrices), np.nan))
+    return {"sensitivity": sensitivity(matrices, blast), "specificity": specificity(matrices, blast)}
 
 
 def _diagonal(matrices: Floats) -> Floats:

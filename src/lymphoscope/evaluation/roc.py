@@ -23,32 +23,32 @@ class RocCurve:
 
 
 def roc_curve(outcomes: Outcomes, units: Units, *, seed: int = 0) -> RocCurve | None:
-    """The curve of the blast class against the rest by its score; None where one of the two is absent.
+    """The curve of the blast class against the rest by its score; None where one of the two is absent or there is none.
 
     The band is pointwise, 95 %, over replicates of `units` (METHOD.md, Evaluation protocol).
     """
-    positive = outcomes.truth == outcomes.blast
-    if positive.all() or not positive.any():
+    positive = outcomes.is_blast
+    if outcomes.blast is None or positive.all() or not positive.any():
         return None
-    false, true = (rates[0] for rates in _rates(outcomes, np.ones((1, len(positive)))))
+    false, true = (
+        rates[0] for rates in _rates(outcomes.scores[:, outcomes.blast], positive, np.ones((1, len(positive))))
+    )
     grid = np.linspace(0, 1, 101)
     replicas = [
         np.interp(grid, *pair)
         for weights in replicate_weights(units, _REPLICATES, seed)
-        for pair in zip(*_rates(outcomes, weights), strict=True)
+        for pair in zip(*_rates(outcomes.scores[:, outcomes.blast], positive, weights), strict=True)
         if not np.isnan(pair).any()
     ]
     low, high = np.quantile(replicas, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return RocCurve(false, true, grid, low, high)
 
 
-def _rates(outcomes: Outcomes, weights: Floats) -> tuple[Floats, Floats]:
+def _rates(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
     """Weights (R, N) -> false and true positive rates (R, P) as the threshold falls, both from 0 to 1."""
-    scores = outcomes.scores[:, outcomes.blast]
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # cells of one score fall together
-    positive = (outcomes.truth == outcomes.blast)[order]
-    weights = weights[:, order]
+    weights, positive = weights[:, order], positive[order]
     return _climb(weights * ~positive, last), _climb(weights * positive, last)
 
 

@@ -17,12 +17,13 @@ FORMAT_VERSION = 1
 
 
 def evaluate_predictions(
-    table: pd.DataFrame, *, blast_class: str, replicates: int = 1000, seed: int = 0
+    table: pd.DataFrame, *, blast_class: str | None, replicates: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
     """A predictions table -> the numbers of METHOD.md, Evaluation protocol, as metrics.json holds them (no NaN).
 
     The vote, each stream on the cells that it saw, and the constant classifiers; a number that cannot be had is None
-    beside its reason. Raises LymphoscopeError when `blast_class` or a label is not one of the table's classes.
+    beside its reason. `blast_class` is None where the model has none. Raises LymphoscopeError when it or a label is
+    not one of the table's classes.
     """
     check_predictions(table)
     classes = classes_of(table)
@@ -40,7 +41,7 @@ def evaluate_predictions(
         "subjects": int(rows["subject"].nunique()),
         "classes": classes,
         "blast_class": blast_class,
-        "prevalence": float((outcomes.truth == outcomes.blast).mean()) if len(rows) else None,
+        "prevalence": _share(outcomes.is_blast) if blast_class else None,
         "bootstrap": drawn.described,
         "vote": drawn.judge(outcomes),
         "streams": _streams(rows, classes, blast_class, drawn),
@@ -51,10 +52,10 @@ def evaluate_predictions(
     }
 
 
-def roc_of_predictions(table: pd.DataFrame, *, blast_class: str, seed: int = 0) -> RocCurve | None:
+def roc_of_predictions(table: pd.DataFrame, *, blast_class: str | None, seed: int = 0) -> RocCurve | None:
     """The ROC curve of the blast class's score, its band drawn as the intervals of `evaluate_predictions` are.
 
-    None where no evaluated cell is a blast, or every one.
+    None where no evaluated cell is a blast, or every one, or where there is no blast class.
     """
     rows = _evaluated(table)
     outcomes = _outcomes(rows, classes_of(table), blast_class, "predicted", "score")
@@ -105,7 +106,7 @@ def _entry(value: float, undefined: str | None, interval: Interval) -> dict[str,
     return entry | ({"reason": interval.reason} if interval.reason else {})
 
 
-def _streams(rows: pd.DataFrame, classes: list[str], blast_class: str, drawn: _Drawn) -> dict[str, Any]:
+def _streams(rows: pd.DataFrame, classes: list[str], blast_class: str | None, drawn: _Drawn) -> dict[str, Any]:
     judged = {}
     for stream in STREAMS:
         seen = rows[f"{stream}_vote"].notna().to_numpy(bool)
@@ -118,14 +119,14 @@ def _streams(rows: pd.DataFrame, classes: list[str], blast_class: str, drawn: _D
     return judged
 
 
-def _outcomes(rows: pd.DataFrame, classes: list[str], blast_class: str, said: str, kind: str) -> Outcomes:
+def _outcomes(rows: pd.DataFrame, classes: list[str], blast_class: str | None, said: str, kind: str) -> Outcomes:
     position = {name: index for index, name in enumerate(classes)}
     return Outcomes(
         truth=rows["label"].map(position).to_numpy().astype(np.int64),
         predicted=rows[said].map(position).to_numpy().astype(np.int64),
         scores=rows[[f"{kind}_{name}" for name in classes]].to_numpy(np.float64),
         classes=tuple(classes),
-        blast=position[blast_class],
+        blast=None if blast_class is None else position[blast_class],
     )
 
 
@@ -142,7 +143,7 @@ def _confusion(outcomes: Outcomes) -> list[list[int]]:
     return matrix
 
 
-def _by_subject(rows: pd.DataFrame, blast_class: str) -> list[dict[str, Any]]:
+def _by_subject(rows: pd.DataFrame, blast_class: str | None) -> list[dict[str, Any]]:
     found = []
     for subject, cells in rows.groupby("subject", sort=True):
         correct = int((cells["label"] == cells["predicted"]).sum())
@@ -153,7 +154,7 @@ def _by_subject(rows: pd.DataFrame, blast_class: str) -> list[dict[str, Any]]:
                 "cells": len(cells),
                 "correct": correct,
                 "accuracy": correct / len(cells),
-                "blast_fraction": float((cells["predicted"] == blast_class).mean()),
+                "blast_fraction": _share(cells["predicted"] == blast_class) if blast_class else None,
             }
         )
     return found
@@ -169,13 +170,17 @@ def _refer(table: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
         "reasons": {str(reason): int(count) for reason, count in reasons.value_counts().items()},
         "kept": {
             "cells": len(kept),
-            "accuracy": float((kept["label"] == kept["predicted"]).mean()) if len(kept) else None,
+            "accuracy": _share(kept["label"] == kept["predicted"]),
         },
     }
 
 
-def _check_classes(table: pd.DataFrame, classes: list[str], blast_class: str) -> None:
-    if blast_class not in classes:
+def _share(true: "NDArray[np.bool_] | pd.Series[bool]") -> float | None:
+    return float(true.mean()) if len(true) else None
+
+
+def _check_classes(table: pd.DataFrame, classes: list[str], blast_class: str | None) -> None:
+    if blast_class is not None and blast_class not in classes:
         raise LymphoscopeError(f"blast class {blast_class!r} is not one of the classes {', '.join(classes)}")
     unknown = table["label"][table["label"].notna() & ~table["label"].isin(classes)]
     if len(unknown):
