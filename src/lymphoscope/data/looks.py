@@ -1,0 +1,77 @@
+"""How a picture looks, small enough to compare every cell with every other: near duplicates without an n^2 of Python.
+
+Two looks, because one is not enough. Masked cells on black are all round and dark, so that a coarse hash calls
+strangers alike: with 64 bits, C-NMC's strangers lie as near as a cell and its copy shifted by a pixel. Measured on
+346 cells of C-NMC and 1,120 of the Barcelona set with 256 bits: copies through JPEG, brightness, scale or a shift of a
+pixel lie within 20 bits; the same cell photographed twice within 30; strangers from 36 (on black) and from 74 (with
+surroundings). Among many thousand cells some strangers come nearer, so a pair that the hash proposes is confirmed by
+the correlation of grey values where both show a cell: 0.77 and more for a cell photographed twice, 0.53 and less for
+strangers. Rotated or mirrored copies are not found.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+NEAR_DISTANCE = 32
+"""Bits of 256 within which two cells are proposed as one."""
+NEAR_CORRELATION = 0.65
+"""Correlation from which a proposed pair is one cell."""
+
+_SIDE = 64
+_ROWS_AT_A_TIME = 256
+_FLAT = 2.0
+_BLACK = 4
+_FEWEST_COMMON_PIXELS = 32
+
+
+class Look(NamedTuple):
+    """The perceptual hash, 256 bits as 64 hexadecimal digits (all 0 for a flat picture), and the small grey picture."""
+
+    phash: str
+    thumbnail: NDArray[np.uint8]  # (64, 64)
+
+
+def look_of(pixels: NDArray[np.uint8]) -> Look:
+    """The look of a picture, (H, W, 3) uint8."""
+    grey = Image.fromarray(pixels).convert("L")
+    thumbnail = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    # The hash of a flat picture is rounding noise, and all flat pictures would be near each other.
+    return Look("0" * 64 if thumbnail.std() < _FLAT else str(imagehash.phash(grey, hash_size=16)), thumbnail)
+
+
+def near_pairs(phashes: list[str | None], distance: int) -> Iterator[tuple[int, int]]:
+    """Yield places i < j of hashes within `distance` bits; None and flat ones are near nothing.
+
+    Blocks of XOR and popcount over 4 words of 64 bits: 15,000 cells take seconds, memory grows with N.
+    """
+    known = np.array([i for i, phash in enumerate(phashes) if phash and phash.strip("0")], dtype=np.int64)
+    words = np.array([_words(str(phashes[i])) for i in known], dtype=np.uint64).reshape(-1, 4)
+    for start in range(0, len(known), _ROWS_AT_A_TIME):
+        rows, others = words[start : start + _ROWS_AT_A_TIME], words[start:]
+        bits = sum(np.bitwise_count(rows[:, None, word] ^ others[None, :, word]).astype(np.uint16) for word in range(4))
+        for i, j in np.argwhere(np.triu(bits <= distance, 1)):
+            yield int(known[start + i]), int(known[start + j])
+
+
+def correlation(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Correlation of two (64, 64) thumbnails where neither is black; 0 where that is hardly anywhere."""
+    both = (one > _BLACK) & (other > _BLACK)
+    if both.sum() < _FEWEST_COMMON_PIXELS:
+        return 0.0
+    a, b = (_centred(grey[both]) for grey in (one, other))
+    return float(a @ b) / max(math.sqrt(float(a @ a) * float(b @ b)), 1e-9)
+
+
+def _words(phash: str) -> list[int]:
+    return [int(phash[place : place + 16], 16) for place in range(0, 64, 16)]
+
+
+def _centred(values: NDArray[Any]) -> NDArray[np.float64]:
+    centred: NDArray[np.float64] = values.astype(np.float64) - values.mean()
+    return centred
