@@ -6,6 +6,7 @@ from lymphoscope.model_file.folder import (
     is_model_folder,
     load_description,
     load_network,
+    record_scores,
     save_model,
 )
 from lymphoscope.model_file.network import build_network
@@ -21,5 +22,6 @@ __all__ = [
     "is_model_folder",
     "load_description",
     "load_network",
+    "record_scores",
     "save_model",
 ]

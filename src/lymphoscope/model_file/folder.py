@@ -4,7 +4,7 @@ import json
 import os
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -33,6 +33,12 @@ def save_model(network: "nn.Module", description: Description, folder: Path) -> 
     described = description.model_copy(update={"weights_sha256": sha256_of(folder / WEIGHTS)})
     write_text(folder / DESCRIPTION, described.model_dump_json(indent=2) + "\n")
     return described
+
+
+def record_scores(folder: Path, scores: dict[str, Any]) -> None:
+    """Write what the model scored into its `model.json`; the weights stay as they are."""
+    described = load_description(folder).model_copy(update={"scores": scores})
+    write_text(folder / DESCRIPTION, described.model_dump_json(indent=2) + "\n")
 
 
 def is_model_folder(folder: Path) -> bool:

@@ -1,1 +1,21 @@
-"""..."""
+"""Whole runs: train, judge, report; cross-validation; the demo. What the commands do, without their words."""
+
+from lymphoscope.runs.cross_validation import begin_folds, finish_folds
+from lymphoscope.runs.demo import demo
+from lymphoscope.runs.evaluation import evaluate_run, part_to_judge
+from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.start import begin, finish
+from lymphoscope.runs.training import begin_training, finish_training
+
+__all__ = [
+    "RunFolder",
+    "begin",
+    "begin_folds",
+    "begin_training",
+    "demo",
+    "evaluate_run",
+    "finish",
+    "finish_folds",
+    "finish_training",
+    "part_to_judge",
+]

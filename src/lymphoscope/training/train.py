@@ -89,7 +89,7 @@ def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
-        log_every_n_steps=1_000_000,  # curves are by epoch
+        log_every_n_steps=1,
     )
 
 
@@ -114,6 +114,8 @@ def _fit(trainer: lightning.Trainer, module: TrainingModule, train: Any, validat
         # Said on purpose: two cores are better spent on the network (batches.py), and epochs are short.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+        # Lightning 2.6 asks torch 2.15 in words that torch has since changed; both mean the same.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
         trainer.fit(
             module,
             train,

@@ -1,0 +1,28 @@
+"""`lymphoscope demo`: the whole way, in minutes on two cores."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lymphoscope.cli.words import SOURCE_HELP, SubjectPattern
+
+
+def demo(
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="SRC", help=f"{SOURCE_HELP} Synthetic cells without it.", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The run folder.")] = Path("runs/demo"),
+    subject_pattern: SubjectPattern = None,
+) -> None:
+    """Show the whole way: audit, split by subject, train, judge who was held out, explain, report.
+
+    Takes minutes on two cores. What the small model scores is no measure of the method.
+    """
+    from lymphoscope.runs import RunFolder
+    from lymphoscope.runs import demo as run_demo
+
+    folder = RunFolder(out)
+    run_demo(folder, data, subject_pattern)
+    typer.echo(f"open {folder.report.resolve()}")

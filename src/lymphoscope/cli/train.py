@@ -1,0 +1,42 @@
+"""`lymphoscope train`: cells and a recipe -> a model, judged on who was held out."""
+
+from typing import Annotated
+
+import typer
+
+from lymphoscope.cli.words import Json, Out, SubjectPattern
+
+
+def train(
+    out: Out,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="SRC", help="Where the cells are.", show_default=False)
+    ] = None,
+    config: Annotated[
+        str,
+        typer.Option("--config", metavar="FILE", help="A recipe: a YAML file, or quick, baseline, paper or wsdan."),
+    ] = "quick",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Change a key of the recipe; as often as wanted."),
+    ] = None,
+    folds: Annotated[int, typer.Option("--folds", min=0, help="Cross-validate with so many folds, by subject.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")] = False,
+    subject_pattern: SubjectPattern = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model, test it on held-out subjects, and write a report.
+
+    The run folder holds the model, predictions, metrics.json and report.html. A run that was killed goes on with
+    --resume from the end of its last whole epoch.
+    """
+    from lymphoscope.runs import RunFolder, begin, finish
+
+    folder = RunFolder(out)
+    if not resume:
+        begin(folder, data, config, overrides or [], folds, subject_pattern)
+    metrics = finish(folder)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(metrics, indent=2))

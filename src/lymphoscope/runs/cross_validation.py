@@ -1,0 +1,79 @@
+"""k folds by subject: k runs, and the held-out cells of all of them judged together."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lymphoscope.data import Manifest, read_manifest, split_folds
+from lymphoscope.evaluation import evaluate_predictions, read_predictions, write_predictions
+from lymphoscope.files import write_json
+from lymphoscope.inference import load
+from lymphoscope.runs.evaluation import mistakes_of, write_run_report
+from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.log import logged, say
+from lymphoscope.runs.training import finish_training
+from lymphoscope.training import Recipe
+
+
+def begin_folds(recipe: Recipe, manifest: Manifest, folder: RunFolder, folds: int) -> None:
+    """Write the recipe, the folds, and a run to be trained for each, so that the whole can be resumed.
+
+    Raises LymphoscopeError for fewer groups of a class than folds.
+    """
+    split = recipe.split
+    parts = split_folds(manifest, folds, validation=split.validation, by=split.by, seed=recipe.seed)
+    for number, part in enumerate(parts):
+        fold_folder(folder, number).begin(recipe, part)
+    folder.begin(recipe, parts[0])
+
+
+def finish_folds(folder: RunFolder, folds: int) -> dict[str, Any]:
+    """Train what is not trained yet, then judge every cell by the model that had not seen its subject."""
+    with logged(folder.path / "log.txt"):
+        for number in range(folds):
+            say(f"fold {number + 1} of {folds}")
+            finish_training(fold_folder(folder, number))
+        return _judge(folder, folds)
+
+
+def fold_folder(folder: RunFolder, number: int) -> RunFolder:
+    """The run of one fold."""
+    return RunFolder(folder.path / f"fold_{number}")
+
+
+def folds_begun(folder: RunFolder) -> int:
+    """How many folds a cross-validation that was begun has; 0 for a single run."""
+    return sum(1 for _ in folder.path.glob("fold_*/config.yaml"))
+
+
+def _judge(folder: RunFolder, folds: int) -> dict[str, Any]:
+    """Pool the held-out predictions. Scores of different models stand in one ROC: the page says so."""
+    recipe, manifest = folder.read()
+    runs = [fold_folder(folder, number) for number in range(folds)]
+    tables = [read_predictions(run.predictions) for run in runs]
+    pooled = pd.concat(tables, ignore_index=True)
+    write_predictions(pooled, folder.predictions)
+    models = [load(run.model) for run in runs]
+    description = models[0].description
+    metrics = evaluate_predictions(pooled, blast_class=description.blast_class)
+    metrics["folds"] = [_fold_scores(run.metrics) for run in runs]
+    write_json(folder.metrics, metrics)
+    mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
+    worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:12]
+    title = f"Cross-validation, {folds} folds: {recipe.name}"
+    write_run_report(folder, title, metrics, pooled, _pooled(manifest, runs), description, worst)
+    say(f"report: {folder.report}")
+    return metrics
+
+
+def _pooled(manifest: Manifest, runs: list[RunFolder]) -> Manifest:
+    notices = [notice for run in runs for notice in read_manifest(run.manifest).notices]
+    note = "every cell was judged by the one model of the folds that had not seen its subject"
+    return manifest.with_table(manifest.table.assign(split="test"), *notices, note)
+
+
+def _fold_scores(path: Path) -> dict[str, Any]:
+    vote = json.loads(path.read_text(encoding="utf-8"))["vote"]
+    return {name: measured["value"] for name, measured in vote.items() if isinstance(measured, dict)}

@@ -1,0 +1,63 @@
+"""The whole way in minutes: make or read cells, audit, split by subject, train, judge, explain, report."""
+
+from pathlib import Path
+
+from lymphoscope.data import Manifest, audit, read_source, synthesize
+from lymphoscope.files import write_json
+from lymphoscope.inference import load
+from lymphoscope.reports import explanation_panel
+from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.log import logged, say
+from lymphoscope.runs.training import begin_training, finish_training
+from lymphoscope.training import load_recipe
+
+EXPLAINED = 6
+
+
+def demo(folder: RunFolder, data: str | None = None, subject_pattern: str | None = None) -> None:
+    """Do the whole way in `folder`, on the cells of `data` or on synthetic ones; a demo that was killed goes on.
+
+    Raises LymphoscopeError where the cells cannot be read or split.
+    """
+    with logged(folder.path / "log.txt"):
+        if folder.report.is_file():
+            say(f"{folder.path} holds a finished demo: remove the folder to do it again")
+        elif not folder.config.is_file():
+            _begin(folder, data, subject_pattern)
+        finish_training(folder)
+        explained = _explain(folder)
+        say(f"{explained} held-out cells explained in {folder.path / 'explained'}")
+
+
+def _begin(folder: RunFolder, data: str | None, subject_pattern: str | None) -> None:
+    manifest = _synthetic(folder.path / "cells") if data is None else read_source(data, subject_pattern=subject_pattern)
+    report = audit(manifest)
+    write_json(folder.path / "audit.json", report.to_json())
+    say(f"audit: {report.headline}; all of it in {folder.path / 'audit.json'}")
+    begin_training(load_recipe("quick", _small_batches(manifest)), manifest, folder)
+
+
+def _synthetic(folder: Path) -> Manifest:
+    if (folder / "synthetic.json").is_file():
+        return read_source(str(folder))
+    say(f"no cells given: making synthetic ones in {folder}")
+    return synthesize(folder, subjects=24, cells_per_subject=16, fields=2)
+
+
+def _small_batches(manifest: Manifest) -> list[str]:
+    """Few cells want small batches, or an epoch has too few steps to learn in."""
+    return ["optimisation.batch_size=8"] if len(manifest) < 200 else []
+
+
+def _explain(folder: RunFolder) -> int:
+    _, manifest = folder.read()
+    table = manifest.table
+    paths = table.loc[table["split"] == "test", "path"].iloc[
+        :: max(1, int((table["split"] == "test").sum()) // EXPLAINED)
+    ]
+    count = 0
+    for seen in load(folder.model).explain(paths.tolist()[:EXPLAINED]):
+        if seen.pictures is not None:
+            explanation_panel(seen, folder.path / "explained" / f"{Path(str(seen.row['path'])).stem}.png")
+            count += 1
+    return count

@@ -1,0 +1,33 @@
+"""What a run says: to the person on standard error, and with the time to the run's `log.txt`."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LOGGER = logging.getLogger("lymphoscope.runs")
+_LOGGER.setLevel(logging.INFO)
+_LOGGER.propagate = False
+
+
+def say(line: str) -> None:
+    """Say a line; heard while `logged` is open."""
+    _LOGGER.info(line)
+
+
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """Send what is said meanwhile to standard error and to the end of `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = logging.FileHandler(path, encoding="utf-8")
+    kept.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    # A run inside a run (a fold, the demo) is heard once.
+    handlers: list[logging.Handler] = [kept, *([] if _LOGGER.handlers else [logging.StreamHandler()])]
+    for handler in handlers:
+        _LOGGER.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            _LOGGER.removeHandler(handler)
+            handler.close()

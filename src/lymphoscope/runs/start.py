@@ -1,0 +1,45 @@
+"""The words of `lymphoscope train` -> a run that is begun, and from there to its end."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lymphoscope.data import read_source
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.runs.cross_validation import begin_folds, finish_folds, folds_begun
+from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.training import begin_training, finish_training
+from lymphoscope.training import blast_class_of, load_recipe
+
+
+def begin(
+    folder: RunFolder,
+    data: str | None,
+    config: str,
+    overrides: Iterable[str] = (),
+    folds: int = 0,
+    subject_pattern: str | None = None,
+) -> None:
+    """Read the recipe and the cells, split them, and write what the run will do; 0 folds for a single run.
+
+    Raises LymphoscopeError, one line, for every wrong word, before any work is done.
+    """
+    folder.require_free()
+    recipe = load_recipe(config, overrides)
+    if data is None:
+        raise LymphoscopeError("no cells: name them with --data, or go on with a run with --resume")
+    manifest = read_source(data, subject_pattern=subject_pattern)
+    blast_class_of(recipe, manifest.classes)
+    if folds:
+        begin_folds(recipe, manifest, folder, folds)
+    else:
+        begin_training(recipe, manifest, folder)
+
+
+def finish(folder: RunFolder) -> dict[str, Any] | None:
+    """Go on with a run or a cross-validation that was begun, to its end; return its metrics.
+
+    Raises LymphoscopeError where none was begun.
+    """
+    folder.read()
+    folds = folds_begun(folder)
+    return finish_folds(folder, folds) if folds else finish_training(folder)

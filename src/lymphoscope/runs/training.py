@@ -1,0 +1,74 @@
+"""Cells and a recipe -> a run folder: split, train, predict who was held out, judge, report."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lymphoscope.data import Manifest, split_holdout
+from lymphoscope.inference import load
+from lymphoscope.model_file import record_scores
+from lymphoscope.runs.evaluation import evaluate_run
+from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.log import logged, say
+from lymphoscope.training import Recipe, train
+
+METRICS_KEPT = ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity")
+
+
+def begin_training(recipe: Recipe, manifest: Manifest, folder: RunFolder) -> None:
+    """Write the recipe and the split that a run will follow, so that it can be resumed.
+
+    Raises LymphoscopeError as the split does.
+    """
+    folder.begin(recipe, split_as(recipe, manifest))
+
+
+def split_as(recipe: Recipe, manifest: Manifest) -> Manifest:
+    """The manifest's own split where it has one, else the recipe's."""
+    if "split" in manifest.table and manifest.table["split"].notna().any():
+        return manifest
+    split = recipe.split
+    return split_holdout(manifest, test=split.test, validation=split.validation, by=split.by, seed=recipe.seed)
+
+
+def finish_training(folder: RunFolder) -> dict[str, Any] | None:
+    """Train as begun, then predict, judge and report the test cells; return the metrics, None without test cells.
+
+    A run that was killed goes on where it stopped; one that was finished is not done again.
+    """
+    recipe, manifest = folder.read()
+    if folder.report.is_file():
+        return _read(folder.metrics)
+    with logged(folder.path / "log.txt"):
+        say(f"training {recipe.name} on {_counts(manifest)}")
+        description = train(recipe, manifest, folder.path)
+        if unreadable := description.trained_on["unreadable"]:
+            say(f"{unreadable} cells could not be read and were left out: `lymphoscope data audit` names them")
+        if not (manifest.table["split"] == "test").any():
+            say("no test cells (split.test is 0): the model is written, without scores")
+            return None
+        metrics = evaluate_run(load(folder.model), manifest, folder, f"Training run: {recipe.name}", part="test")
+        record_scores(folder.model, kept_scores(metrics))
+        say(f"held-out {_headline(metrics)}; report: {folder.report}")
+        return metrics
+
+
+def kept_scores(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a model file keeps of its metrics: the vote's numbers with intervals, and on how many they rest."""
+    kept = {name: metrics["vote"][name] for name in METRICS_KEPT}
+    return {"cells": metrics["evaluated"], "subjects": metrics["subjects"], "bootstrap": metrics["bootstrap"], **kept}
+
+
+def _headline(metrics: dict[str, Any]) -> str:
+    vote = metrics["vote"]["weighted_f1"]
+    interval = "" if vote["low"] is None else f" ({vote['low']:.3f} to {vote['high']:.3f})"
+    return f"WF1S {vote['value']:.3f}{interval} over {metrics['evaluated']} cells of {metrics['subjects']} subjects"
+
+
+def _counts(manifest: Manifest) -> str:
+    return ", ".join(f"{count} {part}" for part, count in manifest.table["split"].value_counts().items()) + " cells"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
