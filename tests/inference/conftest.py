@@ -1,0 +1,156 @@
+"""Real pieces for the tests of inference: pictures, the nine files that go wrong, a NumPy runtime, a tiny model."""
+
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference import StreamOutputs, StreamPictures
+from lymphoscope.model_file import Architecture, Description, Preprocessing, Thresholds
+
+SIDE = 40
+
+
+class ByColour:
+    """A runtime in NumPy: the raw stream looks at red, crop at green, erase at blue; 255 is the second class."""
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+        self.batches: list[int] = []
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        return {"runtime": "colour"}
+
+    def predict(self, pixels: NDArray[np.uint8]) -> StreamOutputs:
+        self.batches.append(len(pixels))
+        second = pixels.mean(axis=(1, 2)).T.astype(np.float32) / 255  # (3, B)
+        probabilities = np.stack([1 - second, second], axis=2)  # (3, B, K)
+        votes = probabilities.argmax(axis=2)
+        labels = (votes.sum(axis=0) >= 2).astype(np.int64)
+        agreement = (votes == labels).mean(axis=0, dtype=np.float32)
+        box = [SIDE // 4, 0, SIDE // 2, SIDE]
+        return StreamOutputs(
+            labels, probabilities.mean(axis=0), probabilities, votes, agreement, np.array([box] * len(labels))
+        )
+
+    def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:
+        raise LymphoscopeError("colours have no attention")
+
+
+@pytest.fixture
+def description() -> Description:
+    return Description(
+        name="by colour",
+        architecture=Architecture(backbone="test_resnet", num_maps=4),
+        classes=("all", "hem"),
+        blast_class="all",
+        preprocessing=Preprocessing(fit="resize", size=SIDE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
+        thresholds=Thresholds(minimum_agreement=0.6, minimum_score=0.7),
+        weights_sha256="0" * 64,
+    )
+
+
+@pytest.fixture
+def by_colour(description: Description) -> ByColour:
+    return ByColour(description)
+
+
+@pytest.fixture
+def paint() -> Callable[[Path, tuple[int, int, int]], Path]:
+    """Write a picture of one colour, 80 wide and 60 high."""
+
+    def painted(path: Path, colour: tuple[int, int, int]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (80, 60), colour).save(path)
+        return path
+
+    return painted
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Callable[[int], list[Path]]:
+    """Write so many pictures, each of its own colour, into a folder."""
+
+    def written(count: int) -> list[Path]:
+        generator = np.random.default_rng(0)
+        folder = tmp_path / "cells"
+        folder.mkdir()
+        paths = [folder / f"cell-{number:04d}.png" for number in range(count)]
+        for path in paths:
+            Image.new("RGB", (SIDE, SIDE), tuple(generator.integers(0, 256, 3).tolist())).save(path)
+        return paths
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model with attention, untrained."""
+    return _saved(tmp_path_factory.mktemp("attention"), "attention")
+
+
+@pytest.fixture(scope="session")
+def plain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model without attention, untrained."""
+    return _saved(tmp_path_factory.mktemp("linear"), "linear")
+
+
+@pytest.fixture(scope="session")
+def nine_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The nine files of all kinds, in a folder; the names of those that cannot be read begin with `bad`."""
+    return write_nine(tmp_path_factory.mktemp("nine"))
+
+
+def _saved(folder: Path, head: str) -> Path:
+    import torch
+
+    from lymphoscope.model_file import build_network, save_model
+
+    description = Description(
+        name=f"tiny {head}",
+        architecture=Architecture.model_validate({"backbone": "test_resnet", "head": head, "num_maps": 4}),
+        classes=("all", "hem"),
+        blast_class="all",
+        preprocessing=Preprocessing(fit="center_crop", crop=64, size=64, mean=(0.5, 0.4, 0.6), std=(0.2, 0.25, 0.3)),
+    )
+    torch.manual_seed(0)
+    save_model(build_network(description.architecture, 2).eval(), description, folder)
+    return folder
+
+
+def write_nine(folder: Path) -> Path:
+    """Write a text file named .png, a truncated BMP, a 16-bit TIFF, a CMYK JPEG, a grey, an RGBA and a 1x1 PNG, an
+    empty file, and a decompression bomb."""
+    noise = np.random.default_rng(0).integers(0, 256, (70, 90, 4), dtype=np.uint8)
+    rgb = Image.fromarray(np.ascontiguousarray(noise[..., :3]))
+    (folder / "bad-text.png").write_text("a note, not a picture\n", encoding="utf-8")
+    rgb.save(folder / "bad-truncated.bmp")
+    whole = (folder / "bad-truncated.bmp").read_bytes()
+    (folder / "bad-truncated.bmp").write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 257).save(folder / "sixteen.tiff")
+    rgb.convert("CMYK").save(folder / "cmyk.jpg")
+    rgb.convert("L").save(folder / "grey.png")
+    Image.fromarray(noise).save(folder / "rgba.png")
+    Image.new("RGB", (1, 1)).save(folder / "bad-one.png")
+    (folder / "bad-empty.png").touch()
+    (folder / "bad-bomb.png").write_bytes(bomb(side=30_000))
+    return folder
+
+
+def bomb(side: int) -> bytes:
+    """A PNG of side x side black pixels, one bit each, in a thousandth of their bytes."""
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (side + 7) // 8)
+    data = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )

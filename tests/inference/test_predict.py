@@ -1,0 +1,187 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lymphoscope.data import Manifest
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import read_predictions
+from lymphoscope.inference import (
+    Model,
+    PredictionSummary,
+    find_cells,
+    load,
+    predict_cells,
+    predict_manifest,
+    predicted_rows,
+)
+
+Colours = Callable[[int], list[Path]]
+
+
+def stop_after(runtime: Any, batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict = type(runtime).predict
+
+    def until(pixels: Any) -> Any:
+        if len(runtime.batches) == batches:
+            raise KeyboardInterrupt
+        return predict(runtime, pixels)
+
+    monkeypatch.setattr(runtime, "predict", until)
+
+
+def interrupted(runtime: Any, paths: list[Path], out: Path, batches: int, **options: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(runtime, batches, patch)
+        with pytest.raises(KeyboardInterrupt):
+            predict_cells(Model(runtime), find_cells(paths), out, batch_size=2, chunk_rows=4, **options)
+    runtime.batches.clear()
+
+
+def test_a_manifest_becomes_a_file_of_predictions(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    paths = colours(5)
+    paths[3].write_bytes(b"")
+    table = pd.DataFrame({"path": map(str, paths), "label": "hem", "subject": [*"12345"]})
+    out = tmp_path / "new" / "folder" / "predictions.parquet"
+    summary = predict_manifest(Model(by_colour), Manifest(table, "table"), out, batch_size=2)
+    assert summary == PredictionSummary(rows=5, failed=1, out=out)
+    written = read_predictions(out)
+    assert written["path"].tolist() == list(map(str, paths))
+    assert written["subject"].tolist() == [*"12345"]
+    assert written["error"].notna().tolist() == [False, False, False, True, False]
+    assert os.listdir(out.parent) == [out.name]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("batches", [0, 1, 2, 5, 7])
+def test_an_interrupted_run_ends_with_the_same_bytes(
+    by_colour: Any, colours: Colours, tmp_path: Path, batches: int, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, whole, out = colours(15), tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    predict_cells(Model(by_colour), find_cells(paths), whole, batch_size=2, chunk_rows=4)
+    by_colour.batches.clear()
+    interrupted(by_colour, paths, out, batches)
+    assert not out.exists()
+    predict_cells(Model(by_colour), find_cells(paths), out, batch_size=2, chunk_rows=4)
+    assert out.read_bytes() == whole.read_bytes()
+    done = batches // 2 * 4
+    assert sum(by_colour.batches) == 15 - done  # what was done is not done again
+    assert f"going on after {done} cells" in capsys.readouterr().err
+
+
+def change_model(runtime: Any, paths: list[Path]) -> None:
+    runtime.description = runtime.description.model_copy(update={"weights_sha256": "1" * 64})
+
+
+def change_thresholds(runtime: Any, paths: list[Path]) -> None:
+    loose = runtime.description.thresholds.model_copy(update={"minimum_score": 0.1})
+    runtime.description = runtime.description.model_copy(update={"thresholds": loose})
+
+
+def change_inputs(runtime: Any, paths: list[Path]) -> None:
+    paths.reverse()
+
+
+def change_a_file(runtime: Any, paths: list[Path]) -> None:
+    paths[0].write_bytes(paths[1].read_bytes())
+
+
+@pytest.mark.parametrize("change", [change_model, change_thresholds, change_inputs, change_a_file])
+def test_what_changed_starts_over_and_says_so(
+    by_colour: Any,
+    colours: Colours,
+    tmp_path: Path,
+    change: Callable[[Any, list[Path]], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths, out = colours(9), tmp_path / "out.csv"
+    interrupted(by_colour, paths, out, batches=3)
+    capsys.readouterr()
+    change(by_colour, paths)
+    predict_cells(Model(by_colour), find_cells(paths), out, batch_size=2, chunk_rows=4)
+    assert capsys.readouterr().err.startswith("starting over: ")
+    assert sum(by_colour.batches) == 9
+    assert read_predictions(out)["path"].tolist() == list(map(str, paths))
+
+
+def test_other_options_start_over(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    paths, out = colours(9), tmp_path / "out.csv"
+    interrupted(by_colour, paths, out, batches=3)
+    predict_cells(Model(by_colour), find_cells(paths), out, batch_size=4, chunk_rows=4)
+    assert sum(by_colour.batches) == 9
+
+
+def test_a_fresh_run_goes_on_after_nothing(
+    by_colour: Any, colours: Colours, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, out = colours(9), tmp_path / "out.csv"
+    interrupted(by_colour, paths, out, batches=3)
+    predict_cells(Model(by_colour), find_cells(paths), out, batch_size=2, chunk_rows=4, resume=False)
+    assert sum(by_colour.batches) == 9
+    assert capsys.readouterr().err == ""
+
+
+def test_a_finished_run_is_done_anew(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    paths, out = colours(3), tmp_path / "out.csv"
+    for _ in range(2):
+        predict_cells(Model(by_colour), find_cells(paths), out)
+    assert by_colour.batches == [3, 3]
+
+
+def test_no_cells_is_one_line(by_colour: Any, tmp_path: Path) -> None:
+    with pytest.raises(LymphoscopeError, match="no cells"):
+        predict_cells(Model(by_colour), [], tmp_path / "out.csv")
+
+
+def test_a_manifest_may_name_what_is_gone(by_colour: Any, tmp_path: Path) -> None:
+    manifest = Manifest(pd.DataFrame({"path": [str(tmp_path / "gone.png")]}), "table")
+    assert predict_manifest(Model(by_colour), manifest, tmp_path / "out.csv").failed == 1
+    assert read_predictions(tmp_path / "out.csv")["refer_reason"].tolist() == ["unreadable"]
+
+
+KILLED_RUN = """
+import sys, time
+from pathlib import Path
+from lymphoscope.inference import find_cells, load, predict_cells
+model = load(sys.argv[1], device="cpu")
+predict = model.runtime.predict
+def slowly(pixels):
+    time.sleep(0.15)
+    return predict(pixels)
+model.runtime.predict = slowly
+predict_cells(model, find_cells([sys.argv[2]]), Path(sys.argv[3]), batch_size=4, chunk_rows=8)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_run_killed_by_the_system_ends_with_the_same_bytes(
+    tiny_model: Path, colours: Colours, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out, whole = colours(40)[0].parent, tmp_path / "out.csv", tmp_path / "whole.csv"
+    words = [sys.executable, "-c", KILLED_RUN, str(tiny_model), str(folder), str(out)]
+    run = subprocess.Popen(words, stderr=subprocess.PIPE)
+    second = tmp_path / ".out.csv.partial" / "chunk-00001.parquet"
+    deadline = time.monotonic() + 60
+    while not second.exists() and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    run.kill()
+    _, errors = run.communicate()
+    assert run.returncode == -signal.SIGKILL, errors.decode()
+    assert second.exists()
+    assert not out.exists()
+
+    model, cells = load(tiny_model, device="cpu"), find_cells([folder])
+    predict_cells(model, cells, out, batch_size=4, chunk_rows=8)
+    assert "going on after 16 cells" in capsys.readouterr().err
+    predict_cells(model, cells, whole, batch_size=4, chunk_rows=8)
+    assert out.read_bytes() == whole.read_bytes()
+    assert [row["predicted"] for row in predicted_rows(model.runtime, cells)] == read_predictions(out)[
+        "predicted"
+    ].tolist()
