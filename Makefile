@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-OUT ?= runs/demo
 DATA ?=
+# Named after the data, so that a demo on other cells never meets the run of the first.
+OUT ?= runs/demo$(if $(DATA),-$(notdir $(patsubst %/,%,$(DATA))))
 
 BIN := $(VENV)/bin
 PLAIN := $(VENV)/.installed
@@ -20,7 +21,7 @@ help:
 	@echo "make test               all checks and all tests, with coverage"
 	@echo "make lint               the checks alone: ruff, mypy, import-linter, codespell"
 	@echo "make clean              remove the virtual environment and what the checks left"
-	@echo "Options: PYTHON=python3.12, VENV=.venv, OUT=runs/demo"
+	@echo "Options: PYTHON=python3.12, VENV=.venv, OUT=runs/demo (runs/demo-NAME with DATA)"
 
 demo: $(PLAIN)
 	$(BIN)/lymphoscope demo --out "$(OUT)" $(if $(DATA),--data "$(DATA)")

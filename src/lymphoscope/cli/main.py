@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lymphoscope
-from lymphoscope.cli import doctor, predict
+from lymphoscope.cli import demo, doctor, evaluate, predict, train
 from lymphoscope.errors import LymphoscopeError
 
 WRONG_WORDS = 2
@@ -22,8 +22,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("predict")(predict.predict)
-app.command("doctor")(doctor.doctor)
+app.command("demo", short_help="The whole way in minutes: train, judge, report.")(demo.demo)
+app.command("train", short_help="Train a model and test it on held-out subjects.")(train.train)
+app.command("evaluate", short_help="Judge a model on labelled cells.")(evaluate.evaluate)
+app.command("predict", short_help="Classify cells: scores, votes, when to look.")(predict.predict)
+app.command("doctor", short_help="Versions, devices, free disk, a self-test.")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,126 @@
+"""Write the tables of reference.md that follow from the code: `python docs/reference_tables.py`.
+
+What stands between `<!-- NAME: written by reference_tables.py -->` and `<!-- end -->` is replaced.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from typer.main import get_command
+
+from lymphoscope.cli.main import app
+from lymphoscope.model_file import Description
+from lymphoscope.training import Recipe
+
+PAGE = Path(__file__).with_name("reference.md")
+BLOCK = re.compile(r"(<!-- (\w+): written by reference_tables.py -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def written(page: str) -> str:
+    """The page with its tables as the code has them now. Raises KeyError for a block of an unknown name."""
+    tables = {"commands": commands, "recipe": recipe, "model": model_file}
+    return BLOCK.sub(lambda block: block[1] + tables[block[2]]() + block[3], page)
+
+
+def commands() -> str:
+    """A section for each command: what it does, its words, their defaults."""
+    return "".join(_commands(get_command(app), "lymphoscope"))
+
+
+def recipe() -> str:
+    """A table for each section of the recipe."""
+    return "".join(_sections(Recipe, ""))
+
+
+def model_file() -> str:
+    """A table for each part of `model.json`."""
+    return "".join(_sections(Description, ""))
+
+
+def _commands(group: Any, path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            rows = [_word(parameter) for parameter in command.params]
+            yield f"\n### {path} {name}\n\n{_prose(command.help)}\n\n{_table(('word', 'meaning', 'default'), rows)}"
+
+
+def _word(parameter: Any) -> tuple[str, str, str]:
+    option = parameter.param_type_name == "option"
+    names = [*parameter.opts, *parameter.secondary_opts] if option else [parameter.metavar or parameter.name.upper()]
+    value = f" {parameter.metavar}" if option and parameter.metavar else ""
+    word = ", ".join(f"`{name}{value}`" for name in names)
+    default = "required" if parameter.required else _shown(parameter.default)
+    return word, _prose(getattr(parameter, "help", None) or ""), default
+
+
+def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    schema = model.model_json_schema()
+    properties = {key: _resolved(value, schema) for key, value in schema["properties"].items()}
+    plain = {key: value for key, value in properties.items() if "properties" not in value}
+    title = f"`{prefix.rstrip('.')}`" if prefix else "At the top"
+    rows = [
+        (f"`{prefix}{key}`", _values(value), "required" if "default" not in value else _shown(value["default"]))
+        for key, value in plain.items()
+    ]
+    yield f"\n### {title}\n\n{_prose(inspect.getdoc(model) or '')}\n\n{_table(('key', 'value', 'default'), rows)}"
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _sections(field.annotation, f"{prefix}{key}.")
+
+
+def _resolved(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = value.get("$ref")
+    return {**schema["$defs"][reference.rsplit("/", 1)[-1]], **value} if reference else value
+
+
+def _values(value: dict[str, Any]) -> str:
+    if "anyOf" in value:
+        return " or ".join(_values(choice) for choice in value["anyOf"])
+    if "enum" in value or "const" in value:
+        return ", ".join(f"`{choice}`" for choice in value.get("enum", [value.get("const")]))
+    if "prefixItems" in value:
+        return f"{len(value['prefixItems'])} of: {_values(value['prefixItems'][0])}"
+    if value.get("type") == "array":
+        return f"list of: {_values(value['items'])}"
+    return _kind(value) + _bounds(value)
+
+
+def _kind(value: dict[str, Any]) -> str:
+    kinds = {"number": "number", "integer": "whole number", "string": "text", "boolean": "`true`, `false`"}
+    return {**kinds, "null": "empty", "object": "keys and values"}[value["type"]]
+
+
+def _bounds(value: dict[str, Any]) -> str:
+    signs = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    said = [f"{word} {value[key]:g}" for key, word in signs.items() if key in value]
+    return f" {' '.join(said)}" if said else ""
+
+
+def _shown(value: Any) -> str:
+    if value is None or value is False or value == "" or value == {}:
+        return "`false`" if value is False else ""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, list | tuple):
+        return f"`[{', '.join(str(item) for item in value)}]`"
+    return f"`{str(value).lower() if value is True else value}`"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _prose(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
