@@ -9,12 +9,12 @@ from lymphoscope.errors import LymphoscopeError
 def check_finite(values: Tensor, what: str) -> None:
     """Refuse NaN and infinity in a tensor of any shape, saying in one line what holds them.
 
-    On the CPU raises LymphoscopeError. Elsewhere asserts on the device, so that nothing waits for it: the line is
-    printed by the device and the next operation that does wait raises (METHOD.md forbids to synchronise).
+    Raises LymphoscopeError. On CUDA asserts on the device instead, so that nothing waits for it: the device prints
+    the line, and the next operation that does wait raises (METHOD.md forbids to synchronise).
     """
     finite = values.isfinite().all()
     message = f"{what}: NaN or infinity; lower the learning rate, or use float32 instead of half precision"
-    if values.device.type != "cpu":
+    if values.device.type == "cuda":
         torch._assert_async(finite, message)
     elif not finite:
         raise LymphoscopeError(message)

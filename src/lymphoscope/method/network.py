@@ -45,21 +45,21 @@ class WTDFN(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, 3, H, W) -> logits (B, K) and attention maps (B, M, h, w), never negative; both float32."""
-        embeddings, maps = self.embed(images)
-        return self.classify(embeddings), maps
+        vectors, maps = self.embed(images)
+        return self.classify(vectors), maps
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W) -> pooled parts (B, M*C) and attention maps (B, M, h, w); both float32."""
+        """Images (B, 3, H, W) -> pooled vectors (B, M*C), which centre loss pulls together, and maps (B, M, h, w)."""
         features = self.backbone(images)  # (B, C, h, w)
         with full_precision(features.device):
             features = features.float()
             maps = self.attention(features)  # (B, M, h, w)
             return self.pooling(features, maps), maps
 
-    def classify(self, embeddings: Tensor) -> Tensor:
-        """Pooled parts (B, M*C) -> logits (B, K), float32."""
-        with full_precision(embeddings.device):
-            logits: Tensor = self.classifier(embeddings)
+    def classify(self, vectors: Tensor) -> Tensor:
+        """Vectors (B, M*C) of `embed` -> logits (B, K), float32."""
+        with full_precision(vectors.device):
+            logits: Tensor = self.classifier(vectors)
             return logits
 
 

@@ -12,7 +12,7 @@ EPSILON = 1e-12
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
     """Switch autocast off where it is on: half precision gives NaN in the normalisations (METHOD.md, Network)."""
     # Entered only where needed, so that a traced or exported network holds no autocast region.
-    if torch.is_autocast_enabled(device.type):
+    if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 
