@@ -103,10 +103,21 @@ def test_pictures_show_the_crop_and_the_hole(tiny_model: Path, pixels: NDArray[n
 
 def test_boxes_are_the_smallest_around_the_attended(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
     seen = TorchRuntime(tiny_model, device="cpu").explain(pixels)
-    assert seen.outputs.boxes is not None
-    for attention, box in zip(seen.maps, seen.outputs.boxes, strict=True):
+    assert np.array_equal(seen.boxes, seen.outputs.boxes)
+    for attention, box in zip(seen.maps, seen.boxes, strict=True):
         rows, columns = np.nonzero(attention >= 0.5)
         assert box.tolist() == [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+
+
+def test_a_model_that_uses_its_raw_stream_alone_still_shows_where_it_looks(
+    tiny_model: Path, pixels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    network, description = load_network(tiny_model)
+    settings = description.test_time.model_copy(update={"streams": ("raw",)})
+    save_model(network, description.model_copy(update={"test_time": settings}), tmp_path)
+    runtime = TorchRuntime(tmp_path, device="cpu")
+    assert runtime.predict(pixels).boxes is None
+    assert runtime.explain(pixels).boxes.shape == (len(pixels), 4)
 
 
 def test_the_same_cells_give_the_same_bits(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:

@@ -22,7 +22,7 @@ class Precision(StrEnum):
 ModelAndPaths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="[MODEL] PATH...",
+        metavar="[MODEL] PATH",
         help="Pictures, folders of pictures, or a CSV or Parquet manifest; before them the folder of a model. "
         "Without one the demonstration model that ships is used.",
         show_default=False,

@@ -42,7 +42,7 @@ class Explanation:
 def explained_cells(
     runtime: Runtime, cells: Sequence[Cell], *, batch_size: int = BATCH_SIZE, workers: int | None = None
 ) -> Iterator[Explanation]:
-    """Yield the explanation of each cell, in their order, a batch in memory at a time; all three streams run.
+    """Yield the explanation of each cell, in their order, a batch in memory at a time.
 
     Raises LymphoscopeError for a model without attention.
     """
@@ -56,10 +56,10 @@ def explained_cells(
 def _pictures(read: Sequence[ReadCell], seen: StreamPictures | None) -> Iterator[CellPictures | None]:
     place = 0
     for cell in read:
-        if cell.pixels is None or seen is None or seen.outputs.boxes is None:
+        if cell.pixels is None or seen is None:
             yield None
             continue
-        top, left, bottom, right = seen.outputs.boxes[place].tolist()
+        top, left, bottom, right = seen.boxes[place].tolist()
         box = (top, left, bottom, right)
         yield CellPictures(cell.pixels, seen.maps[place], seen.crops[place], seen.erased[place], box)
         place += 1

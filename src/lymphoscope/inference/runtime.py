@@ -27,7 +27,7 @@ class StreamOutputs:
     agreement: NDArray[np.float32]
     """(B,) share of the streams used that voted for the label."""
     boxes: NDArray[np.int64] | None
-    """(B, 4) top, left, bottom, right of the crop in pixels of the fitted cell, half open; None without attention."""
+    """(B, 4) top, left, bottom, right of the crop in pixels of the fitted cell, half open; None without that stream."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class StreamPictures:
     """(B, S, S, 3) RGB (Eq. 3)."""
     erased: NDArray[np.uint8]
     """(B, S, S, 3) RGB (Eq. 4)."""
+    boxes: NDArray[np.int64]
+    """(B, 4) top, left, bottom, right of the crops in pixels of the fitted cell, half open."""
     outputs: StreamOutputs
 
 
@@ -61,7 +63,7 @@ class Runtime(Protocol):
         ...
 
     def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:
-        """Show what the streams of fitted cells (B, S, S, 3) saw; all streams run.
+        """Show what the streams of fitted cells (B, S, S, 3) saw; none that the model uses is skipped.
 
         Raises LymphoscopeError for a model without attention.
         """

@@ -62,7 +62,7 @@ class TorchRuntime:
             return self._outputs(ternary)
 
     def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:
-        """Show what the streams of fitted cells (B, S, S, 3) saw; all of them run.
+        """Show what the streams of fitted cells (B, S, S, 3) saw; none that the model uses is skipped.
 
         Raises LymphoscopeError for a model without attention.
         """
@@ -72,11 +72,15 @@ class TorchRuntime:
             images = self._normalised(pixels)
             ternary = predict_ternary(self._network, images, erase="always", **use)
             guide = ternary.maps
-            crops, _ = attention_crop(images, guide, use["crop_threshold"], use["crop_padding"])
+            crops, boxes = attention_crop(images, guide, use["crop_threshold"], use["crop_padding"])
             erased = attention_erase(images, guide, use["erase_threshold"], use["fill"])
             maps = normalize_maps(guide, (images.shape[-2], images.shape[-1]))  # (B, S, S)
             return StreamPictures(
-                maps.cpu().numpy(), self._pictures(crops), self._pictures(erased), self._outputs(ternary)
+                maps=maps.cpu().numpy(),
+                crops=self._pictures(crops),
+                erased=self._pictures(erased),
+                boxes=boxes.cpu().numpy(),
+                outputs=self._outputs(ternary),
             )
 
     def _check_attention(self) -> None:
