@@ -10,10 +10,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel
 from typer.main import get_command
 
+from lymphoscope.backbones import count_parameters, create_backbone, list_backbones
 from lymphoscope.cli.main import app
+from lymphoscope.method import WTDFN, PlainNetwork
 from lymphoscope.model_file import Description
 from lymphoscope.training import Recipe
 
@@ -23,7 +26,7 @@ BLOCK = re.compile(r"(<!-- (\w+): written by reference_tables.py -->\n).*?(<!-- 
 
 def written(page: str) -> str:
     """The page with its tables as the code has them now. Raises KeyError for a block of an unknown name."""
-    tables = {"commands": commands, "recipe": recipe, "model": model_file}
+    tables = {"commands": commands, "recipe": recipe, "model": model_file, "backbones": backbones}
     return BLOCK.sub(lambda block: block[1] + tables[block[2]]() + block[3], page)
 
 
@@ -40,6 +43,20 @@ def recipe() -> str:
 def model_file() -> str:
     """A table for each part of `model.json`."""
     return "".join(_sections(Description, ""))
+
+
+def backbones() -> str:
+    """The paper's backbones, and their parameters with two classes."""
+    with torch.device("meta"):
+        made = {name: create_backbone(name) for name in list_backbones()}
+        counts = {
+            name: (count_parameters(PlainNetwork(body, 2)), count_parameters(WTDFN(body, 2)))
+            for name, body in made.items()
+        }
+    rows = [
+        (f"`{name}`", title, f"{counts[name][0]:,}", f"{counts[name][1]:,}") for name, title in list_backbones().items()
+    ]
+    return "\n" + _table(("name", "in the paper", "parameters of the plain network", "of WT-DFN with 32 maps"), rows)
 
 
 def _commands(group: Any, path: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import json
 import pkgutil
 import re
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, metadata, requires
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_every_public_name_is_there_and_says_what_it_is(folder: Path) -> None:
     module = importlib.import_module(dotted(folder))
     for name in getattr(module, "__all__", []):
         public = getattr(module, name)
-        assert not callable(public) or public.__doc__, name
+        assert not (inspect.isclass(public) or inspect.isfunction(public)) or public.__doc__, name
 
 
 def test_the_package_offers_what_it_lists() -> None:
@@ -208,3 +209,14 @@ def test_every_dependency_stands_in_third_party() -> None:
     page = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
     listed = {canonicalize_name(name) for name in re.findall(r"^\| ([\w.-]+) \|", page, re.MULTILINE)}
     assert set(declared_dependencies()) <= listed
+
+
+def test_every_import_is_of_a_declared_dependency() -> None:
+    declared, distributions = set(declared_dependencies()), packages_distributions()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"lymphoscope"}:
+                from_packages = {canonicalize_name(name) for name in distributions.get(top, [])}
+                assert from_packages & declared, f"{path.name} imports {top}"
