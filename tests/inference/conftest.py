@@ -1,7 +1,5 @@
-"""Real pieces for the tests of inference: pictures, the nine files that go wrong, a NumPy runtime, a tiny model."""
+"""Real pieces for the tests of inference: pictures, a NumPy runtime, a tiny model."""
 
-import struct
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -102,10 +100,16 @@ def plain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _saved(tmp_path_factory.mktemp("linear"), "linear")
 
 
-@pytest.fixture(scope="session")
-def nine_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The nine files of all kinds, in a folder; the names of those that cannot be read begin with `bad`."""
-    return write_nine(tmp_path_factory.mktemp("nine"))
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder with a cell, a file that is empty, and a cell wider than high, in this order."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for name, shape in (("a.png", (80, 80, 3)), ("c.png", (70, 90, 3))):
+        Image.fromarray(generator.integers(0, 256, shape, dtype=np.uint8)).save(folder / name)
+    (folder / "b.png").touch()
+    return folder
 
 
 def _saved(folder: Path, head: str) -> Path:
@@ -123,34 +127,3 @@ def _saved(folder: Path, head: str) -> Path:
     torch.manual_seed(0)
     save_model(build_network(description.architecture, 2).eval(), description, folder)
     return folder
-
-
-def write_nine(folder: Path) -> Path:
-    """Write a text file named .png, a truncated BMP, a 16-bit TIFF, a CMYK JPEG, a grey, an RGBA and a 1x1 PNG, an
-    empty file, and a decompression bomb."""
-    noise = np.random.default_rng(0).integers(0, 256, (70, 90, 4), dtype=np.uint8)
-    rgb = Image.fromarray(np.ascontiguousarray(noise[..., :3]))
-    (folder / "bad-text.png").write_text("a note, not a picture\n", encoding="utf-8")
-    rgb.save(folder / "bad-truncated.bmp")
-    whole = (folder / "bad-truncated.bmp").read_bytes()
-    (folder / "bad-truncated.bmp").write_bytes(whole[: len(whole) // 2])
-    Image.fromarray(noise[..., 0].astype(np.uint16) * 257).save(folder / "sixteen.tiff")
-    rgb.convert("CMYK").save(folder / "cmyk.jpg")
-    rgb.convert("L").save(folder / "grey.png")
-    Image.fromarray(noise).save(folder / "rgba.png")
-    Image.new("RGB", (1, 1)).save(folder / "bad-one.png")
-    (folder / "bad-empty.png").touch()
-    (folder / "bad-bomb.png").write_bytes(bomb(side=30_000))
-    return folder
-
-
-def bomb(side: int) -> bytes:
-    """A PNG of side x side black pixels, one bit each, in a thousandth of their bytes."""
-    packer = zlib.compressobj(9)
-    row = bytes(1 + (side + 7) // 8)
-    data = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
