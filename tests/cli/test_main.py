@@ -143,7 +143,28 @@ def test_a_command_that_says_3_ends_with_3() -> None:
     assert (answer.returncode, answer.stderr) == (3, "")
 
 
-def test_a_missing_folder_of_a_real_command_is_named(tmp_path: Path) -> None:
-    answer = in_a_process("predict", str(tmp_path / "no-model"), "cell.png", "--out", str(tmp_path / "out.csv"))
-    assert answer.returncode == 2
-    assert len(answer.stderr.splitlines()) == 1
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "GONE/cell.png"],
+        ["predict", "--model", "GONE", "GONE/cell.png"],
+        ["explain", "GONE/cell.png", "--out", "OUT"],
+        ["evaluate", "GONE", "--data", "GONE", "--out", "OUT"],
+        ["train", "--data", "GONE", "--out", "OUT"],
+        ["train", "--config", "GONE.yaml", "--data", "GONE", "--out", "OUT"],
+        ["train", "--resume", "--out", "GONE"],
+        ["data", "audit", "GONE"],
+        ["data", "split", "GONE", "--out", "OUT.csv"],
+        ["demo", "--data", "GONE", "--out", "OUT"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_names_what_is_not_there_in_one_line(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run([word.replace("GONE", f"{tmp_path}/gone").replace("OUT", f"{tmp_path}/out") for word in words]) == 2
+    said = capsys.readouterr()
+    errors = [line for line in said.err.splitlines() if line.startswith("lymphoscope: error: ")]
+    assert len(errors) == 1
+    assert "gone" in errors[0]
+    assert "Traceback" not in said.err

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lymphoscope
-from lymphoscope.cli import demo, doctor, evaluate, predict, train
+from lymphoscope.cli import data, demo, doctor, evaluate, explain, predict, train
 from lymphoscope.errors import LymphoscopeError
 
 WRONG_WORDS = 2
@@ -23,9 +23,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo", short_help="The whole way in minutes: train, judge, report.")(demo.demo)
+app.add_typer(data.app, name="data", short_help="Audit and split cells, make synthetic ones.")
 app.command("train", short_help="Train a model and test it on held-out subjects.")(train.train)
 app.command("evaluate", short_help="Judge a model on labelled cells.")(evaluate.evaluate)
 app.command("predict", short_help="Classify cells: scores, votes, when to look.")(predict.predict)
+app.command("explain", short_help="Show what each stream saw of a cell.")(explain.explain)
 app.command("doctor", short_help="Versions, devices, free disk, a self-test.")(doctor.doctor)
 
 

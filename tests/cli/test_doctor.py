@@ -1,0 +1,62 @@
+"""The doctor: healthy here, and honest where something is broken."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import lymphoscope
+from lymphoscope.cli import doctor
+from lymphoscope.cli.main import app
+
+
+@pytest.fixture(scope="module")
+def healthy() -> dict[str, Any]:
+    answer = CliRunner().invoke(app, ["doctor", "--json"])
+    assert answer.exit_code == 0, answer.output
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def test_every_part_of_the_self_test_passes_here(healthy: dict[str, Any]) -> None:
+    parts = [check["part"] for check in healthy["checks"]]
+    assert parts[:1] == ["method on cpu"]
+    assert "demonstration model on cpu" in parts
+    assert all(check["passed"] for check in healthy["checks"])
+
+
+def test_it_says_what_is_installed_and_what_the_machine_has(healthy: dict[str, Any]) -> None:
+    import torch
+
+    assert healthy["versions"]["lymphoscope"] == lymphoscope.__version__
+    assert torch.__version__.startswith(healthy["versions"]["torch"])
+    assert len(healthy["cuda"]) == torch.cuda.device_count()
+    assert min(healthy["free_disk_gb"].values()) > 0
+
+
+def test_a_broken_model_is_a_row_that_says_why_and_status_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lymphoscope.model_file.demonstration_model", lambda: tmp_path / "gone")
+    answer = CliRunner().invoke(app, ["doctor"])
+    assert answer.exit_code == 3
+    row = next(line for line in answer.stdout.splitlines() if line.startswith("demonstration model on cpu"))
+    assert "FAILED" in row
+    assert "gone is no model" in row
+
+
+def test_a_device_that_fails_fails_its_rows_alone() -> None:
+    checks = {check.part: check for check in doctor.self_test(["cpu", "nonsense"])}
+    assert checks["method on cpu"].passed
+    assert not checks["method on nonsense"].passed
+    assert "nonsense" in checks["method on nonsense"].detail
+    assert "\n" not in checks["method on nonsense"].detail
+
+
+def test_votes_that_are_not_the_plurality_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr("lymphoscope.method.plurality_vote", lambda streams: torch.full((streams.shape[1],), 7))
+    checks = doctor.self_test(["cpu"])
+    assert not checks[0].passed
+    assert "plurality" in checks[0].detail
