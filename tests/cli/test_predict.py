@@ -163,6 +163,16 @@ def test_a_manifest_is_carried_along(model: Path, nine: Path, tmp_path: Path) ->
     assert written["error"].notna().tolist() == [False, True]
 
 
+def test_the_manifest_is_not_written_over(
+    model: Path, nine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = tmp_path / "cells.csv"
+    manifest.write_text(f"path\n{nine / 'grey.png'}\n", encoding="utf-8")
+    assert run(["predict", str(model), str(manifest), "--out", str(manifest)]) == 2
+    assert "would overwrite" in only_line(capsys)
+    assert manifest.read_text(encoding="utf-8").startswith("path\n")
+
+
 def test_skipping_the_third_stream_changes_no_label(model: Path, nine: Path, tmp_path: Path) -> None:
     tables = {}
     for erase in ("always", "on_disagreement"):

@@ -16,6 +16,7 @@ from lymphoscope.cli.model_argument import (
     PrecisionOption,
     Workers,
     model_and_paths,
+    refuse_overwriting,
     say_counts,
 )
 from lymphoscope.cli.words import Json, Out
@@ -46,9 +47,11 @@ def explain(
     from lymphoscope.progress import tracked
 
     cells = find_cells(named)
+    names = picture_names([cell.printable_path for cell in cells])
+    refuse_overwriting([out / name for name in (INDEX, *names)], [*named, *(cell.path for cell in cells)])
     runtime = load(folder, device=device, precision=precision.value).runtime
     seen = tracked(explained_cells(runtime, cells, workers=workers), "explaining", total=len(cells), done=0)
-    rows = list(_draw(seen, out, picture_names([cell.printable_path for cell in cells])))
+    rows = list(_draw(seen, out, names))
     write_predictions(as_predictions(rows, runtime.description.classes), out / INDEX)
     failed = sum("error" in row for row in rows)
     if as_json:

@@ -1,5 +1,6 @@
 """The words that `predict` and `explain` share: which model, which cells, and how to compute."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +52,13 @@ def model_and_paths(words: list[Path], model: Path | None) -> tuple[Path, list[P
     if len(words) == 1:
         raise LymphoscopeError(f"{words[0]} is a model: name the cells to look at after it")
     return words[0], words[1:]
+
+
+def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
+    """Raise LymphoscopeError where something would be written over what is read."""
+    both = {path.resolve() for path in outputs} & {Path(path).resolve() for path in inputs}
+    if both:
+        raise LymphoscopeError(f"--out would overwrite {min(both)}, which is read: choose another --out")
 
 
 def _demonstration() -> Path:

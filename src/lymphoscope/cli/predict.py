@@ -16,6 +16,7 @@ from lymphoscope.cli.model_argument import (
     PrecisionOption,
     Workers,
     model_and_paths,
+    refuse_overwriting,
     say_counts,
 )
 from lymphoscope.cli.words import Json
@@ -61,6 +62,7 @@ def predict(
 
     if out is not None:
         check_out(out)
+        refuse_overwriting([out], named)
     cells = find_cells(named)
     loaded = load(folder, device=device, precision=precision.value, erase=erase.value, runtime=runtime)
     if out is None:

@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lymphoscope.cli.explain import picture_names
+from lymphoscope.cli.main import run
+from lymphoscope.evaluation import read_predictions
+from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two tiny untrained models, `attention` and `linear`."""
+    folder = tmp_path_factory.mktemp("models")
+    for head in ("attention", "linear"):
+        architecture = Architecture.model_validate({"backbone": "test_resnet", "head": head, "num_maps": 4})
+        description = Description(
+            name=f"tiny {head}",
+            architecture=architecture,
+            classes=("all", "hem"),
+            blast_class="all",
+            preprocessing=Preprocessing(fit="resize", size=64, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
+        )
+        save_model(build_network(architecture, 2).eval(), description, folder / head)
+    return folder
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A folder with two cells of one name, one without a suffix that tells it apart, and one that is no picture."""
+    generator = np.random.default_rng(0)
+    for name in ("a/cell.png", "b/cell.png", "b/Cell.bmp"):
+        path = tmp_path / "cells" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (50, 60, 3), dtype=np.uint8)).save(path)
+    (tmp_path / "cells" / "note.png").write_text("no picture", encoding="utf-8")
+    return tmp_path / "cells"
+
+
+def test_each_cell_has_its_own_picture_and_each_file_a_row(
+    models: Path, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "explained"
+    assert run(["explain", str(models / "attention"), str(cells), "--out", str(out), "--json"]) == 3
+    index = read_predictions(out / "index.csv")
+    assert len(index) == 4
+    assert index["error"].notna().sum() == 1
+    drawn = index["picture"].dropna().tolist()
+    assert len({name.casefold() for name in drawn}) == 3
+    assert {path.name for path in out.iterdir()} == {"index.csv", *drawn}
+    for name in drawn:
+        with Image.open(out / name) as picture:
+            assert picture.format == "PNG"
+            assert min(picture.size) > 300
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"rows": 4, "failed": 1, "out": str(out), "index": str(out / "index.csv")}
+    assert captured.err.splitlines()[-1] == f"4 cells, 1 failed; wrote {out}"
+
+
+def test_the_index_agrees_with_predict(models: Path, cells: Path, tmp_path: Path) -> None:
+    run(["explain", str(models / "attention"), str(cells), "--out", str(tmp_path)])
+    run(["predict", str(models / "attention"), str(cells), "--out", str(tmp_path / "predicted.csv")])
+    explained, predicted = read_predictions(tmp_path / "index.csv"), read_predictions(tmp_path / "predicted.csv")
+    assert explained["path"].tolist() == predicted["path"].tolist()
+    assert explained["predicted"].tolist() == predicted["predicted"].tolist()
+    np.testing.assert_allclose(explained["score_all"], predicted["score_all"], atol=1e-4)
+
+
+def test_a_model_without_attention_is_one_line(
+    models: Path, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["explain", str(models / "linear"), str(cells), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "tiny linear has a linear head" in error
+    assert error.count("\n") == 1
+
+
+def test_no_picture_is_drawn_over_a_cell(models: Path, cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (cells / "a" / "cell.png").read_bytes()
+    assert run(["explain", str(models / "attention"), str(cells), "--out", str(cells / "a")]) == 2
+    assert "would overwrite" in capsys.readouterr().err
+    assert (cells / "a" / "cell.png").read_bytes() == before
+
+
+@given(st.lists(st.sampled_from(["a/x.png", "b/x.png", "b/X.bmp", "x-2.png", "x-3", "y.png", "y" * 99, "y" * 98])))
+def test_no_two_pictures_share_a_name(paths: list[str]) -> None:
+    names = picture_names(paths)
+    assert len({name.casefold() for name in names}) == len(paths)
+    assert all(name.endswith(".png") and len(name) < 80 for name in names)
+
+
+def test_a_picture_is_called_as_its_cell_where_it_can_be() -> None:
+    assert picture_names(["a/cell.bmp", "b/cell.png", "c.png"]) == ["cell.png", "cell-2.png", "c.png"]
