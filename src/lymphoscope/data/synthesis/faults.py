@@ -57,14 +57,17 @@ def plan_faults(subjects: list[Subject], settings: SynthesisSettings) -> list[Fa
     if not many:
         kinds.remove("duplicate_of_other_label")
     rng = generator(settings.seed, Kind.FAULT)
-    return [_plan(kind, number, subjects, settings, rng) for number, kind in enumerate(kinds)]
+    # Spread over the subjects, so that no one's cells are spoiled more than another's.
+    owners = rng.permutation(len(subjects)).tolist()
+    return [
+        _plan(kind, PlannedCell(subjects[owner], owner, settings.cells_per_subject + number), subjects, settings, rng)
+        for number, (kind, owner) in enumerate(zip(kinds, owners * len(kinds), strict=False))
+    ]
 
 
 def _plan(
-    kind: FaultKind, number: int, subjects: list[Subject], settings: SynthesisSettings, rng: np.random.Generator
+    kind: FaultKind, cell: PlannedCell, subjects: list[Subject], settings: SynthesisSettings, rng: np.random.Generator
 ) -> Fault:
-    chosen = int(rng.integers(len(subjects)))
-    cell = PlannedCell(subjects[chosen], chosen, settings.cells_per_subject + number)
     owner = cell.subject
     label = owner.label if kind != "mislabelled" else _other(owner.label)
     wanted = _other(owner.label) if kind == "duplicate_of_other_label" else owner.label
