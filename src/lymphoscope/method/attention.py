@@ -26,7 +26,10 @@ def normalize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     A flat map (max - min below 1e-6) becomes all zeros; any other has a 1. Raises as `check_finite` does.
     """
     check_finite(maps, "attention maps")
-    large = F.interpolate(maps.detach().float()[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    maps = maps.detach().float()
+    # From zero up, which Eq. 2 doesn't notice: else rounding makes a relief of a flat map of large values.
+    relief = maps - maps.amin(dim=(1, 2), keepdim=True)
+    large = F.interpolate(relief[:, None], size, mode="bilinear", align_corners=False)[:, 0]
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
     span = high - low
     return ((large - low) / span).where(span >= FLAT, 0.0)
