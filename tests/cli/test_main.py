@@ -110,6 +110,14 @@ def test_a_full_disk_says_what_to_do(
     assert line == f"lymphoscope: error: no space left on device{where}: free some space or choose another --out"
 
 
+def test_a_disk_that_fills_up_in_a_move_is_named_by_where_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, OSError(errno.ENOSPC, "full", "beside", None, "runs/last.ckpt"))
+    assert main.run([]) == 2
+    assert " while writing runs/last.ckpt:" in only_line(capsys)
+
+
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EROFS])
 def test_files_that_are_in_the_way_are_named(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

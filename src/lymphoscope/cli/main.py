@@ -85,7 +85,8 @@ def _one_line(error: LymphoscopeError | typer.TyperException) -> str:
 
 
 def _of_the_disk(error: OSError) -> str:
-    where = f" while writing {error.filename}" if error.filename else ""
+    name = error.filename2 or error.filename  # of a move, where to
     if error.errno in FULL_DISK:
+        where = f" while writing {name}" if name else ""
         return f"no space left on device{where}: free some space or choose another --out"
-    return f"{error.strerror}: {error.filename}" if error.filename else str(error)
+    return f"{error.strerror}: {name}" if name else str(error)
