@@ -1,5 +1,7 @@
 """Ranger against a slow reference in NumPy, and by the properties that define it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -55,7 +57,7 @@ def test_descends_from_its_first_step() -> None:
         loss.backward()
         losses.append(loss.item())
         optimiser.step()
-    falls = [later < earlier for earlier, later in zip(losses, losses[1:], strict=False)]
+    falls = [later < earlier for earlier, later in pairwise(losses)]
     assert all(falls[:5])
     # Every sixth step Lookahead goes half of the way back, and only then may the loss rise.
     assert all(fall for step, fall in enumerate(falls, start=1) if step % 6)

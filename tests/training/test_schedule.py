@@ -1,5 +1,7 @@
 """The learning rate's course (section 3.1)."""
 
+from itertools import pairwise
+
 import pytest
 
 from lymphoscope.training.recipe import OptimisationRecipe
@@ -25,4 +27,4 @@ def test_the_cosine_ends_at_zero() -> None:
 def test_after_warm_up_it_never_rises(schedule: str) -> None:
     recipe = OptimisationRecipe(schedule=schedule, epochs=40)
     factors = [learning_rate_factor(recipe, 2 + step / 8) for step in range(300)]
-    assert all(later <= earlier for earlier, later in zip(factors, factors[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(factors))

@@ -10,48 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from safetensors.numpy import load_file
 
 from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import load_description, load_network
 from lymphoscope.training import Folders, load_recipe, train
-
-TINY = (
-    "model.backbone=test_resnet",
-    "model.maps=4",
-    "data.size=32",
-    "data.fit=resize",
-    "optimisation.batch_size=8",
-    "optimisation.epochs=3",
-    "hardware.precision=32-true",
-    "hardware.accelerator=cpu",
-)
-
-
-def tiny_manifest(folder: Path, cells: int = 6) -> Manifest:
-    """Ten subjects of two classes told apart by a spot's colour, split by hand."""
-    generator = np.random.default_rng(0)
-    rows = []
-    for subject in range(10):
-        label = ("all", "hem")[subject % 2]
-        part = "train" if subject < 6 else "validation" if subject < 8 else "test"
-        for cell in range(cells):
-            pixels = generator.integers(0, 60, (32, 32, 3), dtype=np.uint8)
-            top, left = generator.integers(4, 18, 2)
-            pixels[top : top + 10, left : left + 10, 0 if label == "all" else 2] += 150
-            path = folder / f"{subject}_{cell}.png"
-            Image.fromarray(pixels).save(path)
-            rows.append({"path": str(path), "label": label, "subject": f"S{subject}", "split": part})
-    return Manifest(
-        pd.DataFrame(rows).reindex(columns=[*rows[0], "slide", "phase", "sha256", "width", "height"]), "table"
-    )
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return tiny_manifest(tmp_path_factory.mktemp("cells"))
 
 
 @pytest.mark.parametrize(
@@ -68,10 +32,10 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     ],
 )
 def test_every_way_to_train_ends_in_a_model_that_loads(
-    manifest: Manifest, tmp_path: Path, overrides: tuple[str, ...]
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, overrides: tuple[str, ...]
 ) -> None:
-    recipe = load_recipe("paper", [*TINY, "optimisation.epochs=1", *overrides])
-    described = train(recipe, manifest, tmp_path)
+    recipe = load_recipe("paper", [*tiny, "optimisation.epochs=1", *overrides])
+    described = train(recipe, tiny_manifest, tmp_path)
     _, read = load_network(tmp_path / "model")
     assert read == described
     assert read.classes == ("all", "hem")
@@ -81,30 +45,30 @@ def test_every_way_to_train_ends_in_a_model_that_loads(
     assert list((tmp_path / "tensorboard").glob("events.out.*"))
 
 
-def test_it_learns_what_can_be_learned(manifest: Manifest, tmp_path: Path) -> None:
-    recipe = load_recipe("paper", [*TINY, "optimisation.epochs=12", "optimisation.warmup_epochs=1"])
-    train(recipe, manifest, tmp_path)
+def test_it_learns_what_can_be_learned(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    recipe = load_recipe("paper", [*tiny, "optimisation.epochs=12", "optimisation.warmup_epochs=1"])
+    train(recipe, tiny_manifest, tmp_path)
     curve = pd.read_csv(tmp_path / "metrics.csv")
     assert curve["train_loss"].iloc[-1] < 0.5 * curve["train_loss"].iloc[0]
     assert curve["validation_weighted_f1"].max() > 0.9
 
 
-def test_early_stopping_keeps_the_best_epoch(manifest: Manifest, tmp_path: Path) -> None:
-    recipe = load_recipe("paper", [*TINY, "optimisation.epochs=30", "early_stopping.patience=2"])
-    train(recipe, manifest, tmp_path)
+def test_early_stopping_keeps_the_best_epoch(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    recipe = load_recipe("paper", [*tiny, "optimisation.epochs=30", "early_stopping.patience=2"])
+    train(recipe, tiny_manifest, tmp_path)
     losses = pd.read_csv(tmp_path / "metrics.csv")["validation_loss"]
     assert len(losses) == 30 or len(losses) - 1 - losses.idxmin() == 2
 
 
-def test_two_runs_of_one_seed_are_one(manifest: Manifest, tmp_path: Path) -> None:
-    hashes = [train(load_recipe("paper", TINY), manifest, tmp_path / name).weights_sha256 for name in "ab"]
-    other = train(load_recipe("paper", [*TINY, "seed=1"]), manifest, tmp_path / "c").weights_sha256
+def test_two_runs_of_one_seed_are_one(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    hashes = [train(load_recipe("paper", tiny), tiny_manifest, tmp_path / name).weights_sha256 for name in "ab"]
+    other = train(load_recipe("paper", [*tiny, "seed=1"]), tiny_manifest, tmp_path / "c").weights_sha256
     assert hashes[0] == hashes[1] != other
 
 
-def test_the_loader_s_workers_change_nothing(manifest: Manifest, tmp_path: Path) -> None:
+def test_the_loader_s_workers_change_nothing(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
     hashes = [
-        train(load_recipe("paper", [*TINY, f"data.workers={n}"]), manifest, tmp_path / str(n)).weights_sha256
+        train(load_recipe("paper", [*tiny, f"data.workers={n}"]), tiny_manifest, tmp_path / str(n)).weights_sha256
         for n in (0, 2)
     ]
     assert hashes[0] == hashes[1]
@@ -120,11 +84,12 @@ train(load_recipe(sys.argv[1], sys.argv[4:]), read_manifest(sys.argv[2]), Path(s
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
-    manifest = tiny_manifest(tmp_path, cells=40)
-    write_manifest(manifest, tmp_path / "manifest.csv")
+def test_a_run_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(
+    many_tiny_cells: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    write_manifest(many_tiny_cells, tmp_path / "manifest.csv")
     manifest = read_manifest(tmp_path / "manifest.csv")
-    overrides = [*TINY, "optimisation.epochs=5"]
+    overrides = [*tiny, "optimisation.epochs=5"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     command = [sys.executable, "-c", CHILD, "paper", str(tmp_path / "manifest.csv"), str(killed), *overrides]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONWARNINGS": "default"})
@@ -152,13 +117,15 @@ def wait_for_epochs(path: Path, epochs: int, child: subprocess.Popen) -> None:
     raise AssertionError("no epoch ended within a minute")
 
 
-def test_initial_weights_are_taken_over_but_for_the_classifier(manifest: Manifest, tmp_path: Path) -> None:
-    short = [*TINY, "optimisation.epochs=1"]
-    train(load_recipe("paper", short), manifest, tmp_path / "first")
+def test_initial_weights_are_taken_over_but_for_the_classifier(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    short = [*tiny, "optimisation.epochs=1"]
+    train(load_recipe("paper", short), tiny_manifest, tmp_path / "first")
     first = load_file(tmp_path / "first/model/weights.safetensors")
     # A learning rate of nearly nothing: what comes out is what went in.
     still = [*short, f"model.initial_weights={tmp_path / 'first/model'}", "seed=5", "optimisation.learning_rate=1e-12"]
-    train(load_recipe("paper", still), manifest, tmp_path / "second")
+    train(load_recipe("paper", still), tiny_manifest, tmp_path / "second")
     second = load_file(tmp_path / "second/model/weights.safetensors")
     learned = [
         name
@@ -170,23 +137,25 @@ def test_initial_weights_are_taken_over_but_for_the_classifier(manifest: Manifes
     assert not np.allclose(first["classifier.weight"], second["classifier.weight"], atol=1e-3)
 
 
-def test_wrong_words_are_one_line(manifest: Manifest, tmp_path: Path) -> None:
-    train(load_recipe("paper", [*TINY, "optimisation.epochs=1"]), manifest, tmp_path / "first")
+def test_wrong_words_are_one_line(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    train(load_recipe("paper", [*tiny, "optimisation.epochs=1"]), tiny_manifest, tmp_path / "first")
     start = f"model.initial_weights={tmp_path / 'first/model'}"
     with pytest.raises(LymphoscopeError, match="of another shape"):
-        train(load_recipe("paper", [*TINY, start, "model.maps=8"]), manifest, tmp_path / "other")
+        train(load_recipe("paper", [*tiny, start, "model.maps=8"]), tiny_manifest, tmp_path / "other")
     with pytest.raises(LymphoscopeError, match="'blast' is not a class of the data"):
-        train(load_recipe("paper", [*TINY, "blast_class=blast"]), manifest, tmp_path / "blast")
-    untested = manifest.table.assign(split=manifest.table["split"].replace("validation", "train"))
+        train(load_recipe("paper", [*tiny, "blast_class=blast"]), tiny_manifest, tmp_path / "blast")
+    untested = tiny_manifest.table.assign(split=tiny_manifest.table["split"].replace("validation", "train"))
     with pytest.raises(LymphoscopeError, match="the split has no readable validation cells"):
-        train(load_recipe("paper", TINY), Manifest(untested, "table"), tmp_path / "none")
+        train(load_recipe("paper", tiny), Manifest(untested, "table"), tmp_path / "none")
 
 
-def test_the_description_holds_what_inference_needs(manifest: Manifest, tmp_path: Path) -> None:
-    recipe = load_recipe("wsdan", [*TINY, "optimisation.epochs=1"])
-    train(recipe, manifest, tmp_path)
+def test_the_description_holds_what_inference_needs(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    recipe = load_recipe("wsdan", [*tiny, "optimisation.epochs=1"])
+    train(recipe, tiny_manifest, tmp_path)
     description = load_description(tmp_path / "model")
     assert description.preprocessing.size == 32
     assert description.preprocessing.mean == recipe.data.mean
     assert description.test_time == recipe.test_time
-    assert description.trained_on["manifest_sha256"] == manifest.digest
+    assert description.trained_on["manifest_sha256"] == tiny_manifest.digest

@@ -1,9 +1,10 @@
 """The whole way in minutes: make or read cells, audit, split by subject, train, judge, explain, report."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from lymphoscope.data import Manifest, audit, read_source, synthesize
-from lymphoscope.files import write_json
+from lymphoscope.files import write_text, written_beside
 from lymphoscope.inference import load
 from lymphoscope.reports import explanation_panel
 from lymphoscope.runs.folder import RunFolder
@@ -14,7 +15,12 @@ from lymphoscope.training import load_recipe
 EXPLAINED = 6
 
 
-def demo(folder: RunFolder, data: str | None = None, subject_pattern: str | None = None) -> None:
+def demo(
+    folder: RunFolder,
+    data: str | None = None,
+    subject_pattern: str | None = None,
+    overrides: Iterable[str] = (),
+) -> None:
     """Do the whole way in `folder`, on the cells of `data` or on synthetic ones; a demo that was killed goes on.
 
     Raises LymphoscopeError where the cells cannot be read or split.
@@ -23,18 +29,18 @@ def demo(folder: RunFolder, data: str | None = None, subject_pattern: str | None
         if folder.report.is_file():
             say(f"{folder.path} holds a finished demo: remove the folder to do it again")
         elif not folder.config.is_file():
-            _begin(folder, data, subject_pattern)
+            _begin(folder, data, subject_pattern, overrides)
         finish_training(folder)
         explained = _explain(folder)
         say(f"{explained} held-out cells explained in {folder.path / 'explained'}")
 
 
-def _begin(folder: RunFolder, data: str | None, subject_pattern: str | None) -> None:
+def _begin(folder: RunFolder, data: str | None, subject_pattern: str | None, overrides: Iterable[str]) -> None:
     manifest = _synthetic(folder.path / "cells") if data is None else read_source(data, subject_pattern=subject_pattern)
     report = audit(manifest)
-    write_json(folder.path / "audit.json", report.to_json())
-    say(f"audit: {report.headline}; all of it in {folder.path / 'audit.json'}")
-    begin_training(load_recipe("quick", _small_batches(manifest)), manifest, folder)
+    write_text(folder.path / "audit.json", report.to_json() + "\n")
+    say(report.to_text())
+    begin_training(load_recipe("quick", overrides), manifest, folder)
 
 
 def _synthetic(folder: Path) -> Manifest:
@@ -42,11 +48,6 @@ def _synthetic(folder: Path) -> Manifest:
         return read_source(str(folder))
     say(f"no cells given: making synthetic ones in {folder}")
     return synthesize(folder, subjects=24, cells_per_subject=16, fields=2)
-
-
-def _small_batches(manifest: Manifest) -> list[str]:
-    """Few cells want small batches, or an epoch has too few steps to learn in."""
-    return ["optimisation.batch_size=8"] if len(manifest) < 200 else []
 
 
 def _explain(folder: RunFolder) -> int:
@@ -58,6 +59,8 @@ def _explain(folder: RunFolder) -> int:
     count = 0
     for seen in load(folder.model).explain(paths.tolist()[:EXPLAINED]):
         if seen.pictures is not None:
-            explanation_panel(seen, folder.path / "explained" / f"{Path(str(seen.row['path'])).stem}.png")
+            name = f"{Path(str(seen.row['path'])).stem}.png"
+            with written_beside(folder.path / "explained" / name) as beside:
+                beside.write_bytes(explanation_panel(seen))
             count += 1
     return count

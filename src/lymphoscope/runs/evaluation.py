@@ -1,7 +1,6 @@
 """A model and held-out cells -> predictions, numbers, report."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,7 @@ from lymphoscope.evaluation import evaluate_predictions, read_predictions
 from lymphoscope.files import write_json
 from lymphoscope.inference import Model, predict_manifest
 from lymphoscope.model_file import Description
-from lymphoscope.reports import Mistake, ReportContents, write_report
+from lymphoscope.reports import Mistake, ReportContents, mistake_of, write_report
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.provenance import provenance
 

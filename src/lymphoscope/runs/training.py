@@ -28,7 +28,10 @@ def split_as(recipe: Recipe, manifest: Manifest) -> Manifest:
     if "split" in manifest.table and manifest.table["split"].notna().any():
         return manifest
     split = recipe.split
-    return split_holdout(manifest, test=split.test, validation=split.validation, by=split.by, seed=recipe.seed)
+    if split.test > 0:
+        return split_holdout(manifest, test=split.test, validation=split.validation, by=split.by, seed=recipe.seed)
+    inner = split_holdout(manifest, test=split.validation, validation=0, by=split.by, seed=recipe.seed)
+    return inner.with_table(inner.table.assign(split=inner.table["split"].replace("test", "validation")))
 
 
 def finish_training(folder: RunFolder) -> dict[str, Any] | None:
