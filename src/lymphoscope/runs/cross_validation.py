@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,10 +14,12 @@ from lymphoscope.runs.evaluation import mistakes_of, write_run_report
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import finish_training
-from lymphoscope.training import Recipe
+
+if TYPE_CHECKING:
+    from lymphoscope.training import Recipe
 
 
-def begin_folds(recipe: Recipe, manifest: Manifest, folder: RunFolder, folds: int) -> None:
+def begin_folds(recipe: "Recipe", manifest: Manifest, folder: RunFolder, folds: int) -> None:
     """Write the recipe, the folds, and a run to be trained for each, so that the whole can be resumed.
 
     Raises LymphoscopeError for fewer groups of a class than folds.

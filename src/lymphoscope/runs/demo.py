@@ -10,7 +10,6 @@ from lymphoscope.reports import explanation_panel
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import begin_training, finish_training
-from lymphoscope.training import load_recipe
 
 EXPLAINED = 6
 
@@ -36,6 +35,8 @@ def demo(
 
 
 def _begin(folder: RunFolder, data: str | None, subject_pattern: str | None, overrides: Iterable[str]) -> None:
+    from lymphoscope.training import load_recipe
+
     manifest = _synthetic(folder.path / "cells") if data is None else read_source(data, subject_pattern=subject_pattern)
     report = audit(manifest)
     write_text(folder.path / "audit.json", report.to_json() + "\n")

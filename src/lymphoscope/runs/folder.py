@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import write_text
-from lymphoscope.training import Recipe, load_recipe, recipe_yaml
+
+if TYPE_CHECKING:
+    from lymphoscope.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,17 @@ class RunFolder:
         if self.config.exists():
             raise LymphoscopeError(f"{self.path} holds a run already: go on with --resume, or choose another --out")
 
-    def begin(self, recipe: Recipe, manifest: Manifest) -> None:
+    def begin(self, recipe: "Recipe", manifest: Manifest) -> None:
         """Write what the run will do; the recipe comes last, so a folder that has one can be gone on with."""
+        from lymphoscope.training import recipe_yaml
+
         write_manifest(manifest, self.manifest)
         write_text(self.config, recipe_yaml(recipe))
 
-    def read(self) -> tuple[Recipe, Manifest]:
+    def read(self) -> "tuple[Recipe, Manifest]":
         """What a run that was begun does. Raises LymphoscopeError where none was."""
+        from lymphoscope.training import load_recipe
+
         if not self.config.is_file():
             raise LymphoscopeError(f"{self.path} holds no run to go on with: start it without --resume")
         return load_recipe(str(self.config)), read_manifest(self.manifest)

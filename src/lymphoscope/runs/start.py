@@ -8,7 +8,6 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.runs.cross_validation import begin_folds, finish_folds, folds_begun
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.training import begin_training, finish_training
-from lymphoscope.training import blast_class_of, load_recipe
 
 
 def begin(
@@ -23,6 +22,8 @@ def begin(
 
     Raises LymphoscopeError, one line, for every wrong word, before any work is done.
     """
+    from lymphoscope.training import blast_class_of, load_recipe
+
     folder.require_free()
     recipe = load_recipe(config, overrides)
     if data is None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lymphoscope.data import Manifest, split_holdout
 from lymphoscope.inference import load
@@ -10,12 +10,14 @@ from lymphoscope.model_file import record_scores
 from lymphoscope.runs.evaluation import evaluate_run
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
-from lymphoscope.training import Recipe, train
+
+if TYPE_CHECKING:
+    from lymphoscope.training import Recipe
 
 METRICS_KEPT = ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity")
 
 
-def begin_training(recipe: Recipe, manifest: Manifest, folder: RunFolder) -> None:
+def begin_training(recipe: "Recipe", manifest: Manifest, folder: RunFolder) -> None:
     """Write the recipe and the split that a run will follow, so that it can be resumed.
 
     Raises LymphoscopeError as the split does.
@@ -23,7 +25,7 @@ def begin_training(recipe: Recipe, manifest: Manifest, folder: RunFolder) -> Non
     folder.begin(recipe, split_as(recipe, manifest))
 
 
-def split_as(recipe: Recipe, manifest: Manifest) -> Manifest:
+def split_as(recipe: "Recipe", manifest: Manifest) -> Manifest:
     """The manifest's own split where it has one, else the recipe's."""
     if "split" in manifest.table and manifest.table["split"].notna().any():
         return manifest
@@ -39,6 +41,8 @@ def finish_training(folder: RunFolder) -> dict[str, Any] | None:
 
     A run that was killed goes on where it stopped; one that was finished is not done again.
     """
+    from lymphoscope.training import train
+
     recipe, manifest = folder.read()
     if folder.report.is_file():
         return _read(folder.metrics)
