@@ -74,7 +74,7 @@ def roc_figure(curve: RocCurve, vote: tuple[float, float], blast: str) -> Figure
 def subjects_figure(subjects: Sequence[Mapping[str, Any]], overall: float) -> Figure:
     """The fraction of each subject's cells that were called as labelled: a dot a subject, its area by its cells."""
     labels = sorted({row["label"] for row in subjects})
-    figure, axes = new_axes(max(_WIDTH, 2 + 0.9 * len(labels)), _HEIGHT)
+    figure, axes = new_axes(max(_WIDTH, 1.5 + 0.65 * len(labels)), _HEIGHT)
     for place, label in enumerate(labels):
         rows = [row for row in subjects if row["label"] == label]
         across = place + _spread(len(rows))
