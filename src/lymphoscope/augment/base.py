@@ -96,5 +96,8 @@ class BaseAugmentation:
             picture = F.rgb_to_grayscale(picture, num_output_channels=3)
         picture = F.adjust_contrast(F.adjust_brightness(picture, brightness), contrast)
         if not grey:
-            picture = F.adjust_hue(F.adjust_saturation(picture, saturation), hue)
+            picture = F.adjust_saturation(picture, saturation)
+        # Not for nothing: 8-bit hue and back costs the most of all, and moves colours by a level or two by itself.
+        if not grey and s.hue:
+            picture = F.adjust_hue(picture, hue)
         return picture

@@ -1,0 +1,182 @@
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from torchvision.transforms.v2 import functional as F
+
+from lymphoscope.augment.base import BaseAugmentation, BaseAugmentationSettings
+
+STILL: dict[str, object] = {
+    "horizontal_flip": 0,
+    "vertical_flip": 0,
+    "rotation": 0,
+    "translate": 0,
+    "scale": (1, 1),
+    "shear": 0,
+    "grayscale": 0,
+    "brightness": 0,
+    "contrast": 0,
+    "saturation": 0,
+    "hue": 0,
+}
+
+
+def only(**changed: object) -> BaseAugmentation:
+    return BaseAugmentation(BaseAugmentationSettings(**{**STILL, **changed}))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def cell() -> torch.Tensor:
+    """A smooth coloured blob on black that has no symmetry."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 48), torch.linspace(-1, 1, 48), indexing="ij")
+    blob = torch.exp(-((y - 0.1) ** 2 + (x + 0.15) ** 2) * 6)
+    return torch.stack([150 * blob * (1 + x) / 2, 60 * blob * (1 + y) / 2, 200 * blob]).to(torch.uint8)
+
+
+def test_all_off_is_the_image_itself(cell: torch.Tensor) -> None:
+    assert torch.equal(only().augment(cell, (0,)), cell)
+
+
+@pytest.mark.parametrize(("name", "dims"), [("horizontal_flip", [2]), ("vertical_flip", [1])])
+def test_a_flip_is_a_flip_and_falls_half_of_the_time(cell: torch.Tensor, name: str, dims: list[int]) -> None:
+    assert torch.equal(only(**{name: 1}).augment(cell, (0,)), cell.flip(dims))
+    flipped = [torch.equal(only(**{name: 0.5}).augment(cell, (n,)), cell.flip(dims)) for n in range(300)]
+    assert 110 < sum(flipped) < 190
+
+
+def test_rotation_and_scale_agree_with_torchvisions_tensor_version(cell: torch.Tensor) -> None:
+    for seed in range(5):
+        turned = only(rotation=180).augment(cell, (seed,)).float()
+        angles = np.arange(-180, 180, 2.0)
+        gaps = [
+            (turned - F.affine(cell, a, [0, 0], 1.0, [0, 0], F.InterpolationMode.BILINEAR).float()).abs().mean()
+            for a in angles
+        ]
+        assert min(gaps) < 1.0 < np.median(gaps)
+    larger = only(scale=(1.5, 1.5)).augment(cell, (0,)).float()
+    expected = F.affine(cell, 0.0, [0, 0], 1.5, [0, 0], F.InterpolationMode.BILINEAR).float()
+    assert (larger - expected).abs().mean() < 0.5
+
+
+def test_a_translation_stays_within_its_bound(cell: torch.Tensor) -> None:
+    shifts = set()
+    for seed in range(60):
+        moved = only(translate=0.1).augment(cell, (seed,))
+        matches = [
+            (dy, dx)
+            for dy in range(-5, 6)
+            for dx in range(-5, 6)
+            if torch.equal(moved[:, 8:40, 8:40], cell[:, 8 - dy : 40 - dy, 8 - dx : 40 - dx])
+        ]
+        assert matches
+        shifts.update(matches)
+    assert len(shifts) > 20
+
+
+def test_a_grey_image_stays_grey_through_the_colour_jitter(cell: torch.Tensor) -> None:
+    """Grayscale stands before the jitter, and the jitter's hue and saturation leave grey alone."""
+    grey = only(grayscale=1, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.3).augment(cell, (5,))
+    assert torch.equal(grey[0], grey[1])
+    assert torch.equal(grey[1], grey[2])
+    assert grey.float().std() > 0
+    expected = F.rgb_to_grayscale(cell, 3).int()
+    assert (only(grayscale=1).augment(cell, (5,)).int() - expected).abs().max() <= 1
+
+
+REFERENCES: list[tuple[str, Callable[[torch.Tensor, float], torch.Tensor], float]] = [
+    ("brightness", F.adjust_brightness, 1.0),
+    ("contrast", F.adjust_contrast, 1.0),
+    ("saturation", F.adjust_saturation, 1.0),
+    ("hue", F.adjust_hue, 0.0),
+]
+
+
+@pytest.mark.parametrize(("name", "reference", "middle"), REFERENCES)
+def test_a_colour_change_is_torchvisions_within_its_bound(
+    cell: torch.Tensor, name: str, reference: Callable[[torch.Tensor, float], torch.Tensor], middle: float
+) -> None:
+    bound, factors = 0.3, np.linspace(-0.3, 0.3, 61)
+    nearest = []
+    for seed in range(12):
+        changed = only(**{name: bound}).augment(cell, (seed,)).float()
+        gaps = [float((changed - reference(cell, middle + step).float()).abs().mean()) for step in factors]
+        assert min(gaps) < 1.0
+        nearest.append(factors[int(np.argmin(gaps))])
+    assert max(nearest) > 0.05
+    assert min(nearest) < -0.05
+
+
+def test_what_comes_in_from_outside_has_the_fill_value() -> None:
+    white = torch.full((3, 40, 40), 255, dtype=torch.uint8)
+    for fill in (0, 128):
+        smaller = only(scale=(0.5, 0.5), fill=fill).augment(white, (0,))
+        assert smaller[:, 0, 0].tolist() == [fill] * 3
+        assert smaller[:, 20, 20].tolist() == [255] * 3
+
+
+@settings(deadline=None, max_examples=40)
+@given(height=st.integers(16, 60), width=st.integers(16, 60), seed=st.tuples(*[st.integers(0, 2**40)] * 3))
+def test_the_seed_alone_decides(height: int, width: int, seed: tuple[int, int, int]) -> None:
+    image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    augment = BaseAugmentation().augment
+    first = augment(image, seed)
+    _ = augment(image, (1, 2, 3)), torch.rand(1), np.random.default_rng(0).random()
+    again = BaseAugmentation().augment(image, seed)
+    assert torch.equal(first, again)
+    assert (first.shape, first.dtype) == (image.shape, torch.uint8)
+    assert first.is_contiguous()
+
+
+def test_images_are_drawn_apart_and_threads_change_nothing(cell: torch.Tensor) -> None:
+    augmentation = BaseAugmentation()
+    seeds = [(0, epoch, index) for epoch in range(4) for index in range(10)]
+    one_by_one = [augmentation.augment(cell, seed) for seed in seeds]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda seed: augmentation.augment(cell, seed), seeds))
+    assert all(torch.equal(a, b) for a, b in zip(one_by_one, together, strict=True))
+    assert len({image.numpy().tobytes() for image in one_by_one}) == len(seeds)
+
+
+def test_global_generators_are_neither_read_nor_moved(cell: torch.Tensor) -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    BaseAugmentation().augment(cell, (1, 2, 3))
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1:] == (np.random.get_state()[1].tolist(), random.getstate())  # noqa: NPY002
+
+
+def test_called_without_a_seed_it_follows_torchs_generator(cell: torch.Tensor) -> None:
+    augmentation = BaseAugmentation()
+    torch.manual_seed(3)
+    first, second = augmentation(cell), augmentation(cell)
+    torch.manual_seed(3)
+    assert torch.equal(augmentation(cell), first)
+    assert not torch.equal(first, second)
+
+
+def test_the_input_is_left_alone(cell: torch.Tensor) -> None:
+    before = cell.clone()
+    BaseAugmentation().augment(cell, (0,))
+    only().augment(cell, (0,)).zero_()
+    assert torch.equal(cell, before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"horizontal_flip": 1.5}, "horizontal_flip"),
+        ({"scale": (1.2, 0.8)}, "scale"),
+        ({"scale": (0, 1)}, "scale"),
+        ({"hue": 0.6}, "hue"),
+        ({"fill": 256}, "fill"),
+        ({"gray": 0.1}, "gray"),
+    ],
+)
+def test_a_wrong_or_unknown_setting_is_refused_by_name(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        BaseAugmentationSettings(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,220 @@
+import io
+import pickle
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lymphoscope.data.images import MAX_PIXELS, UnreadableImage, read_image
+
+GREY = np.arange(24 * 32, dtype=np.uint8).reshape(24, 32)
+COLOUR = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+GREY_16 = np.random.default_rng(1).integers(0, 65536, (24, 32), dtype=np.uint16)
+
+
+def as_bytes(image: Image.Image, format_: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, format_, **options)
+    return stream.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header promises that many 8-bit RGB pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    )
+
+
+def rgba() -> Image.Image:
+    alpha = np.where(np.arange(32) < 16, 255, 51).astype(np.uint8)
+    return Image.fromarray(np.dstack([COLOUR, np.tile(alpha, (24, 1))]))
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp", "ppm"])
+def test_lossless_colour_comes_back_as_it_was(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cell.{suffix}"
+    Image.fromarray(COLOUR).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    pixels = read_image(path)
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.writeable
+    np.testing.assert_array_equal(pixels, COLOUR)
+
+
+def test_the_content_counts_and_not_the_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "cell.bmp"
+    path.write_bytes(as_bytes(Image.fromarray(COLOUR), "PNG"))
+    np.testing.assert_array_equal(read_image(str(path)), COLOUR)
+
+
+def test_grey_is_three_equal_channels(tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    Image.fromarray(GREY).save(path)
+    np.testing.assert_array_equal(read_image(path), np.dstack([GREY] * 3))
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_16_bit_grey_is_divided_by_257(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"deep.{suffix}"
+    Image.fromarray(GREY_16).save(path)
+    np.testing.assert_array_equal(read_image(path), np.dstack([np.rint(GREY_16 / 257).astype(np.uint8)] * 3))
+
+
+def test_16_bit_is_known_by_its_mode_and_never_by_its_range(tmp_path: Path) -> None:
+    path = tmp_path / "dark.tif"
+    Image.fromarray(GREY.astype(np.uint16)).save(path)
+    assert read_image(path).max() == 1
+
+
+def test_big_endian_16_bit_is_the_same_picture(tmp_path: Path) -> None:
+    path = tmp_path / "deep.tif"
+    image = Image.frombytes("I;16B", (32, 24), GREY_16.astype(">u2").tobytes())
+    image.save(path)
+    np.testing.assert_array_equal(read_image(path)[..., 0], np.rint(GREY_16 / 257))
+
+
+def test_cmyk_jpeg_has_the_colours_that_were_meant(tmp_path: Path) -> None:
+    path = tmp_path / "cmyk.jpg"
+    red, blue = Image.new("RGB", (32, 24), (220, 30, 40)), Image.new("RGB", (32, 24), (30, 40, 220))
+    for image, strongest in ((red, 0), (blue, 2)):
+        image.convert("CMYK").save(path, quality=95)
+        assert read_image(path).mean(axis=(0, 1)).argmax() == strongest
+        np.testing.assert_allclose(read_image(path).mean(axis=(0, 1)), np.asarray(image)[0, 0], atol=6)
+
+
+def test_what_shines_through_is_laid_over_black(tmp_path: Path) -> None:
+    path = tmp_path / "clear.png"
+    rgba().save(path)
+    expected = COLOUR * np.where(np.arange(32) < 16, 1.0, 51 / 255)[None, :, None]
+    np.testing.assert_allclose(read_image(path), expected, atol=1)
+
+
+@pytest.mark.parametrize("transparency", [0, b"\x00\xff"])
+def test_a_transparent_palette_colour_becomes_black(tmp_path: Path, transparency: int | bytes) -> None:
+    path = tmp_path / "palette.png"
+    picture = Image.fromarray((np.arange(24 * 32).reshape(24, 32) % 2).astype(np.uint8), "P")
+    picture.putpalette([200, 100, 50, 10, 20, 30])
+    picture.save(path, transparency=transparency)
+    assert read_image(path)[0, :2].tolist() == [[0, 0, 0], [10, 20, 30]]
+
+
+BAD: dict[str, tuple[Callable[[], bytes], str]] = {
+    "text.png": (lambda: b"these are words, not a picture\n", "not an image"),
+    "empty.png": (lambda: b"", "empty file"),
+    "cut.bmp": (lambda: as_bytes(Image.fromarray(COLOUR), "BMP")[:-500], "truncated"),
+    "cut.png": (lambda: as_bytes(Image.fromarray(COLOUR), "PNG")[:1200], "truncated"),
+    "cut.jpg": (lambda: as_bytes(Image.fromarray(COLOUR), "JPEG")[:-200], "truncated"),
+    "cut.tif": (lambda: as_bytes(Image.fromarray(COLOUR), "TIFF")[:400], "truncated"),
+    "one.png": (lambda: as_bytes(Image.new("RGB", (1, 1)), "PNG"), "1x1: smaller than 16 pixels"),
+    "thin.png": (lambda: as_bytes(Image.new("RGB", (15, 99)), "PNG"), "15x99: smaller than 16 pixels"),
+    "float.tif": (lambda: as_bytes(Image.fromarray(COLOUR[..., 0] / np.float32(255)), "TIFF"), "32-bit"),
+    "int.tif": (lambda: as_bytes(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "32-bit"),
+    "program.eps": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\nshowpage\n", "not an image"),
+    # Below and above the two limits of Pillow's own, and with a warning of Pillow's between them.
+    "bomb-64.png": (lambda: png_that_claims(8001, 8001), "8001x8001: .* decompression bomb"),
+    "bomb-100.png": (lambda: png_that_claims(10_000, 10_000), "decompression bomb"),
+    "bomb-900.png": (lambda: png_that_claims(30_000, 30_000), "decompression bomb"),
+    "lies.png": (lambda: png_that_claims(7000, 7000), "truncated"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_says_in_one_line_what_it_is(tmp_path: Path, name: str) -> None:
+    content, reason = BAD[name]
+    path = tmp_path / name
+    path.write_bytes(content())
+    with pytest.raises(UnreadableImage, match=reason) as caught:
+        read_image(path)
+    assert caught.value.path == path
+    assert str(caught.value) == f"{path}: {caught.value.reason}"
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bomb_stops_where_warnings_are_no_errors_too(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_that_claims(10_000, 10_000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(UnreadableImage, match=r"10000x10000: .* decompression bomb"):
+            read_image(path)
+
+
+def test_a_missing_file_a_folder_and_a_name_that_is_none(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "none.png", "No such file"), (tmp_path, "not a file"), ("a\0b.png", "null byte")):
+        with pytest.raises(UnreadableImage, match=reason):
+            read_image(path)
+
+
+def test_the_limit_is_an_argument_and_nothing_global_moves(tmp_path: Path) -> None:
+    path = tmp_path / "cell.png"
+    Image.fromarray(COLOUR).save(path)
+    before = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(UnreadableImage, match="more than 767 pixels"):
+        read_image(path, max_pixels=767)
+    assert read_image(path, max_pixels=768).shape == (24, 32, 3)
+    assert before == Image.MAX_IMAGE_PIXELS
+    assert before > MAX_PIXELS
+
+
+def test_many_threads_read_good_and_bad_alike(tmp_path: Path) -> None:
+    names = list(BAD)
+    for name in names:
+        (tmp_path / name).write_bytes(BAD[name][0]())
+    Image.fromarray(COLOUR).save(tmp_path / "good.png")
+
+    def readable(name: str) -> bool:
+        try:
+            return read_image(tmp_path / name).shape == (24, 32, 3)
+        except UnreadableImage:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(readable, [*names, "good.png"] * 8)) == ([False] * len(names) + [True]) * 8
+
+
+def test_the_error_travels_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(UnreadableImage("a.png", "two\n lines")))  # noqa: S301 - our own bytes
+    assert (error.path, error.reason) == (Path("a.png"), "two lines")
+
+
+WHOLE = [
+    as_bytes(Image.fromarray(COLOUR), "PNG"),
+    as_bytes(Image.fromarray(COLOUR), "BMP"),
+    as_bytes(Image.fromarray(COLOUR), "JPEG"),
+    as_bytes(Image.fromarray(COLOUR), "TIFF"),
+    as_bytes(Image.fromarray(COLOUR), "GIF"),
+    as_bytes(Image.fromarray(GREY_16), "TIFF"),
+    as_bytes(rgba(), "PNG"),
+]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    whole=st.sampled_from(WHOLE), cut=st.floats(0, 1), place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255)
+)
+def test_damaged_bytes_are_pixels_or_an_unreadable_image(
+    tmp_path: Path, whole: bytes, cut: float, place: float, byte: int
+) -> None:
+    damaged = bytearray(whole)
+    damaged[int(place**3 * len(whole))] = byte  # mostly in the header, where it hurts
+    path = tmp_path / "damaged"
+    path.write_bytes(bytes(damaged[: max(int(cut * 2 * len(whole)), 1)]))
+    try:
+        pixels = read_image(path, max_pixels=1_000_000)
+    except UnreadableImage as error:
+        assert "\n" not in str(error)
+    else:
+        assert pixels.dtype == np.uint8
+        assert pixels.shape[2:] == (3,)
