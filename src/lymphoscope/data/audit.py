@@ -111,8 +111,8 @@ def _uneven(cells: pd.DataFrame) -> Iterator[Finding]:
         held = own["subject"].value_counts()
         if len(held) == 1:
             yield Finding("balance", "notice", None, None, f"{label} has one subject only: no split by subject")
-        elif held.iloc[0] > _LARGE_SUBJECT * len(own):
-            detail = f"subject {held.index[0]} has {held.iloc[0]} of the {len(own)} cells of {label}"
+        elif held.iloc[0] > _LARGE_SUBJECT * counts[label]:
+            detail = f"subject {held.index[0]} has {held.iloc[0]} of the {counts[label]} cells of {label}"
             yield Finding("balance", "notice", None, None, detail)
 
 

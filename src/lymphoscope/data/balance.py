@@ -10,10 +10,11 @@ Parts = NDArray[np.int64]
 
 MOST_CANDIDATES = 20_000
 """Deals that are tried; fewer where there are many groups, because then any of them is near the shares."""
-_MOST_CELLS_OF_A_TABLE = 4_000_000
+_MOST_CELLS_OF_A_TABLE = 2_000_000
 _MISSING_CLASS = 100.0
 _LARGEST_FAIR_SHARE = 0.3
-# A class of N cells in a part costs this much / N: three cells tell little, from however many subjects.
+# Fewer cells than this of a class tell little, from however many subjects: N of them cost so much * (1/N - 1/FEW).
+_FEW = 20
 _COST_OF_FEW = 0.6
 
 
@@ -87,6 +88,7 @@ def _cost(chosen: NDArray[np.bool_], held: NDArray[np.int64], part: Part) -> NDA
     largest = (chosen * held).max(axis=1) / np.maximum(cells, 1)
     off = (cells / held.sum() - part.share) ** 2 + (chosen @ holds / holds.sum() - part.share) ** 2
     too_large = np.maximum(largest - _LARGEST_FAIR_SHARE, 0) ** 2
-    few = np.where(cells > 0, _COST_OF_FEW / np.maximum(cells, 1), _MISSING_CLASS)
-    cost: NDArray[np.float64] = off + part.against_largest * too_large + few
+    few = _COST_OF_FEW * np.maximum(1 / np.maximum(cells, 1) - 1 / _FEW, 0)
+    missing = _MISSING_CLASS * (cells == 0)
+    cost: NDArray[np.float64] = off + part.against_largest * too_large + few + missing
     return cost

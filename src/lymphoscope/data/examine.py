@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lymphoscope.data.fingerprints import in_threads
 from lymphoscope.data.fit import Fit
 from lymphoscope.data.images import UnreadableImage, read_image
-from lymphoscope.data.looks import look_of
+from lymphoscope.data.looks import frame_of, grey_of, look_of
 from lymphoscope.files import sha256_of
 
 CROP = Fit.crop
@@ -56,10 +56,9 @@ def reaches_beyond(pixels: NDArray[np.uint8], crop: int) -> bool:
 
     `pixels` is (H, W, 3) uint8. False where the picture is no larger than the crop, or its frame is not black.
     """
-    bright = pixels.max(axis=2) > _BLACK
-    frame = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
+    bright = grey_of(pixels) > _BLACK
     height, width = bright.shape
-    if min(height, width) <= crop or frame.mean() > 1 - _SHARE_OF_BLACK_FRAME:
+    if min(height, width) <= crop or frame_of(bright).mean() > 1 - _SHARE_OF_BLACK_FRAME:
         return False
     top, left = (height - crop) // 2, (width - crop) // 2
     inside = bright[top + 1 : top + crop - 1, left + 1 : left + crop - 1]

@@ -13,7 +13,7 @@ from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.looks import correlation, look_of, near_pairs
 from lymphoscope.data.manifest import Manifest, below_common_folder
 
-COPY_DISTANCE = 4
+COPY_DISTANCE = 8
 """Bits of 256 of the perceptual hash within which two files may be one picture."""
 COPY_CORRELATION = 0.99
 """Correlation from which they are."""

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from lymphoscope.data.sources.folders import read_folders
+from lymphoscope.errors import LymphoscopeError
+
+
+def lay_out(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def test_the_first_folder_is_the_class(tmp_path: Path) -> None:
+    lay_out(tmp_path, "blast/S1/1.PNG", "blast/S2/deep/2.jpeg", "normal/3.tif", "normal/notes.txt", ".cache/4.png")
+    manifest = read_folders(tmp_path)
+    assert manifest.source == "folders"
+    assert manifest.notices == ()
+    assert manifest.table["label"].tolist() == ["blast", "blast", "normal"]
+    assert manifest.table["subject"].tolist() == [None] * 3
+    assert [Path(path).name for path in manifest.table["path"]] == ["1.PNG", "2.jpeg", "3.tif"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subjects"),
+    [
+        (r"/(S\d+)/", ["S1", "S2", None]),
+        (r"(?P<subject>S\d+)/", ["S1", "S2", None]),
+        (r"(deep/)?(?P<subject>\d)\.", ["1", "2", "3"]),
+        (r"^(blast|normal)", ["blast", "blast", "normal"]),
+    ],
+)
+def test_the_subject_is_the_named_group_or_the_first(tmp_path: Path, pattern: str, subjects: list[str | None]) -> None:
+    lay_out(tmp_path, "blast/S1/1.png", "blast/S2/deep/2.png", "normal/3.png")
+    manifest = read_folders(tmp_path, pattern)
+    assert manifest.table["subject"].tolist() == subjects
+    assert any("does not match 1 paths" in notice for notice in manifest.notices) is (None in subjects)
+
+
+def test_pictures_outside_the_classes_have_no_label(tmp_path: Path) -> None:
+    manifest = read_folders(lay_out(tmp_path, "1.png", "a/2.png"))
+    assert manifest.table["label"].tolist() == [None, "a"]
+    assert manifest.notices == ("1 pictures lie outside the folders of the classes and have no label",)
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "says"),
+    [
+        ([], None, "holds no pictures"),
+        (["a/notes.txt"], None, "holds no pictures"),
+        (["a/1.png", "b/notes.txt"], None, "class b has no pictures in"),
+        (["Train/all/1.png", "val/all/2.png"], None, "parts of a split and not classes"),
+        (["a/1.png"], "([", "is no regular expression"),
+        (["a/1.png"], r"S\d", "has no group"),
+        (["a/1.png"], r"(S\d)", "matches no path, such as"),
+    ],
+)
+def test_a_wrong_folder_or_pattern_is_refused_in_one_line(
+    tmp_path: Path, names: list[str], pattern: str | None, says: str
+) -> None:
+    with pytest.raises(LymphoscopeError, match=says) as caught:
+        read_folders(lay_out(tmp_path, *names), pattern)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from lymphoscope.data import read_source, write_manifest
+from lymphoscope.data.manifest import manifest_of
+from lymphoscope.errors import LymphoscopeError
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Path:
+    touch(tmp_path / "folders" / "a" / "1.png")
+    touch(tmp_path / "cnmc" / "any" / "UID_H3_1_1_hem.png")
+    (tmp_path / "table.csv").write_text("path\nx.png\n")
+    synthetic = manifest_of([{"path": str(tmp_path / "made" / "1.png")}], "synthetic")
+    write_manifest(synthetic, tmp_path / "made" / "manifest.csv")
+    touch(tmp_path / "made" / "synthetic.json")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("where", "source"),
+    [
+        ("{}/folders", "folders"),
+        ("{}/cnmc", "cnmc"),
+        ("{}/table.csv", "table"),
+        ("{}/made", "synthetic"),
+        ("{}/made/manifest.csv", "synthetic"),
+        ("cnmc:{}/folders", "cnmc"),
+        ("folders:{}/cnmc", "folders"),
+        ("table:{}/table.csv", "table"),
+    ],
+)
+def test_the_kind_is_detected_or_named(places: Path, where: str, source: str) -> None:
+    manifest = read_source(where.format(places))
+    assert manifest.source == source
+    assert len(manifest) == 1
+    assert Path(manifest.table["path"][0]).is_absolute()
+
+
+def test_relative_words_give_absolute_paths(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(places / "cnmc")
+    assert read_source("../folders").table["path"].tolist() == [str(places / "folders" / "a" / "1.png")]
+
+
+@pytest.mark.parametrize(
+    ("where", "pattern", "says"),
+    [
+        ("{}/nowhere", None, "no such file or folder"),
+        ("cmnc:{}/cnmc", None, "no such file or folder .*cnmc:PATH"),
+        ("{}/empty", None, "holds no pictures"),
+        ("cnmc:{}/empty", None, "holds no .bmp or .png"),
+        ("table:{}/folders", None, "table takes a file"),
+        ("folders:{}/table.csv", None, "folders takes a folder"),
+        ("{}/cnmc", "(H3)", "a subject pattern is for folders"),
+    ],
+)
+def test_a_wrong_place_is_refused_in_one_line(places: Path, where: str, pattern: str | None, says: str) -> None:
+    with pytest.raises(LymphoscopeError, match=says) as caught:
+        read_source(where.format(places), subject_pattern=pattern)
+    assert "\n" not in str(caught.value)

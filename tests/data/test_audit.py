@@ -1,0 +1,142 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lymphoscope.data import audit, read_source, split_holdout, synthesize
+from lymphoscope.data.manifest import Manifest, manifest_of
+from lymphoscope.data.report import AuditReport
+
+REAL = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+def checks(report: AuditReport, *severities: str) -> set[str]:
+    found = report.findings
+    return set(found["check"][found["severity"].isin(severities)])
+
+
+def files(report: AuditReport, check: str) -> set[str]:
+    found = report.findings[report.findings["check"] == check]
+    return {Path(path).name for name in ("path", "other_path") for path in found[name] if path}
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[dict[str, Any]]], AuditReport]:
+    """A synthetic set with planted faults, what was planted by kind, and its audit."""
+    folder = tmp_path_factory.mktemp("faulty")
+    manifest = synthesize(folder, subjects=20, cells_per_subject=3, fields=0, size=200, seed=3)
+    planted: dict[str, list[dict[str, Any]]] = {}
+    for fault in json.loads((folder / "synthetic.json").read_text())["faults"]:
+        planted.setdefault(fault["kind"], []).append(fault)
+    return folder, planted, audit(manifest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        ("truncated", "unreadable"),
+        ("duplicate_of_other_subject", "two-subjects"),
+        ("duplicate_of_other_label", "two-labels"),
+        ("near_duplicate", "near-duplicate"),
+        ("wrong_size", "size"),
+    ],
+)
+def test_every_planted_fault_is_found(
+    faulty: tuple[Path, dict[str, list[dict[str, Any]]], AuditReport], kind: str, check: str
+) -> None:
+    _, planted, report = faulty
+    assert {Path(fault["path"]).name for fault in planted[kind]} <= files(report, check)
+    assert report.failed
+
+
+def test_a_subject_with_wrong_labels_is_found(
+    faulty: tuple[Path, dict[str, list[dict[str, Any]]], AuditReport],
+) -> None:
+    _, planted, report = faulty
+    details = report.findings["detail"][report.findings["check"] == "subject-label"]
+    subjects = {fault["subject"] for fault in planted["mislabelled"]}
+    assert {detail.split()[1] for detail in details} == subjects
+
+
+def test_the_same_set_without_faults_is_clean(tmp_path: Path) -> None:
+    report = audit(synthesize(tmp_path, subjects=6, cells_per_subject=4, fields=0, size=200, faults=False))
+    assert not report.failed
+    assert report.balance.to_numpy().tolist() == [["all", 12, 3], ["hem", 12, 3]]
+
+
+def pictures(folder: Path, *sizes: tuple[int, int]) -> Manifest:
+    """Pictures of noise, one a size, alternating labels a and b, each of a subject of its own."""
+    rows = []
+    for i, (width, height) in enumerate(sizes):
+        pixels = np.random.default_rng(i).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        rows.append({"path": str(folder / f"{i}.png"), "label": "ab"[i % 2], "subject": str(i)})
+    return manifest_of(rows, "table")
+
+
+def test_another_size_than_the_usual_is_a_warning(tmp_path: Path) -> None:
+    report = audit(pictures(tmp_path, *[(30, 20)] * 10, (20, 30)))
+    assert checks(report, "warning") == {"size"}
+    assert files(report, "size") == {"10.png"}
+    assert report.findings["detail"][0] == "20x30 pixels, most are 30x20"
+
+
+def test_another_size_than_the_expected_is_an_error(tmp_path: Path) -> None:
+    report = audit(pictures(tmp_path, (30, 20), (30, 20), (20, 30)), expected_size=(20, 30))
+    assert checks(report, "error") == {"size"}
+    assert files(report, "size") == {"0.png", "1.png"}
+
+
+def test_sizes_of_all_kinds_are_a_notice(tmp_path: Path) -> None:
+    report = audit(pictures(tmp_path, (30, 20), (31, 20), (20, 30)))
+    assert not report.failed
+    assert "3 sizes" in report.findings["detail"].str.cat()
+
+
+def test_a_leak_between_the_parts_of_a_split_is_an_error(tmp_path: Path) -> None:
+    manifest = pictures(tmp_path, *[(30, 20)] * 8)
+    table = manifest.table.assign(subject=[str(i // 2 % 4) for i in range(8)])
+    clean = audit(split_holdout(manifest, validation=0))
+    assert not clean.failed
+    leaking = audit(manifest.with_table(table.assign(split=["train", "test"] * 4)))
+    assert checks(leaking, "error") == {"split-subject"}
+    assert any("RANDOM SPLIT" in notice for notice in leaking.notices)
+    folds = audit(manifest.with_table(table.assign(fold=[0, 1] * 4)))
+    assert checks(folds, "error") == {"split-subject"}
+
+
+def test_what_is_unknown_or_uneven_is_a_notice(tmp_path: Path) -> None:
+    table = pictures(tmp_path, *[(30, 20)] * 8).table.assign(
+        label=["a"] * 6 + ["b", None], subject=["1"] * 4 + ["2", None, "3", None]
+    )
+    report = audit(Manifest(table, "table"))
+    assert not report.failed
+    assert set(report.findings["detail"]) == {
+        "1 of 8 cells have no label",
+        "2 of 8 cells have no subject",
+        "a has 6 cells, b has 1",
+        "subject 1 has 4 of the 6 cells of a",
+        "b has one subject only: no split by subject",
+    }
+
+
+def test_nothing_readable_is_still_a_report(tmp_path: Path) -> None:
+    manifest = manifest_of([{"path": str(tmp_path / "none.png")}], "table")
+    report = audit(manifest)
+    assert checks(report, "error") == {"unreadable"}
+    assert json.loads(report.to_json())["balance"] == []
+    assert "none.png" in report.to_text()
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_the_real_cells_have_three_shared_between_subjects_and_no_other_fault() -> None:
+    report = audit(read_source(str(REAL / "cnmc")))
+    assert checks(report, "error", "warning") == {"near-duplicate"}
+    details = report.findings.loc[report.findings["severity"] == "warning", "detail"]
+    assert len(details) == 3
+    assert all("under two subjects" in detail for detail in details)
+    same_slide_series = report.findings.query("check == 'near-duplicate' and severity == 'notice'")
+    assert len(same_slide_series) == 14

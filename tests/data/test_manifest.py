@@ -1,0 +1,120 @@
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lymphoscope.data.manifest import COLUMNS, Manifest, below_common_folder, manifest_of, read_manifest, write_manifest
+from lymphoscope.errors import LymphoscopeError
+
+
+def cells(folder: Path) -> Manifest:
+    return manifest_of(
+        [
+            {"path": str(folder / "a/1.png"), "label": "all", "subject": "007", "sha256": "aa", "width": 20},
+            {"path": str(folder / "b/2.png"), "label": "hem", "subject": "NA", "split": "test", "group": "NA"},
+            {"path": str(folder / "b/ä.png"), "label": None, "subject": None},
+        ],
+        "synthetic",
+    )
+
+
+@pytest.mark.parametrize("name", ["cells.csv", "cells.parquet", "CELLS.CSV"])
+def test_a_written_manifest_reads_back_the_same(tmp_path: Path, name: str) -> None:
+    written = cells(tmp_path)
+    write_manifest(written, tmp_path / name)
+    read = read_manifest(tmp_path / name)
+    pd.testing.assert_frame_equal(read.table, written.table)
+    assert read.source == "synthetic"
+    assert read.digest == written.digest
+    assert read.table["subject"].tolist() == ["007", "NA", None]
+
+
+def test_a_manifest_moves_with_its_folder(tmp_path: Path) -> None:
+    write_manifest(cells(tmp_path / "here"), tmp_path / "here" / "m.csv")
+    (tmp_path / "here").rename(tmp_path / "there")
+    paths = read_manifest(tmp_path / "there" / "m.csv").table["path"]
+    assert paths.tolist() == cells(tmp_path / "there").table["path"].tolist()
+
+
+def test_relative_paths_are_taken_from_the_table(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "m.csv").write_text("path,label,stain\n../cells/1.png,all,old\n/far/2.png,hem,new\n")
+    table = read_manifest(tmp_path / "tables" / "m.csv").table
+    assert table["path"].tolist() == [str(tmp_path / "cells" / "1.png"), "/far/2.png"]
+    assert list(table.columns) == [*COLUMNS, "stain"]
+
+
+def test_the_digest_is_of_the_cells_and_not_of_the_place(tmp_path: Path) -> None:
+    here, there = cells(tmp_path / "x"), cells(tmp_path / "y" / "z")
+    assert here.digest == there.digest
+    assert here.with_table(here.table.iloc[::-1]).digest == here.digest
+    for column in ("label", "subject", "sha256"):
+        changed = here.table.copy()
+        changed.loc[1, column] = "other"
+        assert here.with_table(changed).digest != here.digest
+
+
+def test_the_digest_is_the_documented_hash(tmp_path: Path) -> None:
+    lines = ["a/1.png\tall\t007\taa", "b/2.png\them\tNA\t", "b/ä.png\t\t\t"]
+    assert cells(tmp_path).digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def test_labels_that_were_read_as_numbers_are_whole(tmp_path: Path) -> None:
+    pd.DataFrame({"path": ["a", "b", "c"], "label": [0.0, 1.0, None]}).to_parquet(tmp_path / "m.parquet")
+    manifest = read_manifest(tmp_path / "m.parquet")
+    assert manifest.table["label"].tolist() == ["0", "1", None]
+    assert manifest.classes == ["0", "1"]
+
+
+def test_an_empty_manifest_has_all_columns() -> None:
+    manifest = manifest_of([], "folders")
+    assert list(manifest.table.columns) == list(COLUMNS)
+    assert (len(manifest), manifest.classes, len(manifest.digest)) == (0, [], 64)
+
+
+def test_notices_are_added_once() -> None:
+    manifest = manifest_of([], "folders", ("a",))
+    assert manifest.with_table(manifest.table, "b", "a").notices == ("a", "b")
+
+
+def test_paths_below_their_common_folder() -> None:
+    assert below_common_folder(["/x/a/1.png", "/x/b/2.png"]) == ["a/1.png", "b/2.png"]
+    assert below_common_folder(["/x/a/1.png"]) == ["1.png"]
+    assert below_common_folder([]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("m.csv", "file,label\na,b\n", "no column `path` (it has file, label)"),
+        ("m.csv", "path,label\na,b\n,c\n", "row 2 below the header has no path"),
+        ("m.csv", "path,split\na,train\nb,exam\n", "row 2 below the header has a split that is none of train"),
+        ("m.csv", "path,width\na,wide\n", "row 1 below the header has no whole number in width"),
+        ("m.csv", "path,fold\na,0.5\n", "no whole number in fold"),
+        ("m.csv", "", "is not a table"),
+        ("m.csv", 'path,label\n"a,b\n', "is not a table"),
+        ("m.parquet", "no parquet", "is not a table"),
+        ("m.xlsx", "x", "not .xlsx"),
+    ],
+)
+def test_a_wrong_table_is_refused_in_one_line(tmp_path: Path, name: str, content: str, says: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(LymphoscopeError) as caught:
+        read_manifest(tmp_path / name)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(b"path\n\xff\xfe\x00\n")
+    with pytest.raises(LymphoscopeError, match="is not a table"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_a_missing_table_and_a_wrong_suffix_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LymphoscopeError, match="no such file"):
+        read_manifest(tmp_path / "m.csv")
+    with pytest.raises(LymphoscopeError, match="neither"):
+        write_manifest(cells(tmp_path), tmp_path / "m")

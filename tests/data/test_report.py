@@ -1,0 +1,55 @@
+import json
+
+import pandas as pd
+import pytest
+
+from lymphoscope.data.report import AuditReport, Finding, Severity, as_findings
+
+
+def report(*findings: Finding, source: str = "folders") -> AuditReport:
+    balance = pd.DataFrame({"label": ["a", "b"], "cells": [3, 1], "subjects": [2, 1]})
+    return AuditReport(source, 4, as_findings(list(findings)), balance, ("counts differ",))
+
+
+UNREADABLE = Finding("unreadable", "error", "/x/a/1.png", None, "empty file")
+TWICE = Finding("duplicate", "warning", "/x/a/1.png", "/x/b/2.png", "one file twice")
+UNEVEN = Finding("balance", "notice", None, None, "a has more")
+
+
+@pytest.mark.parametrize(
+    ("findings", "failed"),
+    [([], False), ([UNEVEN], False), ([UNEVEN, TWICE], True), ([UNREADABLE], True)],
+)
+def test_errors_and_warnings_fail_and_notices_do_not(findings: list[Finding], failed: bool) -> None:
+    found = report(*findings)
+    assert found.failed is failed
+    assert ("something is wrong" in found.to_text()) is failed
+
+
+def test_the_worst_comes_first() -> None:
+    order: list[Severity] = ["error", "warning", "notice"]
+    assert report(UNEVEN, TWICE, UNREADABLE).findings["severity"].tolist() == order
+
+
+def test_json_holds_all_of_it_and_nothing_that_json_has_not() -> None:
+    content = json.loads(report(UNEVEN, TWICE, UNREADABLE).to_json(), parse_constant=pytest.fail)
+    assert content["failed"] is True
+    assert content["notices"] == ["counts differ"]
+    assert content["balance"] == [
+        {"label": "a", "cells": 3, "subjects": 2},
+        {"label": "b", "cells": 1, "subjects": 1},
+    ]
+    assert content["findings"] == [finding._asdict() for finding in (UNREADABLE, TWICE, UNEVEN)]
+
+
+def test_text_names_files_below_their_common_folder_and_is_short() -> None:
+    text = report(*[TWICE] * 25, UNEVEN).to_text()
+    assert "warning: duplicate (25)\n  a/1.png and b/2.png: one file twice" in text
+    assert text.count("one file twice") == 10
+    assert "and 15 more" in text
+    assert "notice: counts differ" in text
+    assert "  a has more" in text
+
+
+def test_synthetic_cells_are_called_synthetic() -> None:
+    assert report(source="synthetic").to_text().startswith("4 synthetic cells")
