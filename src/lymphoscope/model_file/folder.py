@@ -25,11 +25,12 @@ def save_model(network: "nn.Module", description: Description, folder: Path) -> 
 
     The weights come first and `model.json` last, so a folder that has one is whole.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     with written_beside(folder / WEIGHTS) as beside:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}, beside)
+        # Its own writer would hide a full disk behind an error of another kind.
+        beside.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}))
     described = description.model_copy(update={"weights_sha256": sha256_of(folder / WEIGHTS)})
     write_text(folder / DESCRIPTION, described.model_dump_json(indent=2) + "\n")
     return described

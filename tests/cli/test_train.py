@@ -1,0 +1,154 @@
+"""`train` and `evaluate` as a person types them."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lymphoscope.cli.main import run
+from lymphoscope.data import Manifest, write_manifest
+
+SUBJECT = r"(?P<subject>S\d+)_"
+MOUNT = shutil.which("mount")
+
+
+def words(tiny_folder: Path, out: Path, tiny: tuple[str, ...], *more: str) -> list[str]:
+    sets = [word for override in tiny for word in ("--set", override)]
+    return ["train", "--data", str(tiny_folder), "--subject-pattern", SUBJECT, *sets, "--out", str(out), *more]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path, tiny: tuple[str, ...]) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert run(words(tiny_folder, out, tiny)) == 0
+    return out
+
+
+def test_train_ends_with_a_report_and_says_where(
+    tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words(tiny_folder, tmp_path / "run", tiny, "--json")) == 0
+    captured = capfd.readouterr()
+    assert json.loads(captured.out)["vote"]["weighted_f1"]["value"] <= 1
+    lines = [line for line in captured.err.splitlines() if line.startswith("epoch ")]
+    assert len(lines) == 3  # one line an epoch where there is no terminal
+    assert "report.html" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--set", "optimisation.lerning_rate=1"], "unknown key `optimisation.lerning_rate`: did you mean"),
+        (["--config", "fastest"], "no recipe 'fastest'"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--folds", "9"], "class|subject"),
+        (["--subject-pattern", "("], "pattern|regular expression"),
+    ],
+)
+def test_wrong_words_are_one_line_and_nothing_is_written(
+    tiny_folder: Path, tmp_path: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words(tiny_folder, tmp_path / "run", (), *more)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(said, error)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_written_over_and_none_is_resumed_where_there_is_none(
+    finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words(tiny_folder, finished, ())) == 2
+    assert "holds a run already: go on with --resume" in capsys.readouterr().err
+    assert run(["train", "--resume", "--out", str(tmp_path / "none")]) == 2
+    assert "holds no run to go on with" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on_with_resume(many_tiny_cells: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    write_manifest(many_tiny_cells, tmp_path / "cells.csv")
+    out = tmp_path / "run"
+    sets = [word for override in tiny for word in ("--set", override)]
+    command = [sys.executable, "-c", "from lymphoscope.cli.main import main; main()", "train"]
+    child = subprocess.Popen(
+        [*command, "--data", str(tmp_path / "cells.csv"), *sets, "--out", str(out)], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 90
+    while not (out / "metrics.csv").exists():
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert run(["train", "--resume", "--out", str(out)]) == 0
+    assert len(pd.read_csv(out / "metrics.csv")) == 3
+    assert (out / "report.html").exists()
+
+
+def test_evaluate_writes_what_it_names(
+    finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["evaluate", str(finished / "model"), "--replicates", "100"]
+    named = ["--subject-pattern", SUBJECT]
+    assert run([*common, *named, "--data", str(tiny_folder), "--out", str(tmp_path / "all")]) == 0
+    assert str(tmp_path / "all/report.html") in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "all").iterdir()} == {
+        "predictions.parquet",
+        "metrics.json",
+        "report.html",
+    }
+    # Most of these subjects are the ones that the model was trained on, and the page says so on its face.
+    assert "The model was trained on" in (tmp_path / "all/report.html").read_text()
+    assert run([*common, "--data", str(finished / "manifest.parquet"), "--out", str(tmp_path / "test")]) == 0
+    page = (tmp_path / "test/report.html").read_text()
+    assert "The model was trained on" not in page
+    held_out = json.loads((tmp_path / "test/metrics.json").read_text())
+    assert held_out["vote"] == json.loads((tmp_path / "test/metrics.json").read_text())["vote"]
+    assert held_out["subjects"] < json.loads((tmp_path / "all/metrics.json").read_text())["subjects"]
+
+
+def test_evaluate_goes_on_after_a_file_that_cannot_be_read(finished: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    cells = shutil.copytree(tiny_folder, tmp_path / "cells")
+    next(cells.glob("hem/*.png")).write_bytes(b"")
+    out = ["--out", str(tmp_path / "out"), "--replicates", "100"]
+    status = run(["evaluate", str(finished / "model"), "--data", str(cells), "--subject-pattern", SUBJECT, *out])
+    assert status == 3
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["failed"] == 1
+
+
+def test_evaluate_wants_labels_that_the_model_knows(
+    finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_folder / "all", tmp_path / "cells/blast")
+    shutil.copytree(tiny_folder / "hem", tmp_path / "cells/hem")
+    assert run(["evaluate", str(finished / "model"), "--data", str(tmp_path / "cells"), "--out", str(tmp_path)]) == 2
+    assert "class 'blast' of the data is not one of the model's: all, hem" in capsys.readouterr().err
+    assert run(["evaluate", str(tmp_path), "--data", str(tiny_folder), "--out", str(tmp_path / "o")]) == 2
+    assert "is no model: it has no model.json" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0 or MOUNT is None, reason="a full disk is a small mount: needs root")
+def test_a_full_disk_is_one_line(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run([str(MOUNT), "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no mount is allowed here")
+    try:
+        code = "from lymphoscope.cli.main import main; main()"
+        command = [sys.executable, "-c", code, *words(tiny_folder, small / "run", tiny)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    finally:
+        subprocess.run([str(shutil.which("umount")), str(small)], check=True)
+    assert ended.returncode == 2, ended.stderr
+    assert os.strerror(errno.ENOSPC).lower() in ended.stderr.splitlines()[-1].lower()
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,40 @@
+"""The demo, whole, on synthetic cells and on real ones; and the recipe that it takes is a quick one."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from lymphoscope.evaluation import read_predictions
+from lymphoscope.runs import RunFolder, demo
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+
+
+def test_the_demo_goes_all_the_way_and_goes_on_where_it_stopped(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "demo")
+    demo(run, overrides=[*tiny, "optimisation.epochs=1"])
+    page = run.report.read_text()
+    held_out = set(read_predictions(run.predictions)["subject"])
+    assert held_out
+    assert all(subject in page for subject in held_out)
+    assert "synthetic" in page.lower()
+    assert (run.path / "audit.json").exists()
+    assert list((run.path / "explained").glob("*.png"))
+    before = run.report.stat().st_mtime_ns
+    demo(run)
+    assert run.report.stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_the_demo_on_real_cells_in_a_few_epochs(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "demo")
+    began = time.monotonic()
+    demo(run, str(REAL / "cnmc"), overrides=["optimisation.epochs=2"])
+    assert time.monotonic() - began < 240
+    page = run.report.read_text()
+    held_out = read_predictions(run.predictions)
+    assert set(held_out["label"]) == {"all", "hem"}
+    assert all(subject in page for subject in set(held_out["subject"]))
+    assert "synthetic" not in page.lower()
