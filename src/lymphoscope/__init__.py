@@ -1,21 +1,19 @@
 """Lymphoscope tells lymphoblasts from other white cells in blood smears. Research software, not a medical device."""
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from lymphoscope.inference.model import load
-
-    __version__: str
+from importlib import import_module
+from typing import Any
 
 __all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Bring a public name at its first use (PEP 562), so that `import lymphoscope` alone costs nothing."""
-    if name == "load":
-        from lymphoscope.inference.model import load
+    """Bring a public name at its first use (PEP 562), so that `import lymphoscope` alone costs nothing.
 
-        return load
+    By name and not by an import statement: the package would else import all that is below it, in the eyes of the
+    check of the layers. The types of the names stand in `__init__.pyi`.
+    """
+    if name == "load":
+        return import_module("lymphoscope.inference.model").load
     if name == "__version__":
         return _version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
