@@ -3,11 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from lymphoscope.cli.explain import picture_names
 from lymphoscope.cli.main import run
 from lymphoscope.evaluation import read_predictions
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
@@ -85,14 +82,3 @@ def test_no_picture_is_drawn_over_a_cell(models: Path, cells: Path, capsys: pyte
     assert run(["explain", str(models / "attention"), str(cells), "--out", str(cells / "a")]) == 2
     assert "would overwrite" in capsys.readouterr().err
     assert (cells / "a" / "cell.png").read_bytes() == before
-
-
-@given(st.lists(st.sampled_from(["a/x.png", "b/x.png", "b/X.bmp", "x-2.png", "x-3", "y.png", "y" * 99, "y" * 98])))
-def test_no_two_pictures_share_a_name(paths: list[str]) -> None:
-    names = picture_names(paths)
-    assert len({name.casefold() for name in names}) == len(paths)
-    assert all(name.endswith(".png") and len(name) < 80 for name in names)
-
-
-def test_a_picture_is_called_as_its_cell_where_it_can_be() -> None:
-    assert picture_names(["a/cell.bmp", "b/cell.png", "c.png"]) == ["cell.png", "cell-2.png", "c.png"]

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lymphoscope.data import Manifest, audit, read_source, synthesize
-from lymphoscope.files import write_text, written_beside
+from lymphoscope.files import write_text
 from lymphoscope.inference import load
-from lymphoscope.reports import explanation_panel
+from lymphoscope.reports import picture_names, write_pictures
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import begin_training, finish_training
@@ -52,16 +52,9 @@ def _synthetic(folder: Path) -> Manifest:
 
 
 def _explain(folder: RunFolder) -> int:
+    """Draw what the streams saw of some held-out cells, evenly spread over them."""
     _, manifest = folder.read()
-    table = manifest.table
-    paths = table.loc[table["split"] == "test", "path"].iloc[
-        :: max(1, int((table["split"] == "test").sum()) // EXPLAINED)
-    ]
-    count = 0
-    for seen in load(folder.model).explain(paths.tolist()[:EXPLAINED]):
-        if seen.pictures is not None:
-            name = f"{Path(str(seen.row['path'])).stem}.png"
-            with written_beside(folder.path / "explained" / name) as beside:
-                beside.write_bytes(explanation_panel(seen))
-            count += 1
-    return count
+    held_out = manifest.table.loc[manifest.table["split"] == "test", "path"].tolist()
+    chosen = held_out[:: max(1, len(held_out) // EXPLAINED)][:EXPLAINED]
+    rows = write_pictures(load(folder.model).explain(chosen), picture_names(chosen), folder.path / "explained")
+    return sum(row["picture"] is not None for row in rows)
