@@ -92,7 +92,7 @@ def test_a_wrong_description_is_one_line(folder: Path, changes: dict[str, object
 
 
 def test_wrong_files_are_one_line(folder: Path) -> None:
-    with pytest.raises(LymphoscopeError, match="is no model: it has no model.json"):
+    with pytest.raises(LymphoscopeError, match=r"is no model: it has no model\.json"):
         load_description(folder / "nowhere")
     weights = folder / "weights.safetensors"
     weights.write_bytes(b"not safetensors")
@@ -100,7 +100,7 @@ def test_wrong_files_are_one_line(folder: Path) -> None:
     with pytest.raises(LymphoscopeError, match="is not a safetensors file"):
         load_network(folder)
     weights.unlink()
-    with pytest.raises(LymphoscopeError, match="weights.safetensors is missing"):
+    with pytest.raises(LymphoscopeError, match=r"weights\.safetensors is missing"):
         load_network(folder)
     (folder / "model.json").write_text("{")
     with pytest.raises(LymphoscopeError, match="is not JSON"):
