@@ -96,6 +96,7 @@ class Description(_Frozen):
     recipe: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     versions: dict[str, str] = {}
+    parameters: int | None = None
     weights_sha256: str = ""
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ DESCRIPTION = "model.json"
 
 
 def save_model(network: "nn.Module", description: Description, folder: Path) -> Description:
-    """Write a network and its description; return the description with the hash of its weights.
+    """Write a network and its description; return the description with its parameters' count and its weights' hash.
 
     The weights come first and `model.json` last, so a folder that has one is whole.
     """
@@ -31,7 +31,11 @@ def save_model(network: "nn.Module", description: Description, folder: Path) -> 
     with written_beside(folder / WEIGHTS) as beside:
         # Its own writer would hide a full disk behind an error of another kind.
         beside.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}))
-    described = description.model_copy(update={"weights_sha256": sha256_of(folder / WEIGHTS)})
+    facts = {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "weights_sha256": sha256_of(folder / WEIGHTS),
+    }
+    described = description.model_copy(update=facts)
     write_text(folder / DESCRIPTION, described.model_dump_json(indent=2) + "\n")
     return described
 

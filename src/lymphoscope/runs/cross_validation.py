@@ -64,8 +64,9 @@ def _judge(folder: RunFolder, folds: int) -> dict[str, Any]:
     write_json(folder.metrics, metrics)
     mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
     worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:12]
+    curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
     title = f"Cross-validation, {folds} folds: {recipe.name}"
-    write_run_report(folder, title, metrics, pooled, _pooled(manifest, runs), description, worst)
+    write_run_report(folder, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
     say(f"report: {folder.report}")
     return metrics
 

@@ -34,7 +34,8 @@ def evaluate_run(
     write_json(folder.metrics, metrics)
     noted = manifest.with_table(manifest.table, *leakage_notices(model.description, judged))
     mistakes = list(mistakes_of(model, table))
-    write_run_report(folder, title, metrics, table, noted, model.description, mistakes)
+    curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
+    write_run_report(folder, title, metrics, table, noted, model.description, mistakes, curves)
     return metrics
 
 
@@ -46,15 +47,17 @@ def write_run_report(
     manifest: Manifest,
     description: Description,
     mistakes: list[Mistake],
+    curves: pd.DataFrame | None,
 ) -> None:
-    """Write the report of a run, with its training curves where there are some."""
+    """Write the report of a run; `curves` are its training's, None where it only judges."""
     made = provenance()
     contents = ReportContents(
         title=title,
         metrics=metrics,
         predictions=table,
         description=description,
-        curves=pd.read_csv(folder.curves) if folder.curves.is_file() else None,
+        curves=curves,
+        parameters=description.parameters,
         data=data_summary(manifest),
         mistakes=mistakes,
         command=made.command,
