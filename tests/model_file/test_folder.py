@@ -54,7 +54,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, head: str) -> None:
 
 
 def test_no_pickle_and_nothing_else_is_written(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.json", "weights.safetensors"]
     assert is_model_folder(folder)
     assert not is_model_folder(folder / "model.json")
 

@@ -18,7 +18,7 @@ SUBJECT = r"(?P<subject>S\d+)_"
 
 def run_of(folder: Path, tiny_folder: Path, overrides: list[str], folds: int = 0) -> RunFolder:
     run = RunFolder(folder)
-    begin(run, str(tiny_folder), "quick", overrides, folds, SUBJECT)
+    begin(run, str(tiny_folder), "quick", overrides, folds, final=bool(folds), subject_pattern=SUBJECT)
     return run
 
 
@@ -105,6 +105,10 @@ def test_folds_judge_every_cell_once_by_a_model_that_had_not_seen_its_subject(
         seen = load_description(fold.model).trained_on["subjects"]
         assert not judged & {*seen["train"], *seen["validation"]}
     assert "3 folds" in run.report.read_text()
+    of_all = load_description(run.path / "final/model")
+    assert of_all.trained_on["cells"]["test"] == 0
+    assert of_all.scores["weighted_f1"] == metrics["vote"]["weighted_f1"]
+    assert "in 3 folds by subject" in (run.path / "final/model/README.md").read_text()
     assert finish(run) == metrics
 
 

@@ -60,6 +60,17 @@ def test_early_stopping_keeps_the_best_epoch(tiny_manifest: Manifest, tiny: tupl
     assert len(losses) == 30 or len(losses) - 1 - losses.idxmin() == 2
 
 
+def test_a_training_that_had_ended_takes_no_further_epoch(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    recipe = load_recipe("paper", [*tiny, "optimisation.epochs=30", "early_stopping.patience=1"])
+    ended = train(recipe, tiny_manifest, tmp_path)
+    curve = (tmp_path / "metrics.csv").read_text()
+    assert curve.count("\n") < 30
+    assert train(recipe, tiny_manifest, tmp_path).weights_sha256 == ended.weights_sha256
+    assert (tmp_path / "metrics.csv").read_text() == curve
+
+
 def test_two_runs_of_one_seed_are_one(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
     hashes = [train(load_recipe("paper", tiny), tiny_manifest, tmp_path / name).weights_sha256 for name in "ab"]
     other = train(load_recipe("paper", [*tiny, "seed=1"]), tiny_manifest, tmp_path / "c").weights_sha256

@@ -21,6 +21,9 @@ def train(
         typer.Option("--set", metavar="A.B=C", help="Change a key of the recipe; as often as wanted."),
     ] = None,
     folds: Annotated[int, typer.Option("--folds", min=0, help="Cross-validate with so many folds, by subject.")] = 0,
+    final: Annotated[
+        bool, typer.Option("--final", help="After the folds, train a model on all cells, with the scores of the folds.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")] = False,
     subject_pattern: SubjectPattern = None,
     as_json: Json = False,
@@ -34,7 +37,7 @@ def train(
 
     folder = RunFolder(out)
     if not resume:
-        begin(folder, data, config, overrides or [], folds, subject_pattern)
+        begin(folder, data, config, overrides or [], folds, final=final, subject_pattern=subject_pattern)
     metrics = finish(folder)
     if as_json:
         import json

@@ -1,4 +1,4 @@
-"""A trained model on disk: a folder with `weights.safetensors` and `model.json`. No pickle is ever loaded."""
+"""A trained model on disk: `weights.safetensors`, `model.json` and a card. No pickle is ever loaded."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import sha256_of, write_text, written_beside
+from lymphoscope.model_file.card import write_card
 from lymphoscope.model_file.description import FORMAT_VERSION, Description
 from lymphoscope.model_file.network import build_network
 
@@ -36,14 +37,13 @@ def save_model(network: "nn.Module", description: Description, folder: Path) -> 
         "weights_sha256": sha256_of(folder / WEIGHTS),
     }
     described = description.model_copy(update=facts)
-    write_text(folder / DESCRIPTION, described.model_dump_json(indent=2) + "\n")
+    _write_words(described, folder)
     return described
 
 
 def record_scores(folder: Path, scores: dict[str, Any]) -> None:
     """Write what the model scored into its `model.json`; the weights stay as they are."""
-    described = load_description(folder).model_copy(update={"scores": scores})
-    write_text(folder / DESCRIPTION, described.model_dump_json(indent=2) + "\n")
+    _write_words(load_description(folder).model_copy(update={"scores": scores}), folder)
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -90,6 +90,11 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
 def demonstration_model() -> Path:
     """The folder of the small model that ships inside the package; read its `limits` before its results."""
     return Path(os.fspath(resources.files("lymphoscope.model_file"))) / "demonstration"
+
+
+def _write_words(description: Description, folder: Path) -> None:
+    write_card(description, folder)
+    write_text(folder / DESCRIPTION, description.model_dump_json(indent=2) + "\n")
 
 
 def _read_json(path: Path) -> dict[str, object]:

@@ -10,17 +10,20 @@ from lymphoscope.data import Manifest, read_manifest, split_folds
 from lymphoscope.evaluation import evaluate_predictions, read_predictions, write_predictions
 from lymphoscope.files import write_json
 from lymphoscope.inference import load
+from lymphoscope.model_file import record_scores
 from lymphoscope.runs.evaluation import mistakes_of, write_run_report
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
-from lymphoscope.runs.training import finish_training
+from lymphoscope.runs.training import begin_training, finish_training, kept_scores
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
 
 
-def begin_folds(recipe: "Recipe", manifest: Manifest, folder: RunFolder, folds: int) -> None:
+def begin_folds(recipe: "Recipe", manifest: Manifest, folder: RunFolder, folds: int, *, final: bool = False) -> None:
     """Write the recipe, the folds, and a run to be trained for each, so that the whole can be resumed.
+
+    `final` asks for one more: a model of all cells, which takes the scores of the folds.
 
     Raises LymphoscopeError for fewer groups of a class than folds.
     """
@@ -28,6 +31,9 @@ def begin_folds(recipe: "Recipe", manifest: Manifest, folder: RunFolder, folds: 
     parts = split_folds(manifest, folds, validation=split.validation, by=split.by, seed=recipe.seed)
     for number, part in enumerate(parts):
         fold_folder(folder, number).begin(recipe, part)
+    if final:
+        untested = split.model_copy(update={"test": 0.0})
+        begin_training(recipe.model_copy(update={"split": untested}), manifest, final_folder(folder))
     folder.begin(recipe, parts[0])
 
 
@@ -37,12 +43,25 @@ def finish_folds(folder: RunFolder, folds: int) -> dict[str, Any]:
         for number in range(folds):
             say(f"fold {number + 1} of {folds}")
             finish_training(fold_folder(folder, number))
-        return _judge(folder, folds)
+        metrics = _judge(folder, folds)
+        if (final := final_folder(folder)).config.is_file():
+            finish_training(final)
+            how = (
+                f"in {folds} folds by {folder.read()[0].split.by}, by models of the same recipe that had not seen them"
+            )
+            record_scores(final.model, {"how": how, **kept_scores(metrics)})
+            say(f"final model of all cells: {final.model}")
+        return metrics
 
 
 def fold_folder(folder: RunFolder, number: int) -> RunFolder:
     """The run of one fold."""
     return RunFolder(folder.path / f"fold_{number}")
+
+
+def final_folder(folder: RunFolder) -> RunFolder:
+    """The run of the model of all cells, where one was asked for."""
+    return RunFolder(folder.path / "final")
 
 
 def folds_begun(folder: RunFolder) -> int:

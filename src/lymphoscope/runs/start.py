@@ -16,11 +16,14 @@ def begin(
     config: str,
     overrides: Iterable[str] = (),
     folds: int = 0,
+    *,
+    final: bool = False,
     subject_pattern: str | None = None,
 ) -> None:
     """Read the recipe and the cells, split them, and write what the run will do; 0 folds for a single run.
 
-    Raises LymphoscopeError, one line, for every wrong word, before any work is done.
+    `final` adds to the folds a model of all cells. Raises LymphoscopeError, one line, for every wrong word, before
+    any work is done.
     """
     from lymphoscope.training import blast_class_of, load_recipe
 
@@ -31,7 +34,7 @@ def begin(
     manifest = read_source(data, subject_pattern=subject_pattern)
     blast_class_of(recipe, manifest.classes)
     if folds:
-        begin_folds(recipe, manifest, folder, folds)
+        begin_folds(recipe, manifest, folder, folds, final=final)
     else:
         begin_training(recipe, manifest, folder)
 

@@ -113,9 +113,14 @@ class HardwareRecipe(_Section):
 
 
 class Recipe(_Section):
-    """The whole of a training. `streams: raw` is the plain backbone, the paper's "without"."""
+    """The whole of a training. `streams: raw` is the plain backbone, the paper's "without".
+
+    `limits` and `attribution` go into the model's card: what it is not for, and whose the images were.
+    """
 
     name: str = "paper"
+    limits: str | None = None
+    attribution: str | None = None
     seed: int = Field(default=0, ge=0)
     streams: Literal["ternary", "raw"] = "ternary"
     blast_class: str | None = None

@@ -93,20 +93,24 @@ def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
     )
 
 
+class _Stopping(EarlyStopping):
+    """Early stopping that stays stopped: a run that had ended when it was killed takes no further epoch."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stop at once where patience had run out; the count comes from the checkpoint."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
 def _callbacks(recipe: Recipe, folders: Folders) -> list[Callback]:
     stopping = recipe.early_stopping
     mode = "min" if stopping.monitor.endswith("loss") else "max"
-    checkpoint = ModelCheckpoint(
-        folders.checkpoints,
-        filename="best",
-        monitor=stopping.monitor,
-        mode=mode,
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    stop = EarlyStopping(stopping.monitor, mode=mode, patience=stopping.patience, check_on_train_epoch_end=True)
-    return [History(folders.run / "metrics.csv"), *progress_callbacks(), stop, checkpoint]
+    common: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": True}
+    best = ModelCheckpoint(folders.checkpoints, "best", monitor=stopping.monitor, mode=mode, **common)
+    # Not `save_last`: it is written only when the best one is.
+    last = ModelCheckpoint(folders.checkpoints, "last", **common)
+    stop = _Stopping(stopping.monitor, mode=mode, patience=stopping.patience, check_on_train_epoch_end=True)
+    return [History(folders.run / "metrics.csv"), *progress_callbacks(), stop, best, last]
 
 
 def _fit(trainer: lightning.Trainer, module: TrainingModule, train: Any, validation: Any, folders: Folders) -> None:
@@ -156,6 +160,8 @@ def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, un
     parts = {part: table[table["split"] == part] for part in ("train", "validation", "test")}
     return Description(
         name=recipe.name,
+        limits=recipe.limits,
+        attribution=recipe.attribution,
         architecture=recipe.architecture(),
         classes=tuple(manifest.classes),
         blast_class=blast_class_of(recipe, manifest.classes),
