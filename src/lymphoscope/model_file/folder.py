@@ -1,8 +1,6 @@
 """A trained model on disk: `weights.safetensors`, `model.json` and a card. No pickle is ever loaded."""
 
 import json
-import os
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +87,7 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
 
 def demonstration_model() -> Path:
     """The folder of the small model that ships inside the package; read its `limits` before its results."""
-    return Path(os.fspath(resources.files("lymphoscope.model_file"))) / "demonstration"
+    return Path(__file__).parent / "demonstration"
 
 
 def _write_words(description: Description, folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Cells -> batches. Every random draw comes from (seed, epoch, position), whatever the number of workers."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -125,14 +126,15 @@ def sampling_weights(how: str, labels: Sequence[int], subjects: Sequence[str | N
     return weights
 
 
-def _counts(keys: list) -> np.ndarray:
-    tally: dict = {}
-    for key in keys:
-        tally[key] = tally.get(key, 0) + 1
+def _counts(keys: Sequence[Hashable]) -> np.ndarray:
+    """How often the key of each place occurs (N,)."""
+    tally = Counter(keys)
     return np.array([tally[key] for key in keys], dtype=float)
 
 
-def batches(cells: LabelledCells, sampler: EpochSampler, recipe: Recipe, *, train: bool) -> DataLoader:
+def batches(
+    cells: LabelledCells, sampler: EpochSampler, recipe: Recipe, *, train: bool
+) -> DataLoader[tuple[Tensor, int]]:
     """A loader of (images (B, 3, S, S) uint8, labels (B,)).
 
     Training drops an incomplete last batch where there is another, since batch norm wants more than one image.

@@ -24,6 +24,9 @@ class TrainingModule(lightning.LightningModule):
     Optimisation is manual so that joint and alternating phases are one code: a group of passes, then a step.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: nn.Module, recipe: Recipe, num_classes: int, class_weights: Tensor | None) -> None:
         super().__init__()
         self.automatic_optimization = False
