@@ -1,8 +1,7 @@
 """`lymphoscope data`: what is there and what is wrong with it, splits, and synthetic smears."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,13 +23,6 @@ def data(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(WRONG_WORDS)
-
-
-class By(StrEnum):
-    """What a split deals whole."""
-
-    subject = "subject"
-    random = "random"
 
 
 @app.command("audit", short_help="What is there, and what is wrong with it.")
@@ -64,8 +56,9 @@ def split(
         Path, typer.Option(metavar="FILE", help="The table to write: .csv or .parquet.", show_default=False)
     ],
     by: Annotated[
-        By, typer.Option(help="Deal whole subjects; cells at random only to show the difference.")
-    ] = By.subject,
+        Literal["subject", "random"],
+        typer.Option(help="Deal whole subjects; cells at random only to show the difference."),
+    ] = "subject",
     test: Annotated[float, typer.Option(help="Share of the cells for the test.")] = 0.2,
     validation: Annotated[float, typer.Option(help="Share of the rest for validation; 0 for none.")] = 0.15,
     folds: Annotated[
@@ -84,9 +77,9 @@ def split(
 
     manifest = read_source(source, subject_pattern=subject_pattern)
     if folds is None:
-        dealt = split_holdout(manifest, test=test, validation=validation, by=by.value, seed=seed)
+        dealt = split_holdout(manifest, test=test, validation=validation, by=by, seed=seed)
     else:
-        dealt = split_folds(manifest, folds, validation=validation, by=by.value, seed=seed)[0]
+        dealt = split_folds(manifest, folds, validation=validation, by=by, seed=seed)[0]
     write_manifest(dealt, out)
     if as_json:
         _echo_json(data_summary(dealt))

@@ -115,7 +115,7 @@ def _check_validation(share: float) -> None:
 def _check_enough(counts: pd.DataFrame, parts: int) -> None:
     if len(counts) == 1:
         raise LymphoscopeError(
-            f"all cells are of one subject, or of subjects who share cells ({counts.index[0]}): "
+            f"all cells are of one subject, or of subjects who share cells ({str(counts.index[0])[:60]}): "
             "a split by subject needs two of each class; bring more, or ask for a random split"
         )
     held = (counts > 0).sum()
