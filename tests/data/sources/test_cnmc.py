@@ -130,7 +130,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with gzip.open(REAL / "all_official_files.csv.gz", "rt", newline="") as stream:
         paths = [root / row["path"] for row in csv.DictReader(stream)]
     for folder in {path.parent for path in paths}:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
     for path in (path for path in paths if path.suffix == ".bmp"):
         os.link(root / "tiny.bmp", path)
     (labels,) = (path for path in paths if path.suffix == ".csv")
