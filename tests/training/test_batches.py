@@ -12,19 +12,24 @@ def test_an_epoch_is_every_cell_once_in_an_order_of_its_own() -> None:
     sampler = EpochSampler(50, seed=3)
     first = [index for _, _, index in sampler]
     again = [index for _, _, index in sampler]
-    sampler.epoch = 1
+    sampler.set_epoch(1)
     second = [index for _, _, index in sampler]
     assert first == again != second
     assert sorted(first) == sorted(second) == list(range(50))
 
 
+class OneOf(EpochSampler):
+    def __init__(self, rank: int, world: int) -> None:
+        super().__init__(10, seed=0)
+        self.share = rank, world
+
+    def _processes(self) -> tuple[int, int]:
+        return self.share
+
+
 @pytest.mark.parametrize("world", [2, 3])
 def test_processes_share_an_epoch_out(world: int) -> None:
-    shares = []
-    for rank in range(world):
-        sampler = EpochSampler(10, seed=0)
-        sampler.rank, sampler.world = rank, world
-        shares.append(list(sampler))
+    shares = [list(OneOf(rank, world)) for rank in range(world)]
     assert len({len(share) for share in shares}) == 1
     positions = [position for share in shares for _, position, _ in share]
     assert len(positions) == len(set(positions))
@@ -48,6 +53,7 @@ def test_weighted_draws_follow_the_weights() -> None:
     weights = np.array([3.0] * 10 + [1.0] * 10)
     sampler = EpochSampler(20, seed=0, weights=weights)
     drawn: list[int] = []
-    for sampler.epoch in range(400):
+    for epoch in range(400):
+        sampler.set_epoch(epoch)
         drawn += [index for _, _, index in sampler]
     assert np.mean(np.array(drawn) < 10) == pytest.approx(0.75, abs=0.02)

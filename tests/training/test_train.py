@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import load_description, load_network
 from lymphoscope.training import Folders, load_recipe, train
+from lymphoscope.training.batches import EpochSampler, Key
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,26 @@ def test_a_training_that_had_ended_takes_no_further_epoch(
     assert curve.count("\n") < 30
     assert train(recipe, tiny_manifest, tmp_path).weights_sha256 == ended.weights_sha256
     assert (tmp_path / "metrics.csv").read_text() == curve
+
+
+class Seen(EpochSampler):
+    orders: ClassVar[list[tuple[int, tuple[int, ...]]]] = []
+
+    def __iter__(self) -> Iterator[Key]:
+        keys = list(super().__iter__())
+        if self.shuffle:
+            self.orders.append((self.epoch, tuple(index for _, _, index in keys)))
+        return iter(keys)
+
+
+def test_every_epoch_has_an_order_and_an_augmentation_of_its_own(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["lymphoscope.training.train"], "EpochSampler", Seen)
+    train(load_recipe("paper", tiny), tiny_manifest, tmp_path)
+    epochs, orders = zip(*Seen.orders, strict=True)
+    assert epochs == (0, 1, 2)
+    assert len(set(orders)) == 3
 
 
 def test_two_runs_of_one_seed_are_one(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:

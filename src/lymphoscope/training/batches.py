@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lymphoscope.augment import BaseAugmentation
@@ -49,23 +49,34 @@ class LabelledCells(Dataset[tuple[Tensor, int]]):
 
 
 class EpochSampler(Sampler[Key]):
-    """The order of an epoch: all cells once shuffled, or as many drawn with weights; shared out among processes.
+    """The order of an epoch: all cells once shuffled, or as many drawn with weights.
 
-    `weights` (N,) are the relative frequencies of the cells, None for each exactly once. `epoch` is set from outside.
+    `weights` (N,) are the relative frequencies of the cells, None for each exactly once. Where several processes train,
+    each takes its share of a shuffled epoch; without shuffling each takes all, so that all see the same validation.
     """
 
     def __init__(self, count: int, seed: int, weights: np.ndarray | None = None, *, shuffle: bool = True) -> None:
         self.count, self.seed, self.weights, self.shuffle = count, seed, weights, shuffle
-        self.epoch, self.rank, self.world = 0, 0, 1
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next; Lightning calls this before each, and after a resume with the right one."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.count // self.world)
+        return -(-self.count // self._processes()[1])
 
     def __iter__(self) -> Iterator[Key]:
-        order = self._order()
-        padded = np.resize(order, len(self) * self.world)  # every process takes as many steps
-        for position in range(self.rank, len(padded), self.world):
+        rank, world = self._processes()
+        padded = np.resize(self._order(), len(self) * world)  # every process takes as many steps
+        for position in range(rank, len(padded), world):
             yield self.epoch, position, int(padded[position])
+
+    def _processes(self) -> tuple[int, int]:
+        """This process's rank, and how many share the epoch out."""
+        if self.shuffle and distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
+        return 0, 1
 
     def _order(self) -> np.ndarray:
         if not self.shuffle:
