@@ -93,6 +93,21 @@ def test_a_killed_command_goes_on_with_resume(many_tiny_cells: Manifest, tiny: t
     assert (out / "report.html").exists()
 
 
+@pytest.mark.slow
+def test_two_processes_train_one_model(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    together = ["hardware.devices=2", "hardware.strategy=ddp", "optimisation.epochs=2"]
+    code = "from lymphoscope.cli.main import main; main()"
+    script = tmp_path / "train.py"
+    script.write_text(code)
+    command = [sys.executable, str(script), *words(tiny_folder, out, (*tiny, *together))]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("epoch 2 of 2") == 1
+    assert (out / "report.html").exists()
+    assert len(pd.read_csv(out / "metrics.csv")) == 2
+
+
 def test_evaluate_writes_what_it_names(
     finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

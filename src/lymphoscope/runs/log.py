@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lymphoscope.runs.processes import leads
+
 _LOGGER = logging.getLogger("lymphoscope.runs")
 _LOGGER.setLevel(logging.INFO)
 _LOGGER.propagate = False
 
 
 def say(line: str) -> None:
-    """Say a line; heard while `logged` is open."""
-    _LOGGER.info(line)
+    """Say a line; heard while `logged` is open, from the leading process."""
+    if leads():
+        _LOGGER.info(line)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from lymphoscope.data import read_source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.runs.cross_validation import begin_folds, finish_folds, folds_begun
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.processes import leads
 from lymphoscope.runs.training import begin_training, finish_training
 
 
@@ -27,6 +28,8 @@ def begin(
     """
     from lymphoscope.training import blast_class_of, load_recipe
 
+    if not leads():
+        return
     folder.require_free()
     recipe = load_recipe(config, overrides)
     if data is None:

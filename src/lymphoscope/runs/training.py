@@ -10,6 +10,7 @@ from lymphoscope.model_file import record_scores
 from lymphoscope.runs.evaluation import evaluate_run
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
+from lymphoscope.runs.processes import leads
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
@@ -49,6 +50,8 @@ def finish_training(folder: RunFolder) -> dict[str, Any] | None:
     with logged(folder.path / "log.txt"):
         say(f"training {recipe.name} on {_counts(manifest)}")
         description = train(recipe, manifest, folder.path)
+        if not leads():
+            return None
         if unreadable := description.trained_on["unreadable"]:
             say(f"{unreadable} cells could not be read and were left out: `lymphoscope data audit` names them")
         if not (manifest.table["split"] == "test").any():

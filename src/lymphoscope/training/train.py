@@ -50,8 +50,8 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     """Train on the manifest's `train` cells, stop by its `validation` cells, write `run`/model; return what it is.
 
     Goes on from `run`/checkpoints/last.ckpt where there is one; on the CPU the weights are then those of a run that was
-    never killed. The test cells are not read. Raises LymphoscopeError for an empty part, an unreadable cell, or
-    weights that cannot be had.
+    never killed. The test cells are not read. Of several processes the first writes. Raises LymphoscopeError for an
+    empty part, a class without a readable image, and weights that cannot be had.
     """
     folders = Folders(run)
     classes = manifest.classes
@@ -70,6 +70,8 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
         folders,
     )
     description = _describe(recipe, manifest, trainer, cells.unreadable + watched.unreadable)
+    if not trainer.is_global_zero:
+        return description
     return save_model(_chosen(module, recipe, folders), description, folders.model)
 
 
