@@ -12,17 +12,16 @@ The ways are timed in turns, A B C A B C ..., and medians compared, so that a ma
 
 import argparse
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from timing import in_turns, show
 
 from lymphoscope.inference import Model, find_cells, load, predict_cells
 from lymphoscope.inference.torch_runtime import TorchRuntime
@@ -78,25 +77,7 @@ def _speed(folder: Path, words: argparse.Namespace) -> None:
     disagreed = float((skipping.predict(pixels).votes[2] >= 0).mean())
     print(f"{words.backbone} at {words.size} pixels on {skipping.options['device']}, batches of {words.batch_size}")
     print(f"raw and crop disagree on {disagreed:.0%} of these cells\n")
-    _show(in_turns(ways, words.rounds), batches * words.batch_size, reference="three streams")
-
-
-def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way, timed in turns after one round that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            begun = time.perf_counter()
-            way()
-            if number:
-                seconds[name].append(time.perf_counter() - begun)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def _show(seconds: Mapping[str, float], cells: int, reference: str) -> None:
-    print(f"{'':<28}{'cells/s':>10}{'time beside ' + reference:>28}")
-    for name, value in seconds.items():
-        print(f"{name:<28}{cells / value:>10.1f}{value / seconds[reference]:>28.2f}")
+    show(in_turns(ways, words.rounds), batches * words.batch_size, reference="three streams")
 
 
 def _memory(folder: Path, words: argparse.Namespace) -> None:
