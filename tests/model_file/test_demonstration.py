@@ -1,0 +1,61 @@
+"""The model that ships: small, attributed, judged by subject, and ready after an install."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lymphoscope import load
+from lymphoscope.data import synthesize
+from lymphoscope.model_file import demonstration_model, load_description
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "cnmc"
+MOST_BYTES = 12_000_000
+
+
+def test_it_is_small_and_whole() -> None:
+    files = list(demonstration_model().iterdir())
+    assert sorted(path.name for path in files) == ["README.md", "model.json", "weights.safetensors"]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
+
+
+def test_it_says_its_limits_whose_cells_it_saw_and_what_it_scored_by_subject() -> None:
+    description = load_description(demonstration_model())
+    first = (demonstration_model() / "README.md").read_text().splitlines()[0]
+    assert description.limits
+    assert first.startswith("**Limits.**")
+    assert "Gupta" in str(description.attribution)
+    assert description.scores["bootstrap"]["unit"] == "subject"
+    assert description.scores["subjects"] == 34
+    assert all(
+        description.scores[name]["low"] <= description.scores[name]["value"] <= description.scores[name]["high"]
+        for name in ("weighted_f1", "auc", "balanced_accuracy")
+    )
+    assert description.recipe["seed"] == 0
+
+
+def test_it_answers_for_a_synthetic_cell_with_numbers_that_can_be_scores(tmp_path: Path) -> None:
+    manifest = synthesize(tmp_path, subjects=8, cells_per_subject=1, fields=0, faults=False)
+    table = load().predict(manifest.table["path"].tolist())
+    scores = table[["score_all", "score_hem"]].to_numpy()
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert table["error"].isna().all()
+    assert set(table["predicted"]) <= {"all", "hem"}
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_it_recognises_the_cells_it_was_trained_on() -> None:
+    paths = sorted(REAL.glob("**/*_hem.png"))[::2] + sorted(REAL.glob("**/*_all.png"))[::15]
+    table = load().predict(paths)
+    assert (table["predicted"] == [path.stem.rsplit("_", 1)[1] for path in paths]).mean() > 0.8
+
+
+def test_the_same_cell_gives_the_same_answer_alone_and_in_company(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(5):
+        Image.fromarray(generator.integers(0, 255, (300, 300, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+    model = load(device="cpu")
+    together = model.predict([tmp_path])
+    alone = model.predict([tmp_path / "3.png"])
+    np.testing.assert_allclose(together.loc[3, "score_all"], alone.loc[0, "score_all"], atol=1e-5)
