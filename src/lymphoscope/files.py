@@ -21,6 +21,9 @@ def written_beside(path: Path) -> Iterator[Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failed write() does not say where
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

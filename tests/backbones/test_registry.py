@@ -9,7 +9,7 @@ from lymphoscope.backbones import Backbone, count_parameters, create_backbone, l
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.method import WTDFN, PlainNetwork
 
-# METHOD.md, Network: parameters with two classes, without and with the head, exactly. inception_v2 is ours alone: the
+# Parameters with two classes, without and with the head, exactly. inception_v2 is ours alone: the
 # article's 13.47 M and 13.57 M are not reproduced.
 COUNTS = {
     "resnet18": (11_177_538, 11_225_730),

@@ -66,7 +66,7 @@ def test_constant_classifiers_are_scikit_learns() -> None:
     outcomes = Outcomes(truth, truth, np.eye(2)[truth], ("all", "hem"), blast=0)
     guess = constant_scores(outcomes)
     assert guess["all"]["accuracy"] == 0.67
-    # METHOD.md: an always-malignant guess at a prevalence of 0.67 scores a WF1S of 53.7 and an AUC of 50.
+    # An always-malignant guess at a prevalence of 0.67 scores a WF1S of 53.7 and an AUC of 50.
     assert guess["all"]["weighted_f1"] == pytest.approx(
         reference.f1_score(truth, np.zeros(100), average="weighted", zero_division=0)
     )

@@ -49,7 +49,7 @@ def resized(picture: Array, height: int, width: int) -> Array:
 def stretched(picture: Array, height: int, width: int) -> Array | None:
     """Eq. 2 of one map; None for a flat one."""
     large = resized(picture, height, width)
-    if large.max() - large.min() < 1e-6:
+    if large.max() - large.min() < 1e-6 * max(1.0, large.max() - picture.min()):
         return None
     return (large - large.min()) / (large.max() - large.min())
 

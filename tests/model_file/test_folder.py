@@ -61,9 +61,11 @@ def test_no_pickle_and_nothing_else_is_written(folder: Path) -> None:
 
 def test_scores_are_recorded_beside_untouched_weights(folder: Path) -> None:
     before = load_description(folder)
-    record_scores(folder, {"weighted_f1": {"value": 0.8}})
+    bootstrap = {"unit": "subject", "replicates": 1000}
+    scores = {"cells": 9, "subjects": 3, "bootstrap": bootstrap, "weighted_f1": {"value": 0.8, "low": 0.7, "high": 0.9}}
+    record_scores(folder, scores)
     after, _ = load_description(folder), load_network(folder)
-    assert after.scores == {"weighted_f1": {"value": 0.8}}
+    assert after.scores == scores
     assert after.weights_sha256 == before.weights_sha256
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
 from lymphoscope.runs import RunFolder, demo
 
@@ -24,6 +25,8 @@ def test_the_demo_goes_all_the_way_and_goes_on_where_it_stopped(tiny: tuple[str,
     before = run.report.stat().st_mtime_ns
     demo(run)
     assert run.report.stat().st_mtime_ns == before
+    with pytest.raises(LymphoscopeError, match="holds a run of other cells than elsewhere"):
+        demo(run, "elsewhere")
 
 
 @pytest.mark.slow

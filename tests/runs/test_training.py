@@ -122,6 +122,8 @@ def test_a_random_split_says_so_on_the_report(tiny_folder: Path, tiny: tuple[str
     ("overrides", "said"),
     [
         (["blast_class=blast"], "'blast' is not a class of the data"),
+        (["model.backbone=resnet19"], "no backbone is called 'resnet19'; the nearest known name is"),
+        (["model.initial_weights=nowhere"], "nowhere is no model"),
         (["optimisation.epoch=3"], "unknown key `optimisation.epoch`"),
         (["split.test=1.0"], "give a share between 0 and 1"),
     ],

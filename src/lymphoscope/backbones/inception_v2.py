@@ -1,7 +1,7 @@
 """BN-Inception: Ioffe & Szegedy, "Batch normalization", ICML 2015, arXiv 1502.03167, appendix, Figure 5.
 
 For two classes it has 10,165,338 parameters without the attention head and 10,261,658 with it. The paper's 13.47 M and
-13.57 M are not reproduced: no public BN-Inception that we know has that many (METHOD.md, Network).
+13.57 M are not reproduced: no public BN-Inception that we know has that many.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from lymphoscope.errors import LymphoscopeError
 
 WRITTEN_HERE: dict[str, Callable[[], Backbone]] = {"inception_v1": InceptionV1, "inception_v2": InceptionV2}
 
-# Table 3 in its order (METHOD.md says which variant reproduces its counts), then the two of Figure 6 it lacks.
+# Table 3 in its order (the variants that reproduce its counts), then the two of Figure 6 it lacks.
 PAPER = {
     "resnet18": "ResNet18",
     "resnet34": "ResNet34",

@@ -15,7 +15,7 @@ def constant_outcomes(outcomes: Outcomes, kind: int) -> Outcomes:
 def constant_scores(outcomes: Outcomes) -> dict[str, dict[str, float]]:
     """Class name -> metric -> value of always guessing it, NaN where undefined; AUC is 0.5 by construction.
 
-    METHOD.md, Evaluation protocol: some of Table 3's rows are such classifiers, so they stand beside every result.
+    Some of Table 3's rows are such classifiers, so they stand beside every result.
     """
     ones: Floats = np.ones((1, len(outcomes.truth)))
     guesses = {name: constant_outcomes(outcomes, kind) for kind, name in enumerate(outcomes.classes)}

@@ -1,4 +1,4 @@
-"""The numbers of METHOD.md, Evaluation protocol, for many weightings of the cells at once.
+"""The numbers of an evaluation for many weightings of the cells at once.
 
 A bootstrap replicate is nothing but a weight for each cell, so the point estimate (all weights 1) and a thousand
 replicates are one computation: confusion matrices by a matrix product, AUC by sorted cumulative sums.

@@ -1,4 +1,4 @@
-"""The predictions table, the joint between inference and all that judges it (DESIGN.md, Predictions)."""
+"""The predictions table, the joint between inference and all that judges it (docs/reference.md)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _SCORE = "score_"
 
 
 def columns(classes: Sequence[str]) -> list[str]:
-    """The columns of a predictions table over these classes, in the order of DESIGN.md.
+    """The columns of a predictions table over these classes, in the order of docs/reference.md.
 
     Raises LymphoscopeError when a class is named twice or takes another column's name, as `vote` would.
     """

@@ -25,7 +25,7 @@ class RocCurve:
 def roc_curve(outcomes: Outcomes, units: Units, *, seed: int = 0) -> RocCurve | None:
     """The curve of the blast class against the rest by its score; None where one of the two is absent or there is none.
 
-    The band is pointwise, 95 %, over replicates of `units` (METHOD.md, Evaluation protocol).
+    The band is pointwise, 95 %, over replicates of `units`.
     """
     positive = outcomes.is_blast
     if outcomes.blast is None or positive.all() or not positive.any():

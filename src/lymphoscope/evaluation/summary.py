@@ -19,7 +19,7 @@ FORMAT_VERSION = 1
 def evaluate_predictions(
     table: pd.DataFrame, *, blast_class: str | None, replicates: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
-    """A predictions table -> the numbers of METHOD.md, Evaluation protocol, as metrics.json holds them (no NaN).
+    """A predictions table -> its numbers, as metrics.json holds them (no NaN).
 
     The vote, each stream on the cells that it saw, and the constant classifiers; a number that cannot be had is None
     beside its reason. `blast_class` is None where the model has none. Raises LymphoscopeError when it or a label is

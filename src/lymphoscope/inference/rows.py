@@ -1,4 +1,4 @@
-"""What a runtime gives for a batch -> rows of the predictions table (DESIGN, Predictions)."""
+"""What a runtime gives for a batch -> rows of the predictions table (docs/reference.md)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -23,7 +23,8 @@ Fill = Literal["mean"] | Sequence[float] | Tensor
 def normalize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Upsample maps (B, h, w) bilinearly to `size` (H, W) pixels and stretch each to [0, 1] (Eq. 2); float32.
 
-    A flat map (max - min below 1e-6) becomes all zeros; any other has a 1. Raises as `check_finite` does.
+    A flat map (max - min below 1e-6, or below that fraction of a range above 1) becomes all zeros; any other has a 1.
+    Raises as `check_finite` does.
     """
     check_finite(maps, "attention maps")
     maps = maps.detach().float()
@@ -32,7 +33,8 @@ def normalize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     large = F.interpolate(relief[:, None], size, mode="bilinear", align_corners=False)[:, 0]
     low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
     span = high - low
-    return ((large - low) / span).where(span >= FLAT, 0.0)
+    # Relative above 1, where float32 rounds by more than the limit.
+    return ((large - low) / span).where(span >= FLAT * high.clamp(min=1.0), 0.0)
 
 
 def draw_maps(maps: Tensor, how: MapDraw = "uniform", generator: torch.Generator | None = None) -> Tensor:

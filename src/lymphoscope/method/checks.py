@@ -10,7 +10,7 @@ def check_finite(values: Tensor, what: str) -> None:
     """Refuse NaN and infinity in a tensor of any shape, saying in one line what holds them.
 
     Raises LymphoscopeError. On CUDA asserts on the device instead, so that nothing waits for it: the device prints
-    the line, and the next operation that does wait raises (METHOD.md forbids to synchronise).
+    the line, and the next operation that does wait raises (nothing here waits for the device).
     """
     finite = values.isfinite().all()
     message = f"{what}: NaN or infinity; lower the learning rate, or use float32 instead of half precision"

@@ -39,8 +39,8 @@ class WTDFN(nn.Module):
             nn.Conv2d(backbone.channels, num_maps, kernel_size=1, bias=False), nn.BatchNorm2d(num_maps), nn.ReLU()
         )
         self.pooling = BilinearAttentionPooling(signed_sqrt, l2, scale)
-        # METHOD.md's words say "no bias", its exact counts hold one (ResNet18: 11,225,730 = 11,225,728 + 2). The counts
-        # are what can be checked, so the bias is there unless switched off.
+        # One reading of the paper says "no bias", the counts of its Table 3 hold one (ResNet18: 11,225,730 = 11,225,728
+        # + 2). The counts are what can be checked, so the bias is there unless switched off.
         self.classifier = nn.Linear(num_maps * backbone.channels, num_classes, bias=bias)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ EPSILON = 1e-12
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Switch autocast off where it is on: half precision gives NaN in the normalisations (METHOD.md, Network)."""
+    """Switch autocast off where it is on: half precision gives NaN in the normalisations."""
     # Entered only where needed, so that a traced or exported network holds no autocast region.
     if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
@@ -23,7 +23,7 @@ def signed_square_root(vectors: Tensor) -> Tensor:
 
 
 class BilinearAttentionPooling(nn.Module):
-    """Pool features by attention maps into one normalised vector an image, always in float32 (METHOD.md, Network).
+    """Pool features by attention maps into one normalised vector an image, always in float32.
 
     Part m is the mean over (h, w) of F_m * X; the parts are laid end to end, then signed square root, L2 norm and
     `scale`. `signed_sqrt=False`, `l2=False` and `scale=1.0` switch the three off.

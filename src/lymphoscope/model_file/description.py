@@ -19,7 +19,7 @@ class _Frozen(BaseModel):
 
 
 class Architecture(_Frozen):
-    """The network: a backbone and one of two heads (METHOD.md, Network).
+    """The network: a backbone and one of two heads.
 
     `attention` is the paper's head (bilinear attention pooling over `num_maps` maps, Eq. 1); `linear` is the plain
     backbone with global average pooling, the paper's "without".

@@ -1,10 +1,12 @@
 """The whole way in minutes: make or read cells, audit, split by subject, train, judge, explain, report."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from lymphoscope.data import Manifest, audit, read_source, synthesize
-from lymphoscope.files import write_text
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import load
 from lymphoscope.reports import picture_names, write_pictures
 from lymphoscope.runs.folder import RunFolder
@@ -22,8 +24,9 @@ def demo(
 ) -> None:
     """Do the whole way in `folder`, on the cells of `data` or on synthetic ones; a demo that was killed goes on.
 
-    Raises LymphoscopeError where the cells cannot be read or split.
+    Raises LymphoscopeError where the cells cannot be read or split, and where the folder holds a demo of other cells.
     """
+    _refuse_other(folder, data)
     with logged(folder.path / "log.txt"):
         if folder.report.is_file():
             say(f"{folder.path} holds a finished demo: remove the folder to do it again")
@@ -42,6 +45,14 @@ def _begin(folder: RunFolder, data: str | None, subject_pattern: str | None, ove
     write_text(folder.path / "audit.json", report.to_json() + "\n")
     say(report.to_text())
     begin_training(load_recipe("quick", overrides), manifest, folder)
+
+
+def _refuse_other(folder: RunFolder, data: str | None) -> None:
+    """Note in `demo.json` whose demo the folder holds."""
+    noted, cells = folder.path / "demo.json", data or "synthetic"
+    if folder.config.is_file() and (not noted.is_file() or json.loads(noted.read_text()) != {"cells": cells}):
+        raise LymphoscopeError(f"{folder.path} holds a run of other cells than {cells}: choose another --out")
+    write_json(noted, {"cells": cells})
 
 
 def _synthetic(folder: Path) -> Manifest:

@@ -1,4 +1,4 @@
-"""A run folder: where each thing of a run lies (DESIGN.md)."""
+"""A run folder: where each thing of a run lies (docs/reference.md)."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -25,7 +25,8 @@ def logged(path: Path) -> Iterator[None]:
     kept = logging.FileHandler(path, encoding="utf-8")
     kept.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     # A run inside a run (a fold, the demo) is heard once.
-    handlers: list[logging.Handler] = [kept, *([] if _LOGGER.handlers else [logging.StreamHandler()])]
+    nested = any(isinstance(handler, logging.FileHandler) for handler in _LOGGER.handlers)
+    handlers: list[logging.Handler] = [kept] if nested else [kept, logging.StreamHandler()]
     for handler in handlers:
         _LOGGER.addHandler(handler)
     try:

@@ -26,7 +26,7 @@ def begin(
     `final` adds to the folds a model of all cells. Raises LymphoscopeError, one line, for every wrong word, before
     any work is done.
     """
-    from lymphoscope.training import blast_class_of, load_recipe
+    from lymphoscope.training import check_start, load_recipe
 
     if not leads():
         return
@@ -35,7 +35,7 @@ def begin(
     if data is None:
         raise LymphoscopeError("no cells: name them with --data, or go on with a run with --resume")
     manifest = read_source(data, subject_pattern=subject_pattern)
-    blast_class_of(recipe, manifest.classes)
+    check_start(recipe, manifest.classes)
     if folds:
         begin_folds(recipe, manifest, folder, folds, final=final)
     else:

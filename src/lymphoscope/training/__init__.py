@@ -4,7 +4,7 @@ from lymphoscope.training.batches import resolved_fit
 from lymphoscope.training.optimiser import Ranger, centralize_gradients
 from lymphoscope.training.recipe import Recipe
 from lymphoscope.training.recipe_files import load_recipe, parse_recipe, preset_names, recipe_yaml
-from lymphoscope.training.start import blast_class_of
+from lymphoscope.training.start import blast_class_of, check_start
 from lymphoscope.training.train import Folders, train
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Recipe",
     "blast_class_of",
     "centralize_gradients",
+    "check_start",
     "load_recipe",
     "parse_recipe",
     "preset_names",

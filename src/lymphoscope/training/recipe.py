@@ -1,4 +1,4 @@
-"""A recipe: every choice of a training, by name, with METHOD.md's reading as the default."""
+"""A recipe: every choice of a training, by name, with our reading of the paper (docs/explanation.md) as the default."""
 
 from typing import Annotated, Literal, Self
 

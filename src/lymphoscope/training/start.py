@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.model_file import build_network, load_network
+from lymphoscope.model_file import build_network, load_description, load_network
 from lymphoscope.training.recipe import Recipe
 
 _BLAST_NAMES = ("all", "blast", "blasts", "lymphoblast", "lymphoblasts")
@@ -25,6 +25,18 @@ def blast_class_of(recipe: Recipe, classes: Sequence[str]) -> str | None:
             f"`blast_class`: {recipe.blast_class!r} is not a class of the data ({', '.join(classes)})"
         )
     return recipe.blast_class
+
+
+def check_start(recipe: Recipe, classes: Sequence[str]) -> None:
+    """Find what is wrong with a recipe's network before any work: nothing is computed or downloaded.
+
+    Raises LymphoscopeError for an unknown blast class or backbone, and for initial weights that are no model.
+    """
+    blast_class_of(recipe, classes)
+    with torch.device("meta"):
+        build_network(recipe.architecture(), len(classes))
+    if recipe.model.initial_weights is not None:
+        load_description(Path(recipe.model.initial_weights))
 
 
 def starting_network(recipe: Recipe, num_classes: int) -> nn.Module:
