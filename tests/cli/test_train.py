@@ -1,8 +1,10 @@
 """`train` and `evaluate` as a person types them."""
 
+import contextlib
 import errno
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -91,6 +93,23 @@ def test_a_killed_command_goes_on_with_resume(many_tiny_cells: Manifest, tiny: t
     assert run(["train", "--resume", "--out", str(out)]) == 0
     assert len(pd.read_csv(out / "metrics.csv")) == 3
     assert (out / "report.html").exists()
+
+
+def test_on_a_terminal_there_is_a_bar(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    reader, terminal = pty.openpty()
+    code = "from lymphoscope.cli.main import main; main()"
+    command = [sys.executable, "-c", code, *words(tiny_folder, tmp_path / "run", tiny)]
+    child = subprocess.Popen(command, stderr=terminal, stdout=terminal, stdin=terminal)
+    os.close(terminal)
+    shown = b""
+    # The end of what a terminal shows is an error on Linux.
+    with contextlib.suppress(OSError):
+        while piece := os.read(reader, 65536):
+            shown += piece
+    os.close(reader)
+    assert child.wait(timeout=120) == 0, shown.decode()
+    assert b"Epoch" in shown
+    assert b"held-out WF1S" in shown
 
 
 @pytest.mark.slow

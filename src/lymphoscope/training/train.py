@@ -89,7 +89,7 @@ def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
         default_root_dir=folders.run,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-        enable_progress_bar=False,
+        enable_progress_bar=bool(progress_callbacks()),
         enable_model_summary=False,
         log_every_n_steps=1,
     )
