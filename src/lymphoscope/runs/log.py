@@ -4,12 +4,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from lymphoscope.runs.processes import leads
 
 _LOGGER = logging.getLogger("lymphoscope.runs")
 _LOGGER.setLevel(logging.INFO)
 _LOGGER.propagate = False
+
+
+class _ToThePerson(logging.StreamHandler[TextIO]):
+    """Standard error, told apart from handlers that others may have put on the logger."""
 
 
 def say(line: str) -> None:
@@ -25,8 +30,8 @@ def logged(path: Path) -> Iterator[None]:
     kept = logging.FileHandler(path, encoding="utf-8")
     kept.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     # A run inside a run (a fold, the demo) is heard once.
-    nested = any(isinstance(handler, logging.FileHandler) for handler in _LOGGER.handlers)
-    handlers: list[logging.Handler] = [kept] if nested else [kept, logging.StreamHandler()]
+    nested = any(isinstance(handler, _ToThePerson) for handler in _LOGGER.handlers)
+    handlers: list[logging.Handler] = [kept] if nested else [kept, _ToThePerson()]
     for handler in handlers:
         _LOGGER.addHandler(handler)
     try:
