@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lymphoscope.data import read_manifest
+from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
 from lymphoscope.model_file import load_description
@@ -110,6 +110,15 @@ def test_folds_judge_every_cell_once_by_a_model_that_had_not_seen_its_subject(
     assert of_all.scores["weighted_f1"] == metrics["vote"]["weighted_f1"]
     assert "in 3 folds by subject" in (run.path / "final/model/README.md").read_text()
     assert finish(run) == metrics
+
+
+def test_the_model_of_all_cells_leaves_none_out_for_a_test_that_the_table_had(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    write_manifest(tiny_manifest, tmp_path / "split.csv")
+    run = RunFolder(tmp_path / "run")
+    begin(run, str(tmp_path / "split.csv"), "quick", [*tiny], 3, final=True)
+    assert set(read_manifest(run.path / "final/manifest.parquet").table["split"]) == {"train", "validation"}
 
 
 def test_a_random_split_says_so_on_the_report(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:

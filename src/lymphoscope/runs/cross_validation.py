@@ -11,7 +11,7 @@ from lymphoscope.evaluation import evaluate_predictions, read_predictions, write
 from lymphoscope.files import write_json
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
-from lymphoscope.runs.evaluation import mistakes_of, write_run_report
+from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, write_run_report
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import begin_training, finish_training, kept_scores
@@ -33,7 +33,9 @@ def begin_folds(recipe: "Recipe", manifest: Manifest, folder: RunFolder, folds: 
         fold_folder(folder, number).begin(recipe, part)
     if final:
         untested = split.model_copy(update={"test": 0.0})
-        begin_training(recipe.model_copy(update={"split": untested}), manifest, final_folder(folder))
+        # What the folds have read and grouped, without the parts that they (or a table of one's own) gave it.
+        whole = parts[0].with_table(parts[0].table.drop(columns=["split", "fold"]))
+        begin_training(recipe.model_copy(update={"split": untested}), whole, final_folder(folder))
     folder.begin(recipe, parts[0])
 
 
@@ -82,7 +84,7 @@ def _judge(folder: RunFolder, folds: int) -> dict[str, Any]:
     metrics["folds"] = [_fold_scores(run.metrics) for run in runs]
     write_json(folder.metrics, metrics)
     mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
-    worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:12]
+    worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
     title = f"Cross-validation, {folds} folds: {recipe.name}"
     write_run_report(folder, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
