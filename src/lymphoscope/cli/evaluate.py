@@ -1,5 +1,6 @@
 """`lymphoscope evaluate`: a model and labelled cells -> predictions, numbers with intervals, a report."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,8 +37,6 @@ def evaluate(
     folder = RunFolder(out)
     metrics = evaluate_run(loaded, manifest, folder, "Evaluation", part=judged, replicates=replicates)
     if as_json:
-        import json
-
         typer.echo(json.dumps(metrics, indent=2))
     else:
         typer.echo(f"report: {folder.report}")

@@ -1,5 +1,6 @@
 """`lymphoscope train`: cells and a recipe -> a model, judged on who was held out."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -40,6 +41,4 @@ def train(
         begin(folder, data, config, overrides or [], folds, final=final, subject_pattern=subject_pattern)
     metrics = finish(folder)
     if as_json:
-        import json
-
         typer.echo(json.dumps(metrics, indent=2))

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from lymphoscope.model_file import Description
 
-STREAMS = ("raw", "crop", "erase")
-
 
 @dataclass(frozen=True)
 class StreamOutputs:
@@ -21,9 +19,9 @@ class StreamOutputs:
     scores: NDArray[np.float32]
     """(B, K) mean softmax of the streams that were used."""
     probabilities: NDArray[np.float32]
-    """(3, B, K) softmax of each of STREAMS, NaN where it was skipped."""
+    """(3, B, K) softmax of each of evaluation's STREAMS, NaN where it was skipped."""
     votes: NDArray[np.int64]
-    """(3, B) the label of each of STREAMS, -1 where it was skipped."""
+    """(3, B) the label of each of evaluation's STREAMS, -1 where it was skipped."""
     agreement: NDArray[np.float32]
     """(B,) share of the streams used that voted for the label."""
     boxes: NDArray[np.int64] | None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lymphoscope.data import Manifest, data_summary
+from lymphoscope.data import Manifest, data_summary, split_by
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import evaluate_predictions, read_predictions
 from lymphoscope.files import write_json
@@ -84,7 +84,7 @@ def part_to_judge(manifest: Manifest, wanted: str | None) -> str | None:
 
     Raises LymphoscopeError where a part is asked for and the data are not split.
     """
-    split = "split" in manifest.table and bool(manifest.table["split"].notna().any())
+    split = split_by(manifest.table) != "none"
     if wanted in (None, "all"):
         return "test" if split and wanted is None else None
     if not split:

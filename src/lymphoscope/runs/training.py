@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lymphoscope.data import Manifest, split_holdout
+from lymphoscope.data import Manifest, split_by, split_holdout
+from lymphoscope.evaluation import METRICS
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
 from lymphoscope.runs.evaluation import evaluate_run
@@ -14,8 +15,6 @@ from lymphoscope.runs.processes import leads
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
-
-METRICS_KEPT = ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity")
 
 
 def begin_training(recipe: "Recipe", manifest: Manifest, folder: RunFolder) -> None:
@@ -28,7 +27,7 @@ def begin_training(recipe: "Recipe", manifest: Manifest, folder: RunFolder) -> N
 
 def split_as(recipe: "Recipe", manifest: Manifest) -> Manifest:
     """The manifest's own split where it has one, else the recipe's."""
-    if "split" in manifest.table and manifest.table["split"].notna().any():
+    if split_by(manifest.table) != "none":
         return manifest
     split = recipe.split
     if split.test > 0:
@@ -65,7 +64,7 @@ def finish_training(folder: RunFolder) -> dict[str, Any] | None:
 
 def kept_scores(metrics: dict[str, Any]) -> dict[str, Any]:
     """What a model file keeps of its metrics: the vote's numbers with intervals, and on how many they rest."""
-    kept = {name: metrics["vote"][name] for name in METRICS_KEPT}
+    kept = {name: metrics["vote"][name] for name in METRICS}
     return {"cells": metrics["evaluated"], "subjects": metrics["subjects"], "bootstrap": metrics["bootstrap"], **kept}
 
 

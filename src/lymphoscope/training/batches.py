@@ -129,7 +129,7 @@ def sampling_weights(how: str, labels: Sequence[int], subjects: Sequence[str | N
     """Relative frequencies (N,) that make classes, or the subjects within each class too, equally likely."""
     if how == "shuffle":
         return None
-    weights = 1.0 / _counts(list(labels))
+    weights = 1.0 / _counts(labels)
     if how == "subject":
         pairs = list(zip(labels, subjects, strict=True))
         subjects_of_class = {label: len({pair for pair in pairs if pair[0] == label}) for label in set(labels)}
