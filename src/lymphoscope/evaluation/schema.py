@@ -6,57 +6,19 @@ not asked for is None.
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from lymphoscope.evaluation.measured import Bootstrap, Measured, Scores, Section
 
 FORMAT_VERSION: Final = 2
 
 
-class _Section(BaseModel):
-    """Unknown keys are refused by name, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Measured(_Section):
-    """A number with its 95 % interval; `reason` says why the value, or else its interval, is None."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    reason: str | None = None
-
-
-class Scores(_Section):
-    """What is said of a classifier; `cells` where it saw only some of them, `note` why."""
-
-    accuracy: Measured
-    weighted_f1: Measured
-    auc: Measured
-    balanced_accuracy: Measured
-    sensitivity: Measured
-    specificity: Measured
-    cells: int | None = None
-    note: str | None = None
-
-
-class Bootstrap(_Section):
-    """How the intervals were drawn: over subjects, class by class, or over cells where no subjects are known."""
-
-    unit: Literal["subject", "cell"]
-    replicates: int
-    seed: int
-    level: float
-    note: str | None = None
-
-
-class Confusion(_Section):
+class Confusion(Section):
     """Counts (K, K): rows the label, columns what was called."""
 
     labels: list[str]
     matrix: list[list[int]]
 
 
-class SubjectScores(_Section):
+class SubjectScores(Section):
     """One subject's cells; `accuracy` has an exact binomial (Clopper-Pearson) interval."""
 
     subject: str
@@ -67,7 +29,7 @@ class SubjectScores(_Section):
     blast_fraction: float | None
 
 
-class Refer(_Section):
+class Refer(Section):
     """Which cells a person must look at, and how the others fare.
 
     `missed_blasts` is the share of all blasts that were signed off as another class: called so, and not referred.
@@ -82,7 +44,7 @@ class Refer(_Section):
     stated_miss_rate: float | None = None
 
 
-class Bin(_Section):
+class Bin(Section):
     """One bin of the reliability diagram: scores from `low` up to `high`, their mean, and the share that was right."""
 
     low: float
@@ -92,7 +54,7 @@ class Bin(_Section):
     correct: float
 
 
-class CalibrationErrors(_Section):
+class CalibrationErrors(Section):
     """Three measures of a score as a probability; lower is better."""
 
     ece: Measured
@@ -100,7 +62,7 @@ class CalibrationErrors(_Section):
     log_loss: Measured
 
 
-class Calibration(_Section):
+class Calibration(Section):
     """Whether a score of 0.9 is right nine times in ten: as predicted, and as the streams' plain mean softmax.
 
     `binning` states how ECE was binned; `bins` are those of the score as predicted.
@@ -112,7 +74,7 @@ class Calibration(_Section):
     bins: list[Bin]
 
 
-class Signal(_Section):
+class Signal(Section):
     """One way to rank cells by doubt. `curve` holds (coverage, risk): the share kept, and the share of errors in it."""
 
     name: str
@@ -122,7 +84,7 @@ class Signal(_Section):
     curve: list[tuple[float, float]]
 
 
-class RiskCoverage(_Section):
+class RiskCoverage(Section):
     """Each signal's risk-coverage curve and its area (lower is better).
 
     `disagreement_minus_score` is the area of ranking by stream disagreement less that of ranking by the plain score,
@@ -135,7 +97,7 @@ class RiskCoverage(_Section):
     point: tuple[float, float] | None
 
 
-class BlastShare(_Section):
+class BlastShare(Section):
     """How many of a subject's (or slide's) cells are blasts, as counted and as corrected for the classifier's errors.
 
     `called` of `cells` were called blast: `share` with an exact binomial interval. `corrected` is Rogan-Gladen's.
@@ -155,14 +117,14 @@ class BlastShare(_Section):
     enough_cells: bool
 
 
-class Curve(_Section):
+class Curve(Section):
     """Points of a ROC curve."""
 
     false_positive: list[float]
     true_positive: list[float]
 
 
-class SubjectLevel(_Section):
+class SubjectLevel(Section):
     """From cells to people: blast share of each subject and slide, and the ROC of telling subjects apart by it."""
 
     stated_percentage: float
@@ -173,7 +135,7 @@ class SubjectLevel(_Section):
     roc: Curve | None
 
 
-class LabelDoubt(_Section):
+class LabelDoubt(Section):
     """A cell whose label the model, which had not seen it, doubts: `quality` 0-1, low is doubtful."""
 
     path: str
@@ -183,7 +145,7 @@ class LabelDoubt(_Section):
     quality: float
 
 
-class LabelDoubts(_Section):
+class LabelDoubts(Section):
     """The cells whose labels are most doubtful, by confident learning, most doubtful first."""
 
     method: str
@@ -192,7 +154,7 @@ class LabelDoubts(_Section):
     reason: str | None = None
 
 
-class Leak(_Section):
+class Leak(Section):
     """One cell of the judged part that training had seen, or its twin; `kind` says how."""
 
     kind: Literal["subject", "duplicate", "near-duplicate"]
@@ -201,7 +163,7 @@ class Leak(_Section):
     detail: str
 
 
-class Leakage(_Section):
+class Leakage(Section):
     """Whether the judged cells are new to the model. `without` scores those that are, where asked for."""
 
     checked: list[str]
@@ -212,7 +174,7 @@ class Leakage(_Section):
     reason: str | None = None
 
 
-class MapScore(_Section):
+class MapScore(Section):
     """One way to say where the model looked. Deletion: lower is better. Insertion: higher is better."""
 
     name: str
@@ -222,7 +184,7 @@ class MapScore(_Section):
     insertion_curve: list[float]
 
 
-class HeatMaps(_Section):
+class HeatMaps(Section):
     """Whether the maps show what the score rests on: pixels taken away, or brought in, in the order of a map.
 
     The differences are attention less random, cell by cell. `verdict` says in words which is better.
@@ -236,7 +198,7 @@ class HeatMaps(_Section):
     verdict: str
 
 
-class ShiftStep(_Section):
+class ShiftStep(Section):
     """Scores of the same cells under one change of one strength; `amount` says the strength in its own unit."""
 
     change: str
@@ -246,7 +208,7 @@ class ShiftStep(_Section):
     fallen: bool
 
 
-class Shift(_Section):
+class Shift(Section):
     """Where the model breaks: graded changes of the picture, and the scores under each.
 
     `fallen` marks a step whose balanced accuracy is lower than unchanged, its paired interval excluding 0.
@@ -257,7 +219,7 @@ class Shift(_Section):
     steps: list[ShiftStep]
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """The whole of metrics.json."""
 
     format_version: Literal[2] = FORMAT_VERSION
