@@ -1,7 +1,7 @@
 """What a report is made from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class ReportContents:
 
     `metrics` is the content of metrics.json (`evaluate_predictions`), `curves` of metrics.csv, `data` what
     `data_summary` gives. `mistakes` come in the order in which they are shown. `parameters` counts the network's.
+    `thumbnails` are pictures (H, W, 3) uint8 of some cells with doubtful labels, by path.
     """
 
     title: str
@@ -51,6 +52,7 @@ class ReportContents:
     device: str
     date: str
     parameters: int | None = None
+    thumbnails: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 def mistake_of(row: "Mapping[str, Any] | pd.Series[Any]", seen: Explanation) -> Mistake:

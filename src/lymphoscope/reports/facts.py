@@ -13,6 +13,8 @@ from lymphoscope.reports.contents import ReportContents
 
 Facts = list[tuple[str, str]]
 
+MOST_LEAKS = 20
+
 _PARTS = {"train": "Training", "validation": "Validation", "test": "Test"}
 _REASONS = {
     "streams disagree": "the streams did not all name the same class",
@@ -76,9 +78,16 @@ def natural(names: Iterable[str]) -> list[str]:
     return sorted(names, key=_natural_key)
 
 
-def subject_rows(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The subjects of metrics.json, class by class, sorted as people do."""
-    return sorted(metrics["by_subject"], key=lambda row: (row["label"], _natural_key(row["subject"])))
+def leakage(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the check for leaks found, in a sentence and rows; None where there was no check."""
+    found = metrics["leakage"]
+    if found is None:
+        return None
+    checked = ", ".join(found["checked"]) or "nothing"
+    told = f"Looked for between training and these cells: {checked}."
+    leaking = found["leaking_cells"]
+    outcome = f" {leaking:,} of these cells leak." if leaking else " None of these cells leaks."
+    return {**found, "told": told + outcome, "rows": found["leaks"][:MOST_LEAKS]}
 
 
 def refer_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, int]]:

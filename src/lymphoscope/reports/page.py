@@ -1,22 +1,41 @@
 """The report of one evaluation: a single HTML page that opens without a network."""
 
-from collections.abc import Mapping
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
-from lymphoscope.evaluation import RocCurve, roc_of_predictions
+from lymphoscope.evaluation import roc_of_predictions
 from lymphoscope.files import write_text
-from lymphoscope.reports import facts, scores
+from lymphoscope.reports import evidence, facts, scores
 from lymphoscope.reports.contents import Mistake, ReportContents
-from lymphoscope.reports.drawing import figure_uri, picture_uri
-from lymphoscope.reports.figures import confusion_figure, loss_figure, quality_figure, roc_figure, subjects_figure
+from lymphoscope.reports.drawing import picture_uri
+from lymphoscope.reports.page_figures import area_under, page_figures
 
 MOST_FAILED = 50
 MOST_MISTAKES = 24
+
+SECTIONS = {
+    "result": "Result",
+    "errors": "Where it errs",
+    "subjects": "Subjects",
+    "blasts": "Share of blasts",
+    "calibration": "Calibration",
+    "refer": "Cells to look at",
+    "mistakes": "Most certain mistakes",
+    "doubts": "Doubtful labels",
+    "maps": "Heat maps tested",
+    "shift": "Where it breaks",
+    "data": "Data and split",
+    "training": "Training",
+    "model": "Model and limits",
+    "made": "How this was made",
+}
+"""The page's sections in order, each a template of its name, and what the contents call them."""
 
 _PICTURES = {
     "raw": "the cell",
@@ -36,46 +55,55 @@ def write_report(path: Path, contents: ReportContents) -> None:
 
 def render_report(contents: ReportContents) -> str:
     """The page as text; every name that comes from data is escaped."""
+    return page_environment("lymphoscope.reports").get_template("report.html.j2").render(**_context(contents))
+
+
+def page_environment(package: str) -> Environment:
+    """Templates of a package: what comes from data is escaped, and a name that is not there is an error."""
     environment = Environment(
-        loader=PackageLoader("lymphoscope.reports"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["number"] = scores.number
-    return environment.get_template("report.html.j2").render(**_context(contents))
+    return environment
+
+
+@cache
+def sorting_script() -> dict[str, str]:
+    """The one script of a page, which sorts its tables, and the hash by which the page allows it and no other."""
+    text = (resources.files("lymphoscope.reports") / "templates" / "sort.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": text, "hash": f"sha256-{digest}"}
 
 
 def _context(contents: ReportContents) -> dict[str, Any]:
     metrics = contents.metrics
     curve = roc_of_predictions(contents.predictions, blast_class=metrics["blast_class"])
-    wrong, certain = facts.mistake_rows(contents.predictions, MOST_MISTAKES)
     return {
         "title": contents.title,
+        "sections": list(SECTIONS.items()),
+        "script": sorting_script(),
         "metrics": metrics,
         "data": contents.data,
         "bands": facts.bands(contents),
         "notices": [notice for notice in contents.data["notices"] if not facts.is_loud(notice)],
         "many": len(metrics["classes"]) >= scores.MANY_CLASSES,
         "scores": _scores(contents),
-        "figures": _figures(contents, curve),
-        "area": _area(curve),
+        "figures": page_figures(contents, curve),
+        "area": area_under(curve),
         "split": {
             "sentence": facts.split_sentence(contents.data["split"]),
             "parts": facts.split_parts(contents.data["split"], metrics["cells"]),
         },
-        "subjects": facts.subject_rows(metrics),
-        "refer": facts.refer_rows(metrics),
-        "wrong": wrong,
-        "mistakes": [_mistake(mistake) for mistake in contents.mistakes],
-        "certain": certain.to_dict("records"),
+        "leakage": facts.leakage(metrics),
         "failed": facts.failed_rows(contents.predictions)[:MOST_FAILED],
-        "model": facts.model_facts(contents.description, contents.parameters) if contents.description else [],
-        "limits": contents.description.limits if contents.description else None,
-        "trained_on": facts.as_text(contents.description.trained_on) if contents.description else "",
-        "recipe": facts.as_text(contents.description.recipe) if contents.description else "",
         "made": facts.made_facts(contents),
+        **_evidence(contents),
+        **_mistakes(contents),
+        **_model(contents),
     }
 
 
@@ -95,45 +123,46 @@ def _scores(contents: ReportContents) -> dict[str, Any]:
     }
 
 
+def _evidence(contents: ReportContents) -> dict[str, Any]:
+    metrics = contents.metrics
+    doubts = evidence.doubts(metrics)
+    if doubts is not None:
+        pictures = [row for row in doubts["rows"] if row["path"] in contents.thumbnails]
+        doubts["pictures"] = [{**row, "uri": picture_uri(contents.thumbnails[row["path"]])} for row in pictures]
+    return {
+        "blasts": evidence.blasts(metrics),
+        "calibration": evidence.calibration(metrics, contents.description),
+        "refer": evidence.refer(metrics, facts.refer_rows(metrics)),
+        "doubts": doubts,
+        "doubts_missing": evidence.doubts_missing(metrics),
+        "maps": evidence.heat_maps(metrics),
+        "shift": evidence.shift(metrics),
+    }
+
+
+def _mistakes(contents: ReportContents) -> dict[str, Any]:
+    wrong, certain = facts.mistake_rows(contents.predictions, MOST_MISTAKES)
+    shown = [_mistake(mistake) for mistake in contents.mistakes]
+    return {"wrong": wrong, "mistakes": shown, "certain": certain.to_dict("records")}
+
+
+def _model(contents: ReportContents) -> dict[str, Any]:
+    described = contents.description
+    if described is None:
+        return {"model": [], "limits": None, "trained_on": "", "recipe": ""}
+    return {
+        "model": facts.model_facts(described, contents.parameters),
+        "limits": described.limits,
+        "trained_on": facts.as_text(described.trained_on),
+        "recipe": facts.as_text(described.recipe),
+    }
+
+
 def _decision(contents: ReportContents) -> str:
     if len(contents.metrics["streams"]) < 2:
         return "The model"
     means = contents.description is not None and contents.description.test_time.decision == "mean"
     return "Mean of the streams" if means else "Vote of the streams"
-
-
-def _figures(contents: ReportContents, curve: RocCurve | None) -> dict[str, dict[str, str] | None]:
-    metrics = contents.metrics
-    measured = metrics["vote"]["accuracy"]["value"] is not None
-    labels, matrix = metrics["confusion"]["labels"], metrics["confusion"]["matrix"]
-    confusion = confusion_figure(labels, matrix) if measured else None
-    subjects = (
-        subjects_figure(metrics["by_subject"], metrics["vote"]["accuracy"]["value"]) if metrics["by_subject"] else None
-    )
-    curves = contents.curves
-    return {
-        "confusion": _shown(confusion, "Confusion matrix; the same counts stand in the table beside it."),
-        "roc": _shown(_roc(curve, metrics), f"ROC curve of {metrics['blast_class']}, area {_area(curve)}."),
-        "subjects": _shown(subjects, "A dot a subject: fraction of its cells called as labelled; the table has them."),
-        "loss": _shown(None if curves is None else loss_figure(curves), "Training and validation loss by epoch."),
-        "quality": _shown(None if curves is None else quality_figure(curves), "Validation scores by epoch."),
-    }
-
-
-def _shown(figure: Figure | None, text: str) -> dict[str, str] | None:
-    return None if figure is None else {"uri": figure_uri(figure), "text": text}
-
-
-def _roc(curve: RocCurve | None, metrics: Mapping[str, Any]) -> Figure | None:
-    if curve is None:
-        return None
-    vote = metrics["vote"]
-    point = (1 - vote["specificity"]["value"], vote["sensitivity"]["value"])
-    return roc_figure(curve, point, metrics["blast_class"])
-
-
-def _area(curve: RocCurve | None) -> str:
-    return scores.number(None if curve is None else float(np.trapezoid(curve.true_positive, curve.false_positive)))
 
 
 def _mistake(mistake: Mistake) -> dict[str, Any]:
