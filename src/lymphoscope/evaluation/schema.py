@@ -102,7 +102,8 @@ class BlastShare(Section):
 
     `called` of `cells` were called blast: `share` with an exact binomial interval. `corrected` is Rogan-Gladen's.
     `more_cells` is how many more cells would bring the exact interval wholly above or below `stated_percentage`, at
-    the share seen so far; None where it is so already. `enough_cells` is the 200-cell rule of the ICSH.
+    the share seen so far; None where it is so already, and, while the side is undecided, where no count that anybody
+    makes would do. `enough_cells` is the 200-cell rule of the ICSH.
     """
 
     subject: str
@@ -125,10 +126,14 @@ class Curve(Section):
 
 
 class SubjectLevel(Section):
-    """From cells to people: blast share of each subject and slide, and the ROC of telling subjects apart by it."""
+    """From cells to people: blast share of each subject and slide, and the ROC of telling subjects apart by it.
+
+    `left_out` cells have no prediction or no subject.
+    """
 
     stated_percentage: float
     fewest_cells: int
+    left_out: int = 0
     subjects: list[BlastShare]
     slides: list[BlastShare]
     auc: Measured
