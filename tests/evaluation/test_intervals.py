@@ -1,90 +1,168 @@
+from itertools import product
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special, stats
 
-from lymphoscope.evaluation.intervals import bootstrap, replicate_weights, units_of
-from lymphoscope.evaluation.metrics import METRICS, Outcomes, measure
-
-
-def simulate(generator: np.random.Generator, subjects: int, cells: int, spread: float) -> tuple[Outcomes, np.ndarray]:
-    """Two classes; the subjects' own accuracies scatter by `spread` about 0.8."""
-    truth = np.repeat(np.arange(subjects) % 2, cells)
-    names = np.repeat(np.arange(subjects).astype(str).astype(object), cells)
-    chance = np.repeat(np.clip(generator.normal(0.8, spread, subjects), 0, 1), cells)
-    right = generator.random(len(truth)) < chance
-    said = np.where(right, truth, 1 - truth)
-    blast = np.where(said == 1, 0.3, 0.7) + generator.normal(0, 0.05, len(truth))
-    return Outcomes(truth, said, np.stack([blast, 1 - blast], axis=1), ("all", "hem"), blast=0), names
-
-
-def intervals(outcomes: Outcomes, names: np.ndarray, replicates: int = 400, seed: int = 0) -> dict:
-    return bootstrap(outcomes, units_of(names, outcomes), unit="subject", replicates=replicates, seed=seed)
+from lymphoscope.evaluation.intervals import (
+    Units,
+    degrees_of_freedom,
+    exact_interval,
+    interval_of,
+    leave_one_out_weights,
+    replicate_weights,
+    units_of,
+)
+from lymphoscope.evaluation.metrics import Outcomes
 
 
-def test_replicates_draw_whole_subjects_and_keep_their_number_per_class() -> None:
-    outcomes, names = simulate(np.random.default_rng(0), 9, 4, 0.1)
-    weights = np.concatenate(list(replicate_weights(units_of(names, outcomes), 300, seed=1)))
+def subjects(kinds: list[int], cells: int) -> tuple[Units, Outcomes]:
+    """A subject of each class in turn, each with so many cells."""
+    truth = np.repeat(kinds, cells)
+    names = np.repeat([f"S{subject:02}" for subject in range(len(kinds))], cells).astype(object)
+    outcomes = Outcomes(truth, truth, np.eye(2)[truth], ("all", "hem"), blast=0)
+    return units_of(names, outcomes), outcomes
+
+
+def test_units_are_subjects_of_their_commonest_label() -> None:
+    truth = np.array([0, 0, 1, 1, 1, 0])
+    outcomes = Outcomes(truth, truth, np.eye(2)[truth], ("all", "hem"), blast=0)
+    units = units_of(np.array(list("bbbaaa"), dtype=object), outcomes)
+    assert units.of_cell.tolist() == [1, 1, 1, 0, 0, 0]
+    assert units.kind.tolist() == [1, 0]
+
+
+def test_replicates_draw_whole_subjects_and_keep_the_weight_of_each_class() -> None:
+    units, _ = subjects([0, 1] * 4 + [0], 4)
+    weights = np.concatenate(list(replicate_weights(units, 300, seed=1)))
     by_subject = weights.reshape(300, 9, 4)
     assert (by_subject == by_subject[:, :, :1]).all()
-    assert (by_subject[:, 0::2, 0].sum(axis=1) == 5).all()
-    assert (by_subject[:, 1::2, 0].sum(axis=1) == 4).all()
+    np.testing.assert_allclose(by_subject[:, 0::2, 0].sum(axis=1), 5)
+    np.testing.assert_allclose(by_subject[:, 1::2, 0].sum(axis=1), 4)
     assert by_subject[:, :, 0].mean(axis=0) == pytest.approx(np.ones(9), abs=0.25)
     assert len(np.unique(weights, axis=0)) > 200
 
 
+@pytest.mark.parametrize("number", [2, 3, 8])
+def test_the_spread_of_a_mean_is_that_of_the_textbook(number: int) -> None:
+    """The bootstrap that draws n of n has sqrt((n - 1) / n) of it, which is what drawing n - 1 mends."""
+    units, _ = subjects([0] * number, 1)
+    values = np.random.default_rng(number).normal(size=number)
+    weights = np.concatenate(list(replicate_weights(units, 40_000, seed=0)))
+    spread = (weights @ values / number).std()
+    assert spread == pytest.approx(values.std(ddof=1) / np.sqrt(number), rel=0.02)
+
+
+def test_a_subject_alone_in_its_class_is_always_there() -> None:
+    units, _ = subjects([0, 0, 0, 1], 2)
+    weights = np.concatenate(list(replicate_weights(units, 20, seed=0)))
+    assert (weights[:, 6:] == 1).all()
+
+
 def test_chunks_are_bounded_and_make_up_the_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 100)
-    outcomes, names = simulate(np.random.default_rng(0), 5, 4, 0.1)
-    sizes = [chunk.shape for chunk in replicate_weights(units_of(names, outcomes), 13, seed=0)]
-    assert sizes == [(5, 20), (5, 20), (3, 20)]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_intervals_hold_the_point(seed: int) -> None:
-    outcomes, names = simulate(np.random.default_rng(seed), 20, 15, 0.1)
-    point = measure(outcomes, np.ones((1, 300)))
-    for metric, interval in intervals(outcomes, names).items():
-        assert interval.low <= point[metric][0] <= interval.high
-        assert interval.low < interval.high
-
-
-def test_intervals_over_subjects_cover_and_those_over_cells_do_not() -> None:
-    """The point of the subject as the unit: where subjects differ, cells drawn alone promise far too much."""
-    generator = np.random.default_rng(0)
-    rounds = 120
-    covered, narrow = 0, 0
-    for _ in range(rounds):
-        outcomes, names = simulate(generator, 24, 25, 0.12)
-        over_subjects = intervals(outcomes, names, 200)["accuracy"]
-        over_cells = intervals(outcomes, np.arange(len(names)).astype(object), 200)["accuracy"]
-        truth = 0.794  # the mean of the clipped normal
-        covered += over_subjects.low <= truth <= over_subjects.high
-        narrow += over_cells.low <= truth <= over_cells.high
-    assert 0.86 <= covered / rounds <= 1.0
-    assert narrow / rounds < 0.85
+    units, _ = subjects([0, 1, 0, 1, 0], 4)
+    assert [chunk.shape for chunk in replicate_weights(units, 13, seed=0)] == [(5, 20), (5, 20), (3, 20)]
+    assert [chunk.shape for chunk in leave_one_out_weights(units, np.array([0, 3]))] == [(2, 20)]
 
 
 def test_the_seed_decides() -> None:
-    outcomes, names = simulate(np.random.default_rng(0), 12, 8, 0.1)
-    assert intervals(outcomes, names, seed=3) == intervals(outcomes, names, seed=3)
-    assert intervals(outcomes, names, seed=3) != intervals(outcomes, names, seed=4)
+    units, _ = subjects([0, 1] * 5, 3)
+    first, again, other = (np.concatenate(list(replicate_weights(units, 9, seed=seed))) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
 
 
-def test_a_class_of_one_subject_gives_no_interval_but_of_the_other_class() -> None:
-    outcomes, names = simulate(np.random.default_rng(0), 7, 6, 0.1)
-    names[outcomes.truth == 1] = "H1"
-    found = intervals(outcomes, names)
-    assert found["sensitivity"].low is not None
-    for metric in set(METRICS) - {"sensitivity"}:
-        assert (found[metric].low, found[metric].high) == (None, None)
-        assert found[metric].reason == "only one subject of class hem, an interval over subjects needs two"
+def test_leaving_one_out_gives_its_weight_to_the_others_of_its_class() -> None:
+    units, _ = subjects([0, 0, 0, 1, 1], 2)
+    weights = np.concatenate(list(leave_one_out_weights(units, np.array([0, 4]))))
+    np.testing.assert_allclose(weights[0], [0, 0, 1.5, 1.5, 1.5, 1.5, 1, 1, 1, 1])
+    np.testing.assert_allclose(weights[1], [1, 1, 1, 1, 1, 1, 2, 2, 0, 0])
 
 
-def test_a_class_that_drops_out_of_replicates_gives_no_interval() -> None:
-    """Mixed subjects: one cell of the rare class in one of many subjects is absent from a third of the replicates."""
-    outcomes, names = simulate(np.random.default_rng(0), 10, 5, 0.1)
-    truth = np.zeros_like(outcomes.truth)
-    truth[0] = 1
-    rare = Outcomes(truth, outcomes.predicted, outcomes.scores, outcomes.classes, 0)
-    found = intervals(rare, names)
-    assert "too rare" in found["auc"].reason
-    assert found["accuracy"].low is not None
+def test_degrees_of_freedom_are_welchs() -> None:
+    """Of the difference of two means; scipy's t test of unequal variances as the reference."""
+    generator = np.random.default_rng(0)
+    one, other = generator.normal(0, 3, 5), generator.normal(0, 1, 9)
+    units, _ = subjects([0] * 5 + [1] * 9, 1)
+    without = [one_out.mean() - other.mean() for one_out in (np.delete(one, i) for i in range(5))]
+    without += [one.mean() - other_out.mean() for other_out in (np.delete(other, i) for i in range(9))]
+    used = np.ones(14, dtype=bool)
+    expected = stats.ttest_ind(one, other, equal_var=False)
+    found = degrees_of_freedom(units, used, np.arange(14), np.array(without), 0.0)
+    assert found == pytest.approx(expected.df)
+    # the larger class not left out one by one: its part is what is left of the variance
+    spread = np.sqrt(one.var(ddof=1) / 5 + other.var(ddof=1) / 9)
+    found = degrees_of_freedom(units, used, np.arange(5), np.array(without[:5]), spread)
+    assert found == pytest.approx(expected.df)
+
+
+def test_a_share_is_bounded_on_the_logit_scale_and_a_log_loss_on_that_of_its_probability() -> None:
+    replicas = np.array([-1.0, 1.0]) * 0.02 + 0.9
+    t = special.stdtrit(7, 0.975)
+    share = interval_of(0.9, replicas, 7, 8, "share")
+    assert special.logit(share.high) - special.logit(0.9) == pytest.approx(t * 0.02 / 0.09)
+    assert special.logit(0.9) - special.logit(share.low) == pytest.approx(t * 0.02 / 0.09)
+    loss = interval_of(0.9, replicas, 7, 8, "positive")
+    probability = np.exp([-loss.high, -0.9, -loss.low])
+    steps = np.diff(special.logit(probability))
+    assert steps == pytest.approx(t * 0.02 / (1 - probability[1]))
+    assert interval_of(0.9, replicas, 7, 8, "bounded") == share
+
+
+@given(value=st.floats(0.001, 0.999), spread=st.floats(0.001, 1), degrees=st.floats(1, 100))
+def test_an_interval_holds_its_value_and_lies_where_the_number_can(value: float, spread: float, degrees: float) -> None:
+    replicas = value + np.array([-spread, spread])
+    for scale in ("share", "positive", "biased"):
+        found = interval_of(value, replicas, degrees, 5, scale)
+        assert 0 <= found.low <= value <= found.high
+        assert scale != "share" or found.high <= 1
+
+
+def test_what_is_too_high_in_few_cells_reaches_down_by_its_bias() -> None:
+    t = special.stdtrit(7, 0.975)
+    found = interval_of(0.3, np.array([0.34, 0.38]), 7, 8, "biased")
+    assert (found.low, found.high) == pytest.approx((0.3 - 0.06 - 0.02 * t, 0.3 + 0.02 * t))
+
+
+def test_a_difference_is_significant_where_its_interval_leaves_out_0() -> None:
+    for value, degrees in product([0.0, 0.03, 0.047, 0.048, -0.048, 0.2], [7.0]):
+        found = interval_of(value, value + np.array([-0.02, 0.02]), degrees, 8, "difference")
+        assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+        assert found.p == pytest.approx(2 * stats.t.sf(abs(value) / 0.02, degrees))
+
+
+def test_without_a_mistake_the_bound_is_exact_over_subjects() -> None:
+    """Of 30 subjects none had one: those who would, are 11.6 % at most, by Clopper and Pearson."""
+    found = interval_of(1.0, np.ones(50), 29, 30, "share")
+    assert (found.low, found.high) == pytest.approx(stats.binomtest(30, 30).proportion_ci(method="exact"))
+    found = interval_of(0.0, np.zeros(50), 29, 30, "share")
+    assert (found.low, found.high) == pytest.approx(stats.binomtest(0, 30).proportion_ci(method="exact"))
+
+
+def test_what_never_changes_has_no_interval_and_a_difference_of_nothing_no_significance() -> None:
+    found = interval_of(0.5, np.full(50, 0.5), 29, 30, "share")
+    assert (found.low, found.high, found.reason) == (None, None, "it is the same in every bootstrap replicate")
+    assert interval_of(0.0, np.zeros(50), 29, 30, "difference").p == 1
+    assert interval_of(0.1, np.full(50, 0.1), 29, 30, "difference").p is None
+
+
+def test_replicates_without_a_value_are_left_out_while_they_are_few() -> None:
+    replicas = np.concatenate([np.linspace(0.4, 0.6, 96), np.full(4, np.nan)])
+    assert interval_of(0.5, replicas, 9, 10, "share") == interval_of(0.5, replicas[:96], 9, 10, "share")
+    found = interval_of(0.5, np.concatenate([replicas, [np.nan] * 2]), 9, 10, "share")
+    assert (found.low, "too rare" in found.reason) == (None, True)
+    assert interval_of(0.5, np.full(9, np.nan), 9, 10, "share").low is None
+
+
+@given(trials=st.integers(1, 300), data=st.data())
+def test_the_exact_interval_is_scipys(trials: int, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, trials))
+    found = exact_interval(successes, trials)
+    assert (found.low, found.high) == pytest.approx(stats.binomtest(successes, trials).proportion_ci(method="exact"))
+
+
+def test_the_exact_interval_of_no_cells_is_none() -> None:
+    assert exact_interval(0, 0).reason == "no cells"

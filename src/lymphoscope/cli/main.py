@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lymphoscope
-from lymphoscope.cli import data, demo, doctor, evaluate, explain, predict, train
+from lymphoscope.cli import compare, data, demo, doctor, evaluate, explain, predict, train
 from lymphoscope.errors import LymphoscopeError
 
 WRONG_WORDS = 2
@@ -26,6 +26,7 @@ app.command("demo", short_help="The whole way in minutes: train, judge, report."
 app.add_typer(data.app, name="data", short_help="Audit and split cells, make synthetic ones.")
 app.command("train", short_help="Train a model and test it on held-out subjects.")(train.train)
 app.command("evaluate", short_help="Judge a model on labelled cells.")(evaluate.evaluate)
+app.command("compare", short_help="Compare two predictions of the same cells.")(compare.compare)
 app.command("predict", short_help="Classify cells: scores, votes, when to look.")(predict.predict)
 app.command("explain", short_help="Show what each stream saw of a cell.")(explain.explain)
 app.command("doctor", short_help="Versions, devices, free disk, a self-test.")(doctor.doctor)

@@ -1,6 +1,9 @@
 """Predictions -> numbers with intervals; knows no network."""
 
+from lymphoscope.evaluation.calibration import calibrated, fit_temperature
+from lymphoscope.evaluation.comparison import compare_predictions
 from lymphoscope.evaluation.label_doubts import label_doubts
+from lymphoscope.evaluation.measured import Difference, Measured, PredictionComparison, Scores
 from lymphoscope.evaluation.metrics import METRICS
 from lymphoscope.evaluation.predictions import (
     BOX,
@@ -13,22 +16,32 @@ from lymphoscope.evaluation.predictions import (
     write_predictions,
 )
 from lymphoscope.evaluation.roc import RocCurve
+from lymphoscope.evaluation.schema import Metrics
 from lymphoscope.evaluation.subject_level import subject_level
-from lymphoscope.evaluation.summary import evaluate_predictions, roc_of_predictions
+from lymphoscope.evaluation.summary import REPLICATES, evaluate_predictions, roc_of_predictions
 from lymphoscope.evaluation.thresholds import ReferralBand, fit_band
 
 __all__ = [
     "BOX",
     "METRICS",
+    "REPLICATES",
     "STREAMS",
+    "Difference",
+    "Measured",
+    "Metrics",
+    "PredictionComparison",
     "ReferralBand",
     "RocCurve",
+    "Scores",
     "as_predictions",
+    "calibrated",
     "check_predictions",
     "classes_of",
     "columns",
+    "compare_predictions",
     "evaluate_predictions",
     "fit_band",
+    "fit_temperature",
     "label_doubts",
     "read_predictions",
     "roc_of_predictions",

@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from lymphoscope.evaluation.metrics import Floats, Outcomes, measure
+from lymphoscope.evaluation.measured import Measured, Scores
+from lymphoscope.evaluation.metrics import METRICS, Floats, Outcomes, measure, why_undefined
+
+NO_INTERVAL = "a constant answer does not depend on the cells' pictures, only on their labels"
 
 
 def constant_outcomes(outcomes: Outcomes, kind: int) -> Outcomes:
@@ -20,3 +23,17 @@ def constant_scores(outcomes: Outcomes) -> dict[str, dict[str, float]]:
     ones: Floats = np.ones((1, len(outcomes.truth)))
     guesses = {name: constant_outcomes(outcomes, kind) for kind, name in enumerate(outcomes.classes)}
     return {name: {m: float(v[0]) for m, v in measure(guess, ones).items()} for name, guess in guesses.items()}
+
+
+def constant_section(outcomes: Outcomes) -> dict[str, Scores]:
+    """The section of metrics.json: the same by class name, without intervals."""
+    reasons = {metric: why_undefined(metric, outcomes) for metric in METRICS}
+    return {
+        name: Scores(
+            **{
+                metric: Measured(value=None if reasons[metric] else value, reason=reasons[metric] or NO_INTERVAL)
+                for metric, value in values.items()
+            }
+        )
+        for name, values in constant_scores(outcomes).items()
+    }

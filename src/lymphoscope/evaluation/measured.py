@@ -21,13 +21,18 @@ class Measured(Section):
 
 
 class Difference(Section):
-    """One score less the other on the same cells, its paired 95 % interval, and the two-sided p of no difference."""
+    """One score less the other on the same cells, its paired 95 % interval, and the two-sided p of no difference.
+
+    `one` and `other` are the two scores.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     p: float | None = None
     reason: str | None = None
+    one: float | None = None
+    other: float | None = None
 
 
 class Scores(Section):

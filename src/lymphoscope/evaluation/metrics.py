@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 METRICS = ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity")
+NO_CELLS = "no cell has both a label and a prediction"
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -65,30 +66,30 @@ def confusions(outcomes: Outcomes, weights: Floats) -> Floats:
 
 def accuracy(matrices: Floats) -> Floats:
     """Fraction of the cells on the diagonal; (R, K, K) -> (R,)."""
-    return _ratio(_diagonal(matrices).sum(axis=-1), matrices.sum(axis=(-2, -1)))
+    return ratio(_diagonal(matrices).sum(axis=-1), matrices.sum(axis=(-2, -1)))
 
 
 def weighted_f1(matrices: Floats) -> Floats:
     """WF1S: the classes' F1 averaged by their true cells, scikit-learn's `f1_score(average="weighted")`."""
     support, said = matrices.sum(axis=-1), matrices.sum(axis=-2)  # (R, K)
-    f1 = np.nan_to_num(_ratio(2 * _diagonal(matrices), support + said))
-    return _ratio((f1 * support).sum(axis=-1), support.sum(axis=-1))
+    f1 = np.nan_to_num(ratio(2 * _diagonal(matrices), support + said))
+    return ratio((f1 * support).sum(axis=-1), support.sum(axis=-1))
 
 
 def balanced_accuracy(matrices: Floats) -> Floats:
     """Mean over all K classes of the fraction found; NaN when a class has no cell."""
-    return np.asarray(_ratio(_diagonal(matrices), matrices.sum(axis=-1)).mean(axis=-1))
+    return np.asarray(ratio(_diagonal(matrices), matrices.sum(axis=-1)).mean(axis=-1))
 
 
 def sensitivity(matrices: Floats, blast: int) -> Floats:
     """Fraction of the blast class that was called blast."""
-    return _ratio(matrices[:, blast, blast], matrices[:, blast].sum(axis=-1))
+    return ratio(matrices[:, blast, blast], matrices[:, blast].sum(axis=-1))
 
 
 def specificity(matrices: Floats, blast: int) -> Floats:
     """Fraction of the other cells that was not called blast, whichever of the other classes it was called."""
     others = np.delete(matrices, blast, axis=-2)  # (R, K - 1, K)
-    return _ratio(np.delete(others, blast, axis=-1).sum(axis=(-2, -1)), others.sum(axis=(-2, -1)))
+    return ratio(np.delete(others, blast, axis=-1).sum(axis=(-2, -1)), others.sum(axis=(-2, -1)))
 
 
 def auc(outcomes: Outcomes, weights: Floats) -> Floats:
@@ -103,15 +104,21 @@ def auc(outcomes: Outcomes, weights: Floats) -> Floats:
 
 def binary_auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
     """The chance that a positive scores above a negative, ties counting half; weights (R, N) -> (R,)."""
-    if len(scores) == 0:
-        return np.full(len(weights), np.nan)
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # first cell of each distinct score
-    ordered, is_positive = weights[:, order], positive[order]
-    ups = np.add.reduceat(ordered * is_positive, starts, axis=1)  # (R, distinct scores)
-    downs = np.add.reduceat(ordered * ~is_positive, starts, axis=1)
-    wins = (ups * (np.cumsum(downs, axis=1) - downs / 2)).sum(axis=1)
-    return _ratio(wins, ups.sum(axis=1) * downs.sum(axis=1))
+    order = np.flatnonzero(~positive)[np.argsort(scores[~positive], kind="stable")]
+    below = np.zeros((len(weights), len(order) + 1))  # the weight of the negatives up to each, from the lowest score
+    np.cumsum(weights[:, order], axis=1, out=below[:, 1:])
+    lower, upper = (np.searchsorted(scores[order], scores[positive], side) for side in ("left", "right"))
+    ups = weights[:, positive]
+    wins = np.einsum("rp,rp->r", ups, below[:, lower])
+    if (lower != upper).any():
+        wins = (wins + np.einsum("rp,rp->r", ups, below[:, upper])) / 2
+    return ratio(wins, ups.sum(axis=1) * below[:, -1])
+
+
+def ratio(above: Floats, below: Floats) -> Floats:
+    """The quotients, NaN where `below` is 0."""
+    nothing = np.full(np.broadcast_shapes(np.shape(above), np.shape(below)), np.nan)
+    return np.asarray(np.divide(above, below, out=nothing, where=below > 0))
 
 
 def relevant(metric: str, outcomes: Outcomes) -> NDArray[np.bool_]:
@@ -123,7 +130,7 @@ def relevant(metric: str, outcomes: Outcomes) -> NDArray[np.bool_]:
 def why_undefined(metric: str, outcomes: Outcomes) -> str | None:
     """One line that says why a metric has no value on these cells, None when it has one."""
     if len(outcomes.truth) == 0:
-        return "no cell has both a label and a prediction"
+        return NO_CELLS
     absent = [name for kind, name in enumerate(outcomes.classes) if not (outcomes.truth == kind).any()]
     if metric in ("auc", "balanced_accuracy") and absent:
         return f"no cell is labelled {absent[0]}"
@@ -146,7 +153,3 @@ def _of_the_blast(matrices: Floats, blast: int | None) -> dict[str, Floats]:
 
 def _diagonal(matrices: Floats) -> Floats:
     return np.diagonal(matrices, axis1=-2, axis2=-1)  # (R, K)
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.asarray(np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0))

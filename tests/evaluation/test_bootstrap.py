@@ -1,0 +1,111 @@
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lymphoscope.evaluation.bootstrap import Draws, Quantity, Question, draws_of
+from lymphoscope.evaluation.intervals import replicate_weights
+from lymphoscope.evaluation.judged import Judged, judged_cells, scores_question
+from lymphoscope.evaluation.metrics import METRICS, measure
+
+Maker = Callable[..., pd.DataFrame]
+
+
+def drawn(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> tuple[Judged, Draws]:
+    judged = judged_cells(table, "all")
+    return judged, draws_of(judged.rows, judged.outcomes, replicates=replicates, seed=seed)
+
+
+def scores(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> dict:
+    judged, draws = drawn(table, replicates, seed)
+    every = np.ones(len(judged.rows), dtype=bool)
+    answers = draws.answer({"vote": scores_question(judged.outcomes, every)})
+    return {metric: answer.measured for metric, answer in answers["vote"].items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_interval_holds_its_value(predictions: Maker, seed: int) -> None:
+    table = predictions(subjects=20, cells=15, seed=seed)
+    judged, _ = drawn(table)
+    point = measure(judged.outcomes, np.ones((1, len(table))))
+    for metric, found in scores(table).items():
+        assert found.value == point[metric][0]
+        assert found.low < found.value < found.high
+
+
+def test_the_draws_are_shared_and_chunks_change_nothing(predictions: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question sees the same weights, in the order of `replicate_weights`, whatever the size of a chunk."""
+    _, draws = drawn(predictions(), replicates=40)
+    seen: dict[str, list[np.ndarray]] = {"one": [], "other": []}
+
+    def noting(name: str) -> Question:
+        def compute(weights: np.ndarray) -> dict[str, np.ndarray]:
+            seen[name].append(weights.copy())
+            return {"sum": weights[:, 0]}
+
+        return Question(compute, {"sum": Quantity(np.ones(120, dtype=bool), "positive")})
+
+    first = draws.answer({name: noting(name) for name in seen})
+    np.testing.assert_array_equal(np.concatenate(seen["one"]), np.concatenate(seen["other"]))
+    expected = np.concatenate(list(replicate_weights(draws.units, 40, 0)))
+    np.testing.assert_array_equal(np.concatenate(seen["one"])[-40:], expected)
+    monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 500)
+    assert draws.answer({name: noting(name) for name in seen}) == first
+
+
+def test_intervals_over_cells_are_narrower_than_those_over_subjects(predictions: Maker) -> None:
+    """The point of the subject as the unit: where subjects differ, cells drawn alone promise too much."""
+    table = predictions(subjects=20, cells=50)
+    over_subjects, over_cells = scores(table)["accuracy"], scores(table.assign(subject=None))["accuracy"]
+    assert over_subjects.value == over_cells.value
+    assert over_subjects.high - over_subjects.low > 1.5 * (over_cells.high - over_cells.low)
+
+
+def test_the_seed_decides(predictions: Maker) -> None:
+    assert scores(predictions(), seed=3) == scores(predictions(), seed=3)
+    assert scores(predictions(), seed=3) != scores(predictions(), seed=4)
+
+
+def test_a_class_of_one_subject_gives_no_interval_but_of_the_other_class(predictions: Maker) -> None:
+    table = predictions(subjects=7, cells=6)
+    table.loc[table["label"] == "hem", "subject"] = "H1"
+    found = scores(table)
+    assert found["sensitivity"].low is not None
+    for metric in set(METRICS) - {"sensitivity"}:
+        assert (found[metric].low, found[metric].high) == (None, None)
+        assert found[metric].reason == "only one subject of class hem, an interval over subjects needs two"
+
+
+def test_a_class_that_drops_out_of_replicates_gives_no_interval(predictions: Maker) -> None:
+    """Mixed subjects: one cell of the rare class in one of many subjects is absent from a third of the replicates."""
+    table = predictions(subjects=10, cells=5).assign(label="all")
+    table.loc[0, "label"] = "hem"
+    found = scores(table)
+    assert "too rare" in found["auc"].reason
+    assert found["accuracy"].low is not None
+
+
+def test_a_small_class_of_little_weight_hardly_widens_what_rests_on_a_large_one(predictions: Maker) -> None:
+    """Two subjects have one degree of freedom, a t of 12.7: accuracy over 42 must not, sensitivity over 2 must."""
+    table = predictions(subjects=80, cells=10)
+    few = table[(table["label"] == "hem") | table["subject"].isin(["S000", "S002"])]
+    found = scores(few, replicates=500)
+    assert found["sensitivity"].high - found["sensitivity"].low > 0.5
+    assert found["accuracy"].high - found["accuracy"].low < 0.25
+
+
+def test_many_units_are_not_left_out_one_by_one(predictions: Maker) -> None:
+    """With more than 200 cells a class as units, what leaving out cost is saved, and the interval is the binomial's."""
+    table = predictions(subjects=40, cells=25).assign(subject=None)
+    found = scores(table, replicates=1000)["accuracy"]
+    spread = np.sqrt(found.value * (1 - found.value) / len(table))
+    assert found.high - found.low == pytest.approx(2 * 1.96 * spread, rel=0.1)
+
+
+def test_without_subjects_cells_are_drawn_and_a_note_says_so(predictions: Maker) -> None:
+    table = predictions()
+    table.loc[3, "subject"] = None
+    _, draws = drawn(table)
+    assert draws.described.unit == "cell"
+    assert "1 of 120 cells have no subject" in draws.described.note

@@ -1,0 +1,181 @@
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special
+from sklearn import metrics as reference
+from sklearn.linear_model import LogisticRegression
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import calibrated, fit_temperature
+from lymphoscope.evaluation.calibration import (
+    BINS,
+    COLDEST,
+    HOTTEST,
+    bins_of,
+    calibration_errors,
+    calibration_questions,
+    calibration_section,
+    mean_of_streams,
+    reliability,
+)
+from lymphoscope.evaluation.judged import judged_cells
+from lymphoscope.evaluation.bootstrap import draws_of
+from lymphoscope.evaluation.metrics import Outcomes, binary_auc
+
+Maker = Callable[..., pd.DataFrame]
+
+
+def sure_reader(seed: int, cells: int, kinds: int, sharpness: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (N, K) that are `sharpness` times as sure as the labels, drawn from what they should say, allow."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 1.5, (cells, kinds))
+    honest = special.softmax(logits, axis=1)
+    truth = (generator.random((cells, 1)) > honest.cumsum(axis=1)).sum(axis=1)
+    return special.softmax(sharpness * logits, axis=1), np.minimum(truth, kinds - 1)
+
+
+def log_loss(scores: np.ndarray, truth: np.ndarray) -> float:
+    return float(-np.log(scores[np.arange(len(truth)), truth]).mean())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_temperature_of_two_classes_is_that_of_a_logistic_regression(seed: int) -> None:
+    scores, truth = sure_reader(seed, 400, 2)
+    odds = np.log(scores[:, 1:] / scores[:, :1])
+    model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000).fit(odds, truth)
+    assert fit_temperature(scores, truth) == pytest.approx(1 / model.coef_[0, 0], rel=1e-4)
+
+
+@pytest.mark.parametrize("kinds", [3, 8])
+def test_the_temperature_of_many_classes_is_the_minimum_that_scipy_finds(kinds: int) -> None:
+    scores, truth = sure_reader(kinds, 500, kinds)
+    found = optimize.minimize_scalar(
+        lambda t: log_loss(special.softmax(np.log(scores) / t, axis=1), truth), bounds=(0.3, 10), method="bounded"
+    )
+    assert fit_temperature(scores, truth) == pytest.approx(found.x, abs=1e-4)
+
+
+def test_a_reader_twice_too_sure_has_a_temperature_of_two() -> None:
+    scores, truth = sure_reader(0, 40_000, 3, sharpness=2.0)
+    assert fit_temperature(scores, truth) == pytest.approx(2.0, abs=0.05)
+    assert fit_temperature(calibrated(scores, 2.0), truth) == pytest.approx(1.0, abs=0.03)
+
+
+def test_the_temperature_is_bounded_where_scores_separate_wholly_or_mislead() -> None:
+    truth = np.array([0, 1] * 10)
+    right = np.eye(2)[truth] * 0.4 + 0.3
+    assert fit_temperature(right, truth) == COLDEST
+    assert fit_temperature(right, 1 - truth) == HOTTEST
+    assert fit_temperature(np.full((20, 2), 0.5), truth) == COLDEST  # as good as any: they say nothing
+    assert fit_temperature(np.eye(2)[truth], 1 - truth) == HOTTEST  # scores of exactly 0
+    one_wrong = np.where(np.arange(20) == 3, 1 - truth, truth)
+    assert COLDEST < fit_temperature(np.eye(2)[truth], one_wrong) < HOTTEST
+
+
+def test_no_cells_get_one_line() -> None:
+    with pytest.raises(LymphoscopeError, match="no cells to fit a temperature on"):
+        fit_temperature(np.zeros((0, 2)), np.zeros(0, dtype=np.int64))
+
+
+@given(seed=st.integers(0, 2**32 - 1), kinds=st.integers(2, 6), temperature=st.floats(COLDEST, HOTTEST))
+@settings(deadline=None, max_examples=50)
+def test_calibration_keeps_the_order_of_the_classes_and_the_auc_of_two(
+    seed: int, kinds: int, temperature: float
+) -> None:
+    scores = np.random.default_rng(seed).dirichlet(np.ones(kinds), 60)
+    found = calibrated(scores, temperature)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    ranked = np.take_along_axis(found, scores.argsort(axis=1), axis=1)
+    assert (np.diff(ranked, axis=1) >= 0).all()
+    if kinds == 2:
+        positive, ones = np.arange(60) % 2 == 0, np.ones((1, 60))
+        before, after = (binary_auc(positive, values[:, 0], ones) for values in (scores, found))
+        assert after == pytest.approx(before, abs=1e-3)  # ties of scores that round to 1 apart
+
+
+def test_a_score_of_nothing_stays_nothing_and_a_temperature_of_one_changes_nothing() -> None:
+    scores = np.array([[0.0, 1.0], [0.2, 0.8]])
+    np.testing.assert_allclose(calibrated(scores, 1.0), scores, atol=1e-300)
+    assert calibrated(scores, 20.0)[0, 0] < 1e-15
+
+
+def outcomes_of(seed: int, cells: int, kinds: int) -> Outcomes:
+    scores, truth = sure_reader(seed, cells, kinds)
+    return Outcomes(truth, scores.argmax(axis=1), scores, tuple(f"c{kind}" for kind in range(kinds)), blast=0)
+
+
+@pytest.mark.parametrize("kinds", [2, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_are_those_of_torchmetrics_and_scikit_learn(seed: int, kinds: int) -> None:
+    """Where the called class is the highest score; written out by integer weights, as a bootstrap draws cells."""
+    outcomes = outcomes_of(seed, 300, kinds)
+    weights = np.random.default_rng(seed).integers(0, 3, (2, 300))
+    found = calibration_errors(outcomes, weights.astype(float))
+    for row in range(2):
+        drawn = outcomes.at(np.repeat(np.arange(300), weights[row]))
+        ece = multiclass_calibration_error(
+            torch.tensor(drawn.scores), torch.tensor(drawn.truth), num_classes=kinds, n_bins=BINS, norm="l1"
+        )
+        assert found["ece"][row] == pytest.approx(float(ece), abs=1e-6)
+        brier = reference.brier_score_loss(drawn.truth, drawn.scores, scale_by_half=True, labels=range(kinds))
+        assert found["brier"][row] == pytest.approx(brier)
+        assert found["log_loss"][row] == pytest.approx(reference.log_loss(drawn.truth, drawn.scores))
+
+
+def test_the_brier_score_of_two_classes_is_the_familiar_one() -> None:
+    outcomes = outcomes_of(0, 200, 2)
+    found = calibration_errors(outcomes, np.ones((1, 200)))["brier"][0]
+    assert found == pytest.approx(((outcomes.scores[:, 0] - (outcomes.truth == 0)) ** 2).mean())
+
+
+def test_a_score_of_zero_for_the_truth_costs_what_float32_can_tell() -> None:
+    outcomes = Outcomes(np.array([0]), np.array([1]), np.array([[0.0, 1.0]]), ("all", "hem"), 0)
+    assert calibration_errors(outcomes, np.ones((1, 1)))["log_loss"] == pytest.approx(-np.log(2.0**-23))
+
+
+def test_bins_are_of_equal_width_and_the_last_holds_one() -> None:
+    assert bins_of(np.array([0.0, 0.0667, 0.5, 0.999, 1.0])).tolist() == [0, 1, 7, 14, 14]
+
+
+def test_the_bins_make_up_the_error(predictions: Maker) -> None:
+    judged = judged_cells(predictions(), "all")
+    bins = reliability(judged)
+    assert sum(found.cells for found in bins) == len(judged.rows)
+    assert all(found.low <= found.score <= found.high for found in bins)
+    ece = sum(found.cells * abs(found.score - found.correct) for found in bins) / len(judged.rows)
+    assert calibration_errors(judged.outcomes, np.ones((1, len(judged.rows))))["ece"][0] == pytest.approx(ece)
+
+
+def test_the_uncalibrated_scores_are_the_mean_of_the_streams_that_ran(predictions: Maker) -> None:
+    table = predictions()
+    table.loc[:9, ["erase_all", "erase_hem", "erase_vote"]] = [np.nan, np.nan, None]
+    found = mean_of_streams(table, ("all", "hem"))
+    np.testing.assert_allclose(found[10:, 0], table[["raw_all", "crop_all", "erase_all"]][10:].mean(axis=1))
+    np.testing.assert_allclose(found[:10, 1], table[["raw_hem", "crop_hem"]][:10].mean(axis=1))
+    unknown = table.assign(
+        **{f"{stream}_{name}": np.nan for stream in ("raw", "crop", "erase") for name in ("all", "hem")}
+    )
+    np.testing.assert_allclose(mean_of_streams(unknown, ("all", "hem"))[:, 0], table["score_all"])
+
+
+def test_the_section_tells_calibrated_from_plain_scores(predictions: Maker) -> None:
+    table = predictions(subjects=20, cells=20)
+    scores = calibrated(table[["score_all", "score_hem"]].to_numpy(), 0.3)
+    table[["score_all", "score_hem"]] = scores
+    judged = judged_cells(table, "all")
+    draws = draws_of(judged.rows, judged.outcomes, replicates=100, seed=0)
+    found = calibration_section(judged, draws.answer(calibration_questions(judged)))
+    truth = (table["label"] == "hem").to_numpy(int)
+    streams = table[["raw_hem", "crop_hem", "erase_hem"]].mean(axis=1)
+    assert found.as_predicted.log_loss.value == pytest.approx(reference.log_loss(truth, scores[:, 1]))
+    assert found.uncalibrated.log_loss.value == pytest.approx(reference.log_loss(truth, streams))
+    assert found.as_predicted.ece.value > found.uncalibrated.ece.value
+    for errors in (found.as_predicted, found.uncalibrated):
+        for measured in (errors.ece, errors.brier, errors.log_loss):
+            assert 0 <= measured.low <= measured.value <= measured.high
