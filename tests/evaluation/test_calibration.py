@@ -13,6 +13,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import calibrated, fit_temperature
+from lymphoscope.evaluation.bootstrap import draws_of
 from lymphoscope.evaluation.calibration import (
     BINS,
     COLDEST,
@@ -25,7 +26,6 @@ from lymphoscope.evaluation.calibration import (
     reliability,
 )
 from lymphoscope.evaluation.judged import judged_cells
-from lymphoscope.evaluation.bootstrap import draws_of
 from lymphoscope.evaluation.metrics import Outcomes, binary_auc
 
 Maker = Callable[..., pd.DataFrame]

@@ -26,7 +26,7 @@ def test_differences_are_of_the_scores_that_each_table_has(predictions: Maker) -
     assert (found.cells, found.subjects, found.bootstrap.replicates) == (200, 20, 200)
     assert list(found.differences) == list(COMPARED)
     first, second = (evaluate_predictions(t, blast_class="all", replicates=100) for t in (one, other))
-    for name, less in found.differences.items():
+    for less in found.differences.values():
         assert less.value == pytest.approx(less.one - less.other)
         assert less.low < less.value < less.high
     for metric in ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity"):

@@ -1,6 +1,5 @@
 """`lymphoscope evaluate`: a model and labelled cells -> predictions, numbers with intervals, a report."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +21,7 @@ def evaluate(
         typer.Option(help="Run the erase stream always, or only where raw and crop disagree."),
     ] = "always",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates for the intervals.")] = 1000,
+    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates for the intervals.")] = 2000,
     subject_pattern: SubjectPattern = None,
     as_json: Json = False,
 ) -> None:
@@ -37,8 +36,8 @@ def evaluate(
     folder = RunFolder(out)
     metrics = evaluate_run(loaded, manifest, folder, "Evaluation", part=judged, replicates=replicates)
     if as_json:
-        typer.echo(json.dumps(metrics, indent=2))
+        typer.echo(metrics.model_dump_json(indent=2))
     else:
         typer.echo(f"report: {folder.report}")
-    if metrics["failed"]:
+    if metrics.failed:
         raise typer.Exit(3)

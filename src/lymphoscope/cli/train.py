@@ -1,6 +1,5 @@
 """`lymphoscope train`: cells and a recipe -> a model, judged on who was held out."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -41,4 +40,4 @@ def train(
         begin(folder, data, config, overrides or [], folds, final=final, subject_pattern=subject_pattern)
     metrics = finish(folder)
     if as_json:
-        typer.echo(json.dumps(metrics, indent=2))
+        typer.echo(metrics.model_dump_json(indent=2) if metrics else "null")

@@ -67,7 +67,8 @@ def mean_of_streams(rows: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
     ran = np.array([~np.isnan(softmax).any(axis=1) for softmax in by_stream])  # (streams, N)
     total = sum((np.where(np.isnan(softmax), 0, softmax) for softmax in by_stream), np.zeros(by_stream[0].shape))
     scores = rows[[f"score_{name}" for name in classes]].to_numpy(np.float64)
-    return np.where(ran.any(axis=0)[:, None], total / np.maximum(ran.sum(axis=0), 1)[:, None], scores)
+    some = np.asarray(ran.any(axis=0))[:, None]
+    return np.where(some, total / np.maximum(ran.sum(axis=0), 1)[:, None], scores)
 
 
 def calibration_errors(outcomes: Outcomes, weights: Floats) -> dict[str, Floats]:

@@ -1,5 +1,7 @@
 """The constant classifiers: what guessing one class for every cell would score."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from lymphoscope.evaluation.measured import Measured, Scores
@@ -28,12 +30,12 @@ def constant_scores(outcomes: Outcomes) -> dict[str, dict[str, float]]:
 def constant_section(outcomes: Outcomes) -> dict[str, Scores]:
     """The section of metrics.json: the same by class name, without intervals."""
     reasons = {metric: why_undefined(metric, outcomes) for metric in METRICS}
-    return {
-        name: Scores(
-            **{
-                metric: Measured(value=None if reasons[metric] else value, reason=reasons[metric] or NO_INTERVAL)
-                for metric, value in values.items()
-            }
-        )
-        for name, values in constant_scores(outcomes).items()
+    return {name: _without_intervals(values, reasons) for name, values in constant_scores(outcomes).items()}
+
+
+def _without_intervals(values: Mapping[str, float], reasons: Mapping[str, str | None]) -> Scores:
+    measured = {
+        metric: Measured(value=None if reasons[metric] else value, reason=reasons[metric] or NO_INTERVAL)
+        for metric, value in values.items()
     }
+    return Scores(**measured, cells=None, note=None)

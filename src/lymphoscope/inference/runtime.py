@@ -26,6 +26,8 @@ class StreamOutputs:
     """(B,) share of the streams used that voted for the label."""
     boxes: NDArray[np.int64] | None
     """(B, 4) top, left, bottom, right of the crop in pixels of the fitted cell, half open; None without that stream."""
+    features: NDArray[np.float32] | None = None
+    """(B, C) the raw cell's last feature map, averaged over (h, w); None where the runtime does not give it."""
 
 
 @dataclass(frozen=True)

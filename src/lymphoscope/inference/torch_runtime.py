@@ -109,6 +109,7 @@ class TorchRuntime:
             votes=ternary.votes.cpu().numpy(),
             agreement=ternary.agreement.cpu().numpy(),
             boxes=ternary.boxes.cpu().numpy() if cropped else None,
+            features=ternary.features.float().cpu().numpy(),
         )
 
 

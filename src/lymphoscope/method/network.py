@@ -48,19 +48,27 @@ class WTDFN(nn.Module):
         vectors, maps = self.embed(images)
         return self.classify(vectors), maps
 
+    def describe(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (B, 3, H, W) -> what `forward` gives, and features (B, C): the mean of X over (h, w), float32."""
+        features = self.backbone(images)  # (B, C, h, w)
+        vectors, maps = self._attend(features)
+        return self.classify(vectors), maps, features.float().mean(dim=(2, 3))
+
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, 3, H, W) -> pooled vectors (B, M*C), which centre loss pulls together, and maps (B, M, h, w)."""
-        features = self.backbone(images)  # (B, C, h, w)
-        with full_precision(features.device):
-            features = features.float()
-            maps = self.attention(features)  # (B, M, h, w)
-            return self.pooling(features, maps), maps
+        return self._attend(self.backbone(images))
 
     def classify(self, vectors: Tensor) -> Tensor:
         """Vectors (B, M*C) of `embed` -> logits (B, K), float32."""
         with full_precision(vectors.device):
             logits: Tensor = self.classifier(vectors)
             return logits
+
+    def _attend(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        with full_precision(features.device):
+            features = features.float()  # (B, C, h, w)
+            maps = self.attention(features)  # (B, M, h, w)
+            return self.pooling(features, maps), maps
 
 
 class PlainNetwork(nn.Module):
@@ -73,7 +81,12 @@ class PlainNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> logits (B, K), float32."""
+        return self.describe(images)[0]
+
+    def describe(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (B, 3, H, W) -> logits (B, K), a flat map (B, 1, 1, 1), and features (B, C): the mean over (h, w)."""
         features = self.backbone(images)  # (B, C, h, w)
         with full_precision(features.device):
-            logits: Tensor = self.classifier(features.float().mean(dim=(2, 3)))
-            return logits
+            pooled = features.float().mean(dim=(2, 3))
+            logits: Tensor = self.classifier(pooled)
+            return logits, logits.new_zeros(len(logits), 1, 1, 1), pooled

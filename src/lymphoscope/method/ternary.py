@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.method.attention import Fill, GuidingMap, attention_crop, attention_erase, test_map
 from lymphoscope.method.checks import check_finite
+from lymphoscope.method.network import WTDFN, PlainNetwork
 from lymphoscope.method.voting import NO_VOTE, plurality_vote, stream_votes
 
 Stream = Literal["raw", "crop", "erase"]
@@ -28,6 +29,7 @@ class TernaryPrediction:
     boxes (B, 4) int64: top, left, bottom, right of the crop in pixels of the network's input, half open; the whole
         image where there is no crop.
     maps (B, h, w): the guiding map before Eq. 2; zeros (B, 1, 1) for a network without maps.
+    features (B, C): the raw image's last feature map, averaged; (B, 0) for a network that does not `describe`.
     """
 
     labels: Tensor
@@ -37,6 +39,7 @@ class TernaryPrediction:
     agreement: Tensor
     boxes: Tensor
     maps: Tensor
+    features: Tensor
 
 
 @torch.no_grad()
@@ -62,7 +65,7 @@ def predict_ternary(
     streams skipped here and not there, and maps or logits that are not finite.
     """
     _check(network, streams, decision, erase)
-    logits, maps = _forward(network, images, streams)
+    logits, maps, features = _describe(network, images, streams)
     guide = test_map(maps, map)
     probabilities = images.new_full((len(STREAMS), *logits.shape), torch.nan, dtype=torch.float32)
     probabilities[0] = _softmax(logits)
@@ -78,7 +81,7 @@ def predict_ternary(
         if len(rest):
             erased = attention_erase(images[rest], guide[rest], erase_threshold, fill)
             probabilities[2, rest] = _softmax(network(erased)[0])
-    return _decide(probabilities, decision, boxes, guide)
+    return _decide(probabilities, decision, boxes, guide, features)
 
 
 def _check(network: nn.Module, streams: Sequence[Stream], decision: str, erase: str) -> None:
@@ -92,16 +95,22 @@ def _check(network: nn.Module, streams: Sequence[Stream], decision: str, erase: 
         )
 
 
-def _forward(network: nn.Module, images: Tensor, streams: Sequence[Stream]) -> tuple[Tensor, Tensor]:
-    """Logits (B, K) and maps (B, M, h, w); of a network without maps, a flat one."""
+def _describe(network: nn.Module, images: Tensor, streams: Sequence[Stream]) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (B, K), maps (B, M, h, w), of a network without maps a flat one, and features (B, C)."""
+    if isinstance(network, WTDFN):
+        logits, maps, features = network.describe(images)
+        check_finite(maps, "attention maps")
+        return logits, maps, features
+    if isinstance(network, PlainNetwork) and set(streams) == {"raw"}:
+        return network.describe(images)
     output = network(images)
     if not isinstance(output, Tensor):
         logits, maps = output
         check_finite(maps, "attention maps")
-        return logits, maps
+        return logits, maps, logits.new_zeros(len(logits), 0)
     if set(streams) != {"raw"}:
         raise LymphoscopeError(f"streams {list(streams)}: a network without attention maps has the stream raw only")
-    return output, output.new_zeros(len(output), 1, 1, 1)
+    return output, output.new_zeros(len(output), 1, 1, 1), output.new_zeros(len(output), 0)
 
 
 def _softmax(logits: Tensor) -> Tensor:
@@ -115,9 +124,9 @@ def _whole_image(images: Tensor) -> Tensor:
     return boxes
 
 
-def _decide(probabilities: Tensor, decision: str, boxes: Tensor, maps: Tensor) -> TernaryPrediction:
+def _decide(probabilities: Tensor, decision: str, boxes: Tensor, maps: Tensor, features: Tensor) -> TernaryPrediction:
     scores = probabilities.nanmean(dim=0)  # (B, K)
     votes = stream_votes(probabilities)  # (3, B)
     labels = plurality_vote(probabilities) if decision == "vote" else scores.argmax(dim=1)
     agreement = (votes == labels).sum(dim=0) / (votes != NO_VOTE).sum(dim=0)
-    return TernaryPrediction(labels, scores, probabilities, votes, agreement, boxes, maps)
+    return TernaryPrediction(labels, scores, probabilities, votes, agreement, boxes, maps, features)

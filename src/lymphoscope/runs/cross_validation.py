@@ -1,17 +1,14 @@
 """k folds by subject: k runs, and the held-out cells of all of them judged together."""
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from lymphoscope.data import Manifest, read_manifest, split_folds
-from lymphoscope.evaluation import evaluate_predictions, read_predictions, write_predictions
-from lymphoscope.files import write_json
+from lymphoscope.evaluation import Metrics, evaluate_predictions, read_predictions, write_predictions
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
-from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, write_run_report
+from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, write_metrics, write_run_report
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import begin_training, finish_training, kept_scores
@@ -39,7 +36,7 @@ def begin_folds(recipe: "Recipe", manifest: Manifest, folder: RunFolder, folds: 
     folder.begin(recipe, parts[0])
 
 
-def finish_folds(folder: RunFolder, folds: int) -> dict[str, Any]:
+def finish_folds(folder: RunFolder, folds: int) -> Metrics:
     """Train what is not trained yet, then judge every cell by the model that had not seen its subject."""
     with logged(folder.path / "log.txt"):
         for number in range(folds):
@@ -71,7 +68,7 @@ def folds_begun(folder: RunFolder) -> int:
     return sum(1 for _ in folder.path.glob("fold_*/config.yaml"))
 
 
-def _judge(folder: RunFolder, folds: int) -> dict[str, Any]:
+def _judge(folder: RunFolder, folds: int) -> Metrics:
     """Pool the held-out predictions. Scores of different models stand in one ROC: the page says so."""
     recipe, manifest = folder.read()
     runs = [fold_folder(folder, number) for number in range(folds)]
@@ -81,8 +78,7 @@ def _judge(folder: RunFolder, folds: int) -> dict[str, Any]:
     models = [load(run.model) for run in runs]
     description = models[0].description
     metrics = evaluate_predictions(pooled, blast_class=description.blast_class)
-    metrics["folds"] = [_fold_scores(run.metrics) for run in runs]
-    write_json(folder.metrics, metrics)
+    write_metrics(folder.metrics, metrics)
     mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
     worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
@@ -96,8 +92,3 @@ def _pooled(manifest: Manifest, runs: list[RunFolder]) -> Manifest:
     notices = [notice for run in runs for notice in read_manifest(run.manifest).notices]
     note = "every cell was judged by the one model of the folds that had not seen its subject"
     return manifest.with_table(manifest.table.assign(split="test"), *notices, note)
-
-
-def _fold_scores(path: Path) -> dict[str, Any]:
-    vote = json.loads(path.read_text(encoding="utf-8"))["vote"]
-    return {name: measured["value"] for name, measured in vote.items() if isinstance(measured, dict)}

@@ -1,13 +1,13 @@
 """A model and held-out cells -> predictions, numbers, report."""
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pandas as pd
 
 from lymphoscope.data import Manifest, data_summary, split_by
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import evaluate_predictions, read_predictions
+from lymphoscope.evaluation import REPLICATES, Metrics, evaluate_predictions, read_predictions
 from lymphoscope.files import write_json
 from lymphoscope.inference import Model, predict_manifest
 from lymphoscope.model_file import Description
@@ -19,8 +19,14 @@ MISTAKES = 12
 
 
 def evaluate_run(
-    model: Model, manifest: Manifest, folder: RunFolder, title: str, *, part: str | None = None, replicates: int = 1000
-) -> dict[str, Any]:
+    model: Model,
+    manifest: Manifest,
+    folder: RunFolder,
+    title: str,
+    *,
+    part: str | None = None,
+    replicates: int = REPLICATES,
+) -> Metrics:
     """Predict the labelled cells of `part` (all without one), judge them and write predictions, metrics and report.
 
     The report shows the whole manifest and its split. Raises LymphoscopeError where there is no labelled cell and for
@@ -31,7 +37,7 @@ def evaluate_run(
     predict_manifest(model, judged, folder.predictions)
     table = read_predictions(folder.predictions)
     metrics = evaluate_predictions(table, blast_class=model.description.blast_class, replicates=replicates)
-    write_json(folder.metrics, metrics)
+    write_metrics(folder.metrics, metrics)
     noted = manifest.with_table(manifest.table, *leakage_notices(model.description, judged))
     mistakes = list(mistakes_of(model, table))
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
@@ -42,7 +48,7 @@ def evaluate_run(
 def write_run_report(
     folder: RunFolder,
     title: str,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     table: pd.DataFrame,
     manifest: Manifest,
     description: Description,
@@ -53,7 +59,7 @@ def write_run_report(
     made = provenance()
     contents = ReportContents(
         title=title,
-        metrics=metrics,
+        metrics=metrics.model_dump(mode="json"),
         predictions=table,
         description=description,
         curves=curves,
@@ -66,6 +72,16 @@ def write_run_report(
         date=made.date,
     )
     write_report(folder.report, contents)
+
+
+def write_metrics(path: Path, metrics: Metrics) -> None:
+    """Write metrics.json, whole or not at all."""
+    write_json(path, metrics.model_dump(mode="json"))
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Read metrics.json as it was written."""
+    return Metrics.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def mistakes_of(model: Model, table: pd.DataFrame, most: int = MISTAKES) -> Iterator[Mistake]:

@@ -1,10 +1,10 @@
 """The words of `lymphoscope train` -> a run that is begun, and from there to its end."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from lymphoscope.data import read_source
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import Metrics
 from lymphoscope.runs.cross_validation import begin_folds, finish_folds, folds_begun
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.processes import leads
@@ -42,7 +42,7 @@ def begin(
         begin_training(recipe, manifest, folder)
 
 
-def finish(folder: RunFolder) -> dict[str, Any] | None:
+def finish(folder: RunFolder) -> Metrics | None:
     """Go on with a run or a cross-validation that was begun, to its end; return its metrics.
 
     Raises LymphoscopeError where none was begun.

@@ -1,14 +1,12 @@
 """Cells and a recipe -> a run folder: split, train, predict who was held out, judge, report."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lymphoscope.data import Manifest, split_by, split_holdout
-from lymphoscope.evaluation import METRICS
+from lymphoscope.evaluation import METRICS, Metrics
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
-from lymphoscope.runs.evaluation import evaluate_run
+from lymphoscope.runs.evaluation import evaluate_run, read_metrics
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.processes import leads
@@ -36,7 +34,7 @@ def split_as(recipe: "Recipe", manifest: Manifest) -> Manifest:
     return inner.with_table(inner.table.assign(split=inner.table["split"].replace("test", "validation")))
 
 
-def finish_training(folder: RunFolder) -> dict[str, Any] | None:
+def finish_training(folder: RunFolder) -> Metrics | None:
     """Train as begun, then predict, judge and report the test cells; return the metrics, None without test cells.
 
     A run that was killed goes on where it stopped; one that was finished is not done again.
@@ -45,7 +43,7 @@ def finish_training(folder: RunFolder) -> dict[str, Any] | None:
 
     recipe, manifest = folder.read()
     if folder.report.is_file():
-        return _read(folder.metrics)
+        return read_metrics(folder.metrics) if folder.metrics.is_file() else None
     with logged(folder.path / "log.txt"):
         say(f"training {recipe.name} on {_counts(manifest)}")
         description = train(recipe, manifest, folder.path)
@@ -62,22 +60,18 @@ def finish_training(folder: RunFolder) -> dict[str, Any] | None:
         return metrics
 
 
-def kept_scores(metrics: dict[str, Any]) -> dict[str, Any]:
+def kept_scores(metrics: Metrics) -> dict[str, Any]:
     """What a model file keeps of its metrics: the vote's numbers with intervals, and on how many they rest."""
-    kept = {name: metrics["vote"][name] for name in METRICS}
-    return {"cells": metrics["evaluated"], "subjects": metrics["subjects"], "bootstrap": metrics["bootstrap"], **kept}
+    kept = metrics.vote.model_dump(mode="json", include=set(METRICS))
+    drawn = metrics.bootstrap.model_dump(mode="json")
+    return {"cells": metrics.evaluated, "subjects": metrics.subjects, "bootstrap": drawn, **kept}
 
 
-def _headline(metrics: dict[str, Any]) -> str:
-    vote = metrics["vote"]["weighted_f1"]
-    interval = "" if vote["low"] is None else f" ({vote['low']:.3f} to {vote['high']:.3f})"
-    return f"WF1S {vote['value']:.3f}{interval} over {metrics['evaluated']} cells of {metrics['subjects']} subjects"
+def _headline(metrics: Metrics) -> str:
+    vote = metrics.vote.weighted_f1
+    interval = "" if vote.low is None else f" ({vote.low:.3f} to {vote.high:.3f})"
+    return f"WF1S {vote.value:.3f}{interval} over {metrics.evaluated} cells of {metrics.subjects} subjects"
 
 
 def _counts(manifest: Manifest) -> str:
     return ", ".join(f"{count} {part}" for part, count in manifest.table["split"].value_counts().items()) + " cells"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
