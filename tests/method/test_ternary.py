@@ -99,7 +99,7 @@ def test_no_image_disagrees_and_nothing_runs_a_third_time() -> None:
     network = network_of(2)
     nn.init.zeros_(network.classifier.weight)
     passes: list[int] = []
-    network.register_forward_hook(lambda *call: passes.append(len(call[1][0])))
+    network.backbone.register_forward_hook(lambda *call: passes.append(len(call[1][0])))
     found = predict_ternary(network, some_images(5), erase="on_disagreement")
     assert passes == [5, 5]
     assert found.probabilities[2].isnan().all()
