@@ -34,9 +34,9 @@ def evaluate_predictions(
 
     The vote, each stream on the cells that it saw, the constant classifiers, the subjects, referral, calibration and
     risk-coverage; a number that cannot be had is None beside its reason. `blast_class` is None where the model has
-    none; `stated_miss_rate` is the one that its referral was fitted for. `subject_level`, `label_doubts`
-    and `folds`, made of the same table, are put in as they are. Raises LymphoscopeError when a label or `blast_class` is not one of the
-    table's classes.
+    none; `stated_miss_rate` is the one that its referral was fitted for. `subject_level`, `label_doubts` and `folds`,
+    made of the same table, are put in as they are. Raises LymphoscopeError when a label or `blast_class` is not one of
+    the table's classes.
     """
     judged = judged_cells(table, blast_class)
     draws = draws_of(judged.rows, judged.outcomes, replicates=replicates, seed=seed)

@@ -123,8 +123,8 @@ def how_intervals(metrics: Metrics) -> str:
     whole = ", each with all of its cells" if unit == "subject" else ""
     sentence = (
         f"Intervals are {level} intervals from {drawn['replicates']:,} bootstrap replicates over {unit}s "
-        f"({each}{whole}; seed {drawn['seed']}): the value, and on either side t times the spread of the replicates, on "
-        "a scale that cannot leave 0 to 1."
+        f"({each}{whole}; seed {drawn['seed']}): the value, and on either side t times the spread of the replicates, "
+        "on a scale that cannot leave 0 to 1."
     )
     return f"{sentence} Note: {drawn['note']}." if drawn["note"] else sentence
 
