@@ -20,14 +20,22 @@ SIGNALS = {
     "doubt_exposure": "Exposure",
     "doubt_colour": "Colour",
 }
-MAPS = {"attention": "Attention map", "grad_cam": "Grad-CAM", "random": "Random maps"}
+MAPS = {
+    "attention": "Attention map",
+    "grad_cam": "Grad-CAM",
+    "centre": "Spot in the middle",
+    "random": "Random maps",
+}
 CHANGES = {
     "blur": "Blur",
     "jpeg": "JPEG",
-    "stain": "Stain",
-    "brightness": "Brightness",
-    "scale": "Scale",
     "noise": "Noise",
+    "stain_red": "Redder stain",
+    "stain_blue": "Bluer stain",
+    "less_light": "Less light",
+    "more_light": "More light",
+    "smaller": "Smaller picture",
+    "larger": "Larger picture",
 }
 
 
@@ -136,6 +144,7 @@ def heat_maps(metrics: Metrics) -> Section | None:
     named = {f"{row['title']}, {kind}": row[kind] for row in rows for kind in ("deletion", "insertion")}
     return {
         "verdict": found["verdict"],
+        "note": found.get("note"),
         "cells": found["cells"],
         "rows": rows,
         "deletion": found["attention_minus_random_deletion"],
@@ -161,6 +170,7 @@ def shift(metrics: Metrics) -> Section | None:
     }
     return {
         "cells": found["cells"],
+        "note": found.get("note"),
         "unchanged": found["unchanged"],
         "levels": sorted({step["level"] for step in found["steps"]}),
         "rows": rows,
