@@ -7,7 +7,7 @@ DATA ?=
 OUT ?= runs/demo$(if $(DATA),-$(notdir $(patsubst %/,%,$(DATA))))
 
 BIN := $(VENV)/bin
-PLAIN := $(VENV)/.installed
+TRAIN := $(VENV)/.installed-train
 DEV := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $(if $(CI),--quiet)
 SPELLED := $(wildcard *.md *.toml *.cff) Makefile .ci src tests docs configs benchmarks
@@ -23,7 +23,7 @@ help:
 	@echo "make clean              remove the virtual environment and what the checks left"
 	@echo "Options: PYTHON=python3.12, VENV=.venv, OUT=runs/demo (runs/demo-NAME with DATA)"
 
-demo: $(PLAIN)
+demo: $(TRAIN)
 	$(BIN)/lymphoscope demo --out "$(OUT)" $(if $(DATA),--data "$(DATA)")
 
 # Every check runs, whichever failed before it, and any failure fails the whole.
@@ -56,13 +56,13 @@ $(BIN)/pip:
 	$(PYTHON) -m venv "$(VENV)"
 
 # An install is done anew when pyproject.toml changes. The first one downloads PyTorch: several GB.
-$(PLAIN): pyproject.toml | $(BIN)/pip
-	$(INSTALL) --editable .
+$(TRAIN): pyproject.toml | $(BIN)/pip
+	$(INSTALL) --editable ".[train]"
 	@touch $@
 
 $(DEV): pyproject.toml | $(BIN)/pip
 	$(INSTALL) --editable ".[dev]"
-	@touch $@ $(PLAIN)
+	@touch $@ $(TRAIN)
 
 clean:
 	rm -rf "$(VENV)" build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -79,7 +79,9 @@ def imported_names(tree: ast.Module) -> set[str]:
     return {
         alias.asname or alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lymphoscope")
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("lymphoscope")
+        and node.module != "lymphoscope.lazily"
         for alias in node.names
     }
 

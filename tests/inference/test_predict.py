@@ -167,7 +167,7 @@ def test_a_run_killed_by_the_system_ends_with_the_same_bytes(
     folder, out, whole = colours(40)[0].parent, tmp_path / "out.csv", tmp_path / "whole.csv"
     words = [sys.executable, "-c", KILLED_RUN, str(tiny_model), str(folder), str(out)]
     run = subprocess.Popen(words, stderr=subprocess.PIPE)
-    second = tmp_path / ".out.csv.partial" / "chunk-00001.parquet"
+    second = tmp_path / ".out.csv.partial" / "chunk-00001.csv"
     deadline = time.monotonic() + 60
     while not second.exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lymphoscope.cli.words import SOURCE_HELP, SubjectPattern
+from lymphoscope.extras import require
 
 
 def demo(
@@ -20,6 +21,7 @@ def demo(
 
     Takes minutes on two cores. What the small model scores is no measure of the method.
     """
+    require("train", "the demo, which trains,")
     from lymphoscope.runs import RunFolder
     from lymphoscope.runs import demo as run_demo
 

@@ -9,6 +9,7 @@ import typer
 import lymphoscope
 from lymphoscope.cli import compare, data, demo, doctor, evaluate, explain, predict, train
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.extras import why_absent
 
 WRONG_WORDS = 2
 INTERRUPTED = 130
@@ -61,6 +62,11 @@ def run(words: list[str] | None = None) -> int:
     """
     try:
         status = app(args=words, prog_name="lymphoscope", standalone_mode=False)
+    except ModuleNotFoundError as error:
+        absent = why_absent(error)
+        if absent is None:
+            raise
+        return _refuse(str(absent))
     except (LymphoscopeError, typer.TyperException) as error:
         return _refuse(_one_line(error))
     except OSError as error:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lymphoscope.cli.words import Json, Out, SubjectPattern
+from lymphoscope.extras import require
 
 
 def train(
@@ -33,6 +34,7 @@ def train(
     The run folder holds the model, predictions, metrics.json and report.html. A run that was killed goes on with
     --resume from the end of its last whole epoch.
     """
+    require("train", "training")
     from lymphoscope.runs import RunFolder, begin, finish
 
     folder = RunFolder(out)

@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -42,6 +41,8 @@ class Look(NamedTuple):
 
 def look_of(pixels: NDArray[np.uint8]) -> Look:
     """The look of a picture, (H, W, 3) uint8."""
+    import imagehash  # of the extra `audit`
+
     grey = _centred_on_black(Image.fromarray(pixels).convert("L"))
     thumbnail = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX))
     # The hash of a flat picture is rounding noise, and all flat pictures would be near each other.

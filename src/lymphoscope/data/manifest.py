@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 
 COLUMNS = ("path", "label", "subject", "slide", "phase", "sha256", "width", "height")
@@ -132,6 +133,8 @@ def _as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise LymphoscopeError(f"{path}: a manifest is a .csv or a .parquet file, not {path.suffix or 'neither'}")
+    if path.suffix.lower() == ".parquet":
+        require("parquet", str(path))
 
 
 def _read_table(path: Path) -> pd.DataFrame:

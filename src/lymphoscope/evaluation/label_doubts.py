@@ -8,6 +8,7 @@ import pandas as pd
 from lymphoscope.evaluation.counts import is_usable
 from lymphoscope.evaluation.predictions import classes_of
 from lymphoscope.evaluation.schema import LabelDoubt, LabelDoubts
+from lymphoscope.extras import installed
 
 METHOD: Final = (
     "confident learning (Northcutt et al. 2021, by cleanlab) on the scores of cells that the model had not seen: a "
@@ -32,6 +33,8 @@ def label_doubts(table: pd.DataFrame, *, out_of_fold: bool) -> LabelDoubts:
 def _why_not(rows: pd.DataFrame, *, out_of_fold: bool) -> str | None:
     if not out_of_fold:
         return "the model may have seen these labels in training: predictions out of fold are needed"
+    if not installed("cleanlab"):
+        return "cleanlab is not installed: pip install 'lymphoscope[audit]'"
     if rows["label"].nunique() < 2:
         return f"the labels name {rows['label'].nunique()} class(es), at least two are needed"
     return None

@@ -7,27 +7,14 @@ from typing import Any
 import pandas as pd
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation.columns import BOX as BOX
+from lymphoscope.evaluation.columns import STREAMS as STREAMS
+from lymphoscope.evaluation.columns import TEXT, VOTES
+from lymphoscope.evaluation.columns import columns as columns
+from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 
-STREAMS = ("raw", "crop", "erase")
-BOX = ("box_top", "box_left", "box_bottom", "box_right")
-_IDENTITY = ("path", "subject", "slide", "label", "predicted")
-_VOTES = tuple(f"{stream}_vote" for stream in STREAMS)
-_TEXT = (*_IDENTITY, *_VOTES, "refer_reason", "error")
 _SCORE = "score_"
-
-
-def columns(classes: Sequence[str]) -> list[str]:
-    """The columns of a predictions table over these classes, in the order of docs/reference.md.
-
-    Raises LymphoscopeError when a class is named twice or takes another column's name, as `vote` would.
-    """
-    probabilities = [f"{kind}_{name}" for kind in ("score", *STREAMS) for name in classes]
-    names = [*_IDENTITY, *probabilities, *_VOTES, "agreement", *BOX, "refer", "refer_reason", "error"]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise LymphoscopeError(f"classes {', '.join(classes)}: column {twice[0]} would stand twice, rename the class")
-    return names
 
 
 def classes_of(table: pd.DataFrame, where: str = "predictions") -> list[str]:
@@ -66,7 +53,7 @@ def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
     missing = [name for name in columns(classes) if name not in table.columns]
     if missing:
         raise LymphoscopeError(f"{where}: column {missing[0]} is missing ({len(missing)} in all)")
-    for name in ("predicted", *_VOTES):
+    for name in ("predicted", *VOTES):
         unknown = sorted(set(table[name].dropna()) - set(classes))
         if unknown:
             raise LymphoscopeError(f"{where}: {name} holds {unknown[0]!r}, the classes are {', '.join(classes)}")
@@ -107,7 +94,7 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
 
 
 def _typed(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
-    if name in _TEXT:
+    if name in TEXT:
         text = column.astype(object)
         return text.where(text.notna() & (text != ""), None)
     if name in BOX:
@@ -123,7 +110,7 @@ def _read(path: Path) -> pd.DataFrame:
         if kind == ".parquet":
             return pd.read_parquet(path)
         # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
-        text: dict[str, type] = dict.fromkeys(_TEXT, str)
+        text: dict[str, type] = dict.fromkeys(TEXT, str)
         return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
         raise LymphoscopeError(f"{path}: there is no such table of predictions") from None
@@ -137,6 +124,8 @@ def _kind(path: Path) -> str:
     kind = path.suffix.lower()
     if kind not in (".csv", ".parquet"):
         raise LymphoscopeError(f"{path}: predictions are kept as .csv or .parquet, not {kind or 'without a suffix'}")
+    if kind == ".parquet":
+        require("parquet", str(path))
     return kind
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lymphoscope.data import Manifest, read_manifest
 from lymphoscope.data.sources.walk import IMAGE_SUFFIXES, walk_files
 from lymphoscope.errors import LymphoscopeError
+
+if TYPE_CHECKING:
+    from lymphoscope.data import Manifest
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
@@ -38,7 +40,7 @@ def find_cells(paths: Sequence[str | Path]) -> list[Cell]:
     return cells
 
 
-def cells_of(manifest: Manifest) -> list[Cell]:
+def cells_of(manifest: "Manifest") -> list[Cell]:
     """The cells of a manifest, in its order."""
     table = manifest.table[list(Cell._fields)]
     return [Cell(*row) for row in table.itertuples(index=False, name=None)]
@@ -50,6 +52,8 @@ def _cells_at(path: Path) -> list[Cell]:
     if not path.exists():
         raise LymphoscopeError(f"{path} is not there: check the path")
     if path.suffix.lower() in TABLE_SUFFIXES:
+        from lymphoscope.data import read_manifest  # brings pandas, which single files do without
+
         return cells_of(read_manifest(path))
     return [Cell(str(path))]
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import as_predictions
 from lymphoscope.inference.cells import find_cells
 from lymphoscope.inference.explain import Explanation, explained_cells
 from lymphoscope.inference.runtime import Runtime
 from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
 from lymphoscope.model_file import Description, demonstration_model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -28,11 +28,13 @@ class Model:
         """What the model is: classes, preprocessing, thresholds, what it was trained on, its limits."""
         return self.runtime.description
 
-    def predict(self, paths: Paths, *, batch_size: int = BATCH_SIZE, workers: int | None = None) -> pd.DataFrame:
+    def predict(self, paths: Paths, *, batch_size: int = BATCH_SIZE, workers: int | None = None) -> "pd.DataFrame":
         """Classify the cells of files, folders and manifests: one row a cell, in their order (docs/reference.md).
 
         A file that cannot be read is a row with `error`. Raises LymphoscopeError for a path that is not there.
         """
+        from lymphoscope.evaluation import as_predictions  # brings pandas, which only a table needs
+
         rows = predicted_rows(self.runtime, find_cells(_many(paths)), batch_size=batch_size, workers=workers)
         return as_predictions(rows, self.description.classes)
 

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lymphoscope
-from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.cells import Cell, cells_of
 from lymphoscope.inference.chunks import Chunks
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
 from lymphoscope.progress import tracked
+
+if TYPE_CHECKING:
+    from lymphoscope.data import Manifest
 
 CHUNK_ROWS = 512
 
@@ -32,7 +34,7 @@ class PredictionSummary:
 
 def predict_manifest(
     model: Model,
-    manifest: Manifest,
+    manifest: "Manifest",
     out: Path,
     *,
     batch_size: int = BATCH_SIZE,

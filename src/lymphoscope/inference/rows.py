@@ -1,32 +1,41 @@
 """What a runtime gives for a batch -> rows of the predictions table (docs/reference.md)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from lymphoscope.data import to_file_pixels
-from lymphoscope.evaluation import BOX, STREAMS, columns
+from lymphoscope.data.fit import to_file_pixels
+from lymphoscope.evaluation.columns import BOX, STREAMS, TEXT, columns
 from lymphoscope.inference.cells import Cell
 from lymphoscope.inference.read import ReadCell
 from lymphoscope.inference.referral import UNREADABLE, refer_reasons
 from lymphoscope.inference.runtime import StreamOutputs
 from lymphoscope.model_file import Description
 
-TEXT = frozenset(
-    {"path", "subject", "slide", "label", "predicted", "refer_reason", "error"}
-    | {f"{stream}_vote" for stream in STREAMS}
-)
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = dict[str, Any]
 """A row of the predictions table; what is not known has no key."""
 
 
-def prediction_schema(classes: Sequence[str]) -> pa.Schema:
+def prediction_schema(classes: Sequence[str]) -> "pa.Schema":
     """Columns and types of the predictions over these classes. Raises LymphoscopeError as `columns` does."""
-    return pa.schema([(name, _type(name)) for name in columns(classes)])
+    import pyarrow as pa
+
+    types = {"text": pa.string(), "whole": pa.int64(), "truth": pa.bool_(), "number": pa.float64()}
+    return pa.schema([(name, types[kind_of(name)]) for name in columns(classes)])
+
+
+def kind_of(column: str) -> Literal["text", "whole", "truth", "number"]:
+    """What a column of the predictions holds."""
+    if column in TEXT:
+        return "text"
+    if column in BOX:
+        return "whole"
+    return "truth" if column == "refer" else "number"
 
 
 def prediction_rows(
@@ -43,14 +52,6 @@ def prediction_rows(
             place += 1
         rows.append(row)
     return rows
-
-
-def _type(name: str) -> pa.DataType:
-    if name in TEXT:
-        return pa.string()
-    if name in BOX:
-        return pa.int64()
-    return pa.bool_() if name == "refer" else pa.float64()
 
 
 def _predicted(outputs: StreamOutputs, place: int, description: Description) -> Row:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.extras import installed
 from lymphoscope.files import write_text
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class RunFolder:
 
     @property
     def predictions(self) -> Path:
-        """A row a held-out cell."""
-        return self.path / "predictions.parquet"
+        """A row a held-out cell; CSV in an installation without Parquet."""
+        return self.path / f"predictions{'.parquet' if installed('pyarrow') else '.csv'}"
 
     @property
     def metrics(self) -> Path:

@@ -1,5 +1,6 @@
 """Where a result comes from: the command, the commit, the device and the date."""
 
+import os
 import platform
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import lymphoscope
+from lymphoscope.extras import installed
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def _commit() -> str | None:
 
 
 def _device() -> str:
+    if not installed("torch"):
+        return f"{_processor()}, {os.cpu_count()} processors"
     import torch
 
     if torch.cuda.is_available():

@@ -1,0 +1,103 @@
+"""The plain install and its extras: who brings what, and what is said where one is absent."""
+
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from lymphoscope import extras
+from lymphoscope.cli import main
+from lymphoscope.errors import LymphoscopeError
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def brought_by(lines: list[str]) -> set[str]:
+    """The packages of requirements, without extras of our own."""
+    return {canonicalize_name(Requirement(line).name) for line in lines} - {"lymphoscope"}
+
+
+@pytest.mark.parametrize("extra", extras.EXTRAS)
+def test_each_extra_brings_the_modules_that_are_said_to_need_it(extra: str) -> None:
+    distributions = packages_distributions()
+    own = brought_by(PROJECT["optional-dependencies"][extra])
+    for module in extras.EXTRAS[extra]:
+        assert {canonicalize_name(name) for name in distributions[module]} & own, module
+
+
+def test_what_an_extra_brings_the_plain_install_does_not() -> None:
+    plain, distributions = brought_by(PROJECT["dependencies"]), packages_distributions()
+    modules = {module for of_one in extras.EXTRAS.values() for module in of_one}
+    assert not plain & {canonicalize_name(name) for module in modules for name in distributions[module]}
+
+
+def test_what_is_installed_is_asked_for_in_vain() -> None:
+    for extra in extras.EXTRAS:
+        extras.require(extra, "this")
+
+
+def test_an_absent_extra_is_one_line_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(LymphoscopeError, match=r"^training needs torch, .*: pip install 'lymphoscope\[train\]'$"):
+        extras.require("train", "training")
+
+
+def test_an_import_that_fails_for_want_of_an_extra_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = ModuleNotFoundError("No module named 'ray'", name="ray.data")
+    assert extras.why_absent(error) is None  # it is installed: the fault lies elsewhere
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    assert "'lymphoscope[cluster]'" in str(extras.why_absent(error))
+    assert extras.why_absent(ModuleNotFoundError("No module named 'lymphoscope.gone'", name="lymphoscope.gone")) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["train", "--data", "cells", "--out", "OUT"], "train"),
+        (["demo", "--out", "OUT"], "train"),
+        (["predict", "CELL", "--out", "OUT.parquet"], "parquet"),
+        (["compare", "OUT.parquet", "OUT.parquet"], "parquet"),
+        (["data", "split", "OUT.parquet", "--out", "OUT.csv"], "parquet"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_without_its_extra_says_so_before_it_begins(
+    words: list[str], extra: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("cell.png", "out.parquet"):
+        (tmp_path / place).touch()
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    words = [word.replace("OUT", f"{tmp_path}/out").replace("CELL", f"{tmp_path}/cell.png") for word in words]
+    assert main.run(words) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("lymphoscope: error: ")
+    assert error.endswith(f"pip install 'lymphoscope[{extra}]'")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_module_of_an_extra_is_one_line_at_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cells = tmp_path / "cells"
+    from PIL import Image
+
+    for label in ("all", "hem"):
+        (cells / label).mkdir(parents=True)
+        Image.effect_noise((40, 40), 60).convert("RGB").save(cells / label / "one.png")
+    monkeypatch.setitem(sys.modules, "imagehash", None)
+    monkeypatch.setattr(extras, "installed", lambda _: False)
+    assert main.run(["data", "audit", str(cells)]) == 2
+    assert "needs imagehash" in capsys.readouterr().err
+
+
+def test_a_missing_module_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> int:
+        raise ModuleNotFoundError("No module named 'lymphoscope.gone'", name="lymphoscope.gone")
+
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(ModuleNotFoundError, match="gone"):
+        main.run([])
