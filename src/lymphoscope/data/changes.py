@@ -80,7 +80,10 @@ def expose(pixels: Pixels, factor: float) -> Pixels:
 
 
 def rescale(pixels: Pixels, factor: float) -> Pixels:
-    """Show the cell `factor` times as large, about the centre; round a smaller one the picture is mirrored."""
+    """Show the cell `factor` times as large, about the centre.
+
+    Round a smaller one lies its own mirror image, or black where most of the picture's edge is black.
+    """
     size = len(pixels)
     image = Image.fromarray(pixels)
     if factor >= 1:
@@ -91,7 +94,7 @@ def rescale(pixels: Pixels, factor: float) -> Pixels:
     small = np.array(image.resize((inner, inner), Image.Resampling.BILINEAR))
     before = (size - inner) // 2
     around = (before, size - inner - before)
-    return np.pad(small, (around, around, (0, 0)), mode="symmetric")
+    return np.pad(small, (around, around, (0, 0)), mode="constant" if _lies_on_black(pixels) else "symmetric")
 
 
 def add_noise(pixels: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
@@ -118,6 +121,12 @@ def _found(name: str, level: int) -> tuple[Change, float | None]:
 
 def _seen(pixels: Pixels) -> NDArray[np.bool_]:
     return np.asarray(pixels.any(axis=2, keepdims=True))  # (S, S, 1)
+
+
+def _lies_on_black(pixels: Pixels) -> bool:
+    seen = _seen(pixels)
+    edge = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
+    return bool(edge.mean() < 0.5)
 
 
 def _rounded(values: NDArray[np.floating]) -> Pixels:
