@@ -81,7 +81,7 @@ def test_each_level_says_its_strength() -> None:
     assert all(len(set(texts)) == LEVELS + 1 and texts[0] == "unchanged" for texts in said.values())
     assert said["blur"][2] == "sigma 1 px"
     assert said["jpeg"][5] == "quality 10"
-    assert said["stain_red"][3] == "red OD -20%, green +10.0%"
+    assert said["stain_red"][3] == "20 % of density"
     assert said["larger"][3] == "x 1.2"
 
 

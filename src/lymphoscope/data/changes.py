@@ -111,6 +111,10 @@ def _bluer(pixels: Pixels, amount: float) -> Pixels:
     return restain(pixels, (1 + amount / 2, 1 - amount, 1), (amount / 10, 0, 0))
 
 
+def _density(amount: float) -> str:
+    return f"{100 * amount:g} % of density"
+
+
 def _found(name: str, level: int) -> tuple[Change, float | None]:
     if name not in CHANGES:
         raise LymphoscopeError(f"no change is called {name!r}: take one of {', '.join(CHANGES)}")
@@ -142,8 +146,8 @@ CHANGES: Final = {
         Change("blur", (0.5, 1, 2, 3, 4), lambda a: f"sigma {a:g} px", lambda p, a, _: blur(p, a)),
         Change("jpeg", (90, 70, 50, 30, 10), lambda a: f"quality {a:g}", lambda p, a, _: jpeg(p, int(a))),
         Change("noise", (2, 5, 10, 20, 40), lambda a: f"sigma {a:g} of 255", add_noise),
-        Change("stain_red", _STAIN, lambda a: f"red OD -{a:.0%}, green +{a / 2:.1%}", lambda p, a, _: _redder(p, a)),
-        Change("stain_blue", _STAIN, lambda a: f"green OD -{a:.0%}, red +{a / 2:.1%}", lambda p, a, _: _bluer(p, a)),
+        Change("stain_red", _STAIN, _density, lambda p, a, _: _redder(p, a)),
+        Change("stain_blue", _STAIN, _density, lambda p, a, _: _bluer(p, a)),
         Change("less_light", (0.9, 0.8, 0.7, 0.6, 0.5), lambda a: f"x {a:g}", lambda p, a, _: expose(p, a)),
         Change("more_light", (1.1, 1.2, 1.3, 1.5, 1.8), lambda a: f"x {a:g}", lambda p, a, _: expose(p, a)),
         Change("smaller", (0.95, 0.9, 0.8, 0.7, 0.6), lambda a: f"x {a:g}", lambda p, a, _: rescale(p, a)),
