@@ -15,7 +15,7 @@ from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.heat_maps import areas, followed_curves
 from lymphoscope.inference import Model, load, measure_heat_maps
-from lymphoscope.inference.map_probe import MapProbe
+from lymphoscope.inference.map_probe import MapProbe, probe_of
 from lymphoscope.inference.runtime import Runtime
 from lymphoscope.model_file import Architecture, Description, Preprocessing, TestTime
 
@@ -108,8 +108,8 @@ def test_pixels_are_painted_in_the_models_fill() -> None:
 
 
 def test_many_pictures_give_what_each_gives_alone(tiny_model: Path) -> None:
-    model = load(tiny_model, device="cpu")
-    probe = MapProbe(model.runtime.network, model.description)  # type: ignore[attr-defined]
+    model = load(tiny_model, device="cpu", runtime="torch")
+    probe = probe_of(model)
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     seen = probe.look(pixels)
     masks = np.random.default_rng(1).random((40, 64, 64)) < 0.3
@@ -134,7 +134,7 @@ def cells(tmp_path: Path) -> Manifest:
 
 
 def test_a_model_file_is_tested_whole(tiny_model: Path, cells: Manifest) -> None:
-    model = load(tiny_model, device="cpu")
+    model = load(tiny_model, device="cpu", runtime="torch")
     found = measure_heat_maps(model, cells, steps=4, draws=2, replicates=50)
     assert [each.name for each in found.maps] == ["attention", "grad_cam", "centre", "random"]
     assert {len(each.deletion_curve) for each in found.maps} == {5}
@@ -150,11 +150,15 @@ def test_a_model_file_is_tested_whole(tiny_model: Path, cells: Manifest) -> None
 def test_a_draw_and_unlabelled_and_unreadable_cells_are_taken_as_they_are(tiny_model: Path, cells: Manifest) -> None:
     table = cells.table.assign(label=None)
     Path(table["path"][0]).write_bytes(b"")
-    found = measure_heat_maps(load(tiny_model, device="cpu"), cells.with_table(table), steps=2, draws=1, replicates=20)
+    found = measure_heat_maps(
+        load(tiny_model, device="cpu", runtime="torch"), cells.with_table(table), steps=2, draws=1, replicates=20
+    )
     assert found.cells == 7
     assert found.note is not None
     assert found.note.endswith("1 of them could not be read and were left out")
-    drawn = measure_heat_maps(load(tiny_model, device="cpu"), cells.with_table(table[1:]), cells=3, steps=2, draws=1)
+    drawn = measure_heat_maps(
+        load(tiny_model, device="cpu", runtime="torch"), cells.with_table(table[1:]), cells=3, steps=2, draws=1
+    )
     assert drawn.cells == 3
 
 
@@ -162,11 +166,11 @@ def test_what_cannot_be_tested_is_refused(
     tiny_model: Path, plain_model: Path, by_colour: Runtime, cells: Manifest, tmp_path: Path
 ) -> None:
     with pytest.raises(LymphoscopeError, match="has a linear head"):
-        measure_heat_maps(load(plain_model, device="cpu"), cells)
+        measure_heat_maps(load(plain_model, device="cpu", runtime="torch"), cells)
     with pytest.raises(LymphoscopeError, match="torch runtime"):
         measure_heat_maps(Model(by_colour), cells)
     with pytest.raises(LymphoscopeError, match="0 steps"):
-        measure_heat_maps(load(tiny_model, device="cpu"), cells, steps=0)
+        measure_heat_maps(load(tiny_model, device="cpu", runtime="torch"), cells, steps=0)
     nowhere = cells.with_table(cells.table.assign(path=str(tmp_path / "nowhere.png")))
     with pytest.raises(LymphoscopeError, match="none of 8 cells can be read"):
-        measure_heat_maps(load(tiny_model, device="cpu"), nowhere)
+        measure_heat_maps(load(tiny_model, device="cpu", runtime="torch"), nowhere)
