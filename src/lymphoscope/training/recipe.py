@@ -36,15 +36,6 @@ class ModelRecipe(_Section):
     pretrained: bool = False
     initial_weights: str | None = None
 
-    @model_validator(mode="after")
-    def _frozen_from_something(self) -> Self:
-        if self.norm == "frozen" and not (self.pretrained or self.initial_weights):
-            raise ValueError(
-                "model.norm: frozen keeps the batch norm of weights that are there: set model.pretrained or "
-                "model.initial_weights, or take group"
-            )
-        return self
-
 
 class DataRecipe(_Section):
     """From files to the network's input; sizes in pixels, `mean` and `std` of RGB scaled to 0-1.
@@ -144,6 +135,15 @@ class Recipe(_Section):
     optimisation: OptimisationRecipe = OptimisationRecipe()
     early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
     hardware: HardwareRecipe = HardwareRecipe()
+
+    @model_validator(mode="after")
+    def _frozen_from_something(self) -> Self:
+        if self.model.norm == "frozen" and not (self.model.pretrained or self.model.initial_weights):
+            raise ValueError(
+                "model.norm: frozen keeps the batch norm of weights that are there: set model.pretrained or "
+                "model.initial_weights, or take group"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
