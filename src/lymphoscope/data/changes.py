@@ -80,7 +80,10 @@ def expose(pixels: Pixels, factor: float) -> Pixels:
 
 
 def rescale(pixels: Pixels, factor: float) -> Pixels:
-    """Show the cell `factor` times as large, about the centre; round a smaller one the picture is mirrored."""
+    """Show the cell `factor` times as large, about the centre.
+
+    Round a smaller one lies its own mirror image, or black where most of the picture's edge is black.
+    """
     size = len(pixels)
     image = Image.fromarray(pixels)
     if factor >= 1:
@@ -91,7 +94,7 @@ def rescale(pixels: Pixels, factor: float) -> Pixels:
     small = np.array(image.resize((inner, inner), Image.Resampling.BILINEAR))
     before = (size - inner) // 2
     around = (before, size - inner - before)
-    return np.pad(small, (around, around, (0, 0)), mode="symmetric")
+    return np.pad(small, (around, around, (0, 0)), mode="constant" if _lies_on_black(pixels) else "symmetric")
 
 
 def add_noise(pixels: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
@@ -108,6 +111,10 @@ def _bluer(pixels: Pixels, amount: float) -> Pixels:
     return restain(pixels, (1 + amount / 2, 1 - amount, 1), (amount / 10, 0, 0))
 
 
+def _density(amount: float) -> str:
+    return f"{100 * amount:g} % of density"
+
+
 def _found(name: str, level: int) -> tuple[Change, float | None]:
     if name not in CHANGES:
         raise LymphoscopeError(f"no change is called {name!r}: take one of {', '.join(CHANGES)}")
@@ -118,6 +125,12 @@ def _found(name: str, level: int) -> tuple[Change, float | None]:
 
 def _seen(pixels: Pixels) -> NDArray[np.bool_]:
     return np.asarray(pixels.any(axis=2, keepdims=True))  # (S, S, 1)
+
+
+def _lies_on_black(pixels: Pixels) -> bool:
+    seen = _seen(pixels)
+    edge = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
+    return bool(edge.mean() < 0.5)
 
 
 def _rounded(values: NDArray[np.floating]) -> Pixels:
@@ -133,8 +146,8 @@ CHANGES: Final = {
         Change("blur", (0.5, 1, 2, 3, 4), lambda a: f"sigma {a:g} px", lambda p, a, _: blur(p, a)),
         Change("jpeg", (90, 70, 50, 30, 10), lambda a: f"quality {a:g}", lambda p, a, _: jpeg(p, int(a))),
         Change("noise", (2, 5, 10, 20, 40), lambda a: f"sigma {a:g} of 255", add_noise),
-        Change("stain_red", _STAIN, lambda a: f"red OD -{a:.0%}, green +{a / 2:.1%}", lambda p, a, _: _redder(p, a)),
-        Change("stain_blue", _STAIN, lambda a: f"green OD -{a:.0%}, red +{a / 2:.1%}", lambda p, a, _: _bluer(p, a)),
+        Change("stain_red", _STAIN, _density, lambda p, a, _: _redder(p, a)),
+        Change("stain_blue", _STAIN, _density, lambda p, a, _: _bluer(p, a)),
         Change("less_light", (0.9, 0.8, 0.7, 0.6, 0.5), lambda a: f"x {a:g}", lambda p, a, _: expose(p, a)),
         Change("more_light", (1.1, 1.2, 1.3, 1.5, 1.8), lambda a: f"x {a:g}", lambda p, a, _: expose(p, a)),
         Change("smaller", (0.95, 0.9, 0.8, 0.7, 0.6), lambda a: f"x {a:g}", lambda p, a, _: rescale(p, a)),

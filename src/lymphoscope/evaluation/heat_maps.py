@@ -118,7 +118,7 @@ def verdict(differences: Mapping[str, Mapping[str, Answer]]) -> str:
 
 _OTHERS: Final = {
     GRAD_CAM: "Grad-CAM",
-    CENTRE: "a spot in the middle of the picture, the same for every cell",
+    CENTRE: "a spot in the middle of every picture",
 }
 _CAUTION: Final = "Do not read it as an explanation of the answer."
 

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from captum.attr import LayerGradCam
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.model import Model
-from lymphoscope.inference.torch_runtime import TorchRuntime
 from lymphoscope.method import fill_values, normalize_maps, test_map
 from lymphoscope.model_file import Description
 
@@ -97,6 +96,9 @@ def probe_of(model: Model) -> MapProbe:
     description = model.description
     if description.architecture.head != "attention":
         raise LymphoscopeError(f"{description.name} has a linear head: it has no attention maps to test")
-    if not isinstance(model.runtime, TorchRuntime):
+    found: Any = model.runtime
+    while found is not None and not isinstance(found, nn.Module):
+        found = getattr(found, "network", None)  # a runtime may be wrapped in what runs the streams
+    if found is None:
         raise LymphoscopeError("Grad-CAM needs gradients: load the model with the torch runtime to test its heat maps")
-    return MapProbe(model.runtime.network, description)
+    return MapProbe(found, description)

@@ -262,10 +262,15 @@ def _missed(metrics: Metrics, found: Metrics) -> str:
     )
 
 
+def _within(title: str) -> str:
+    """A title within a sentence."""
+    return title if title.isupper() else title.lower()
+
+
 def _shift_lead(rows: list[dict[str, Any]]) -> str:
     first = {row["title"]: next((step for step in row["steps"] if step["fallen"]), None) for row in rows}
-    fell = [f"{title.lower()} from {step['amount']}" for title, step in first.items() if step]
-    held = [title.lower() for title, step in first.items() if not step]
+    fell = [f"{_within(title)} from {step['amount']}" for title, step in first.items() if step]
+    held = [_within(title) for title, step in first.items() if not step]
     told = f"Balanced accuracy falls beyond chance under {'; '.join(fell)}." if fell else ""
     kept = f" No fall beyond chance was seen under {', '.join(held)}, at any step tried." if held else ""
     return (told + kept).strip()
