@@ -18,7 +18,7 @@ from lymphoscope.inference.model import Model
 from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
 from lymphoscope.progress import tracked
 
-CHUNK_ROWS = 512
+CHUNK_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def predict_cells(
     chunks = Chunks(out, model.description.classes, _terms(model, cells, batch_size, per_chunk))
     first = _begin(chunks, sizes, resume)
     done = sum(sizes[:first])
-    rows = predicted_rows(model.runtime, cells[done:], batch_size=batch_size, workers=workers)
+    rows = predicted_rows(
+        model.runtime, cells[done:], batch_size=batch_size, workers=workers, window=per_chunk // batch_size
+    )
     shown = tracked(rows, "predicting", total=len(cells), done=done)
     for number in range(first, len(sizes)):
         chunks.write(number, list(islice(shown, sizes[number])))
