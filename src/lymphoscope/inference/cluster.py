@@ -89,7 +89,8 @@ def predict_piece(piece: dict[str, Any], work: Work) -> dict[str, Any]:
     if not parts.has(number):
         cells = [Cell(*values) for values in json.loads(str(piece["cells"][0]))]
         model = _model_of(work.model, work.options)
-        rows = predicted_rows(model.runtime, cells, batch_size=work.batch_size, workers=work.readers)
+        window = -(-len(cells) // work.batch_size)  # the whole piece, as one machine takes a chunk
+        rows = predicted_rows(model.runtime, cells, batch_size=work.batch_size, workers=work.readers, window=window)
         parts.write(number, list(rows), model.description.classes)
     return {name: [value] for name, value in parts.read(number)._asdict().items()}
 

@@ -20,7 +20,7 @@ from lymphoscope.progress import tracked
 if TYPE_CHECKING:
     from lymphoscope.data import Manifest
 
-CHUNK_ROWS = 512
+CHUNK_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def predict_cells(
     chunks = Chunks(out, model.description.classes, run_terms(model, cells, batch_size, per_chunk))
     first = _begin(chunks, sizes, resume)
     done = sum(sizes[:first])
-    rows = predicted_rows(model.runtime, cells[done:], batch_size=batch_size, workers=workers)
+    rows = predicted_rows(
+        model.runtime, cells[done:], batch_size=batch_size, workers=workers, window=per_chunk // batch_size
+    )
     shown = tracked(rows, "predicting", total=len(cells), done=done)
     for number in range(first, len(sizes)):
         chunks.write(number, list(islice(shown, sizes[number])))

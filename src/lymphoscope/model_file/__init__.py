@@ -1,11 +1,21 @@
 """A trained model on disk: what it is, how it is written and read."""
 
-from lymphoscope.model_file.description import Architecture, Description, Preprocessing, TestTime, Thresholds
+from lymphoscope.model_file.description import (
+    Architecture,
+    Description,
+    Export,
+    Parity,
+    Preprocessing,
+    TestTime,
+    Thresholds,
+)
 from lymphoscope.model_file.folder import (
     demonstration_model,
+    export_files,
     is_model_folder,
     load_description,
     load_network,
+    record_exports,
     record_scores,
     save_model,
 )
@@ -14,14 +24,18 @@ from lymphoscope.model_file.network import build_network
 __all__ = [
     "Architecture",
     "Description",
+    "Export",
+    "Parity",
     "Preprocessing",
     "TestTime",
     "Thresholds",
     "build_network",
     "demonstration_model",
+    "export_files",
     "is_model_folder",
     "load_description",
     "load_network",
+    "record_exports",
     "record_scores",
     "save_model",
 ]
