@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lymphoscope.inference.torch_runtime import TorchRuntime
 from PIL import Image
 from timing import in_turns, show
 
 from lymphoscope.inference import Model, find_cells, load, predict_cells
-from lymphoscope.inference.torch_runtime import TorchRuntime
 from lymphoscope.model_file import Architecture, Description, Preprocessing, TestTime, build_network, save_model
 
 MEGABYTE = 1024**2

@@ -1,6 +1,6 @@
 """Real pieces for the tests of inference: pictures, a NumPy runtime, a tiny model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,9 @@ class ByColour:
         return StreamOutputs(
             labels, probabilities.mean(axis=0), probabilities, votes, agreement, np.array([box] * len(labels))
         )
+
+    def predict_batches(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[StreamOutputs]:
+        return (self.predict(pixels) for pixels in batches)
 
     def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:
         raise LymphoscopeError("colours have no attention")

@@ -6,12 +6,20 @@ import torch
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.torch_runtime import TorchRuntime, find_device
+from lymphoscope.inference.runtimes.torch_runtime import TorchRuntime as TorchNetwork
+from lymphoscope.inference.runtimes.torch_runtime import find_device
+from lymphoscope.inference.ternary import Erase, TernaryRuntime
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_network, save_model
 
 MEAN, STD = np.array([0.5, 0.4, 0.6]), np.array([0.2, 0.25, 0.3])
 SIDE = 64
+
+
+def TorchRuntime(  # noqa: N802 - three streams over torch
+    folder: Path, *, device: str, precision: str = "float32", erase: Erase = "always"
+) -> TernaryRuntime:
+    return TernaryRuntime(TorchNetwork(folder, device=device, precision=precision), erase)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +76,7 @@ def test_a_skipped_stream_changes_no_label(tiny_model: Path, pixels: NDArray[np.
 
 def test_bfloat16_is_near_float32(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
     full = TorchRuntime(tiny_model, device="cpu").predict(pixels)
-    half = TorchRuntime(tiny_model, device="cpu", precision="bf16").predict(pixels)
+    half = TorchRuntime(tiny_model, device="cpu", precision="bfloat16").predict(pixels)
     assert not np.array_equal(half.probabilities, full.probabilities)
     np.testing.assert_allclose(half.probabilities[0], full.probabilities[0], atol=0.15)
     assert half.scores.dtype == np.float32
@@ -126,11 +134,11 @@ def test_the_same_cells_give_the_same_bits(tiny_model: Path, pixels: NDArray[np.
 
 
 def test_options_tell_what_the_numbers_depend_on(tiny_model: Path) -> None:
-    runtime = TorchRuntime(tiny_model, device="cpu", precision="bf16", erase="on_disagreement")
+    runtime = TorchRuntime(tiny_model, device="cpu", precision="bfloat16", erase="on_disagreement")
     assert runtime.options == {
         "runtime": "torch",
         "device": "cpu",
-        "precision": "bf16",
+        "precision": "bfloat16",
         "erase": "on_disagreement",
     }
 

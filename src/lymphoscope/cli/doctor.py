@@ -90,10 +90,9 @@ def _try_method(device: str) -> str:
 def _try_demonstration(device: str) -> str:
     import numpy as np
 
-    from lymphoscope.inference.torch_runtime import TorchRuntime
-    from lymphoscope.model_file import demonstration_model
+    from lymphoscope.inference import load
 
-    runtime = TorchRuntime(demonstration_model(), device=device)
+    runtime = load(device=device, runtime="torch").runtime
     side = runtime.description.preprocessing.size
     pixels = np.random.default_rng(SEED).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     scores = runtime.predict(pixels).scores  # (B, K)

@@ -10,6 +10,7 @@ from lymphoscope.cli.model_argument import (
     ModelFolder,
     Precision,
     PrecisionOption,
+    RuntimeOption,
     Workers,
     model_and_paths,
     refuse_overwriting,
@@ -26,6 +27,7 @@ def explain(
     model: ModelFolder = None,
     device: Device = "auto",
     precision: PrecisionOption = Precision.float32,
+    runtime: RuntimeOption = "auto",
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
@@ -42,10 +44,10 @@ def explain(
     cells = find_cells(named)
     names = picture_names([cell.printable_path for cell in cells])
     refuse_overwriting([out / name for name in (INDEX, *names)], [*named, *(cell.path for cell in cells)])
-    runtime = load(folder, device=device, precision=precision.value).runtime
-    seen = tracked(explained_cells(runtime, cells, workers=workers), "explaining", total=len(cells), done=0)
+    computed = load(folder, device=device, precision=precision.value, runtime=runtime).runtime
+    seen = tracked(explained_cells(computed, cells, workers=workers), "explaining", total=len(cells), done=0)
     rows = list(write_pictures(seen, names, out))
-    write_predictions(as_predictions(rows, runtime.description.classes), out / INDEX)
+    write_predictions(as_predictions(rows, computed.description.classes), out / INDEX)
     failed = sum("error" in row for row in rows)
     if as_json:
         typer.echo(json.dumps({"rows": len(rows), "failed": failed, "out": str(out), "index": str(out / INDEX)}))

@@ -14,10 +14,11 @@ MODEL_FILES = ("model.json", "weights.safetensors")
 
 
 class Precision(StrEnum):
-    """Arithmetic of the network: float32, or bfloat16 where it is safe."""
+    """Arithmetic of the network, always named and never a library's own choice."""
 
-    float32 = "32"
-    bfloat16 = "bf16"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    int8 = "int8"
 
 
 ModelAndPaths = Annotated[
@@ -33,7 +34,19 @@ ModelFolder = Annotated[
     Path | None, typer.Option("--model", metavar="MODEL", help="The folder of a model.", show_default=False)
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
-PrecisionOption = Annotated[Precision, typer.Option("--precision", help="32 or bf16, which is faster on a GPU.")]
+PrecisionOption = Annotated[
+    Precision, typer.Option("--precision", help="What the network computes in; int8 where the model was exported so.")
+]
+RuntimeOption = Annotated[
+    str,
+    typer.Option(
+        "--runtime",
+        help="torch, onnx, openvino, or auto: the fastest that is here and in the model.",
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads of the network; as many as processors unless told.")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads that read files; up to 4 unless told otherwise.")
 ]

@@ -14,6 +14,8 @@ from lymphoscope.cli.model_argument import (
     ModelFolder,
     Precision,
     PrecisionOption,
+    RuntimeOption,
+    Threads,
     Workers,
     model_and_paths,
     refuse_overwriting,
@@ -41,13 +43,14 @@ def predict(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write here, .csv or .parquet; a killed run goes on from there."),
     ] = None,
-    runtime: Annotated[str, typer.Option("--runtime", help="The library that computes: torch.")] = "torch",
+    runtime: RuntimeOption = "auto",
     device: Device = "auto",
     precision: PrecisionOption = Precision.float32,
     erase: Annotated[
         Erase,
         typer.Option("--erase", help="on_disagreement saves time, changes no label, and gives fewer scores."),
     ] = Erase.always,
+    threads: Threads = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Cells computed at once.")] = 32,
     workers: Workers = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever an unfinished run left.")] = False,
@@ -64,7 +67,7 @@ def predict(
         check_out(out)
         refuse_overwriting([out], named)
     cells = find_cells(named)
-    loaded = load(folder, device=device, precision=precision.value, erase=erase.value, runtime=runtime)
+    loaded = load(folder, device=device, precision=precision.value, erase=erase.value, runtime=runtime, threads=threads)
     if out is None:
         _show(loaded, cells, batch_size, workers, as_json)
         return

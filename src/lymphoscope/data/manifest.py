@@ -77,7 +77,7 @@ def read_manifest(path: str | Path) -> Manifest:
     table = _read_table(path)
     _check(table, path)
     folder = path.resolve().parent
-    table["path"] = [os.path.normpath(folder / str(name)) for name in table["path"]]
+    table["path"] = [_absolute(str(name), folder) for name in table["path"]]
     source = "table"
     if SOURCE_COLUMN in table.columns:
         named = set(table.pop(SOURCE_COLUMN).dropna())
@@ -171,6 +171,11 @@ def _refuse(wrong: "pd.Series[bool]", path: Path, fault: str) -> None:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
+
+
+def _absolute(name: str, folder: Path) -> str:
+    # an address such as s3://bucket/cell.png is where it says it is
+    return name if "://" in name else os.path.normpath(folder / name)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -28,3 +28,13 @@ def mapped_ahead(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def computed_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the items, the next one in the works, in a thread of its own, while the last one is used."""
+    with ThreadPoolExecutor(1, thread_name_prefix="compute") as pool:
+        end = object()
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lymphoscope.data.sources.walk import IMAGE_SUFFIXES, walk_files
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference.remote import TABLE_SUFFIXES, exists, images_at, is_remote, is_table, local_copy
 
 if TYPE_CHECKING:
     from lymphoscope.data import Manifest
-
-TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 class Cell(NamedTuple):
@@ -32,9 +31,10 @@ def find_cells(paths: Sequence[str | Path]) -> list[Cell]:
 
     A file is taken whatever its name; a folder gives the images below it, by suffix, sorted, hidden ones left out; a
     CSV or Parquet file is a manifest, whose subject, slide and label are carried along.
+    An address such as `s3://bucket/cells` is read through fsspec and names the same things.
     Raises LymphoscopeError for a path that is not there, a folder without images, and no cells at all.
     """
-    cells = [cell for path in paths for cell in _cells_at(Path(path).absolute())]
+    cells = [cell for path in paths for cell in _cells_of_word(path)]
     if not cells:
         raise LymphoscopeError("no cells named: give files, folders, or a CSV or Parquet manifest")
     return cells
@@ -44,6 +44,33 @@ def cells_of(manifest: "Manifest") -> list[Cell]:
     """The cells of a manifest, in its order."""
     table = manifest.table[list(Cell._fields)]
     return [Cell(*row) for row in table.itertuples(index=False, name=None)]
+
+
+def _cells_of_word(word: str | Path) -> list[Cell]:
+    return _cells_at_address(str(word)) if is_remote(word) else _cells_at(Path(word).absolute())
+
+
+def _cells_at_address(url: str) -> list[Cell]:
+    if is_table(url):
+        return _cells_of_remote_table(url)
+    images = images_at(url)
+    if not images:
+        found = "holds no images" if exists(url) else "is not there: check the address"
+        raise LymphoscopeError(f"{url} {found}")
+    return [Cell(image) for image in images]
+
+
+def _cells_of_remote_table(url: str) -> list[Cell]:
+    """The cells of a manifest elsewhere; its relative paths are taken from where it lies."""
+    from lymphoscope.data import read_manifest
+
+    try:
+        with local_copy(url) as copy:
+            cells, here = cells_of(read_manifest(copy)), f"{copy.parent}/"
+    except OSError as error:
+        raise LymphoscopeError(f"{url} cannot be read: {error}") from error
+    folder = url.rpartition("/")[0] + "/"
+    return [cell._replace(path=cell.path.replace(here, folder, 1)) for cell in cells]
 
 
 def _cells_at(path: Path) -> list[Cell]:

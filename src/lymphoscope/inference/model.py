@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.cells import find_cells
 from lymphoscope.inference.explain import Explanation, explained_cells
 from lymphoscope.inference.runtime import Runtime
+from lymphoscope.inference.runtimes import open_network
 from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
+from lymphoscope.inference.ternary import Erase, TernaryRuntime
 from lymphoscope.model_file import Description, demonstration_model
 
 if TYPE_CHECKING:
@@ -50,22 +51,25 @@ def load(
     folder: str | Path | None = None,
     *,
     device: str = "auto",
-    precision: Literal["32", "bf16"] = "32",
-    erase: Literal["always", "on_disagreement"] = "always",
-    runtime: str = "torch",
+    precision: str = "float32",
+    erase: Erase = "always",
+    runtime: str = "auto",
+    threads: int | None = None,
+    compile: bool = False,
 ) -> Model:
     """Load a model folder, or without one the demonstration model that ships (read its `description.limits`).
 
-    `device` is auto, cpu, cuda, cuda:1, mps; `erase="on_disagreement"` skips the third stream where the first two
+    `runtime` is torch, onnx, openvino, or auto: the fastest that is installed and that the folder holds a network
+    for. `precision` is float32, bfloat16 or int8; `threads` those of the network. `device` is auto, cpu, cuda,
+    cuda:1, mps; others than the CPU are torch's. `erase="on_disagreement"` skips the third stream where the first two
     agree, which changes no label.
     Raises LymphoscopeError for a folder that is no model, and for a device or runtime that is not there.
     """
-    if runtime != "torch":
-        raise LymphoscopeError(f"no runtime {runtime!r}: this Lymphoscope has torch")
-    from lymphoscope.inference.torch_runtime import TorchRuntime
-
     chosen = demonstration_model() if folder is None else Path(folder)
-    return Model(TorchRuntime(chosen, device=device, precision=precision, erase=erase))
+    network = open_network(
+        chosen, runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
+    )
+    return Model(TernaryRuntime(network, erase))
 
 
 def _many(paths: Paths) -> Sequence[str | Path]:

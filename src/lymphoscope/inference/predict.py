@@ -20,7 +20,7 @@ from lymphoscope.progress import tracked
 if TYPE_CHECKING:
     from lymphoscope.data import Manifest
 
-CHUNK_ROWS = 512
+CHUNK_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,12 @@ def predict_cells(
         raise LymphoscopeError("there are no cells to predict: the manifest has no rows")
     per_chunk = batch_size * max(1, chunk_rows // batch_size)  # whole batches: see predicted_rows
     sizes = [min(per_chunk, len(cells) - start) for start in range(0, len(cells), per_chunk)]
-    chunks = Chunks(out, model.description.classes, _terms(model, cells, batch_size, per_chunk))
+    chunks = Chunks(out, model.description.classes, run_terms(model, cells, batch_size, per_chunk))
     first = _begin(chunks, sizes, resume)
     done = sum(sizes[:first])
-    rows = predicted_rows(model.runtime, cells[done:], batch_size=batch_size, workers=workers)
+    rows = predicted_rows(
+        model.runtime, cells[done:], batch_size=batch_size, workers=workers, window=per_chunk // batch_size
+    )
     shown = tracked(rows, "predicting", total=len(cells), done=done)
     for number in range(first, len(sizes)):
         chunks.write(number, list(islice(shown, sizes[number])))
@@ -91,7 +93,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _terms(model: Model, cells: Sequence[Cell], batch_size: int, per_chunk: int) -> dict[str, Any]:
+def run_terms(model: Model, cells: Sequence[Cell], batch_size: int, per_chunk: int) -> dict[str, Any]:
+    """All that the rows depend on: an unfinished run with other terms is not gone on with."""
     described = model.description.model_dump_json()
     return {
         "lymphoscope": lymphoscope.__version__,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.data.fit import Fit, fit_image
 from lymphoscope.data.images import UnreadableImage, read_image
+from lymphoscope.inference.remote import is_remote, local_copy
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,19 @@ class ReadCell:
 
 def read_cell(path: str, fit: Fit) -> ReadCell:
     """Read and fit one file; the full-size picture is let go before the next one is read."""
+    if is_remote(path):
+        return _read_remote(path, fit)
     try:
         picture = read_image(path)
     except UnreadableImage as unreadable:
         return ReadCell(None, error=unreadable.reason)
     height, width = picture.shape[:2]
     return ReadCell(fit_image(picture, fit), width, height)
+
+
+def _read_remote(url: str, fit: Fit) -> ReadCell:
+    try:
+        with local_copy(url) as copy:
+            return read_cell(str(copy), fit)
+    except OSError as error:
+        return ReadCell(None, error=f"cannot be fetched: {error.strerror or type(error).__name__}")

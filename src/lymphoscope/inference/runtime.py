@@ -1,6 +1,6 @@
 """What a runtime gives, whatever computes it: NumPy arrays for a batch of fitted cells."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +60,10 @@ class Runtime(Protocol):
 
     def predict(self, pixels: NDArray[np.uint8]) -> StreamOutputs:
         """Classify fitted cells (B, S, S, 3), RGB."""
+        ...
+
+    def predict_batches(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[StreamOutputs]:
+        """Yield what `predict` gives for each of the batches, in their order; work may be gathered across them."""
         ...
 
     def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:

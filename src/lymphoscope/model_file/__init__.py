@@ -1,6 +1,14 @@
 """A trained model on disk: what it is, how it is written and read."""
 
-from lymphoscope.model_file.description import Architecture, Description, Preprocessing, TestTime, Thresholds
+from lymphoscope.model_file.description import (
+    Architecture,
+    Description,
+    Export,
+    Parity,
+    Preprocessing,
+    TestTime,
+    Thresholds,
+)
 from lymphoscope.model_file.evidence import (
     SIGNALS,
     Calibration,
@@ -13,10 +21,12 @@ from lymphoscope.model_file.evidence import (
 )
 from lymphoscope.model_file.folder import (
     demonstration_model,
+    export_files,
     is_model_folder,
     load_description,
     load_network,
     record_evidence,
+    record_exports,
     record_scores,
     save_model,
 )
@@ -28,8 +38,10 @@ __all__ = [
     "Calibration",
     "Colour",
     "Description",
+    "Export",
     "Familiarity",
     "FeatureArrays",
+    "Parity",
     "Preprocessing",
     "Range",
     "Referral",
@@ -38,10 +50,12 @@ __all__ = [
     "Thresholds",
     "build_network",
     "demonstration_model",
+    "export_files",
     "is_model_folder",
     "load_description",
     "load_network",
     "record_evidence",
+    "record_exports",
     "record_scores",
     "save_model",
 ]

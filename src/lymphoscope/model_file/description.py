@@ -76,6 +76,40 @@ class Thresholds(Section):
     minimum_score: float = 0.5
 
 
+class Parity(Section):
+    """How an export's outputs compare with torch in float32, on real or made cells, three streams each.
+
+    `labels` and `boxes` are the shares of cells where they are equal; `boxes_iou` is the least overlap of two boxes
+    (intersection over union); `scores` and `mean_scores` are the largest and the mean absolute difference.
+    """
+
+    cells: int
+    source: str
+    labels: float
+    boxes: float
+    boxes_iou: float
+    scores: float
+    mean_scores: float
+
+
+class Export(Section):
+    """The network written for a runtime, and how near it came.
+
+    `graph` is `network` (one pass) or `algorithm1` (image in, vote out). `files` are names in the model's folder with
+    their SHA-256, the one to open first. `accepted` is the share of equal labels that was asked for. An export is of
+    the weights whose SHA-256 it names, and of no others.
+    """
+
+    runtime: Literal["onnx", "openvino"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    graph: Literal["network", "algorithm1"]
+    files: dict[str, str] = Field(min_length=1)
+    weights_sha256: str
+    accepted: float
+    parity: Parity
+    versions: dict[str, str] = {}
+
+
 class Description(Section):
     """The content of `model.json`."""
 
@@ -97,6 +131,7 @@ class Description(Section):
     scores: dict[str, Any] = Field(default={})
     versions: dict[str, str] = Field(default={})
     parameters: int | None = None
+    exports: tuple[Export, ...] = ()
     weights_sha256: str = ""
 
     @model_validator(mode="after")

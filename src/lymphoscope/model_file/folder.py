@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import sha256_of, write_text, written_beside
 from lymphoscope.model_file.card import write_card
-from lymphoscope.model_file.description import FORMAT_VERSION, Description, Thresholds
+from lymphoscope.model_file.description import FORMAT_VERSION, Description, Export, Thresholds
 from lymphoscope.model_file.evidence import Calibration, Familiarity, FeatureArrays, Referral
 from lymphoscope.model_file.network import build_network
 
@@ -64,6 +65,23 @@ def record_evidence(
     described = load_description(folder).model_copy(update=found | {"familiarity": familiarity})
     _write_words(described, folder)
     return described
+
+
+def record_exports(folder: Path, exports: Sequence[Export]) -> Description:
+    """Write into `model.json` which exports stand beside the weights; return the new description."""
+    described = load_description(folder).model_copy(update={"exports": tuple(exports)})
+    _write_words(described, folder)
+    return described
+
+
+def export_files(folder: Path, export: Export) -> list[Path]:
+    """The files of an export, the one to open first. Raises LymphoscopeError where one is missing or changed."""
+    for name, expected in export.files.items():
+        if not (folder / name).is_file():
+            raise LymphoscopeError(f"{folder / name} is missing: export the model anew")
+        if sha256_of(folder / name) != expected:
+            raise LymphoscopeError(f"{folder / name} is not the file that {DESCRIPTION} names: export the model anew")
+    return [folder / name for name in export.files]
 
 
 def is_model_folder(folder: Path) -> bool:

@@ -1,0 +1,55 @@
+"""Cells as NumPy arrays, for every runtime but torch: bytes or floats, 0-255, normalised inside the network's graph."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphoscope.inference.crop_erase import crop_boxes, crops_of, erased_of
+from lymphoscope.model_file import Description, TestTime
+
+
+class NumpyCells:
+    """What is the same for the runtimes that take arrays (B, S, S, 3) of `dtype`.
+
+    float32 keeps every digit of an enlarged crop. Bytes are rounded to whole values, half a step of the 256 that an
+    int8 network makes of its input anyway.
+    """
+
+    def __init__(self, description: Description, dtype: type[np.uint8] | type[np.float32], threads: int) -> None:
+        self._description = description
+        self._dtype = dtype
+        self._use: TestTime = description.test_time
+        self._fill = _fill(description)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crop") if threads > 1 else None
+
+    @property
+    def description(self) -> Description:
+        """The model that is computed."""
+        return self._description
+
+    def images(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """Take fitted cells (B, S, S, 3), RGB."""
+        return pixels.astype(self._dtype, copy=False)
+
+    def crop(self, images: NDArray[Any], guides: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Cut out what the guides attend to, enlarged, with the boxes (B, 4) (Eq. 3)."""
+        boxes = crop_boxes(guides, images.shape[1], self._use.crop_threshold, self._use.crop_padding)
+        return crops_of(images, boxes, self._pool), boxes
+
+    def erase(self, images: NDArray[Any], guides: NDArray[np.float32]) -> NDArray[Any]:
+        """Paint over what the guides attend to (Eq. 4)."""
+        return erased_of(images, guides, self._use.erase_threshold, self._fill)
+
+    def pixels(self, images: NDArray[Any]) -> NDArray[np.uint8]:
+        """Images as pictures (B, S, S, 3), RGB."""
+        pixels: NDArray[np.uint8] = np.rint(images).clip(0, 255).astype(np.uint8)
+        return pixels
+
+
+def _fill(description: Description) -> tuple[float, ...]:
+    """What erasing paints, 0-255: 0 of the normalised tensor is the mean."""
+    if description.test_time.fill == "black":
+        return (0.0, 0.0, 0.0)
+    return tuple(255 * mean for mean in description.preprocessing.mean)
