@@ -115,7 +115,8 @@ class HardwareRecipe(_Section):
 class Recipe(_Section):
     """The whole of a training. `streams: raw` is the plain backbone, the paper's "without".
 
-    `limits` and `attribution` go into the model's card: what it is not for, and whose the images were.
+    `limits` and `attribution` go into the model's card: what it is not for, and whose the images were. `error_curves`
+    writes the error of training and test cells after each epoch to errors.csv (Figure 7); nothing chooses by it.
     """
 
     name: str = "paper"
@@ -124,6 +125,7 @@ class Recipe(_Section):
     seed: int = Field(default=0, ge=0)
     streams: Literal["ternary", "raw"] = "ternary"
     blast_class: str | None = None
+    error_curves: bool = False
     model: ModelRecipe = ModelRecipe()
     data: DataRecipe = DataRecipe()
     split: SplitRecipe = SplitRecipe()
