@@ -56,7 +56,7 @@ def make_description(classes: tuple[str, ...], blast: str | None) -> Description
 
 
 def make_contents(table: pd.DataFrame, blast: str | None = "all", **changes: Any) -> ReportContents:
-    metrics = evaluate_predictions(table, blast_class=blast, replicates=30)
+    metrics = evaluate_predictions(table, blast_class=blast, replicates=30).model_dump(mode="json")
     wrong = table[table["label"].notna() & table["predicted"].notna() & (table["label"] != table["predicted"])]
     subjects = sorted(table["subject"].dropna().unique())
     split = {"train_subjects": ["T1", "T2"], "validation_subjects": ["V1"], "test_subjects": subjects}

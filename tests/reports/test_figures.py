@@ -69,14 +69,14 @@ def test_the_roc_figure_holds_the_curve_and_the_answers(predictions: Maker) -> N
 
 
 def test_each_subject_is_a_dot_at_its_fraction(predictions: Maker) -> None:
-    rows = evaluate_predictions(predictions(subjects=13), blast_class="all", replicates=5)["by_subject"]
+    rows = evaluate_predictions(predictions(subjects=13), blast_class="all", replicates=5).model_dump()["by_subject"]
     figure = figures.subjects_figure(rows, overall=0.7)
     heights = np.concatenate([dots.get_offsets()[:, 1] for dots in figure.axes[0].collections])
-    assert sorted(heights) == pytest.approx(sorted(row["accuracy"] for row in rows))
+    assert sorted(heights) == pytest.approx(sorted(row["accuracy"]["value"] for row in rows))
     low, high = figure.axes[0].get_ylim()
     assert low < heights.min()
     assert high > heights.max()
-    lowest = min(rows, key=lambda row: row["accuracy"])["subject"]
+    lowest = min(rows, key=lambda row: row["accuracy"]["value"])["subject"]
     assert lowest in {text.get_text() for text in figure.axes[0].texts}
 
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from lymphoscope.evaluation import evaluate_predictions
@@ -9,9 +10,14 @@ from lymphoscope.reports import scores
 Maker = Callable[..., Any]
 
 
+def content(table: pd.DataFrame, **words: Any) -> dict[str, Any]:
+    """What metrics.json holds."""
+    return evaluate_predictions(table, **words).model_dump(mode="json")
+
+
 @pytest.fixture
 def metrics(predictions: Maker) -> dict[str, Any]:
-    return evaluate_predictions(predictions(), blast_class="all", replicates=30)
+    return content(predictions(), blast_class="all", replicates=30)
 
 
 def test_numbers_are_rounded_and_never_invented() -> None:
@@ -46,7 +52,7 @@ def test_tiles_name_the_best_guess_only_where_it_is_a_yardstick(metrics: dict[st
 def test_of_many_classes_the_best_guess_and_the_blast_are_shown(predictions: Maker) -> None:
     table = predictions(tuple("abcdefgh"), subjects=16)
     table = table[~((table["label"] == "d") & (table.index % 2 == 0))]
-    many = evaluate_predictions(table, blast_class="d", replicates=5)
+    many = content(table, blast_class="d", replicates=5)
     shown = scores.guesses(many)
     assert len(shown) == 2
     assert shown[1] == "d"
@@ -56,7 +62,7 @@ def test_of_many_classes_the_best_guess_and_the_blast_are_shown(predictions: Mak
 
 def test_without_a_blast_class_its_columns_are_gone(predictions: Maker) -> None:
     table = predictions(("a", "b", "c"))
-    found = evaluate_predictions(table, blast_class=None, replicates=5)
+    found = content(table, blast_class=None, replicates=5)
     assert scores.shown_metrics(found) == ["accuracy", "weighted_f1", "auc", "balanced_accuracy"]
     assert {len(row["cells"]) for row in scores.score_rows(found, "Vote")} == {4}
     assert "Sensitivity" not in dict(scores.definitions(found))
@@ -65,7 +71,7 @@ def test_without_a_blast_class_its_columns_are_gone(predictions: Maker) -> None:
 
 def test_what_is_missing_has_its_reason(predictions: Maker) -> None:
     table = predictions()
-    found = evaluate_predictions(table[table["label"] == "hem"], blast_class="all", replicates=5)
+    found = content(table[table["label"] == "hem"], blast_class="all", replicates=5).model_dump(mode="json")
     assert any("AUC" in line and "no cell is labelled all" in line for line in scores.reasons(found))
 
 
@@ -80,6 +86,6 @@ def test_no_score_is_called_a_probability_of_disease(metrics: dict[str, Any]) ->
 
 
 def test_intervals_over_cells_say_that_they_are_too_narrow(predictions: Maker) -> None:
-    found = evaluate_predictions(predictions().assign(subject=None), blast_class="all", replicates=5)
+    found = content(predictions().assign(subject=None), blast_class="all", replicates=5).model_dump(mode="json")
     assert "over cells (48 cells drawn anew" in scores.how_intervals(found)
     assert "too narrow" in scores.how_intervals(found)

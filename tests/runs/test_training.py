@@ -38,8 +38,8 @@ def test_a_run_folder_holds_what_the_design_names(tiny_folder: Path, tiny: tuple
         "report.html",
         "log.txt",
     }
-    assert metrics == json.loads(run.metrics.read_text())
-    assert load_description(run.model).scores["weighted_f1"] == metrics["vote"]["weighted_f1"]
+    assert metrics.model_dump(mode="json") == json.loads(run.metrics.read_text())
+    assert load_description(run.model).scores["weighted_f1"] == metrics.vote.weighted_f1.model_dump()
     assert "held-out WF1S" in (run.path / "log.txt").read_text()
 
 
@@ -77,7 +77,7 @@ def test_an_unreadable_training_cell_is_left_out_and_a_test_cell_is_a_row(
     run = RunFolder(tmp_path / "run")
     begin(run, str(tmp_path / "cells.csv"), "quick", [*tiny])
     metrics = finish(run)
-    assert metrics["failed"] == 1
+    assert metrics.failed == 1
     assert read_predictions(run.predictions)["error"].notna().sum() == 1
     assert load_description(run.model).trained_on["unreadable"] == 1
 
@@ -96,7 +96,7 @@ def test_folds_judge_every_cell_once_by_a_model_that_had_not_seen_its_subject(
 ) -> None:
     run = run_of(tmp_path / "run", tiny_folder, [*tiny, "optimisation.epochs=1"], folds=3)
     metrics = finish(run)
-    assert len(metrics["folds"]) == 3
+    assert len(metrics.folds) == 3
     pooled = read_predictions(run.predictions)
     assert sorted(Path(path).name for path in pooled["path"]) == sorted(p.name for p in tiny_folder.glob("*/*.png"))
     for number in range(3):
@@ -107,7 +107,7 @@ def test_folds_judge_every_cell_once_by_a_model_that_had_not_seen_its_subject(
     assert "3 folds" in run.report.read_text()
     of_all = load_description(run.path / "final/model")
     assert of_all.trained_on["cells"]["test"] == 0
-    assert of_all.scores["weighted_f1"] == metrics["vote"]["weighted_f1"]
+    assert of_all.scores["weighted_f1"] == metrics.vote.weighted_f1.model_dump()
     assert "in 3 folds by subject" in (run.path / "final/model/README.md").read_text()
     assert finish(run) == metrics
 

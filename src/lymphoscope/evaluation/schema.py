@@ -225,7 +225,10 @@ class Shift(Section):
 
 
 class Metrics(Section):
-    """The whole of metrics.json."""
+    """The whole of metrics.json.
+
+    `folds` holds the scores of each fold of a cross-validation, where `vote` pools them.
+    """
 
     format_version: Literal[2] = FORMAT_VERSION
     cells: int
@@ -243,6 +246,7 @@ class Metrics(Section):
     confusion: Confusion
     by_subject: list[SubjectScores]
     refer: Refer
+    folds: list[Scores] | None = None
     calibration: Calibration | None = None
     risk_coverage: RiskCoverage | None = None
     subject_level: SubjectLevel | None = None

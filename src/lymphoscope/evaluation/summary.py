@@ -28,14 +28,15 @@ def evaluate_predictions(
     stated_miss_rate: float | None = None,
     subject_level: SubjectLevel | None = None,
     label_doubts: LabelDoubts | None = None,
+    folds: list[Scores] | None = None,
 ) -> Metrics:
     """A predictions table -> its numbers; `model_dump(mode="json")` is metrics.json, which has no NaN.
 
     The vote, each stream on the cells that it saw, the constant classifiers, the subjects, referral, calibration and
     risk-coverage; a number that cannot be had is None beside its reason. `blast_class` is None where the model has
-    none; `stated_miss_rate` is the one that its referral was fitted for. `subject_level` and `label_doubts`, made of
-    the same table, are put in as they are. Raises LymphoscopeError when a label or `blast_class` is not one of the
-    table's classes.
+    none; `stated_miss_rate` is the one that its referral was fitted for. `subject_level`, `label_doubts` and `folds`,
+    made of the same table, are put in as they are. Raises LymphoscopeError when a label or `blast_class` is not one of
+    the table's classes.
     """
     judged = judged_cells(table, blast_class)
     draws = draws_of(judged.rows, judged.outcomes, replicates=replicates, seed=seed)
@@ -62,6 +63,7 @@ def evaluate_predictions(
         risk_coverage=risk_coverage_section(judged, answers["risk_coverage"]),
         subject_level=subject_level,
         label_doubts=label_doubts,
+        folds=folds,
     )
 
 

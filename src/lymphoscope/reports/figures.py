@@ -78,7 +78,7 @@ def subjects_figure(subjects: Sequence[Mapping[str, Any]], overall: float) -> Fi
     for place, label in enumerate(labels):
         rows = [row for row in subjects if row["label"] == label]
         across = place + _spread(len(rows))
-        heights = np.array([row["accuracy"] for row in rows])
+        heights = np.array([row["accuracy"]["value"] for row in rows])
         areas = [14 + 110 * row["cells"] / max(other["cells"] for other in subjects) for row in rows]
         axes.scatter(across, heights, s=areas, color=BLUE, alpha=0.7, ec="white", lw=0.8, clip_on=False, zorder=3)
         _name_lowest(axes, rows, across, overall)
@@ -86,7 +86,7 @@ def subjects_figure(subjects: Sequence[Mapping[str, Any]], overall: float) -> Fi
     axes.annotate("all cells", (1, overall), xycoords=("axes fraction", "data"), color=ORANGE, fontsize=9, va="center")
     tilt = 0 if len(labels) <= _COUNTS_WITH_SHARES else 45
     axes.set_xticks(range(len(labels)), [drawable(label, 14) for label in labels], rotation=tilt)
-    lowest = min(row["accuracy"] for row in subjects)
+    lowest = min(row["accuracy"]["value"] for row in subjects)
     axes.set(xlim=(-0.6, len(labels) - 0.4), ylim=(min(0.75, np.floor(5 * lowest) / 5 - 0.03), 1.03))
     axes.set_xlabel("label of the subject's cells")
     axes.set_ylabel("fraction called as labelled")
@@ -126,8 +126,9 @@ def _spread(number: int) -> NDArray[np.float64]:
 
 
 def _name_lowest(axes: Axes, rows: Sequence[Mapping[str, Any]], across: NDArray[np.float64], overall: float) -> None:
-    lowest = sorted(range(len(rows)), key=lambda index: (rows[index]["accuracy"], -rows[index]["cells"]))
-    for index in [index for index in lowest if rows[index]["accuracy"] < overall][:_NAMED_SUBJECTS]:
-        point = (across[index], rows[index]["accuracy"])
+    heights = [row["accuracy"]["value"] for row in rows]
+    lowest = sorted(range(len(rows)), key=lambda index: (heights[index], -rows[index]["cells"]))
+    for index in [index for index in lowest if heights[index] < overall][:_NAMED_SUBJECTS]:
+        point = (across[index], heights[index])
         name = drawable(rows[index]["subject"], 10)
         axes.annotate(name, point, xytext=(7, 0), textcoords="offset points", fontsize=8, va="center", color=GREY)

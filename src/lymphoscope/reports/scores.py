@@ -44,7 +44,7 @@ def score_rows(metrics: Metrics, decision: str) -> list[dict[str, Any]]:
     rows = [_row(decision, "", metrics["vote"], "answer", names)]
     if len(metrics["streams"]) > 1:
         rows += [
-            _row(STREAM_NAMES[name], judged.get("note", ""), judged, "stream", names)
+            _row(STREAM_NAMES[name], judged["note"] or "", judged, "stream", names)
             for name, judged in metrics["streams"].items()
         ]
     return rows + [
@@ -122,10 +122,11 @@ def how_intervals(metrics: Metrics) -> str:
     each = f"{number_of_units:,} {unit}s drawn anew, with replacement, class by class"
     whole = ", each with all of its cells" if unit == "subject" else ""
     sentence = (
-        f"Intervals are {level} percentile intervals of {drawn['replicates']:,} bootstrap replicates over {unit}s "
-        f"({each}{whole}; seed {drawn['seed']})."
+        f"Intervals are {level} intervals from {drawn['replicates']:,} bootstrap replicates over {unit}s "
+        f"({each}{whole}; seed {drawn['seed']}): the value, and on either side t times the spread of the replicates, "
+        "on a scale that cannot leave 0 to 1."
     )
-    return f"{sentence} Note: {drawn['note']}." if "note" in drawn else sentence
+    return f"{sentence} Note: {drawn['note']}." if drawn["note"] else sentence
 
 
 def definitions(metrics: Metrics) -> list[tuple[str, str]]:
@@ -168,8 +169,11 @@ def _about_auc(metrics: Metrics) -> str:
 def _caveat(entry: Metrics) -> str | None:
     if reason := entry.get("reason"):
         return f"{'no value' if entry['value'] is None else 'no interval'}: {reason}"
-    if entry["low"] == entry["high"]:
-        return "the interval has no width, because a bootstrap cannot show mistakes that did not happen here"
+    if entry["value"] in (0, 1) and entry["low"] is not None:
+        return (
+            "a bootstrap cannot show mistakes that did not happen here, so the interval ends where as many whole "
+            "subjects could be otherwise without one having been seen (exact binomial)"
+        )
     return None
 
 

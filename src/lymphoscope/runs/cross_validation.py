@@ -8,7 +8,7 @@ from lymphoscope.data import Manifest, read_manifest, split_folds
 from lymphoscope.evaluation import Metrics, evaluate_predictions, read_predictions, write_predictions
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
-from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, write_metrics, write_run_report
+from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, read_metrics, write_metrics, write_run_report
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import begin_training, finish_training, kept_scores
@@ -77,7 +77,8 @@ def _judge(folder: RunFolder, folds: int) -> Metrics:
     write_predictions(pooled, folder.predictions)
     models = [load(run.model) for run in runs]
     description = models[0].description
-    metrics = evaluate_predictions(pooled, blast_class=description.blast_class)
+    of_folds = [read_metrics(run.metrics).vote for run in runs]
+    metrics = evaluate_predictions(pooled, blast_class=description.blast_class, folds=of_folds)
     write_metrics(folder.metrics, metrics)
     mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
     worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:MISTAKES]
