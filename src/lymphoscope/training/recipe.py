@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lymphoscope.augment import BaseAugmentationSettings
+from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
 from lymphoscope.model_file import Architecture, TestTime
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -103,18 +103,41 @@ class EarlyStoppingRecipe(_Section):
     keep: Literal["best", "last"] = "best"
 
 
+class FixResRecipe(_Section):
+    """FixRes (Touvron et al. 2019): after training, the same picture at a higher test resolution.
+
+    `size` is the new side in pixels, 320 for the paper's 300; without it nothing is done. For `epochs` more the
+    classifier and the last batch norm alone are trained, by SGD with momentum, on the training cells as they look at
+    test time.
+    """
+
+    size: int | None = Field(default=None, ge=16)
+    epochs: int = Field(default=5, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
+    batch_size: int | None = Field(default=None, ge=2)
+
+
 class HardwareRecipe(_Section):
-    """Lightning's own words for devices and strategies; `precision: auto` is bfloat16 where the processor has it."""
+    """Lightning's own words for devices and strategies; `precision: auto` is bfloat16 where the processor has it.
+
+    `passes`: crop and erase in one pass of the network, or in two of a batch each, which changes what batch norm sees;
+    `auto` is one on a GPU and two on a processor, whichever was measured to be faster. `compile` has torch.compile
+    build the network, and goes on without where that fails.
+    """
 
     accelerator: str = "auto"
     devices: int | Literal["auto"] = 1
     strategy: str = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    passes: Literal["auto", "one", "two"] = "auto"
+    compile: bool = False
 
 
 class Recipe(_Section):
     """The whole of a training. `streams: raw` is the plain backbone, the paper's "without".
 
+    `comparison` is an augmentation that the paper compares with, on top of the base augmentation (Table 1).
     `limits` and `attribution` go into the model's card: what it is not for, and whose the images were. `error_curves`
     writes the error of training and test cells after each epoch to errors.csv (Figure 7); nothing chooses by it.
     """
@@ -124,22 +147,34 @@ class Recipe(_Section):
     attribution: str | None = None
     seed: int = Field(default=0, ge=0)
     streams: Literal["ternary", "raw"] = "ternary"
+    comparison: Comparison = "none"
     blast_class: str | None = None
     error_curves: bool = False
     model: ModelRecipe = ModelRecipe()
     data: DataRecipe = DataRecipe()
     split: SplitRecipe = SplitRecipe()
     augmentation: BaseAugmentationSettings = BaseAugmentationSettings()
+    comparison_settings: ComparisonSettings = ComparisonSettings()
     attention: AttentionRecipe = AttentionRecipe()
     test_time: TestTime = TestTime()
     optimisation: OptimisationRecipe = OptimisationRecipe()
     early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
+    fix_res: FixResRecipe = FixResRecipe()
     hardware: HardwareRecipe = HardwareRecipe()
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.model.pretrained and self.model.initial_weights:
             raise ValueError("model.pretrained and model.initial_weights exclude each other: keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _one_class_an_image(self) -> Self:
+        if self.optimisation.centre_loss and self.comparison in ("mix_up", "cut_mix"):
+            raise ValueError(
+                f"optimisation.centre_loss pulls an image to the centre of its class, and {self.comparison} gives it "
+                "two classes: set optimisation.centre_loss=0"
+            )
         return self
 
     def architecture(self) -> Architecture:
