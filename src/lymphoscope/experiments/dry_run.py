@@ -6,7 +6,7 @@ from lymphoscope.data import Manifest
 from lymphoscope.experiments.counts import sizes
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.execution import state_of
-from lymphoscope.experiments.grid import GridRun, grid_of
+from lymphoscope.experiments.grid import GridRun, grid_of, settled
 from lymphoscope.experiments.grid_experiment import experiment_cells
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.step_time import measured_step
@@ -33,8 +33,9 @@ def plan(request: Request) -> list[Planned]:
     definition = load_definition(request.name)
     if definition.kind != "grid":
         return []
-    runs = grid_of(definition, request)
+    asked = grid_of(definition, request)
     manifest = experiment_cells(request)
+    runs = [settled(run, manifest) for run in asked]
     classes = len(manifest.classes)
     work = {run.name: _work(run, classes) for run in runs}
     cheapest = min(runs, key=lambda run: work[run.name])

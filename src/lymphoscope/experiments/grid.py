@@ -1,7 +1,7 @@
 """A definition and a request -> the runs of a grid, each begun in its own folder, ready to be gone on with."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,11 @@ def folds_of(definition: Definition, request: Request) -> int:
     return request.limits.folds or definition.folds if definition.folds else 0
 
 
+def settled(run: GridRun, manifest: Manifest) -> GridRun:
+    """A run that takes phases which are here has their split in place of folds."""
+    return replace(run, folds=0) if run.folds and _phases(run, manifest) is not None else run
+
+
 def begin_grid(runs: list[GridRun], manifest: Manifest) -> None:
     """Write what every run will do, where it has not begun; a grid that was killed goes on with what stands there.
 
@@ -117,11 +122,14 @@ def _check(runs: list[GridRun], manifest: Manifest) -> None:
 
 def _parts_of(run: GridRun, manifest: Manifest) -> Manifest:
     """The phases where the run takes some and they are here, else the cells as they are."""
+    return _phases(run, manifest) or manifest
+
+
+def _phases(run: GridRun, manifest: Manifest) -> Manifest | None:
     if run.definition.cells == "all":
-        return manifest
+        return None
     split = run.recipe.split
-    parts = phase_split(manifest, run.definition.cells, validation=split.validation, seed=run.recipe.seed)
-    return parts or manifest
+    return phase_split(manifest, run.definition.cells, validation=split.validation, seed=run.recipe.seed)
 
 
 def _begin_test(run: GridRun, source: GridRun) -> None:

@@ -9,7 +9,7 @@ from lymphoscope.experiments.cells import limited
 from lymphoscope.experiments.collect import columns_of, comparisons_of, pooled, rows_of, states_of
 from lymphoscope.experiments.definition import Definition, load_definition
 from lymphoscope.experiments.execution import execute_all
-from lymphoscope.experiments.grid import GridRun, begin_grid, grid_of, tests, trainings
+from lymphoscope.experiments.grid import GridRun, begin_grid, grid_of, settled, tests, trainings
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Result
 from lymphoscope.experiments.words import data_words, limits_in_words
@@ -21,8 +21,9 @@ def run_grid(request: Request) -> Result:
     Raises LymphoscopeError, one line, before any training: no cells, wrong recipes, too few subjects for the folds.
     """
     definition = load_definition(request.name)
-    runs = grid_of(definition, request)
+    asked = grid_of(definition, request)
     manifest = experiment_cells(request)
+    runs = [settled(run, manifest) for run in asked]
     begin_grid(runs, manifest)
     execute_all(trainings(runs), jobs=request.jobs, ray=request.ray)
     execute_all(tests(runs), jobs=request.jobs, ray=request.ray)
