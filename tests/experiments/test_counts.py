@@ -48,7 +48,7 @@ def test_every_row_has_its_exact_count_and_its_verdict() -> None:
     [
         (1_234_999, 1.23, "agrees"),
         (1_235_001, 1.23, "agrees within the last digit (1.2354 M with an unused two-class head)"),
-        (1_234_600, 1.24, "agrees within the last digit (1.2350 M with an unused two-class head)"),
+        (1_234_500, 1.24, "agrees within the last digit (1.2349 M with an unused two-class head)"),
         (1_234_700, 1.24, "agrees with the unused two-class head in the count (402)"),
         (1_000_000, 1.20, "agrees with an unused 1000-class head in the count (201,000): arithmetic, not a finding"),
         (1_000_000, 1.50, "not reproduced: -0.50 M"),

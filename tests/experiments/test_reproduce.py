@@ -47,7 +47,7 @@ def test_a_grid_comes_to_its_page(
     for row in result.rows:
         for key, number in row.ours.items():
             assert number.value is not None or number.reason, key
-    assert "Trained for 1 epochs" in " ".join(result.limited)
+    assert "Trained for one epoch" in " ".join(result.limited)
 
 
 def test_missing_phases_are_said(ask: Ask, tmp_path: Path) -> None:

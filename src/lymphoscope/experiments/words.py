@@ -24,7 +24,8 @@ def limits_in_words(request: Request, definition: Definition, manifest: Manifest
     limits = request.limits
     said = []
     if limits.epochs:
-        said.append(f"Trained for {limits.epochs} epochs at most instead of the recipe's.")
+        epochs = "one epoch" if limits.epochs == 1 else f"{limits.epochs} epochs at most"
+        said.append(f"Trained for {epochs} instead of as many as the recipe has.")
     if limits.cells:
         kinds = f"{limits.cells} cells at most, as many of each class as there are, spread over the subjects"
         said.append(f"{kinds}: the classes are not in the shares of the whole set.")
