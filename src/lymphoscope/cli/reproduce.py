@@ -84,7 +84,8 @@ def _run(request: "Request", *, as_json: bool) -> None:
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
     else:
-        typer.echo("\n".join([as_text(result), *result.facts, *_said(result), f"page: {page}"]))
+        lines = [as_text(result), *result.facts, *_said(result), f"page: {page}"]
+        typer.echo("\n".join(line for line in lines if line))
     if any(state.state == "failed" for state in result.runs):
         raise typer.Exit(SOME_FAILED)
 

@@ -63,7 +63,8 @@ def _vote(result: Result, request: Request, manifest: Manifest) -> Result:
     seen = _seen(model, list(dict.fromkeys(chosen)))
     blast = model.description.blast_class or model.description.classes[0]
     pictures = [_panel(each, request.out, f"vote_{place}.png") for place, each in enumerate(seen, start=1)]
-    rows = [_vote_row(each.row, blast) for each in seen]
+    labels = dict(zip(manifest.table["path"], manifest.table["label"], strict=True))
+    rows = [_vote_row(each.row, blast, labels.get(str(each.row["path"]))) for each in seen]
     disagreed = int((readable["agreement"] < 1).sum())
     fact = f"Of {len(readable)} cells looked at, the streams disagreed on {disagreed}; those come first."
     titles = {"raw_score": "raw", "crop_score": "crop", "erase_score": "erase", "mean_score": "mean of the streams"}
@@ -72,12 +73,12 @@ def _vote(result: Result, request: Request, manifest: Manifest) -> Result:
     return _with_model(result, model, request).model_copy(update=updated)
 
 
-def _vote_row(row: Any, blast: str) -> Row:
+def _vote_row(row: Any, blast: str, labelled: str | None) -> Row:
     streams = ("raw", "crop", "erase")
     ours = {f"{stream}_score": _stream_number(row, stream, blast) for stream in streams}
     ours["mean_score"] = Number(value=float(row[f"score_{blast}"]))
     votes = ", ".join(f"{stream} {row[f'{stream}_vote']}" for stream in streams if row.get(f"{stream}_vote"))
-    label = f", label {row['label']}" if row.get("label") else ""
+    label = f"; the label is {labelled}" if labelled else ""
     name = str(row["path"]).rpartition("/")[2]
     return Row(name=name, ours=ours, verdict=f"{votes}: the plurality is {row['predicted']}{label}")
 
@@ -230,7 +231,8 @@ def _scatter(places: NDArray[np.float64], labels: "pd.Series[str]") -> Figure:
         chosen = names == name
         title = f"{drawable(str(name))} ({int(chosen.sum()):,})"
         axes.scatter(places[chosen, 0], places[chosen, 1], s=16, color=colour, alpha=0.75, lw=0, label=title)
-    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
     return figure
 

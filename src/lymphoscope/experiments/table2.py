@@ -62,8 +62,8 @@ def _honest(row: Row, cells: str, here: set[str]) -> Row:
     """A run whose phases are not here is a holdout of the cells that are: another question, and named so."""
     if set(_NEEDS.get(cells, ())) <= here:
         return row
-    name = f"{row.name}: phases missing, an inner holdout of subjects instead"
-    return row.model_copy(update={"name": name, "verdict": "not the paper's target"})
+    verdict = "phases are missing: an inner holdout of subjects instead, which is not the paper's target"
+    return row.model_copy(update={"name": f"{row.name} (inner holdout)", "verdict": verdict})
 
 
 def _missing(here: set[str]) -> list[str]:

@@ -74,7 +74,9 @@ def interval(number: Number, column: Column) -> str:
 
 
 def as_text(result: Result) -> str:
-    """The table for a terminal: ours, and the paper's in brackets."""
+    """The table for a terminal: ours, and the paper's in brackets; nothing for a result without rows."""
+    if not result.rows:
+        return ""
     head = ["", *(f"{column.title}{f', {column.unit}' if column.unit else ''}" for column in result.columns), "verdict"]
     lines = [head, *(_line(row, result.columns) for row in result.rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
