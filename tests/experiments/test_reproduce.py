@@ -63,7 +63,8 @@ def test_ablations_at_test_time_train_nothing(ablated: tuple[Result, Path]) -> N
     check_page(result, page)
     runs = page.parent / "runs"
     for fold in ("fold_0", "fold_1"):
-        assert not (runs / "mean" / fold / "checkpoints").exists()
+        assert not (runs / "mean" / fold / "tensorboard").exists()
+        assert not (runs / "paper" / fold / "checkpoints").exists()
         one, other = ((runs / name / fold / "model") for name in ("paper", "mean"))
         assert (one / "weights.safetensors").read_bytes() == (other / "weights.safetensors").read_bytes()
         assert json.loads((other / "model.json").read_text())["test_time"]["decision"] == "mean"

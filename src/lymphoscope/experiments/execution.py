@@ -84,6 +84,8 @@ def _finish(folder: RunFolder) -> None:
     if (folder.path / SOURCE_OF_MODEL).is_file() and not folder.report.is_file():
         _take_model(folder)
     finish_training(folder)
+    # What a killed training goes on from, twice the weights and the optimiser's state: 45 trainings would fill a disk.
+    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
 
 
 def _take_model(folder: RunFolder) -> None:
@@ -103,7 +105,8 @@ def _take_model(folder: RunFolder) -> None:
 
 def _side_by_side(folders: Sequence[Path], jobs: int) -> None:
     tasks: queue.SimpleQueue[Path] = queue.SimpleQueue()
-    for folder in folders:
+    # Definitions name what takes longest last (WT-DFN, most maps, deepest): begun first, it does not end alone.
+    for folder in reversed(folders):
         tasks.put(folder)
     workers = [threading.Thread(target=_serve, args=(tasks, cores), daemon=True) for cores in _shares(jobs)]
     for worker in workers:

@@ -6,8 +6,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from lymphoscope.experiments.result import Column, Number, Picture, Result, Row
 from lymphoscope.files import write_text
 from lymphoscope.reports.drawing import file_uri
@@ -52,7 +50,7 @@ def render_result(result: Result, folder: Path) -> str:
         failed=failed,
         spent=spent,
         script=sorting_script(),
-        styles=Markup(styles),  # noqa: S704  # ours, not data
+        styles=styles,
         columns={column.key: column for column in result.columns},
     )
 
