@@ -69,7 +69,7 @@ def _scores(rows: list[Row]) -> Figure:
         if score.low is not None and score.high is not None:
             axes.plot([score.low, score.high], [place, place], color=BLUE, lw=2, alpha=0.5)
         axes.plot([float(score.value or 0)], [place], "o", color=BLUE, ms=7, label="ours" if not place else None)
-        printed = row.published.get("fold_weighted_f1")
+        printed = row.published.get("fold_weighted_f1", row.published.get(SCORE))
         if printed is not None:
             axes.plot([printed], [place], "D", color=ORANGE, ms=6, label="paper" if not place else None)
     axes.set_yticks(range(len(rows)), [drawable(row.name, 40) for row in rows])

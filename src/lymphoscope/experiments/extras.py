@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from lymphoscope.data import Manifest
 from lymphoscope.experiments import charts, table2
+from lymphoscope.experiments.cells import phases_of
 from lymphoscope.experiments.columns import Finished
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Result
@@ -15,6 +16,9 @@ def added(result: Result, request: Request, done: Mapping[str, Finished], manife
         return table2.added(result, request, done, manifest)
     if result.name in ("table1", "ablations", "split"):
         return charts.with_scores(result, request)
+    if result.name == "table4":
+        missing = table2.missing_phases(phases_of(manifest), ("phase-1", "phase-2"))
+        return charts.with_scores(result.model_copy(update={"missing": missing}), request)
     if result.name == "figure6":
         return charts.with_depths(result, request)
     if result.name == "figure7":

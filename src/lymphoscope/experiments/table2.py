@@ -1,7 +1,7 @@
 """Table 2: which phases are here, the challenge's submission file, and what only its server can tell."""
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -29,7 +29,7 @@ def added(result: Result, request: Request, done: Mapping[str, Finished], manife
     facts = list(result.facts)
     if not set(PHASES) - here:
         facts += [_submit(finished, manifest, request.out) for finished in done.values() if _is_final(finished)]
-    missing = [*result.missing, *_missing(here), SERVER]
+    missing = [*result.missing, *missing_phases(here, PHASES), SERVER]
     return result.model_copy(update={"rows": rows, "facts": facts, "missing": missing})
 
 
@@ -66,10 +66,11 @@ def _honest(row: Row, cells: str, here: set[str]) -> Row:
     return row.model_copy(update={"name": f"{row.name} (inner holdout)", "verdict": verdict})
 
 
-def _missing(here: set[str]) -> list[str]:
+def missing_phases(here: set[str], wanted: Iterable[str]) -> list[str]:
+    """A sentence for each phase that is wanted and whose pictures are not here, with how to bring it."""
     return [
-        f"The pictures of {phase} ({folder}): download C-NMC 2019 (doi 10.7937/tcia.2019.dc64i46r) and give its folder."
-        for phase, folder in PHASES.items()
+        f"The pictures of {phase} ({PHASES[phase]}): download C-NMC 2019 (doi 10.7937/tcia.2019.dc64i46r) and give its folder."
+        for phase in wanted
         if phase not in here
     ]
 
