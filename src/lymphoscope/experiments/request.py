@@ -22,7 +22,8 @@ class Limits:
 class Request:
     """An experiment by name, on the cells of `data` (words of a source), written to the folder `out`.
 
-    `model` is a trained model's folder, for the figures that look at one; None for the model that ships.
+    `model` is a trained model's folder, for the figures that look at one; None for the model that ships. `only` names
+    the runs of a grid to do now, all without; `jobs` runs go side by side as processes, or on a Ray cluster.
     """
 
     name: str
@@ -31,3 +32,6 @@ class Request:
     limits: Limits = Limits()
     model: Path | None = None
     subject_pattern: str | None = None
+    only: tuple[str, ...] = ()
+    jobs: int = 1
+    ray: bool = False

@@ -107,7 +107,7 @@ class Export(Section):
     weights_sha256: str
     accepted: float
     parity: Parity
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default={})
 
 
 class Description(Section):

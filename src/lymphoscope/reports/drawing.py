@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -72,6 +73,12 @@ def picture_uri(pixels: NDArray[np.uint8], side: int = 224) -> str:
     stream = io.BytesIO()
     image.save(stream, format="JPEG", quality=88)
     return _uri("image/jpeg", stream.getvalue())
+
+
+def file_uri(path: Path) -> str:
+    """A picture file, SVG, PNG or JPEG by its suffix, as a data URI."""
+    kinds = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
+    return _uri(kinds[path.suffix], path.read_bytes())
 
 
 def _uri(kind: str, content: bytes) -> str:

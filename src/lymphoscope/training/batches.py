@@ -96,7 +96,7 @@ def resolved_fit(recipe: Recipe, manifest: Manifest) -> Fit:
 
 
 def labelled_cells(
-    manifest: Manifest, part: Literal["train", "validation"], classes: Sequence[str], recipe: Recipe, fit: Fit
+    manifest: Manifest, part: Literal["train", "validation", "test"], classes: Sequence[str], recipe: Recipe, fit: Fit
 ) -> LabelledCells:
     """Decode the cells of a part once, in parallel, and leave out what cannot be read; training cells are augmented.
 

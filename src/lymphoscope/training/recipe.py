@@ -158,7 +158,8 @@ class Recipe(_Section):
     """The whole of a training. `streams: raw` is the plain backbone, the paper's "without".
 
     `comparison` is an augmentation that the paper compares with, on top of the base augmentation (Table 1).
-    `limits` and `attribution` go into the model's card: what it is not for, and whose the images were.
+    `limits` and `attribution` go into the model's card: what it is not for, and whose the images were. `error_curves`
+    writes the error of training and test cells after each epoch to errors.csv (Figure 7); nothing chooses by it.
     """
 
     name: str = "paper"
@@ -168,6 +169,7 @@ class Recipe(_Section):
     streams: Literal["ternary", "raw"] = "ternary"
     comparison: Comparison = "none"
     blast_class: str | None = None
+    error_curves: bool = False
     model: ModelRecipe = ModelRecipe()
     data: DataRecipe = DataRecipe()
     split: SplitRecipe = SplitRecipe()

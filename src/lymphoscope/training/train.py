@@ -17,6 +17,7 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Description, Preprocessing, save_model
 from lymphoscope.training.batches import EpochSampler, batches, labelled_cells, resolved_fit, sampling_weights
+from lymphoscope.training.error_curves import ErrorCurves, plain_cells
 from lymphoscope.training.history import History
 from lymphoscope.training.module import TrainingModule
 from lymphoscope.training.progress_bar import progress_callbacks
@@ -50,8 +51,9 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     """Train on the manifest's `train` cells, stop by its `validation` cells, write `run`/model; return what it is.
 
     Goes on from `run`/checkpoints/last.ckpt where there is one; on the CPU the weights are then those of a run that was
-    never killed. The test cells are not read. Of several processes the first writes. Raises LymphoscopeError for an
-    empty part, a class without a readable image, and weights that cannot be had.
+    never killed. The test cells are not read but for `error_curves`, by which nothing is chosen. Of several processes
+    the first writes. Raises LymphoscopeError for an empty part, a class without a readable image, and weights that
+    cannot be had.
     """
     folders = Folders(run)
     classes = manifest.classes
@@ -62,6 +64,10 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     class_weights = balanced_weights(cells.labels, len(classes)) if recipe.optimisation.class_weights else None
     module = TrainingModule(starting_network(recipe, len(classes)), recipe, len(classes), class_weights)
     trainer = _trainer(recipe, folders)
+    if recipe.error_curves:
+        tested = labelled_cells(manifest, "test", classes, recipe, fit)
+        parts = {"train": plain_cells(cells), "test": tested}
+        trainer.callbacks.append(ErrorCurves(run / "errors.csv", parts, recipe))  # type: ignore[attr-defined]
     _fit(
         trainer,
         module,

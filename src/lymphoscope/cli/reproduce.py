@@ -1,0 +1,130 @@
+"""`lymphoscope reproduce`: one table or figure of the paper, run again beside its published numbers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lymphoscope.cli.words import SOURCE_HELP, Json, SubjectPattern
+from lymphoscope.errors import LymphoscopeError
+
+if TYPE_CHECKING:
+    from lymphoscope.experiments import Request, Result
+
+SOME_FAILED = 3
+
+
+def reproduce(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="table1 to table4, figure2 to figure7, ablations, split; or ledger, which writes reproduction.md.",
+            show_default=False,
+        ),
+    ],
+    data: Annotated[str | None, typer.Option("--data", metavar="SRC", help=SOURCE_HELP, show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The folder to write to.", show_default="runs/NAME")
+    ] = None,
+    counts_only: Annotated[
+        bool, typer.Option("--counts-only", help="Table 3's counts alone, in seconds, without data.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs with an estimate of their time.")] = False,
+    limit_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Train for so many epochs at most.", show_default=False)
+    ] = None,
+    limit_cells: Annotated[
+        int | None, typer.Option(min=4, help="Take so many cells, evenly over classes.", show_default=False)
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="So many folds instead of five.", show_default=False)] = None,
+    backbone: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One backbone for every run.", show_default=False)
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change a key of every recipe.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ROW", help="This run of the grid; as often as wanted.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="The model that figures 2 to 5 look at.", show_default=False),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="So many runs side by side on this machine.")] = 1,
+    ray: Annotated[bool, typer.Option("--ray", help="Send the runs to Ray: several machines or GPUs.")] = False,
+    subject_pattern: SubjectPattern = None,
+    as_json: Json = False,
+) -> None:
+    """Run one table or figure of the paper again, beside its published numbers; go on with one that was stopped.
+
+    Writes NAME.html, NAME.csv and NAME.json, and each run in its own folder. A run that fails is marked so and the
+    others finish; the status is then 3.
+    """
+    from lymphoscope.experiments import Limits, Request
+
+    limits = Limits(limit_epochs, limit_cells, folds, backbone, tuple(overrides or ()))
+    folder = out or Path("runs") / name
+    request = Request(name, data, folder, limits, model, subject_pattern, tuple(only or ()), jobs, ray)
+    if name == "ledger":
+        _ledger(out or Path("docs"))
+    elif counts_only:
+        _counts(request, as_json=as_json)
+    elif dry_run:
+        _plan(request, as_json=as_json)
+    else:
+        _run(request, as_json=as_json)
+
+
+def _run(request: "Request", *, as_json: bool) -> None:
+    from lymphoscope.experiments import as_text
+    from lymphoscope.experiments import reproduce as run
+
+    result, page = run(request)
+    if as_json:
+        typer.echo(result.model_dump_json(indent=2))
+    else:
+        lines = [as_text(result), *result.facts, *_said(result), f"page: {page}"]
+        typer.echo("\n".join(line for line in lines if line))
+    if any(state.state == "failed" for state in result.runs):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _said(result: "Result") -> list[str]:
+    failed = [f"failed: {run.name}: {run.reason}" for run in result.runs if run.state == "failed"]
+    return [*(f"missing: {line}" for line in result.missing), *failed]
+
+
+def _counts(request: "Request", *, as_json: bool) -> None:
+    from lymphoscope.experiments import as_text, count_only
+
+    result = count_only(request)
+    typer.echo(result.model_dump_json(indent=2) if as_json else as_text(result))
+
+
+def _plan(request: "Request", *, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from lymphoscope.experiments import plan
+
+    planned = plan(request)
+    if as_json:
+        typer.echo(json.dumps([asdict(run) for run in planned], indent=2))
+        return
+    for run in planned:
+        done = f", {run.done} done" if run.done else ""
+        typer.echo(
+            f"{run.name:24} {run.trainings} trainings{done}, {run.epochs} epochs of {run.steps} steps: "
+            f"about {run.minutes:,.1f} min"
+        )
+    total = sum(run.minutes for run in planned)
+    typer.echo(f"{'all':24} about {total:,.1f} min of steps on this machine; reading and judging come on top")
+
+
+def _ledger(folder: Path) -> None:
+    from lymphoscope.experiments import write_ledger
+
+    if not folder.is_dir():
+        raise LymphoscopeError(f"{folder}: no such folder; --out names the folder of the docs")
+    typer.echo(f"wrote {write_ledger(folder)}")

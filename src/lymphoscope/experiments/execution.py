@@ -1,0 +1,221 @@
+"""Trainings that were begun -> done or failed, one after another or side by side; each ends in its own folder."""
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.experiments.grid import SOURCE_OF_MODEL
+from lymphoscope.experiments.result import RunState
+from lymphoscope.files import write_json, write_text
+from lymphoscope.runs import RunFolder, finish_training
+
+ENDED = "ended.json"
+"""How the last try of a run ended: `seconds`, and `reason` where it failed."""
+READY = "lymphoscope-worker-ready"
+
+# What a run may die of and leave the others sound: bad cells, no weights, no memory on the device, numbers not finite.
+_FAULTS: Final = (
+    LymphoscopeError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    TypeError,
+)
+
+
+def execute(folder: Path) -> None:
+    """Bring one run to its end; what stops it is written into its folder and not raised."""
+    started = time.monotonic()
+    reason = None
+    try:
+        _finish(RunFolder(folder))
+    except _FAULTS as error:
+        text = " ".join(str(error).split())[:400]
+        write_text(folder / "failed.txt", traceback.format_exc())
+        reason = text if isinstance(error, LymphoscopeError) else f"{type(error).__name__}: {text}"
+    write_json(folder / ENDED, {"seconds": time.monotonic() - started + _before(folder), "reason": reason})
+
+
+def execute_all(folders: Sequence[Path], *, jobs: int = 1, ray: bool = False) -> None:
+    """Bring runs to their ends; those that are done are not done again, those that failed are tried once more."""
+    waiting = [folder for folder in folders if state_of(folder)[0] != "done"]
+    if not waiting:
+        return
+    if ray:
+        _on_ray(waiting, jobs)
+    elif jobs > 1 and len(waiting) > 1:
+        _side_by_side(waiting, min(jobs, len(waiting)))
+    else:
+        for number, folder in enumerate(waiting, start=1):
+            _say(f"run {number} of {len(waiting)}: {_name(folder)}")
+            execute(folder)
+
+
+def state_of(folder: Path) -> tuple[str, float | None, str | None]:
+    """Whether a run is done, failed or waiting; its seconds; and why it failed."""
+    ended = _ended(folder)
+    seconds, reason = ended.get("seconds"), ended.get("reason")
+    if reason is None and _is_done(folder):
+        return "done", seconds, None
+    return ("failed", seconds, reason) if reason else ("waiting", None, None)
+
+
+def run_state(name: str, folder: Path, below: Path) -> RunState:
+    """The state of a run as a result shows it."""
+    state, seconds, reason = state_of(folder)
+    parts = {"name": name, "folder": folder.relative_to(below).as_posix(), "state": state}
+    return RunState.model_validate({**parts, "seconds": seconds, "reason": reason})
+
+
+def _finish(folder: RunFolder) -> None:
+    if (folder.path / SOURCE_OF_MODEL).is_file() and not folder.report.is_file():
+        _take_model(folder)
+    finish_training(folder)
+    # What a killed training goes on from, twice the weights and the optimiser's state: 45 trainings would fill a disk.
+    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+
+
+def _take_model(folder: RunFolder) -> None:
+    """Copy another run's model with this run's test-time options, and judge it on the same cells."""
+    from lymphoscope.inference import load
+    from lymphoscope.model_file import load_network, save_model
+    from lymphoscope.runs import evaluate_run
+
+    source = Path(json.loads((folder.path / SOURCE_OF_MODEL).read_text())["run"]) / "model"
+    recipe, manifest = folder.read()
+    network, description = load_network(source)
+    changed = description.model_copy(update={"test_time": recipe.test_time, "recipe": recipe.model_dump(mode="json")})
+    save_model(network, changed, folder.model)
+    shutil.copyfile(source.parent / "metrics.csv", folder.curves)
+    evaluate_run(load(folder.model), manifest, folder, f"Tested in another way: {recipe.name}", part="test")
+
+
+def _side_by_side(folders: Sequence[Path], jobs: int) -> None:
+    tasks: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    # Definitions name what takes longest last (WT-DFN, most maps, deepest): begun first, it does not end alone.
+    for folder in reversed(folders):
+        tasks.put(folder)
+    workers = [threading.Thread(target=_serve, args=(tasks, cores), daemon=True) for cores in _shares(jobs)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _shares(jobs: int) -> list[list[int]]:
+    """The cores of each of `jobs` processes: threads and readers of pictures then fit beside the others'."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    return [cores[job::jobs] or [cores[job % len(cores)]] for job in range(jobs)]
+
+
+def _serve(tasks: "queue.SimpleQueue[Path]", cores: list[int]) -> None:
+    """Feed a worker process until nothing waits; one that dies is marked so, and a fresh one takes its place."""
+    worker: _Worker | None = None
+    while True:
+        try:
+            folder = tasks.get_nowait()
+        except queue.Empty:
+            break
+        worker = worker if worker and worker.lives() else _Worker(cores)
+        _say(f"started: {_name(folder)}")
+        died = worker.work(folder)
+        if died:
+            write_json(folder / ENDED, {"seconds": 0.0, "reason": died})
+        _say(f"{state_of(folder)[0]}: {_name(folder)}")
+    if worker:
+        worker.end()
+
+
+class _Worker:
+    """A process that takes folders, a line each, and says when it is ready for the next."""
+
+    def __init__(self, cores: list[int]) -> None:
+        counted = {name: str(len(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        words = [sys.executable, "-m", "lymphoscope.experiments.worker", *map(str, cores)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env={**os.environ, **counted})  # noqa: S603
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def work(self, folder: Path) -> str | None:
+        """Have a run done; return why the process died, None where it lives."""
+        assert self._process.stdin is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101
+        try:
+            self._process.stdin.write(f"{folder}\n")
+            self._process.stdin.flush()
+        except OSError:
+            return f"its process could not be started (status {self._process.wait()})"
+        for line in self._process.stdout:
+            if line.strip() == READY:
+                return None
+        return f"its process ended with status {self._process.wait()}; -9 is most often too little memory: fewer --jobs"
+
+    def end(self) -> None:
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def _on_ray(folders: Sequence[Path], jobs: int) -> None:
+    """Ray tasks on a cluster whose machines see the same folders; each asks for its share of a GPU where there are."""
+    try:
+        import ray
+    except ImportError:
+        raise LymphoscopeError("--ray needs Ray: pip install 'lymphoscope[reproduce]'") from None
+    began = not ray.is_initialized()
+    if began:
+        ray.init(log_to_driver=False, include_dashboard=False)
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    gpus = 1.0 / jobs if resources.get("GPU") else 0.0
+    task: Callable[..., object] = ray.remote(num_gpus=gpus, max_retries=0)(execute).remote
+    waiting = {task(folder.resolve()): folder for folder in folders}
+    while waiting:
+        done, _ = ray.wait(list(waiting), num_returns=1)
+        folder = waiting.pop(done[0])
+        try:
+            ray.get(done[0])
+        except ray.exceptions.RayError as error:
+            write_json(folder / ENDED, {"seconds": 0.0, "reason": f"its process died: {str(error)[:300]}"})
+        _say(f"{state_of(folder)[0]}: {_name(folder)}")
+    if began:
+        ray.shutdown()
+
+
+def _is_done(folder: Path) -> bool:
+    """The report is the last thing that a run with test cells writes; without test cells it is the model."""
+    return (folder / "report.html").is_file() or (
+        (folder / ENDED).is_file() and (folder / "model/model.json").is_file()
+    )
+
+
+def _ended(folder: Path) -> dict[str, Any]:
+    path = folder / ENDED
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
+
+
+def _before(folder: Path) -> float:
+    return float(_ended(folder).get("seconds") or 0.0)
+
+
+def _name(folder: Path) -> str:
+    return "/".join(folder.parts[-2:])
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,31 @@
+"""What single experiments add to the table of their grid: pictures, the submission file, what is missing."""
+
+from collections.abc import Mapping
+
+from lymphoscope.data import Manifest
+from lymphoscope.experiments import charts, table2
+from lymphoscope.experiments.cells import phases_of
+from lymphoscope.experiments.columns import Finished
+from lymphoscope.experiments.request import Request
+from lymphoscope.experiments.result import Result
+
+
+def added(result: Result, request: Request, done: Mapping[str, Finished], manifest: Manifest) -> Result:
+    """The result with what its experiment adds."""
+    if result.name == "table2":
+        return table2.added(result, request, done, manifest)
+    if result.name in ("table1", "ablations", "split"):
+        return charts.with_scores(result, request)
+    if result.name == "table4":
+        missing = table2.missing_phases(phases_of(manifest), ("phase-1", "phase-2"))
+        return charts.with_scores(result.model_copy(update={"missing": missing}), request)
+    if result.name == "figure6":
+        return charts.with_depths(result, request)
+    if result.name == "figure7":
+        return charts.with_errors(result, request, done)
+    if result.name == "table3":
+        missing = (
+            "The paper's clinical cells (PD) are private: scores here are of other cells, and only counts compare."
+        )
+        return result.model_copy(update={"missing": [missing]})
+    return result

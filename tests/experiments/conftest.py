@@ -1,0 +1,35 @@
+"""Experiments on tiny cells: a request that trains in seconds, and one finished grid for all who only look."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lymphoscope.experiments import Limits, Request, Result, reproduce
+
+Ask = Callable[..., Request]
+
+
+@pytest.fixture(scope="session")
+def ask(tiny: tuple[str, ...], tiny_folder: Path) -> Ask:
+    """A request for an experiment on ten tiny subjects."""
+
+    def request(name: str, out: Path, *only: str, model: Path | None = None, more: tuple[str, ...] = ()) -> Request:
+        keys = tuple(key for key in tiny if "epochs" not in key and "maps" not in key)
+        limits = Limits(epochs=1, folds=2, overrides=(*keys, *more))
+        return Request(name, f"folders:{tiny_folder}", out, limits, model, r"(S\d+)_", only)
+
+    return request
+
+
+@pytest.fixture(scope="session")
+def ablated(ask: Ask, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """A finished grid of one training in two folds, its models tested in another way too."""
+    out = tmp_path_factory.mktemp("ablations")
+    return reproduce(ask("ablations", out, "paper", "mean"))
+
+
+@pytest.fixture(scope="session")
+def trained(ablated: tuple[Result, Path]) -> Path:
+    """A model of that grid."""
+    return ablated[1].parent / "runs" / "paper" / "fold_0" / "model"

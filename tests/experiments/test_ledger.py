@@ -1,0 +1,58 @@
+"""The ledger: the page is what the command writes, and a status follows from the numbers."""
+
+from pathlib import Path
+
+import pytest
+from sklearn.metrics import f1_score
+
+from lymphoscope.experiments import Number, Result, Row, load_definition, write_ledger
+from lymphoscope.experiments.claims import claims, constant_weighted_f1, difference
+from lymphoscope.experiments.ledger import kept_results, ledger_page
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_is_what_the_command_writes() -> None:
+    written = ledger_page(kept_results(DOCS / "results"))
+    assert (DOCS / "reproduction.md").read_text(encoding="utf-8") == written, "run: lymphoscope reproduce ledger"
+
+
+def test_every_number_of_the_four_tables_has_a_line(tmp_path: Path) -> None:
+    page = write_ledger(tmp_path).read_text(encoding="utf-8")
+    for name in ("table1", "table2", "table3", "table4"):
+        for run in load_definition(name).runs.values():
+            for value in run.published.values():
+                assert any(f"| {run.title}" in line and f"{value:.2f}" in line for line in page.splitlines())
+
+
+def kept(value: float, low: float, high: float, *limited: str) -> Result:
+    ours = {"fold_weighted_f1": Number(value=value, spread=1.0), "weighted_f1": Number(value=value, low=low, high=high)}
+    return Result(
+        name="table1", title="", claim="", protocol=[], limited=list(limited), rows=[Row(name="WT-DFN", ours=ours)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        (kept(84, 80, 88), "reproduced"),
+        (kept(70, 60, 80), "not reproduced"),
+        (kept(84, 80, 88, "2 folds instead of 5."), "needs the full data"),
+    ],
+)
+def test_a_kept_result_stands_beside_the_printed_number(result: Result, status: str) -> None:
+    line = next(line for line in ledger_page([result]).splitlines() if line.startswith("| WT-DFN: WF1S"))
+    assert f"| {status} |" in line
+    assert f"{result.rows[0].ours['fold_weighted_f1'].value:.2f} ± 1.00" in line
+
+
+def test_the_constant_guess_is_scikit_learns() -> None:
+    truth = [1] * 67 + [0] * 33
+    expected = f1_score(truth, [1] * 100, average="weighted", zero_division=0.0)
+    assert constant_weighted_f1(0.67) == pytest.approx(expected)
+
+
+def test_a_difference_that_is_none_is_a_contradiction() -> None:
+    assert difference("3", "", 0.95, 83.41, 82.46).status == "arithmetic agrees"
+    assert difference("3", "", 0.96, 83.41, 82.46).status == "contradicted by the paper itself"
+    assert {claim.status for claim in claims()} >= {"arithmetic agrees", "contradicted by the paper itself"}
