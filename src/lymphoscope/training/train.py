@@ -20,6 +20,7 @@ from lymphoscope.training.batches import EpochSampler, batches, labelled_cells, 
 from lymphoscope.training.error_curves import ErrorCurves, plain_cells
 from lymphoscope.training.history import History
 from lymphoscope.training.module import TrainingModule
+from lymphoscope.training.precision import device_of, resolved_precision
 from lymphoscope.training.progress_bar import progress_callbacks
 from lymphoscope.training.recipe import Recipe
 from lymphoscope.training.start import balanced_weights, blast_class_of, starting_network
@@ -62,7 +63,8 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     watched = labelled_cells(manifest, "validation", classes, recipe, fit)
     weights = sampling_weights(recipe.optimisation.sampling, cells.labels, cells.subjects)
     class_weights = balanced_weights(cells.labels, len(classes)) if recipe.optimisation.class_weights else None
-    module = TrainingModule(starting_network(recipe, len(classes)), recipe, len(classes), class_weights)
+    network = starting_network(recipe, len(classes)).to(memory_format=torch.channels_last)
+    module = TrainingModule(network, recipe, len(classes), class_weights)
     trainer = _trainer(recipe, folders)
     if recipe.error_curves:
         tested = labelled_cells(manifest, "test", classes, recipe, fit)
@@ -88,7 +90,7 @@ def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=hardware.strategy,
-        precision=_precision(hardware.precision),
+        precision=resolved_precision(hardware.precision, device_of(hardware)),
         max_epochs=recipe.optimisation.epochs,
         callbacks=_callbacks(recipe, folders),
         logger=TensorBoardLogger(folders.run, name="tensorboard", version=""),
@@ -137,20 +139,6 @@ def _fit(trainer: lightning.Trainer, module: TrainingModule, train: Any, validat
         )
 
 
-def _precision(wanted: str) -> Any:
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    return "bf16-mixed" if _cpu_has_bf16() else "32-true"
-
-
-def _cpu_has_bf16() -> bool:
-    """Elsewhere bfloat16 is computed in float32 with conversions, which is slower than float32."""
-    listing = Path("/proc/cpuinfo")
-    return listing.exists() and "avx512_bf16" in listing.read_text()
-
-
 def _chosen(module: TrainingModule, recipe: Recipe, folders: Folders) -> nn.Module:
     """The network of the best epoch by the watched metric, or of the last one."""
     name = "best.ckpt" if recipe.early_stopping.keep == "best" else "last.ckpt"
@@ -161,7 +149,7 @@ def _chosen(module: TrainingModule, recipe: Recipe, folders: Folders) -> nn.Modu
     module.network.load_state_dict(
         {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
     )
-    return module.network.cpu().eval()
+    return module.network.cpu().to(memory_format=torch.contiguous_format).eval()
 
 
 def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, unreadable: list[str]) -> Description:
