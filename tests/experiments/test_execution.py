@@ -91,6 +91,7 @@ def test_a_worker_that_dies_says_so(tmp_path: Path) -> None:
     worker._process.wait()
     assert not worker.lives()
     assert "status -9" in str(worker.work(tmp_path))
+    worker.end()
 
 
 def test_the_cores_are_shared_out() -> None:

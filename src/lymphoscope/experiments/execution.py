@@ -1,5 +1,6 @@
 """Trainings that were begun -> done or failed, one after another or side by side; each ends in its own folder."""
 
+import contextlib
 import json
 import os
 import queue
@@ -129,7 +130,10 @@ def _serve(tasks: "queue.SimpleQueue[Path]", cores: list[int]) -> None:
             folder = tasks.get_nowait()
         except queue.Empty:
             break
-        worker = worker if worker and worker.lives() else _Worker(cores)
+        if worker and not worker.lives():
+            worker.end()
+            worker = None
+        worker = worker or _Worker(cores)
         _say(f"started: {_name(folder)}")
         died = worker.work(folder)
         if died:
@@ -166,8 +170,11 @@ class _Worker:
         return f"its process ended with status {self._process.wait()}; -9 is most often too little memory: fewer --jobs"
 
     def end(self) -> None:
-        assert self._process.stdin is not None  # noqa: S101
-        self._process.stdin.close()
+        """Let the process end; what it had is its folder's."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):  # of a process that died
+                if pipe is not None:
+                    pipe.close()
         self._process.wait()
 
 
