@@ -62,11 +62,20 @@ class EpochSampler(Sampler[Key]):
     """The order of an epoch: all cells once shuffled, or as many drawn with weights.
 
     `weights` (N,) are the relative frequencies of the cells, None for each exactly once. Where several processes train,
-    each takes its share of a shuffled epoch; without shuffling each takes all, so that all see the same validation.
+    each takes its share of a shuffled epoch; without shuffling each takes all, so that all see the same validation, and
+    with `alone` this one does, whatever the others do.
     """
 
-    def __init__(self, count: int, seed: int, weights: np.ndarray | None = None, *, shuffle: bool = True) -> None:
-        self.count, self.seed, self.weights, self.shuffle = count, seed, weights, shuffle
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        weights: np.ndarray | None = None,
+        *,
+        shuffle: bool = True,
+        alone: bool = False,
+    ) -> None:
+        self.count, self.seed, self.weights, self.shuffle, self.alone = count, seed, weights, shuffle, alone
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -84,7 +93,7 @@ class EpochSampler(Sampler[Key]):
 
     def _processes(self) -> tuple[int, int]:
         """This process's rank, and how many share the epoch out."""
-        if self.shuffle and distributed.is_available() and distributed.is_initialized():
+        if self.shuffle and not self.alone and distributed.is_available() and distributed.is_initialized():
             return distributed.get_rank(), distributed.get_world_size()
         return 0, 1
 
@@ -106,7 +115,13 @@ def resolved_fit(recipe: Recipe, manifest: Manifest) -> Fit:
 
 
 def labelled_cells(
-    manifest: Manifest, part: Literal["train", "validation", "test"], classes: Sequence[str], recipe: Recipe, fit: Fit
+    manifest: Manifest,
+    part: Literal["train", "validation", "test"],
+    classes: Sequence[str],
+    recipe: Recipe,
+    fit: Fit,
+    *,
+    augment: bool = True,
 ) -> LabelledCells:
     """Decode the cells of a part once, in parallel, and leave out what cannot be read; training cells are augmented.
 
@@ -123,8 +138,10 @@ def labelled_cells(
         labels,
         [table["subject"].iloc[place] for place in places],
         [f"{images.paths[place]}: {reason}" for place, reason in images.errors.items()],
-        _augmentations(recipe) if part == "train" else (),
-        batch_mixing(recipe.comparison, recipe.comparison_settings, len(classes)) if part == "train" else None,
+        _augmentations(recipe) if augment and part == "train" else (),
+        batch_mixing(recipe.comparison, recipe.comparison_settings, len(classes))
+        if augment and part == "train"
+        else None,
         recipe.seed,
     )
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.method import fill_values
+from lymphoscope.training.compiling import compile_backbone
 from lymphoscope.training.losses import StepLosses
 from lymphoscope.training.optimiser import Ranger
 from lymphoscope.training.precision import autocast_dtype, device_of, resolved_precision
@@ -47,6 +48,8 @@ def measured_step(recipe: Recipe, num_classes: int = 2, *, rounds: int = 3, devi
 def training_step(recipe: Recipe, num_classes: int, device: torch.device) -> Callable[[], Tensor]:
     """A function that takes one training step on a batch of random pictures and returns its loss, a scalar."""
     network = starting_network(recipe, num_classes).to(memory_format=torch.channels_last).to(device).train()
+    if recipe.hardware.compile:
+        compile_backbone(network, recipe, device)
     losses = StepLosses(recipe, network, num_classes, None).to(device)
     optimiser = optimiser_of(network, recipe.optimisation)
     side, count = recipe.data.size, recipe.optimisation.batch_size

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Description, Preprocessing, save_model
 from lymphoscope.training.batches import EpochSampler, batches, labelled_cells, resolved_fit, sampling_weights
+from lymphoscope.training.compiling import compile_backbone
 from lymphoscope.training.error_curves import ErrorCurves, plain_cells
+from lymphoscope.training.fix_res import fine_tuned
 from lymphoscope.training.history import History
 from lymphoscope.training.module import TrainingModule
 from lymphoscope.training.precision import device_of, resolved_precision
@@ -43,6 +45,11 @@ class Folders:
         return self.checkpoints / "last.ckpt"
 
     @property
+    def fix_res(self) -> Path:
+        """The checkpoint and the curve of FixRes, the phase after the training."""
+        return self.run / "fix_res"
+
+    @property
     def model(self) -> Path:
         """The model file."""
         return self.run / "model"
@@ -52,9 +59,9 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     """Train on the manifest's `train` cells, stop by its `validation` cells, write `run`/model; return what it is.
 
     Goes on from `run`/checkpoints/last.ckpt where there is one; on the CPU the weights are then those of a run that was
-    never killed. The test cells are not read but for `error_curves`, by which nothing is chosen. Of several processes
-    the first writes. Raises LymphoscopeError for an empty part, a class without a readable image, and weights that
-    cannot be had.
+    never killed. With FixRes the model's input size is that of `fix_res.size`. The test cells are not read but for
+    `error_curves`, by which nothing is chosen. Of several processes the first writes. Raises LymphoscopeError for an
+    empty part, a class without a readable image, and weights that cannot be had.
     """
     folders = Folders(run)
     classes = manifest.classes
@@ -64,6 +71,8 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     weights = sampling_weights(recipe.optimisation.sampling, cells.labels, cells.subjects)
     class_weights = balanced_weights(cells.labels, len(classes)) if recipe.optimisation.class_weights else None
     network = starting_network(recipe, len(classes)).to(memory_format=torch.channels_last)
+    if recipe.hardware.compile:
+        compile_backbone(network, recipe, torch.device(device_of(recipe.hardware)))
     module = TrainingModule(network, recipe, len(classes), class_weights)
     trainer = _trainer(recipe, folders)
     if recipe.error_curves:
@@ -80,7 +89,10 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     description = _describe(recipe, manifest, trainer, cells.unreadable + watched.unreadable)
     if not trainer.is_global_zero:
         return description
-    return save_model(_chosen(module, recipe, folders), description, folders.model)
+    network = _chosen(module, recipe, folders)
+    if recipe.fix_res.size is not None:
+        network = fine_tuned(network, recipe, manifest, replace(fit, size=recipe.fix_res.size), folders.fix_res)
+    return save_model(network, description, folders.model)
 
 
 def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
@@ -164,7 +176,11 @@ def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, un
         classes=tuple(manifest.classes),
         blast_class=blast_class_of(recipe, manifest.classes),
         preprocessing=Preprocessing(
-            fit=fit.mode, crop=fit.crop, size=fit.size, mean=recipe.data.mean, std=recipe.data.std
+            fit=fit.mode,
+            crop=fit.crop,
+            size=recipe.fix_res.size or fit.size,
+            mean=recipe.data.mean,
+            std=recipe.data.std,
         ),
         test_time=recipe.test_time,
         trained_on={
