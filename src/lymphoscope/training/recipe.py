@@ -5,11 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lymphoscope.augment import BaseAugmentationSettings
-from lymphoscope.model_file import Architecture, TestTime
+from lymphoscope.model_file import SIGNALS, Architecture, Signal, TestTime
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Triple = tuple[float, float, float]
 Range = tuple[Fraction, Fraction]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+Rule = Literal["streams", "score"] | Signal
+RULES: tuple[Rule, ...] = ("streams", "score", *SIGNALS)
 
 
 class _Section(BaseModel):
@@ -103,6 +106,21 @@ class EarlyStoppingRecipe(_Section):
     keep: Literal["best", "last"] = "best"
 
 
+class ReferralRecipe(_Section):
+    """When the trained model sends a cell to a person; fitted on inner subjects after training (docs/referral.md).
+
+    At most `miss_rate` of blasts shall be signed off as normal and `false_alarm_rate` of normals as blasts, with
+    `confidence`; `familiar` is the share of known cells that each limit of likeness keeps. A rule that is not named
+    is measured all the same, and sends no cell to a person.
+    """
+
+    miss_rate: Share = 0.01
+    false_alarm_rate: Share = 0.05
+    confidence: Share = 0.95
+    familiar: Share = 0.99
+    rules: tuple[Rule, ...] = RULES
+
+
 class HardwareRecipe(_Section):
     """Lightning's own words for devices and strategies; `precision: auto` is bfloat16 where the processor has it."""
 
@@ -132,6 +150,7 @@ class Recipe(_Section):
     test_time: TestTime = TestTime()
     optimisation: OptimisationRecipe = OptimisationRecipe()
     early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
+    referral: ReferralRecipe = ReferralRecipe()
     hardware: HardwareRecipe = HardwareRecipe()
 
     @model_validator(mode="after")
