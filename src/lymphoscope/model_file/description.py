@@ -18,11 +18,13 @@ class Architecture(Section):
     """The network: a backbone and one of two heads.
 
     `attention` is the paper's head (bilinear attention pooling over `num_maps` maps, Eq. 1); `linear` is the plain
-    backbone with global average pooling, the paper's "without".
+    backbone with global average pooling, the paper's "without". `norm` says what stands for every batch norm: itself,
+    itself with statistics and weights fixed, or group norm.
     """
 
     backbone: str
     head: Literal["attention", "linear"] = "attention"
+    norm: Literal["batch", "frozen", "group"] = "batch"
     num_maps: int = Field(default=32, ge=1)
     bias: bool = True
     signed_sqrt: bool = True

@@ -26,9 +26,11 @@ class ModelRecipe(_Section):
 
     `initial_weights` is a Lymphoscope model folder whose backbone and attention are taken over; `pretrained` takes
     timm's ImageNet weights. `maps` is M (Table 4); the three normalisations follow bilinear attention pooling.
+    `norm: frozen` keeps every batch norm as those weights bring it, `norm: group` puts group norm in its place.
     """
 
     backbone: str = "seresnext50_32x4d"
+    norm: Literal["batch", "frozen", "group"] = "batch"
     maps: int = Field(default=32, ge=1)
     bias: bool = True
     signed_sqrt: bool = True
@@ -154,6 +156,15 @@ class Recipe(_Section):
     hardware: HardwareRecipe = HardwareRecipe()
 
     @model_validator(mode="after")
+    def _frozen_from_something(self) -> Self:
+        if self.model.norm == "frozen" and not (self.model.pretrained or self.model.initial_weights):
+            raise ValueError(
+                "model.norm: frozen keeps the batch norm of weights that are there: set model.pretrained or "
+                "model.initial_weights, or take group"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.model.pretrained and self.model.initial_weights:
             raise ValueError("model.pretrained and model.initial_weights exclude each other: keep one")
@@ -165,6 +176,7 @@ class Recipe(_Section):
         return Architecture(
             backbone=model.backbone,
             head="linear" if self.streams == "raw" else "attention",
+            norm=model.norm,
             num_maps=model.maps,
             bias=model.bias,
             signed_sqrt=model.signed_sqrt,
