@@ -9,11 +9,11 @@ from lymphoscope.cli.words import SOURCE_HELP, AllowLeak, Json, Out, SubjectPatt
 from lymphoscope.errors import LymphoscopeError
 
 if TYPE_CHECKING:
-    from lymphoscope.data import Manifest
     from lymphoscope.evaluation import Measured, Metrics
     from lymphoscope.runs import RunFolder
 
 SOME_FAILED = 3
+_NAME_ONE = "name a MODEL and its cells with --data, or --predictions FILE"
 
 
 def evaluate(
@@ -54,6 +54,15 @@ def evaluate(
     show_leak: Annotated[
         bool, typer.Option("--show-leak", help="Print the scores with and without the cells that training had seen.")
     ] = False,
+    shift: Annotated[
+        bool, typer.Option("--shift", help="Score the cells under graded changes too: 46 predictions a cell.")
+    ] = False,
+    shift_cells: Annotated[
+        int | None, typer.Option("--shift-cells", min=10, help="Draw so many cells for --shift; all without it.")
+    ] = None,
+    heat_maps: Annotated[
+        bool, typer.Option("--heat-maps", help="Test whether the attention maps show what the answer rests on.")
+    ] = False,
     erase: Annotated[
         Literal["always", "on_disagreement"],
         typer.Option(help="Run the erase stream always, or only where raw and crop disagree."),
@@ -87,46 +96,33 @@ def evaluate(
             replicates=replicates,
         )
     else:
-        metrics = _of_model(model, manifest, folder, part, allow_leak, show_leak, erase, device, replicates)
+        from lymphoscope.inference import load
+        from lymphoscope.runs import Stress, evaluate_run, known_of_model, part_to_judge
+
+        if model is None or manifest is None:
+            raise LymphoscopeError(_NAME_ONE)
+        stress = Stress(shift=shift, heat_maps=heat_maps, shift_cells=shift_cells)
+        loaded = load(model, device=device, erase=erase)
+        metrics = evaluate_run(
+            loaded,
+            manifest,
+            folder,
+            "Evaluation",
+            known=known_of_model(model, loaded.description),
+            allow_leak=allow_leak,
+            show_leak=show_leak,
+            stress=stress,
+            part=part_to_judge(manifest, part),
+            replicates=replicates,
+        )
     _say(metrics, folder, show_leak=show_leak, as_json=as_json)
-
-
-def _of_model(
-    model: Path | None,
-    manifest: "Manifest | None",
-    folder: "RunFolder",
-    part: str | None,
-    allow_leak: bool,
-    show_leak: bool,
-    erase: Literal["always", "on_disagreement"],
-    device: str,
-    replicates: int,
-) -> "Metrics":
-    from lymphoscope.inference import load
-    from lymphoscope.runs import evaluate_run, known_of_model, part_to_judge
-
-    if model is None or manifest is None:
-        raise LymphoscopeError("name a MODEL and its cells with --data, or --predictions FILE")
-    judged = part_to_judge(manifest, part)
-    loaded = load(model, device=device, erase=erase)
-    return evaluate_run(
-        loaded,
-        manifest,
-        folder,
-        "Evaluation",
-        known=known_of_model(model, loaded.description),
-        allow_leak=allow_leak,
-        show_leak=show_leak,
-        part=judged,
-        replicates=replicates,
-    )
 
 
 def _check_words(model: Path | None, predictions: Path | None, data: str | None, *, allow_leak: bool) -> None:
     if model is not None and predictions is not None:
         raise LymphoscopeError("MODEL and --predictions: name one of them")
     if predictions is None and (model is None or data is None):
-        raise LymphoscopeError("name a MODEL and its cells with --data, or --predictions FILE")
+        raise LymphoscopeError(_NAME_ONE)
     if predictions is not None and allow_leak:
         raise LymphoscopeError("--allow-leak and --show-leak need a MODEL: predictions do not say what was trained on")
 

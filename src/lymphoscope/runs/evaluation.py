@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from lymphoscope.data import Manifest, UnreadableImage, data_summary, read_image
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import REPLICATES, Metrics, read_predictions
 from lymphoscope.files import write_json, write_text
-from lymphoscope.inference import Model, predict_manifest
+from lymphoscope.inference import Model, measure_heat_maps, measure_shift, predict_manifest
 from lymphoscope.model_file import Description, model_card
 from lymphoscope.reports import Mistake, ReportContents, mistake_of, write_report
 from lymphoscope.runs.folder import RunFolder
@@ -25,6 +27,18 @@ MISTAKES = 12
 _DOUBTS_SHOWN = 24
 
 
+@dataclass(frozen=True)
+class Stress:
+    """What else is measured, which takes long: graded changes of the pictures (of so many cells), and the heat maps."""
+
+    shift: bool = False
+    heat_maps: bool = False
+    shift_cells: int | None = None
+
+
+NO_STRESS = Stress()
+
+
 def evaluate_run(
     model: Model,
     manifest: Manifest,
@@ -34,6 +48,7 @@ def evaluate_run(
     known: KnownCells,
     allow_leak: bool,
     show_leak: bool = False,
+    stress: Stress = NO_STRESS,
     part: str | None = None,
     replicates: int = REPLICATES,
 ) -> Metrics:
@@ -58,6 +73,7 @@ def evaluate_run(
         stated_miss_rate=stated_miss_rate_of(model.description),
     )
     metrics = without_leaks(table, metrics) if show_leak else metrics
+    metrics = _stressed(model, judged, metrics, stress)
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
     write_results(folder, title, metrics, table, manifest, model.description, list(mistakes_of(model, table)), curves)
     return metrics
@@ -132,6 +148,16 @@ def part_to_judge(manifest: Manifest, wanted: str | None) -> str | None:
     if not split:
         raise LymphoscopeError(f"--part {wanted}: the data are not split; `lymphoscope data split` makes one")
     return wanted
+
+
+def _stressed(model: Model, judged: Manifest, metrics: Metrics, stress: Stress) -> Metrics:
+    replicates = metrics.bootstrap.replicates
+    found: dict[str, Any] = {}
+    if stress.shift:
+        found["shift"] = measure_shift(model, judged, replicates=replicates, cells=stress.shift_cells)
+    if stress.heat_maps:
+        found["heat_maps"] = measure_heat_maps(model, judged, replicates=replicates)
+    return metrics.model_copy(update=found)
 
 
 def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
