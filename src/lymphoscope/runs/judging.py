@@ -65,7 +65,8 @@ def without_leaks(table: pd.DataFrame, metrics: Metrics) -> Metrics:
 
 def stated_miss_rate_of(description: Description) -> float | None:
     """The share of blasts that the model's referral was fitted to sign off as normal at most; None where none was."""
-    return description.referral.miss_rate if description.referral else None
+    fitted = description.referral
+    return fitted.miss_rate if fitted is not None and fitted.refers else None
 
 
 def _subject_level(table: pd.DataFrame, blast_class: str | None, replicates: int) -> SubjectLevel | None:
