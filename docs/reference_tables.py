@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from pydantic import BaseModel
@@ -79,17 +79,23 @@ def _word(parameter: Any) -> tuple[str, str, str]:
 
 def _sections(model: type[BaseModel], prefix: str) -> Iterator[str]:
     schema = model.model_json_schema()
-    properties = {key: _resolved(value, schema) for key, value in schema["properties"].items()}
-    plain = {key: value for key, value in properties.items() if "properties" not in value}
+    inner = {key: _section_of(field.annotation) for key, field in model.model_fields.items()}
+    plain = {key: _resolved(value, schema) for key, value in schema["properties"].items() if inner[key] is None}
     title = f"`{prefix.rstrip('.')}`" if prefix else "At the top"
     rows = [
         (f"`{prefix}{key}`", _values(value), "required" if "default" not in value else _shown(value["default"]))
         for key, value in plain.items()
     ]
     yield f"\n### {title}\n\n{_prose(inspect.getdoc(model) or '')}\n\n{_table(('key', 'value', 'default'), rows)}"
-    for key, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _sections(field.annotation, f"{prefix}{key}.")
+    for key, section in inner.items():
+        if section is not None:
+            yield from _sections(section, f"{prefix}{key}.")
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """The model behind `Model` and `Model | None`."""
+    kinds = get_args(annotation) or (annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _resolved(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ FOLDERS = sorted(path.parent for path in SOURCE.glob("**/*/__init__.py"))
 MODULES = sorted(module.name for module in pkgutil.walk_packages(lymphoscope.__path__, "lymphoscope."))
 
 TORCH = ("torch", "torchvision", "timm", "lightning", "pytorch_lightning")
-MAY_IMPORT_TORCH = ("method", "backbones", "augment", "training", "inference.torch_runtime")
+MAY_IMPORT_TORCH = ("method", "backbones", "augment", "training", "inference.torch_runtime", "inference.map_probe")
 LONGEST_FILE = 300
 LONGEST_OF_NINE_IN_TEN = 35
 LARGEST_FILE = 15 * 1024**2

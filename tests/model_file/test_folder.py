@@ -77,7 +77,8 @@ def change(folder: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"format_version": 2}, "is of format 2, this Lymphoscope reads up to 1: install a newer one"),
+        ({"format_version": 1}, "is of format 1, this Lymphoscope reads format 2: train the model anew"),
+        ({"format_version": 3}, "is of format 3, this Lymphoscope reads format 2: install a newer one"),
         ({"format_version": 9, "unheard_of": 1}, "is of format 9"),
         ({"unheard_of": 1}, "unheard_of: Extra inputs are not permitted"),
         ({"classes": ["all"]}, "classes: "),

@@ -2,6 +2,7 @@
 
 from lymphoscope.backbones.backbone import Backbone
 from lymphoscope.backbones.complexity import count_parameters, multiply_adds
+from lymphoscope.backbones.normalisation import normalised_by
 from lymphoscope.backbones.registry import create_backbone, list_backbones
 
-__all__ = ["Backbone", "count_parameters", "create_backbone", "list_backbones", "multiply_adds"]
+__all__ = ["Backbone", "count_parameters", "create_backbone", "list_backbones", "multiply_adds", "normalised_by"]

@@ -192,7 +192,8 @@ class MapScore(Section):
 class HeatMaps(Section):
     """Whether the maps show what the score rests on: pixels taken away, or brought in, in the order of a map.
 
-    The differences are attention less random, cell by cell. `verdict` says in words which is better.
+    The differences are attention less random, cell by cell. `verdict` says in words which is better, `note` how the
+    cells were drawn and what the score was.
     """
 
     cells: int
@@ -201,6 +202,7 @@ class HeatMaps(Section):
     attention_minus_random_deletion: Measured
     attention_minus_random_insertion: Measured
     verdict: str
+    note: str | None = None
 
 
 class ShiftStep(Section):
@@ -216,12 +218,14 @@ class ShiftStep(Section):
 class Shift(Section):
     """Where the model breaks: graded changes of the picture, and the scores under each.
 
-    `fallen` marks a step whose balanced accuracy is lower than unchanged, its paired interval excluding 0.
+    `fallen` marks a step whose balanced accuracy is lower than unchanged, its paired interval excluding 0. `note` says
+    where the cells are a draw of more, or some could not be read.
     """
 
     cells: int
     unchanged: Scores
     steps: list[ShiftStep]
+    note: str | None = None
 
 
 class Metrics(Section):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.runtime import StreamOutputs, StreamPictures
@@ -48,6 +48,12 @@ class TorchRuntime:
     def description(self) -> Description:
         """The model that is computed."""
         return self._description
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, in evaluation mode, on its device; for what needs gradients."""
+        network: nn.Module = self._network
+        return network
 
     @property
     def options(self) -> Mapping[str, str]:

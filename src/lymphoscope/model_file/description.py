@@ -2,31 +2,29 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lymphoscope.data.fit import Fit
+from lymphoscope.model_file.evidence import Calibration, Familiarity, Referral
+from lymphoscope.model_file.section import Section
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Stream = Literal["raw", "crop", "erase"]
 Triple = tuple[float, float, float]
 
 
-class _Frozen(BaseModel):
-    """Unknown keys are refused by name, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Architecture(_Frozen):
+class Architecture(Section):
     """The network: a backbone and one of two heads.
 
     `attention` is the paper's head (bilinear attention pooling over `num_maps` maps, Eq. 1); `linear` is the plain
-    backbone with global average pooling, the paper's "without".
+    backbone with global average pooling, the paper's "without". `norm` says what stands for every batch norm: itself,
+    itself with statistics and weights fixed, or group norm.
     """
 
     backbone: str
     head: Literal["attention", "linear"] = "attention"
+    norm: Literal["batch", "frozen", "group"] = "batch"
     num_maps: int = Field(default=32, ge=1)
     bias: bool = True
     signed_sqrt: bool = True
@@ -34,7 +32,7 @@ class Architecture(_Frozen):
     scale: float = 100.0
 
 
-class Preprocessing(_Frozen):
+class Preprocessing(Section):
     """From the pixels of a file to the network: how a cell is fitted to `size` pixels and normalised.
 
     `mean` and `std` are those of RGB scaled to 0-1. `crop` is the side of the centre crop in pixels of the file.
@@ -51,7 +49,7 @@ class Preprocessing(_Frozen):
         return Fit(mode=self.fit, crop=self.crop, size=self.size)
 
 
-class TestTime(_Frozen):
+class TestTime(Section):
     """What is done at test time (Eq. 2-5, Algorithm 1); deterministic always.
 
     Thresholds are fractions of the map's range, `crop_padding` a fraction of the image's side.
@@ -68,7 +66,7 @@ class TestTime(_Frozen):
     decision: Literal["vote", "mean"] = "vote"
 
 
-class Thresholds(_Frozen):
+class Thresholds(Section):
     """When a person must look: agreement of the streams, or the score of the predicted class, below these.
 
     With two classes a score below 0.5 means that vote and mean softmax name different classes.
@@ -78,7 +76,7 @@ class Thresholds(_Frozen):
     minimum_score: float = 0.5
 
 
-class Description(_Frozen):
+class Description(Section):
     """The content of `model.json`."""
 
     format_version: int = FORMAT_VERSION
@@ -89,13 +87,15 @@ class Description(_Frozen):
     preprocessing: Preprocessing
     test_time: TestTime = TestTime()
     thresholds: Thresholds = Thresholds()
-    calibration: None = None
+    calibration: Calibration | None = None
+    referral: Referral | None = None
+    familiarity: Familiarity | None = None
     limits: str | None = None
     attribution: str | None = None
-    trained_on: dict[str, Any] = {}
-    recipe: dict[str, Any] = {}
-    scores: dict[str, Any] = {}
-    versions: dict[str, str] = {}
+    trained_on: dict[str, Any] = Field(default={})
+    recipe: dict[str, Any] = Field(default={})
+    scores: dict[str, Any] = Field(default={})
+    versions: dict[str, str] = Field(default={})
     parameters: int | None = None
     weights_sha256: str = ""
 

@@ -1,15 +1,19 @@
 """A trained model on disk: `weights.safetensors`, `model.json` and a card. No pickle is ever loaded."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import sha256_of, write_text, written_beside
 from lymphoscope.model_file.card import write_card
-from lymphoscope.model_file.description import FORMAT_VERSION, Description
+from lymphoscope.model_file.description import FORMAT_VERSION, Description, Thresholds
+from lymphoscope.model_file.evidence import Calibration, Familiarity, FeatureArrays, Referral
 from lymphoscope.model_file.network import build_network
 
 if TYPE_CHECKING:
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
+FAMILIARITY = "familiarity.safetensors"
 
 
 def save_model(network: "nn.Module", description: Description, folder: Path) -> Description:
@@ -44,24 +49,40 @@ def record_scores(folder: Path, scores: dict[str, Any]) -> None:
     _write_words(load_description(folder).model_copy(update={"scores": scores}), folder)
 
 
+def record_evidence(
+    folder: Path,
+    *,
+    calibration: Calibration | None,
+    referral: Referral | None,
+    familiarity: Familiarity | None,
+    thresholds: Thresholds,
+) -> Description:
+    """Write what was fitted on inner subjects into `model.json`, the arrays of familiarity beside it first."""
+    found = {"calibration": calibration, "referral": referral, "thresholds": thresholds}
+    if familiarity is not None and familiarity.arrays is not None:
+        familiarity = familiarity.model_copy(update={"arrays_sha256": _write_arrays(familiarity.arrays, folder)})
+    described = load_description(folder).model_copy(update=found | {"familiarity": familiarity})
+    _write_words(described, folder)
+    return described
+
+
 def is_model_folder(folder: Path) -> bool:
     """Whether a path is a folder that says it is a model."""
     return (folder / DESCRIPTION).is_file()
 
 
 def load_description(folder: Path) -> Description:
-    """Read `model.json`. Raises LymphoscopeError where it is missing, broken or of a newer format."""
+    """Read `model.json`. Raises LymphoscopeError where it or what it names is missing, broken, or of another format."""
     path = folder / DESCRIPTION
     if not path.is_file():
         raise LymphoscopeError(f"{folder} is no model: it has no {DESCRIPTION}. A run keeps its model in RUN/model.")
     content = _read_json(path)
     version = content.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise LymphoscopeError(
-            f"{path} is of format {version}, this Lymphoscope reads up to {FORMAT_VERSION}: install a newer one"
-        )
+    if isinstance(version, int) and version != FORMAT_VERSION:
+        mend = "install a newer one" if version > FORMAT_VERSION else "train the model anew with this one"
+        raise LymphoscopeError(f"{path} is of format {version}, this Lymphoscope reads format {FORMAT_VERSION}: {mend}")
     try:
-        return Description.model_validate_json(json.dumps(content))
+        return _with_arrays(Description.model_validate_json(json.dumps(content)), folder)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
@@ -88,6 +109,33 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
 def demonstration_model() -> Path:
     """The folder of the small model that ships inside the package; read its `limits` before its results."""
     return Path(__file__).parent / "demonstration"
+
+
+def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
+    from safetensors.numpy import save
+
+    with written_beside(folder / FAMILIARITY) as beside:
+        beside.write_bytes(save({"centre": arrays.centre, "axes": np.ascontiguousarray(arrays.axes)}))
+    return sha256_of(folder / FAMILIARITY)
+
+
+def _with_arrays(description: Description, folder: Path) -> Description:
+    familiarity = description.familiarity
+    if familiarity is None or not familiarity.arrays_sha256:
+        return description
+    arrays = FeatureArrays(**_read_arrays(folder / FAMILIARITY, familiarity.arrays_sha256))
+    return description.model_copy(update={"familiarity": familiarity.model_copy(update={"arrays": arrays})})
+
+
+def _read_arrays(path: Path, expected_sha256: str) -> dict[str, NDArray[np.float32]]:
+    from safetensors.numpy import load
+
+    if not path.is_file():
+        raise LymphoscopeError(f"{path} is missing: take the model folder anew from its run")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != expected_sha256:
+        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): copy it anew")
+    return load(content)
 
 
 def _write_words(description: Description, folder: Path) -> None:

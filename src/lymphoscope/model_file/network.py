@@ -14,11 +14,11 @@ def build_network(architecture: Architecture, num_classes: int, *, pretrained: b
     Images (B, 3, H, W) -> logits (B, K) and attention maps (B, M, h, w) for the attention head, logits alone for the
     linear one. Raises LymphoscopeError for an unknown backbone and for ImageNet weights that cannot be had here.
     """
-    from lymphoscope.backbones import create_backbone
+    from lymphoscope.backbones import create_backbone, normalised_by
     from lymphoscope.method import WTDFN, PlainNetwork
 
     backbone = create_backbone(architecture.backbone, pretrained=pretrained)
     if architecture.head == "linear":
-        return PlainNetwork(backbone, num_classes)
+        return normalised_by(PlainNetwork(backbone, num_classes), architecture.norm)
     options = architecture.model_dump(include={"num_maps", "bias", "signed_sqrt", "l2", "scale"})
-    return WTDFN(backbone, num_classes, **options)
+    return normalised_by(WTDFN(backbone, num_classes, **options), architecture.norm)

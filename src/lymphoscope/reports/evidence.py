@@ -20,14 +20,22 @@ SIGNALS = {
     "doubt_exposure": "Exposure",
     "doubt_colour": "Colour",
 }
-MAPS = {"attention": "Attention map", "grad_cam": "Grad-CAM", "random": "Random maps"}
+MAPS = {
+    "attention": "Attention map",
+    "grad_cam": "Grad-CAM",
+    "centre": "Spot in the middle",
+    "random": "Random maps",
+}
 CHANGES = {
     "blur": "Blur",
     "jpeg": "JPEG",
-    "stain": "Stain",
-    "brightness": "Brightness",
-    "scale": "Scale",
     "noise": "Noise",
+    "stain_red": "Redder stain",
+    "stain_blue": "Bluer stain",
+    "less_light": "Less light",
+    "more_light": "More light",
+    "smaller": "Smaller picture",
+    "larger": "Larger picture",
 }
 
 
@@ -136,6 +144,7 @@ def heat_maps(metrics: Metrics) -> Section | None:
     named = {f"{row['title']}, {kind}": row[kind] for row in rows for kind in ("deletion", "insertion")}
     return {
         "verdict": found["verdict"],
+        "note": found.get("note"),
         "cells": found["cells"],
         "rows": rows,
         "deletion": found["attention_minus_random_deletion"],
@@ -161,6 +170,7 @@ def shift(metrics: Metrics) -> Section | None:
     }
     return {
         "cells": found["cells"],
+        "note": found.get("note"),
         "unchanged": found["unchanged"],
         "levels": sorted({step["level"] for step in found["steps"]}),
         "rows": rows,
@@ -252,10 +262,15 @@ def _missed(metrics: Metrics, found: Metrics) -> str:
     )
 
 
+def _within(title: str) -> str:
+    """A title within a sentence."""
+    return title if title.isupper() else title.lower()
+
+
 def _shift_lead(rows: list[dict[str, Any]]) -> str:
     first = {row["title"]: next((step for step in row["steps"] if step["fallen"]), None) for row in rows}
-    fell = [f"{title.lower()} from {step['amount']}" for title, step in first.items() if step]
-    held = [title.lower() for title, step in first.items() if not step]
+    fell = [f"{_within(title)} from {step['amount']}" for title, step in first.items() if step]
+    held = [_within(title) for title, step in first.items() if not step]
     told = f"Balanced accuracy falls beyond chance under {'; '.join(fell)}." if fell else ""
     kept = f" No fall beyond chance was seen under {', '.join(held)}, at any step tried." if held else ""
     return (told + kept).strip()

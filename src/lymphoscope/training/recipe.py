@@ -5,11 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
-from lymphoscope.model_file import Architecture, TestTime
+from lymphoscope.model_file import SIGNALS, Architecture, Signal, TestTime
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Triple = tuple[float, float, float]
 Range = tuple[Fraction, Fraction]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+Rule = Literal["streams", "score"] | Signal
+RULES: tuple[Rule, ...] = ("streams", "score", *SIGNALS)
 
 
 class _Section(BaseModel):
@@ -23,9 +26,11 @@ class ModelRecipe(_Section):
 
     `initial_weights` is a Lymphoscope model folder whose backbone and attention are taken over; `pretrained` takes
     timm's ImageNet weights. `maps` is M (Table 4); the three normalisations follow bilinear attention pooling.
+    `norm: frozen` keeps every batch norm as those weights bring it, `norm: group` puts group norm in its place.
     """
 
     backbone: str = "seresnext50_32x4d"
+    norm: Literal["batch", "frozen", "group"] = "batch"
     maps: int = Field(default=32, ge=1)
     bias: bool = True
     signed_sqrt: bool = True
@@ -118,6 +123,21 @@ class FixResRecipe(_Section):
     batch_size: int | None = Field(default=None, ge=2)
 
 
+class ReferralRecipe(_Section):
+    """When the trained model sends a cell to a person; fitted on inner subjects after training (docs/referral.md).
+
+    At most `miss_rate` of blasts shall be signed off as normal and `false_alarm_rate` of normals as blasts, with
+    `confidence`; `familiar` is the share of known cells that each limit of likeness keeps. A rule that is not named
+    is measured all the same, and sends no cell to a person.
+    """
+
+    miss_rate: Share = 0.01
+    false_alarm_rate: Share = 0.05
+    confidence: Share = 0.95
+    familiar: Share = 0.99
+    rules: tuple[Rule, ...] = RULES
+
+
 class HardwareRecipe(_Section):
     """Lightning's own words for devices and strategies; `precision: auto` is bfloat16 where the processor has it.
 
@@ -160,7 +180,17 @@ class Recipe(_Section):
     optimisation: OptimisationRecipe = OptimisationRecipe()
     early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
     fix_res: FixResRecipe = FixResRecipe()
+    referral: ReferralRecipe = ReferralRecipe()
     hardware: HardwareRecipe = HardwareRecipe()
+
+    @model_validator(mode="after")
+    def _frozen_from_something(self) -> Self:
+        if self.model.norm == "frozen" and not (self.model.pretrained or self.model.initial_weights):
+            raise ValueError(
+                "model.norm: frozen keeps the batch norm of weights that are there: set model.pretrained or "
+                "model.initial_weights, or take group"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
@@ -183,6 +213,7 @@ class Recipe(_Section):
         return Architecture(
             backbone=model.backbone,
             head="linear" if self.streams == "raw" else "attention",
+            norm=model.norm,
             num_maps=model.maps,
             bias=model.bias,
             signed_sqrt=model.signed_sqrt,

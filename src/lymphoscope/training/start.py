@@ -1,6 +1,6 @@
 """Where a training starts: its classes, its network, and the weights that the network begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -52,12 +52,22 @@ def _take_over(network: nn.Module, folder: Path) -> None:
     """Copy all weights but the classifier's, which belongs to the other model's classes."""
     other, description = load_network(folder)
     own = network.state_dict()
-    given = {name: value for name, value in other.state_dict().items() if not name.startswith("classifier.")}
+    given = {name: value for name, value in other.state_dict().items() if _is_taken(name, own)}
+    if lacking := [name for name in own if name.endswith("running_mean") and name not in given]:
+        raise LymphoscopeError(
+            f"`model.initial_weights`: {folder} has no batch norm to start from ({lacking[0]}): set `model.norm: group`"
+        )
     unfit = [name for name, value in given.items() if name not in own or own[name].shape != value.shape]
     if unfit:
         backbone = description.architecture.backbone
         raise LymphoscopeError(f"`model.initial_weights`: {folder} is a {backbone} of another shape ({unfit[0]})")
     network.load_state_dict(given, strict=False)
+
+
+def _is_taken(name: str, own: Mapping[str, Tensor]) -> bool:
+    """Statistics of batch norm are left behind where the new network keeps none (`model.norm`)."""
+    is_statistic = name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
+    return not name.startswith("classifier.") and (name in own or not is_statistic)
 
 
 def balanced_weights(labels: Sequence[int], num_classes: int) -> Tensor:

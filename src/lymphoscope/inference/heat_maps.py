@@ -1,0 +1,139 @@
+"""A model and cells -> whether its attention maps show what its scores rest on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphoscope.data import Manifest
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import REPLICATES
+from lymphoscope.evaluation.heat_maps import (
+    ATTENTION,
+    CENTRE,
+    GRAD_CAM,
+    RANDOM,
+    MapCurves,
+    centre_heat,
+    followed_curves,
+    judge_heat_maps,
+    random_heat,
+)
+from lymphoscope.evaluation.metrics import Floats, Indices
+from lymphoscope.evaluation.schema import HeatMaps
+from lymphoscope.inference.ahead import mapped_ahead
+from lymphoscope.inference.cells import Cell, cells_of
+from lymphoscope.inference.draw import draw_cells, drawn_note
+from lymphoscope.inference.model import Model
+from lymphoscope.inference.read import read_cell
+from lymphoscope.inference.stream import default_workers
+from lymphoscope.progress import tracked
+
+if TYPE_CHECKING:
+    from lymphoscope.inference.map_probe import MapProbe, Seen
+
+CELLS = 64
+STEPS = 16
+DRAWS = 3
+_AHEAD = 4
+
+
+def measure_heat_maps(
+    model: Model,
+    manifest: Manifest,
+    *,
+    cells: int | None = CELLS,
+    steps: int = STEPS,
+    draws: int = DRAWS,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> HeatMaps:
+    """Test the guiding attention map against Grad-CAM, a spot in the middle and `draws` random maps (docs/stress.md).
+
+    Followed is the softmax of the class that the raw stream called, as shares 1/`steps` of the pixels are painted with
+    the model's test-time fill. Costs 2 (steps + 1) (3 + draws) raw passes a cell, on a draw of `cells`, None for all.
+    Raises LymphoscopeError for a model without attention or not on torch, and where no cell can be read.
+    """
+    from lymphoscope.inference.map_probe import probe_of
+
+    _check(steps, draws)
+    probe, classes = probe_of(model), model.description.classes
+    every = cells_of(manifest)
+    drawn = draw_cells(every, cells, seed)
+    tested = list(_tested(model, probe, drawn, steps, draws, seed))
+    if not tested:
+        raise LymphoscopeError(f"none of {len(drawn)} cells can be read: `lymphoscope data audit` says why")
+    of_draw = drawn_note(len(drawn), len(every), len(drawn) - len(tested), seed)
+    return judge_heat_maps(
+        [each.cell.subject for each in tested],
+        _kinds(tested, classes),
+        classes,
+        {name: _joined([each.curves[name] for each in tested]) for name in tested[0].curves},
+        replicates=replicates,
+        seed=seed,
+        note="; ".join(filter(None, [_how(model, draws), of_draw])),
+    )
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A cell, the class that its raw stream called, and by map the deletion and insertion curves (2, T + 1)."""
+
+    cell: Cell
+    called: int
+    curves: dict[str, Floats]
+
+
+def _tested(
+    model: Model, probe: "MapProbe", cells: Sequence[Cell], steps: int, draws: int, seed: int
+) -> Iterator[_Tested]:
+    """Every cell that can be read, decoded once; one is in the works at a time."""
+    read = partial(read_cell, fit=model.description.preprocessing.as_fit())
+    pictures = mapped_ahead(read, [cell.path for cell in cells], workers=default_workers(), ahead=_AHEAD)
+    for number, picture in enumerate(tracked(pictures, "testing heat maps", len(cells))):
+        if picture.pixels is not None:
+            seen = probe.look(picture.pixels)
+            yield _Tested(cells[number], seen.called, _curves(probe, seen, steps, draws, (seed, number)))
+
+
+def _curves(probe: "MapProbe", seen: "Seen", steps: int, draws: int, seed: tuple[int, int]) -> dict[str, Floats]:
+    side = seen.attention.shape[0]
+    ties, chance = np.random.SeedSequence(seed).spawn(2)
+    generator = np.random.default_rng(chance)
+
+    def both(heat: NDArray[np.float32]) -> Floats:
+        return np.stack(followed_curves(partial(probe.follow, seen), heat, steps, ties))
+
+    random = [probe.enlarged(random_heat(seen.coarse, generator), side) for _ in range(draws)]
+    return {
+        ATTENTION: both(seen.attention),
+        GRAD_CAM: both(seen.grad_cam),
+        CENTRE: both(centre_heat(side)),
+        RANDOM: np.mean([both(heat) for heat in random], axis=0),
+    }
+
+
+def _joined(curves: Sequence[Floats]) -> MapCurves:
+    deletion, insertion = np.stack(curves, axis=1)  # (N, T + 1) each
+    return MapCurves(deletion, insertion)
+
+
+def _kinds(tested: Sequence[_Tested], classes: tuple[str, ...]) -> Indices:
+    """The class of each cell (N,): its label, or where any has none that the model knows what each was called."""
+    labels = [each.cell.label for each in tested]
+    if all(label in classes for label in labels):
+        return np.array([classes.index(label or "") for label in labels])
+    return np.array([each.called for each in tested])
+
+
+def _how(model: Model, draws: int) -> str:
+    fill = model.description.test_time.fill
+    return f"softmax of the class that the raw stream called, pixels painted {fill}, {draws} random maps a cell"
+
+
+def _check(steps: int, draws: int) -> None:
+    if steps < 1 or draws < 1:
+        raise LymphoscopeError(f"{steps} steps and {draws} random maps: at least one of each is needed")
