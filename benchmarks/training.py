@@ -1,71 +1,219 @@
-"""Speed of a training step: `python benchmarks/training.py`.
+"""Speed of a training step: `python benchmarks/training.py`, and of the loader that feeds it with `--cells 64`.
 
-Random pictures and fresh networks, so that nothing is downloaded. What do the three streams cost beside the plain
-backbone (the paper says about three times), and what does bfloat16 save? Forward, backward and Ranger's step.
+Random pictures and fresh networks, so that nothing is downloaded. Our ternary step beside the obvious one and beside a
+plain backbone's, all in one process, in turns: forward, backward and the optimiser's step.
+
+The obvious way is written out here: eager float32, channels first, three passes, crop and erase image by image in a
+loop, and RAdam with Lookahead and gradient centralisation weight by weight.
 """
 
 import argparse
-from collections.abc import Callable
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
-from timing import in_turns, show
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from lymphoscope.method import WTDFN
+from lymphoscope.augment import BaseAugmentation
+from lymphoscope.method import draw_maps
 from lymphoscope.model_file import Architecture, build_network
-from lymphoscope.training import Ranger
-from lymphoscope.training.recipe import AttentionRecipe
-from lymphoscope.training.streams import ternary_passes
+from lymphoscope.training import Recipe, load_recipe
+from lymphoscope.training.step import seconds, training_step
+
+REFERENCE, PLAIN, OURS = "obvious ternary step", "plain step, eager float32", "our ternary step"
 
 
 def main() -> None:
     words = _words()
-    ways = {
-        f"{name}{', bf16' if half else ''}": _step(head, words, half)
-        for half in (False, True)
-        for name, head in (("plain backbone", "linear"), ("three streams", "attention"))
-    }
-    threads = torch.get_num_threads()
-    print(
-        f"{words.backbone} at {words.size} pixels on {words.device}, batches of {words.batch_size}, {threads} threads\n"
-    )
-    show(in_turns(ways, words.rounds), words.batch_size, reference="plain backbone")
+    device = torch.device(words.device)
+    ways = _ways(words, device)
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(words.rounds + 1):
+        for name, way in ways.items():
+            value = seconds(way, device)
+            if number:
+                taken[name].append(value)
+    medians = {name: statistics.median(values) for name, values in taken.items()}
+    answer = {**_about(words), "seconds": medians, "all_seconds": taken, **_ratios(medians)}
+    answer |= _difference(words, device)
+    if words.cells:
+        answer["augmented_images_per_second_per_core"] = _augmented(words)
+    _show(answer, medians)
+    if words.json:
+        words.json.write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
 
 
 def _words() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--backbone", default="regnetx_002")
-    parser.add_argument("--size", type=int, default=144, help="pixels of the network's input")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--backbone", default="resnet50")
+    parser.add_argument("--size", type=int, default=300, help="pixels of the network's input")
+    parser.add_argument("--batch-size", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--both-passes", action="store_true", help="time crop and erase in one pass and in two")
+    parser.add_argument("--compile", action="store_true", help="time our step with its backbone compiled, too")
+    parser.add_argument("--cells", type=int, default=0, help="time the base augmentation of so many cells, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     return parser.parse_args()
 
 
-def _step(head: str, words: argparse.Namespace, half: bool) -> Callable[[], object]:
-    architecture = Architecture.model_validate({"backbone": words.backbone, "head": head})
-    network = build_network(architecture, 2).to(words.device, memory_format=torch.channels_last)
-    optimiser = Ranger(network.parameters())
-    images = torch.randn(words.batch_size, 3, words.size, words.size, device=words.device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    labels = torch.arange(words.batch_size, device=words.device) % 2
+def _recipe(words: argparse.Namespace, *more: str) -> Recipe:
+    sizes = (f"data.size={words.size}", f"optimisation.batch_size={words.batch_size}")
+    return load_recipe("paper", [f"model.backbone={words.backbone}", *sizes, *more])
+
+
+def _ways(words: argparse.Namespace, device: torch.device) -> dict[str, Callable[[], object]]:
+    ways: dict[str, Callable[[], object]] = {
+        PLAIN: _obvious(words, device, "linear"),
+        REFERENCE: _obvious(words, device, "attention"),
+        OURS: training_step(_recipe(words), 2, device),
+    }
+    if words.both_passes:
+        for passes in ("one", "two"):
+            recipe = _recipe(words, f"hardware.passes={passes}")
+            ways[f"ours, crop and erase in {passes}"] = training_step(recipe, 2, device)
+    if words.compile:
+        ways["ours, compiled"] = training_step(_recipe(words, "hardware.compile=true"), 2, device)
+    return ways
+
+
+def _obvious(words: argparse.Namespace, device: torch.device, head: str) -> Callable[[], object]:
+    torch.manual_seed(0)
+    network = build_network(Architecture.model_validate({"backbone": words.backbone, "head": head}), 2).to(device)
+    optimiser = ObviousRanger(network)
+    images = torch.randn(words.batch_size, 3, words.size, words.size, device=device)
+    labels = torch.arange(words.batch_size, device=device) % 2
 
     def step() -> float:
-        optimiser.zero_grad()
-        with torch.autocast(words.device, dtype=torch.bfloat16, enabled=half):
-            loss = torch.stack([nn.functional.cross_entropy(logits, labels) for logits in _logits(network, images)])
-        loss.mean().backward()
+        for weight in network.parameters():
+            weight.grad = None
+        losses = [F.cross_entropy(logits, labels) for logits in _obvious_logits(network, images)]
+        loss = torch.stack(losses).mean()
+        torch.autograd.backward(loss)
         optimiser.step()
-        return loss.mean().item()  # waits for the device
+        return loss.item()
 
     return step
 
 
-def _logits(network: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
-    if not isinstance(network, WTDFN):
-        return [network(images)]
-    groups = ternary_passes(network, images, AttentionRecipe(), fill=(0.0, 0.0, 0.0))
-    return [stream.logits for group in groups for stream in group]
+def _obvious_logits(network: nn.Module, images: Tensor) -> Iterator[Tensor]:
+    answer = network(images)
+    if isinstance(answer, Tensor):
+        yield answer
+        return
+    yield answer[0]
+    crops, erased = _one_by_one(images, draw_maps(answer[1]))
+    yield network(crops)[0]
+    yield network(erased)[0]
+
+
+def _one_by_one(images: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    crops, erased = [], []
+    for image, drawn in zip(images, maps, strict=True):
+        large = F.interpolate(drawn[None, None], image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
+        span = large.max() - large.min()
+        if span.item() < 1e-6:
+            crops.append(image)
+            erased.append(image)
+            continue
+        mask = (large - large.min()) / span >= 0.5
+        places = mask.nonzero()
+        top, left = places.min(dim=0).values.tolist()
+        bottom, right = (places.max(dim=0).values + 1).tolist()
+        part = image[None, :, top:bottom, left:right]
+        crops.append(F.interpolate(part, image.shape[1:], mode="bilinear", align_corners=False)[0])
+        erased.append(image * ~mask)
+    return torch.stack(crops), torch.stack(erased)
+
+
+class ObviousRanger:
+    """RAdam, Lookahead and gradient centralisation, written weight by weight."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.steps = 0
+        self.state = [
+            (weight, torch.zeros_like(weight), torch.zeros_like(weight), weight.detach().clone())
+            for weight in network.parameters()
+        ]
+
+    @torch.no_grad()
+    def step(self, lr: float = 0.01, b1: float = 0.95, b2: float = 0.999, decay: float = 1e-4) -> None:
+        self.steps += 1
+        longest = 2 / (1 - b2) - 1
+        length = longest - 2 * self.steps * b2**self.steps / (1 - b2**self.steps)
+        for weight, first, second, slow in self.state:
+            if weight.grad is None:
+                continue
+            gradient = weight.grad
+            if gradient.ndim > 1:
+                gradient = gradient - gradient.mean(dim=tuple(range(1, gradient.ndim)), keepdim=True)
+            weight.mul_(1 - lr * decay)
+            first.mul_(b1).add_(gradient, alpha=1 - b1)
+            second.mul_(b2).add_(gradient * gradient, alpha=1 - b2)
+            update = first / (1 - b1**self.steps)
+            if length > 5:
+                share = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+                update = update * math.sqrt(share * (1 - b2**self.steps)) / (second.sqrt() + 1e-5)
+            weight.sub_(lr * update)
+            if self.steps % 6 == 0:
+                slow.add_(weight - slow, alpha=0.5)
+                weight.copy_(slow)
+
+
+def _difference(words: argparse.Namespace, device: torch.device) -> dict[str, float]:
+    """What the precision does to the loss of one step from the same weights and pictures."""
+    losses = []
+    for precision in ("auto", "32-true"):
+        torch.manual_seed(0)
+        step = training_step(_recipe(words, f"hardware.precision={precision}"), 2, device)
+        torch.manual_seed(1)
+        losses.append(float(step()))
+    return {"loss": losses[0], "loss_float32": losses[1], "relative_difference": abs(losses[0] / losses[1] - 1)}
+
+
+def _augmented(words: argparse.Namespace) -> float:
+    """Base augmentation of cells already decoded, in this one process."""
+    torch.set_num_threads(1)
+    image = torch.randint(0, 256, (3, words.size, words.size), dtype=torch.uint8)
+    augmentation = BaseAugmentation()
+    begun = time.perf_counter()
+    for place in range(words.cells):
+        augmentation.augment(image, (0, 0, place))
+    return words.cells / (time.perf_counter() - begun)
+
+
+def _about(words: argparse.Namespace) -> dict[str, object]:
+    cuda = torch.device(words.device).type == "cuda"
+    return {
+        "backbone": words.backbone,
+        "size": words.size,
+        "batch_size": words.batch_size,
+        "rounds": words.rounds,
+        "device": torch.cuda.get_device_name() if cuda else f"cpu, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+    }
+
+
+def _ratios(medians: dict[str, float]) -> dict[str, float]:
+    ours = medians[OURS]
+    return {"obvious_to_ours": medians[REFERENCE] / ours, "ours_to_plain": ours / medians[PLAIN]}
+
+
+def _show(answer: dict[str, object], medians: dict[str, float]) -> None:
+    print(f"{answer['backbone']} at {answer['size']} pixels, {answer['device']}, batches of {answer['batch_size']}\n")
+    print(f"{'':<32}{'seconds':>10}{'of obvious':>12}{'of plain':>10}")
+    for name, value in medians.items():
+        print(f"{name:<32}{value:>10.3f}{value / medians[REFERENCE]:>12.2f}{value / medians[PLAIN]:>10.2f}")
+    print(f"\nour step is {answer['obvious_to_ours']:.2f}x as fast as the obvious one")
+    print(f"and takes {answer['ours_to_plain']:.2f}x the plain eager float32 step of one stream")
+    print(f"its loss differs from float32's by {answer['relative_difference']:.1e} of it")
+    if "augmented_images_per_second_per_core" in answer:
+        print(f"base augmentation: {answer['augmented_images_per_second_per_core']:.0f} images a second and core")
 
 
 if __name__ == "__main__":

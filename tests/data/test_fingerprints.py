@@ -42,7 +42,7 @@ def test_only_what_is_empty_is_filled(tmp_path: Path) -> None:
 
 
 def test_a_manifest_with_everything_is_not_read_again() -> None:
-    cells = [{"path": "/nowhere.png", "sha256": "a", "width": 1, "height": 1, "phash": "b"}]
+    cells = [{"path": "/nowhere.png", "sha256": "a", "width": 1, "height": 1, "phash": "b", "sketch": "c"}]
     manifest = manifest_of(cells, "table")
     assert with_fingerprints(manifest) is manifest
 

@@ -28,6 +28,7 @@ OTHERWISE = {
 }
 
 
+@pytest.mark.slow
 def test_every_row_has_its_exact_count_and_its_verdict() -> None:
     titles = {name: run.title for name, run in load_definition("table3").runs.items()}
     rows = {row.name: row for row in count_rows()}

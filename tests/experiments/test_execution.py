@@ -36,6 +36,7 @@ def words(request: Request) -> list[str]:
     return ["reproduce", request.name, *told, "--limit-epochs", str(limits.epochs), "--folds", "2", *chosen, *keys]
 
 
+@pytest.mark.slow
 def test_killed_in_the_third_run_it_finishes_the_rest_and_repeats_nothing(ask: Ask, tmp_path: Path) -> None:
     request = ask("table1", tmp_path / "out", "plain", "wt_dfn")
     code = "import sys; from lymphoscope.cli.main import run; sys.exit(run(sys.argv[1:]))"
@@ -74,6 +75,7 @@ def test_a_failed_run_is_marked_and_the_others_finish(
     assert "Traceback" in (bad / "failed.txt").read_text()
 
 
+@pytest.mark.slow
 def test_runs_side_by_side_end_like_one_after_another(
     tmp_path: Path, tiny_manifest: Manifest, tiny: tuple[str, ...]
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_worker_that_dies_says_so(tmp_path: Path) -> None:
     worker._process.wait()
     assert not worker.lives()
     assert "status -9" in str(worker.work(tmp_path))
+    worker.end()
 
 
 def test_the_cores_are_shared_out() -> None:

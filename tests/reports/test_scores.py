@@ -71,7 +71,7 @@ def test_without_a_blast_class_its_columns_are_gone(predictions: Maker) -> None:
 
 def test_what_is_missing_has_its_reason(predictions: Maker) -> None:
     table = predictions()
-    found = content(table[table["label"] == "hem"], blast_class="all", replicates=5).model_dump(mode="json")
+    found = content(table[table["label"] == "hem"], blast_class="all", replicates=5)
     assert any("AUC" in line and "no cell is labelled all" in line for line in scores.reasons(found))
 
 
@@ -86,6 +86,6 @@ def test_no_score_is_called_a_probability_of_disease(metrics: dict[str, Any]) ->
 
 
 def test_intervals_over_cells_say_that_they_are_too_narrow(predictions: Maker) -> None:
-    found = content(predictions().assign(subject=None), blast_class="all", replicates=5).model_dump(mode="json")
+    found = content(predictions().assign(subject=None), blast_class="all", replicates=5)
     assert "over cells (48 cells drawn anew" in scores.how_intervals(found)
     assert "too narrow" in scores.how_intervals(found)

@@ -69,3 +69,8 @@ def test_a_wrong_file_is_one_line(tmp_path: Path) -> None:
 def test_two_starts_exclude_each_other() -> None:
     with pytest.raises(LymphoscopeError, match="exclude each other"):
         load_recipe("quick", ["model.pretrained=true", "model.initial_weights=runs/a/model"])
+
+
+def test_mixed_images_have_no_one_centre() -> None:
+    with pytest.raises(LymphoscopeError, match=r"set optimisation\.centre_loss=0"):
+        load_recipe("wsdan", ["comparison=mix_up"])

@@ -32,6 +32,9 @@ from lymphoscope.training.batches import EpochSampler, Key
         ("hardware.precision=bf16-mixed",),
         ("early_stopping.keep=last", "early_stopping.monitor=validation_weighted_f1"),
         ("test_time.streams=[raw,crop]", "test_time.decision=mean", "attention.fill=black"),
+        ("comparison=mix_up", "streams=raw", "optimisation.class_weights=true"),
+        ("comparison=cut_mix", "hardware.passes=one"),
+        ("comparison=grid_mask", "hardware.passes=two"),
     ],
 )
 def test_every_way_to_train_ends_in_a_model_that_loads(
@@ -100,9 +103,13 @@ def test_two_runs_of_one_seed_are_one(tiny_manifest: Manifest, tiny: tuple[str, 
     assert hashes[0] == hashes[1] != other
 
 
-def test_the_loader_s_workers_change_nothing(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("comparison", ["none", "cut_mix"])
+def test_the_loader_s_workers_change_nothing(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, comparison: str
+) -> None:
+    words = [*tiny, f"comparison={comparison}", "optimisation.epochs=2"]
     hashes = [
-        train(load_recipe("paper", [*tiny, f"data.workers={n}"]), tiny_manifest, tmp_path / str(n)).weights_sha256
+        train(load_recipe("paper", [*words, f"data.workers={n}"]), tiny_manifest, tmp_path / str(n)).weights_sha256
         for n in (0, 2)
     ]
     assert hashes[0] == hashes[1]

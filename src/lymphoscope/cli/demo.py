@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.words import SOURCE_HELP, SubjectPattern
+from lymphoscope.cli.words import SOURCE_HELP, AllowLeak, SubjectPattern
 from lymphoscope.extras import require
 
 
@@ -15,6 +15,7 @@ def demo(
         typer.Option("--data", metavar="SRC", help=f"{SOURCE_HELP} Synthetic cells without it.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The run folder.")] = Path("runs/demo"),
+    allow_leak: AllowLeak = False,
     subject_pattern: SubjectPattern = None,
 ) -> None:
     """Show the whole way: audit, split by subject, train, judge who was held out, explain, report.
@@ -26,5 +27,5 @@ def demo(
     from lymphoscope.runs import demo as run_demo
 
     folder = RunFolder(out)
-    run_demo(folder, data, subject_pattern)
+    run_demo(folder, data, subject_pattern, allow_leak=allow_leak)
     typer.echo(f"open {folder.report.resolve()}")

@@ -1,21 +1,68 @@
-"""`lymphoscope evaluate`: a model and labelled cells -> predictions, numbers with intervals, a report."""
+"""`lymphoscope evaluate`: a model and labelled cells, or predictions alone -> numbers with intervals, a report."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lymphoscope.cli.words import Data, Json, Out, SubjectPattern
+from lymphoscope.cli.words import SOURCE_HELP, AllowLeak, Json, Out, SubjectPattern
+from lymphoscope.errors import LymphoscopeError
+
+if TYPE_CHECKING:
+    from lymphoscope.evaluation import Measured, Metrics
+    from lymphoscope.runs import RunFolder
+
+SOME_FAILED = 3
+_NAME_ONE = "name a MODEL and its cells with --data, or --predictions FILE"
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder: RUN/model.", show_default=False)],
-    data: Data,
     out: Out,
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", help="A model folder: RUN/model.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="SRC",
+            help=f"{SOURCE_HELP} With --predictions, labels and subjects by path.",
+            show_default=False,
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Judge these predictions alone, without a model.", show_default=False),
+    ] = None,
     part: Annotated[
         Literal["all", "train", "validation", "test"] | None,
         typer.Option(help="Which part of the data's split; test where there is one, else all.", show_default=False),
     ] = None,
+    blast_class: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --predictions: the class that sensitivity is of.",
+            show_default=False,
+        ),
+    ] = None,
+    out_of_fold: Annotated[
+        bool,
+        typer.Option("--out-of-fold", help="With --predictions: no model had seen its subjects."),
+    ] = False,
+    allow_leak: AllowLeak = False,
+    show_leak: Annotated[
+        bool, typer.Option("--show-leak", help="Print the scores with and without the cells that training had seen.")
+    ] = False,
+    shift: Annotated[
+        bool, typer.Option("--shift", help="Score the cells under graded changes too: 46 predictions a cell.")
+    ] = False,
+    shift_cells: Annotated[
+        int | None, typer.Option("--shift-cells", min=10, help="Draw so many cells for --shift; all without it.")
+    ] = None,
+    heat_maps: Annotated[
+        bool, typer.Option("--heat-maps", help="Test whether the attention maps show what the answer rests on.")
+    ] = False,
     erase: Annotated[
         Literal["always", "on_disagreement"],
         typer.Option(help="Run the erase stream always, or only where raw and crop disagree."),
@@ -25,19 +72,89 @@ def evaluate(
     subject_pattern: SubjectPattern = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a model on labelled cells: predictions.parquet, metrics.json and report.html in --out."""
-    from lymphoscope.data import read_source
-    from lymphoscope.inference import load
-    from lymphoscope.runs import RunFolder, evaluate_run, part_to_judge
+    """Judge a model on labelled cells: predictions.parquet, metrics.json, model_card.md and report.html in --out.
 
-    manifest = read_source(data, subject_pattern=subject_pattern)
-    judged = part_to_judge(manifest, part)
-    loaded = load(model, device=device, erase=erase)
+    Cells that the model was trained on, their twins and their subjects are refused unless --allow-leak is given.
+    With --predictions FILE in place of MODEL the numbers come from that file alone.
+    """
+    from lymphoscope.data import read_source
+    from lymphoscope.runs import RunFolder
+
+    _check_words(model, predictions, data, allow_leak=allow_leak or show_leak)
     folder = RunFolder(out)
-    metrics = evaluate_run(loaded, manifest, folder, "Evaluation", part=judged, replicates=replicates)
+    manifest = None if data is None else read_source(data, subject_pattern=subject_pattern)
+    if predictions is not None:
+        from lymphoscope.runs import evaluate_predictions_file
+
+        metrics = evaluate_predictions_file(
+            predictions,
+            folder,
+            data=manifest,
+            part=part,
+            blast_class=blast_class,
+            out_of_fold=out_of_fold,
+            replicates=replicates,
+        )
+    else:
+        from lymphoscope.inference import load
+        from lymphoscope.runs import Stress, evaluate_run, known_of_model, part_to_judge
+
+        if model is None or manifest is None:
+            raise LymphoscopeError(_NAME_ONE)
+        stress = Stress(shift=shift, heat_maps=heat_maps, shift_cells=shift_cells)
+        loaded = load(model, device=device, erase=erase)
+        metrics = evaluate_run(
+            loaded,
+            manifest,
+            folder,
+            "Evaluation",
+            known=known_of_model(model, loaded.description),
+            allow_leak=allow_leak,
+            show_leak=show_leak,
+            stress=stress,
+            part=part_to_judge(manifest, part),
+            replicates=replicates,
+        )
+    _say(metrics, folder, show_leak=show_leak, as_json=as_json)
+
+
+def _check_words(model: Path | None, predictions: Path | None, data: str | None, *, allow_leak: bool) -> None:
+    if model is not None and predictions is not None:
+        raise LymphoscopeError("MODEL and --predictions: name one of them")
+    if predictions is None and (model is None or data is None):
+        raise LymphoscopeError(_NAME_ONE)
+    if predictions is not None and allow_leak:
+        raise LymphoscopeError("--allow-leak and --show-leak need a MODEL: predictions do not say what was trained on")
+
+
+def _say(metrics: "Metrics", folder: "RunFolder", *, show_leak: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(metrics.model_dump_json(indent=2))
     else:
+        if show_leak:
+            typer.echo(_with_and_without(metrics))
         typer.echo(f"report: {folder.report}")
     if metrics.failed:
-        raise typer.Exit(3)
+        raise typer.Exit(SOME_FAILED)
+
+
+def _with_and_without(metrics: "Metrics") -> str:
+    from lymphoscope.evaluation import METRICS
+
+    leakage = metrics.leakage
+    if leakage is None or not leakage.leaks:
+        return "no judged cell leaks" + (f" ({leakage.reason})" if leakage and leakage.reason else "")
+    head = f"{leakage.leaking_cells} of {metrics.evaluated} cells leak"
+    if leakage.without is None:
+        return f"{head}; {leakage.reason}"
+    rows = [
+        f"{name.replace('_', ' '):18}{_shown(getattr(metrics.vote, name)):26}{_shown(getattr(leakage.without, name))}"
+        for name in METRICS
+    ]
+    return "\n".join([head, f"{'':18}{'all cells':26}without those", *rows])
+
+
+def _shown(entry: "Measured") -> str:
+    if entry.value is None:
+        return "none"
+    return f"{entry.value:.3f}" + (f" ({entry.low:.3f} to {entry.high:.3f})" if entry.low is not None else "")

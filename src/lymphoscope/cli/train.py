@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.words import Json, Out, SubjectPattern
+from lymphoscope.cli.words import AllowLeak, Json, Out, SubjectPattern
 from lymphoscope.extras import require
 
 
@@ -26,6 +26,7 @@ def train(
         bool, typer.Option("--final", help="After the folds, train a model on all cells, with the scores of the folds.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")] = False,
+    allow_leak: AllowLeak = False,
     subject_pattern: SubjectPattern = None,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +40,16 @@ def train(
 
     folder = RunFolder(out)
     if not resume:
-        begin(folder, data, config, overrides or [], folds, final=final, subject_pattern=subject_pattern)
+        begin(
+            folder,
+            data,
+            config,
+            overrides or [],
+            folds,
+            final=final,
+            allow_leak=allow_leak,
+            subject_pattern=subject_pattern,
+        )
     metrics = finish(folder)
     if as_json:
         typer.echo(metrics.model_dump_json(indent=2) if metrics else "null")

@@ -23,5 +23,9 @@ SubjectPattern = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write to.", show_default=False)]
+AllowLeak = Annotated[
+    bool,
+    typer.Option("--allow-leak", help="Go on though cells or subjects stand on both sides; every page then says so."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")]

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from lymphoscope.data.duplicates import exact_duplicates, near_duplicates
-from lymphoscope.data.examine import CROP, examine_all
+from lymphoscope.data.examine import CROP, Examination, examine_all
+from lymphoscope.data.fingerprints import with_marks
 from lymphoscope.data.looks import NEAR_DISTANCE
 from lymphoscope.data.manifest import Manifest
 from lymphoscope.data.report import AuditReport, Finding, as_findings
@@ -27,7 +28,21 @@ def audit(
     two labels, subjects or parts (`near_distance` of 256 bits, see `looks`), another size than nine in ten have,
     a subject of two labels where nine in ten have one. The rest are notices.
     """
+    return audited(manifest, expected_size=expected_size, near_distance=near_distance)[0]
+
+
+def audited(
+    manifest: Manifest, *, expected_size: tuple[int, int] | None = None, near_distance: int = NEAR_DISTANCE
+) -> tuple[AuditReport, Manifest]:
+    """The report of `audit`, and the manifest with the fingerprints of that one reading."""
     examined = examine_all(list(manifest.table["path"]))
+    report = _report(manifest, examined, expected_size, near_distance)
+    return report, with_marks(manifest, examined, manifest.table.index)
+
+
+def _report(
+    manifest: Manifest, examined: list[Examination], expected_size: tuple[int, int] | None, near_distance: int
+) -> AuditReport:
     cells = manifest.table.assign(
         **{name: [getattr(one, name) for one in examined] for name in ("fault", "sha256", "phash", "beyond_crop")}
     )

@@ -4,26 +4,37 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.looks import look_of
 from lymphoscope.data.manifest import Manifest
+from lymphoscope.data.sketches import sketches_of
 from lymphoscope.files import sha256_of
 from lymphoscope.progress import tracked
+
+if TYPE_CHECKING:
+    from lymphoscope.data.examine import Examination
 
 T = TypeVar("T")
 
 
+FINGERPRINTS = ("sha256", "width", "height", "phash", "sketch")
+"""Columns that say what a picture is: of the file's bytes, its pixels, its coarse and its fine look."""
+
+
 class Fingerprint(NamedTuple):
-    """What a file is: the hash of its bytes, its pixels across and down, its perceptual hash; None where unreadable."""
+    """What a file is: the hash of its bytes, its pixels across and down, its look; None where unreadable."""
 
     sha256: str | None = None
     width: int | None = None
     height: int | None = None
     phash: str | None = None
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 def fingerprint(path: str) -> Fingerprint:
@@ -31,21 +42,27 @@ def fingerprint(path: str) -> Fingerprint:
     try:
         pixels = read_image(path)
         height, width = pixels.shape[:2]
-        return Fingerprint(sha256_of(Path(path)), width, height, look_of(pixels).phash)
+        return Fingerprint(sha256_of(Path(path)), width, height, *look_of(pixels))
     except (UnreadableImage, OSError):
         return Fingerprint()
 
 
 def with_fingerprints(manifest: Manifest) -> Manifest:
-    """Fill `sha256`, `width`, `height` and `phash` (extra column) where they are empty and the file can be read."""
-    table = manifest.table.copy()
-    columns = list(Fingerprint._fields)
-    lacking = table.reindex(columns=columns).isna().any(axis=1)
+    """Fill the columns FINGERPRINTS (`phash` and `sketch` are extra) where they are empty and the file can be read."""
+    lacking = manifest.table.reindex(columns=list(FINGERPRINTS)).isna().any(axis=1)
     if not lacking.any():
         return manifest
-    marks = pd.DataFrame(in_threads(fingerprint, list(table.loc[lacking, "path"]), "reading cells"), dtype=object)
-    marks.index = table.index[lacking]
-    for name in columns:
+    seen = in_threads(fingerprint, list(manifest.table.loc[lacking, "path"]), "reading cells")
+    return with_marks(manifest, seen, manifest.table.index[lacking])
+
+
+def with_marks(manifest: Manifest, seen: "Sequence[Fingerprint | Examination]", rows: "pd.Index[Any]") -> Manifest:
+    """Fill the columns FINGERPRINTS from what was read of `rows` of the manifest's table."""
+    table = manifest.table.copy()
+    marks = pd.DataFrame({name: [getattr(one, name) for one in seen] for name in FINGERPRINTS[:-1]}, dtype=object)
+    marks["sketch"] = pd.Series(sketches_of([one.thumbnail for one in seen]), dtype=object)
+    marks.index = rows
+    for name in FINGERPRINTS:
         known = table[name].astype(object) if name in table else pd.Series(None, index=table.index, dtype=object)
         table[name] = known.where(known.notna(), marks[name].reindex(table.index))
     return manifest.with_table(table)

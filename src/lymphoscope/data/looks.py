@@ -64,13 +64,23 @@ def near_pairs(phashes: list[str | None], distance: int) -> Iterator[tuple[int, 
 
     Blocks of XOR and popcount over 4 words of 64 bits: 15,000 cells take seconds, memory grows with N.
     """
-    known = np.array([i for i, phash in enumerate(phashes) if phash and phash.strip("0")], dtype=np.int64)
-    words = np.array([_words(str(phashes[i])) for i in known], dtype=np.uint64).reshape(-1, 4)
+    known, words = _hashes(phashes)
     for start in range(0, len(known), _ROWS_AT_A_TIME):
-        rows, others = words[start : start + _ROWS_AT_A_TIME], words[start:]
-        bits = sum(np.bitwise_count(rows[:, None, word] ^ others[None, :, word]).astype(np.uint16) for word in range(4))
+        bits = _bits(words[start : start + _ROWS_AT_A_TIME], words[start:])
         for i, j in np.argwhere(np.triu(bits <= distance, 1)):
             yield int(known[start + i]), int(known[start + j])
+
+
+def near_pairs_between(
+    ones: list[str | None], others: list[str | None], distance: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield (place in `ones`, place in `others`, bits) of hashes within `distance` bits; see `near_pairs`."""
+    known, words = _hashes(ones)
+    known_others, words_of_others = _hashes(others)
+    for start in range(0, len(known), _ROWS_AT_A_TIME):
+        bits = _bits(words[start : start + _ROWS_AT_A_TIME], words_of_others)
+        for i, j in np.argwhere(bits <= distance):
+            yield int(known[start + i]), int(known_others[j]), int(bits[i, j])
 
 
 def correlation(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
@@ -96,6 +106,20 @@ def _centred_on_black(grey: Image.Image) -> Image.Image:
 
 def _off_the_middle(mass: NDArray[Any]) -> float:
     return float(mass @ np.arange(len(mass)) / mass.sum()) - (len(mass) - 1) / 2
+
+
+def _hashes(phashes: list[str | None]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Places (N,) of the hashes that say something, and their words (N, 4)."""
+    known = np.array([i for i, phash in enumerate(phashes) if phash and phash.strip("0")], dtype=np.int64)
+    return known, np.array([_words(str(phashes[i])) for i in known], dtype=np.uint64).reshape(-1, 4)
+
+
+def _bits(ones: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """Bits (A, B) in which words (A, 4) and (B, 4) differ."""
+    bits = np.zeros((len(ones), len(others)), dtype=np.uint16)
+    for word in range(4):
+        bits += np.bitwise_count(ones[:, None, word] ^ others[None, :, word])
+    return bits
 
 
 def _words(phash: str) -> list[int]:

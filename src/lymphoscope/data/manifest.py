@@ -13,7 +13,7 @@ from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 
 COLUMNS = ("path", "label", "subject", "slide", "phase", "sha256", "width", "height")
-"""Columns that every manifest has; `phash`, `split` (train, validation, test), `group` and `fold` may follow."""
+"""Columns that every manifest has; `phash`, `sketch`, `split` (one of PARTS), `group` and `fold` may follow."""
 PARTS = ("train", "validation", "test")
 """What the column `split` may hold; empty where a cell takes no part."""
 SOURCES = ("cnmc", "folders", "table", "synthetic")
@@ -114,7 +114,7 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     """Every column there, in order, text as str or None, numbers as Int64, rows numbered from 0."""
     others = [name for name in table.columns if name not in COLUMNS]
     tidy = table.reindex(columns=[*COLUMNS, *others]).reset_index(drop=True)
-    for name in (*COLUMNS, "phash", "split", "group"):
+    for name in (*COLUMNS, "phash", "sketch", "split", "group"):
         if name in tidy.columns and name not in _WHOLE_NUMBERS:
             tidy[name] = _as_text(tidy[name])
     for name in _WHOLE_NUMBERS:

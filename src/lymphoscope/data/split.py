@@ -8,6 +8,7 @@ import pandas as pd
 from lymphoscope.data.balance import Part, balanced_parts
 from lymphoscope.data.fingerprints import with_fingerprints
 from lymphoscope.data.groups import subject_groups
+from lymphoscope.data.leaks import without_twins
 from lymphoscope.data.manifest import Manifest
 from lymphoscope.data.summary import split_notices
 from lymphoscope.errors import LymphoscopeError
@@ -25,7 +26,8 @@ def split_holdout(
     """Mark every labelled cell train, validation or test in `split`, and its subject group in `group`.
 
     `test` is a share of all labelled cells, `validation` of those that the test leaves; 0 for no validation. Whole
-    groups are dealt, every class into every part; `by="random"` deals cells, and a notice and `split_by` say so. Raises
+    groups are dealt, every class into every part; `by="random"` deals cells, and a notice and `split_by` say so. A cell
+    of training that shows a tested one, in another file, is left out and a notice says how many. Raises
     LymphoscopeError: shares out of range, one class, one subject, too few groups of a class.
     """
     _check_share("test", test)
@@ -99,7 +101,9 @@ def _hold_out_validation(table: pd.DataFrame, share: float, generator: np.random
 
 
 def _marked(manifest: Manifest, table: pd.DataFrame) -> Manifest:
-    return manifest.with_table(table.drop(columns="unit"), *split_notices(table))
+    parted, left_out = without_twins(table.drop(columns="unit"))
+    told = (f"{left_out} cells were left out of training: they show cells that are tested",) if left_out else ()
+    return manifest.with_table(parted, *split_notices(parted), *told)
 
 
 def _check_share(name: str, share: float) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from lymphoscope.data import Manifest, split_holdout
+from lymphoscope.data import Manifest, split_holdout, subject_groups
 from lymphoscope.errors import LymphoscopeError
 
 Phases = Literal["offline", "final"]
@@ -46,15 +46,16 @@ def phase_split(manifest: Manifest, which: Phases, *, validation: float, seed: i
     """The parts of Table 2: None where a phase that it takes is not here.
 
     `offline` trains on Phase-I and tests on Phase-II; `final` trains on both and leaves Phase-III, which has no
-    labels, out of every part. Inner subjects of what is trained on are held out for early stopping. A subject of the
-    test who is in training too would be a leak, so her training cells are left out.
+    labels, out of every part. Inner subjects of what is trained on are held out for early stopping. Who is in
+    training and in the test, or shares a cell with one who is, would be a leak: those training cells are left out.
     """
     wanted = {"phase-1", "phase-2"} if which == "offline" else {"phase-1", "phase-2", "phase-3"}
     if not wanted <= phases_of(manifest):
         return None
     table = manifest.table
     test = (table["phase"] == "phase-2") & table["label"].notna() if which == "offline" else table["phase"] == "none"
-    seen = table["subject"].isin(set(table.loc[test, "subject"].dropna()))
+    groups = subject_groups(manifest)
+    seen = groups.isin(set(groups[test]))
     training = table[table["label"].notna() & ~test & ~seen & (table["phase"] != "phase-3")]
     inner = split_holdout(manifest.with_table(training), test=validation, validation=0, seed=seed)
     rows = inner.table.assign(split=inner.table["split"].replace("test", "validation"))

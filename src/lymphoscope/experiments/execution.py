@@ -1,5 +1,6 @@
 """Trainings that were begun -> done or failed, one after another or side by side; each ends in its own folder."""
 
+import contextlib
 import json
 import os
 import queue
@@ -93,6 +94,7 @@ def _take_model(folder: RunFolder) -> None:
     from lymphoscope.inference import load
     from lymphoscope.model_file import load_network, save_model
     from lymphoscope.runs import evaluate_run
+    from lymphoscope.runs.leaks import known_of_split
 
     source = Path(json.loads((folder.path / SOURCE_OF_MODEL).read_text())["run"]) / "model"
     recipe, manifest = folder.read()
@@ -100,7 +102,9 @@ def _take_model(folder: RunFolder) -> None:
     changed = description.model_copy(update={"test_time": recipe.test_time, "recipe": recipe.model_dump(mode="json")})
     save_model(network, changed, folder.model)
     shutil.copyfile(source.parent / "metrics.csv", folder.curves)
-    evaluate_run(load(folder.model), manifest, folder, f"Tested in another way: {recipe.name}", part="test")
+    title, known = f"Tested in another way: {recipe.name}", known_of_split(manifest)
+    # What leaks was refused when the grid was begun, or is the random split that was asked for.
+    evaluate_run(load(folder.model), manifest, folder, title, known=known, allow_leak=True, part="test")
 
 
 def _side_by_side(folders: Sequence[Path], jobs: int) -> None:
@@ -129,7 +133,10 @@ def _serve(tasks: "queue.SimpleQueue[Path]", cores: list[int]) -> None:
             folder = tasks.get_nowait()
         except queue.Empty:
             break
-        worker = worker if worker and worker.lives() else _Worker(cores)
+        if worker and not worker.lives():
+            worker.end()
+            worker = None
+        worker = worker or _Worker(cores)
         _say(f"started: {_name(folder)}")
         died = worker.work(folder)
         if died:
@@ -166,8 +173,11 @@ class _Worker:
         return f"its process ended with status {self._process.wait()}; -9 is most often too little memory: fewer --jobs"
 
     def end(self) -> None:
-        assert self._process.stdin is not None  # noqa: S101
-        self._process.stdin.close()
+        """Let the process end; what it had is its folder's."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):  # of a process that died
+                if pipe is not None:
+                    pipe.close()
         self._process.wait()
 
 

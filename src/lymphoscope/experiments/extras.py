@@ -24,8 +24,8 @@ def added(result: Result, request: Request, done: Mapping[str, Finished], manife
     if result.name == "figure7":
         return charts.with_errors(result, request, done)
     if result.name == "table3":
-        missing = (
+        private = (
             "The paper's clinical cells (PD) are private: scores here are of other cells, and only counts compare."
         )
-        return result.model_copy(update={"missing": [missing]})
+        return result.model_copy(update={"missing": [private]})
     return result

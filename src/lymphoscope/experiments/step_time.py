@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
 
     from lymphoscope.training import Recipe
 
@@ -31,59 +31,51 @@ def measured_step(recipe: "Recipe", classes: int, steps: int = 3) -> StepTime:
     """
     import torch
 
-    device = torch.device("cuda" if _takes_cuda(recipe) else "cpu")
-    step = _step(recipe, classes, device)
+    from lymphoscope.training.precision import device_of
+
+    step = _step(recipe, classes, torch.device(device_of(recipe.hardware)))
     step()
     found = sorted((step() for _ in range(steps)), key=lambda each: each.total)
     return found[len(found) // 2]
 
 
-def _takes_cuda(recipe: "Recipe") -> bool:
+def _step(recipe: "Recipe", classes: int, device: "torch.device") -> Callable[[], StepTime]:
     import torch
 
-    return torch.cuda.is_available() and recipe.hardware.accelerator in ("auto", "gpu", "cuda")
+    from lymphoscope.method import fill_values
+    from lymphoscope.training.losses import StepLosses
+    from lymphoscope.training.precision import autocast_dtype, resolved_precision
+    from lymphoscope.training.start import starting_network
+    from lymphoscope.training.step import optimiser_of
 
-
-def _step(recipe: "Recipe", classes: int, device: Any) -> Callable[[], StepTime]:
-    import torch
-
-    from lymphoscope.model_file import build_network
-    from lymphoscope.training import Ranger
-
-    network = build_network(recipe.architecture(), classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network.train()
-    optimiser = Ranger(network.parameters(), recipe.optimisation.learning_rate)
+    fresh = recipe.model.model_copy(update={"initial_weights": None, "pretrained": False})
+    network = starting_network(recipe.model_copy(update={"model": fresh}), classes)
+    network = network.to(memory_format=torch.channels_last).to(device).train()
+    losses = StepLosses(recipe, network, classes, None).to(device)
+    optimiser = optimiser_of(network, recipe.optimisation)
     batch, size = recipe.optimisation.batch_size, recipe.data.size
     images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.arange(batch, device=device) % classes
-    half = device.type == "cuda" and recipe.hardware.precision in ("auto", "bf16-mixed")
+    fill = fill_values(recipe.attention.fill, recipe.data.mean, recipe.data.std)
+    half = autocast_dtype(resolved_precision(recipe.hardware.precision, device.type))
 
     def step() -> StepTime:
-        optimiser.zero_grad()
+        forward = backward = 0.0
         started = _now(device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
-            loss = _loss(recipe, network, images, labels)
-        middle = _now(device)
-        loss.backward()
-        optimiser.step()
-        return StepTime(middle - started, _now(device) - middle)
+        with torch.autocast(device.type, dtype=half or torch.bfloat16, enabled=half is not None):
+            for group in losses(network, images, labels, fill):
+                middle = _now(device)
+                optimiser.zero_grad()
+                torch.autograd.backward(torch.stack(list(group.values())).mean())
+                optimiser.step()
+                ended = _now(device)
+                forward, backward, started = forward + middle - started, backward + ended - middle, ended
+        return StepTime(forward, backward)
 
     return step
 
 
-def _loss(recipe: "Recipe", network: Any, images: "Tensor", labels: "Tensor") -> Any:
-    from torch.nn import functional as F
-
-    if recipe.streams == "raw":
-        return F.cross_entropy(network(images).float(), labels)
-    from lymphoscope.training.streams import ternary_passes
-
-    passes = ternary_passes(network, images, recipe.attention, [0.0, 0.0, 0.0])
-    losses = [F.cross_entropy(each.logits.float(), labels) for group in passes for each in group]
-    return sum(losses) / len(losses)
-
-
-def _now(device: Any) -> float:
+def _now(device: "torch.device") -> float:
     import torch
 
     if device.type == "cuda":

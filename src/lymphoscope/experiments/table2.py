@@ -69,7 +69,8 @@ def _honest(row: Row, cells: str, here: set[str]) -> Row:
 def missing_phases(here: set[str], wanted: Iterable[str]) -> list[str]:
     """A sentence for each phase that is wanted and whose pictures are not here, with how to bring it."""
     return [
-        f"The pictures of {phase} ({PHASES[phase]}): download C-NMC 2019 (doi 10.7937/tcia.2019.dc64i46r) and give its folder."
+        f"The pictures of {phase} ({PHASES[phase]}): download C-NMC 2019 (doi 10.7937/tcia.2019.dc64i46r), "
+        "and give its folder."
         for phase in wanted
         if phase not in here
     ]

@@ -37,6 +37,11 @@ def limits_in_words(request: Request, definition: Definition, manifest: Manifest
         said.append(f"Recipes changed by hand: {', '.join(limits.overrides)}.")
     if request.only:
         said.append(f"Only these runs were asked for: {', '.join(request.only)}.")
+    if manifest.table["subject"].isna().any():
+        said.append(
+            "RANDOM SPLIT: not every cell has a subject, so they are dealt cell by cell; a person's cells may stand in "
+            "training and in test, and the scores may be too high for new people."
+        )
     return said + [_sentence(notice) for notice in manifest.notices]
 
 

@@ -1,5 +1,6 @@
 """A trained model on disk: what it is, how it is written and read."""
 
+from lymphoscope.model_file.card import model_card
 from lymphoscope.model_file.description import (
     Architecture,
     Description,
@@ -54,6 +55,7 @@ __all__ = [
     "is_model_folder",
     "load_description",
     "load_network",
+    "model_card",
     "record_evidence",
     "record_exports",
     "record_scores",

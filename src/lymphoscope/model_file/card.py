@@ -9,6 +9,11 @@ from lymphoscope.model_file.description import Description
 
 CARD = "README.md"
 _NO_LIMITS = "Its limits have not been written down: take nothing for granted beyond the scores below."
+_USE = (
+    "Research on single white cells in images of peripheral blood smears, by people who check what it answers: to",
+    "compare methods, to find cells worth a look. Not for diagnosis, not for treatment, not for cells of another kind,",
+    "stain, microscope or age of patients than those it was tested on.",
+)
 _NAMES = {
     "accuracy": "accuracy",
     "weighted_f1": "weighted F1 (WF1S)",
@@ -21,14 +26,21 @@ _NAMES = {
 
 def write_card(description: Description, folder: Path) -> None:
     """Write the card beside the model, in Markdown."""
-    write_text(folder / CARD, "\n".join(_lines(description)) + "\n")
+    write_text(folder / CARD, model_card(description))
+
+
+def model_card(description: Description) -> str:
+    """The card of a model with the scores that its description holds, in Markdown."""
+    return "\n".join(_lines(description)) + "\n"
 
 
 def _lines(description: Description) -> Iterator[str]:
     yield f"**Limits.** {description.limits or _NO_LIMITS} Research software, not a medical device."
     yield from ("", f"# Model card: {description.name}", "")
     yield from (f"- {name}: {value}" for name, value in _facts(description).items() if value)
+    yield from ("", "## Intended use", "", *_USE)
     yield from ("", "## Scores", "", *_scores(description.scores))
+    yield from _evidence(description.scores)
     yield from ("", "## Subjects", "", *_subjects(description.trained_on))
     yield from ("", "The recipe, whole, with its seed, stands in `model.json` under `recipe`.")
 
@@ -61,6 +73,48 @@ def _scores(scores: dict[str, Any]) -> Iterator[str]:
     for name, called in _NAMES.items():
         if name in scores:
             yield f"| {called} | {_number(scores[name]['value'])} | {_interval(scores[name])} |"
+
+
+def _evidence(scores: dict[str, Any]) -> Iterator[str]:
+    """Leaks, calibration, referral and subjects, as far as they were measured."""
+    lines = [*_leaks(scores), *_calibration(scores), *_referral(scores), *_by_subject(scores)]
+    yield from ("", "## How far to trust them", "", *(f"- {line}" for line in lines)) if lines else ()
+
+
+def _leaks(scores: dict[str, Any]) -> Iterator[str]:
+    if leaks := scores.get("leaks"):
+        yield f"**LEAKAGE, allowed when this was run:** training had seen {leaks}; the scores above are too high."
+    elif reason := scores.get("leaks_unknown"):
+        yield f"Leaks were not ruled out: {reason}."
+
+
+def _calibration(scores: dict[str, Any]) -> Iterator[str]:
+    if errors := scores.get("calibration"):
+        yield f"The score is off by {_with_interval(errors['ece'])} on average when read as a chance (ECE, 0 is best)."
+
+
+def _referral(scores: dict[str, Any]) -> Iterator[str]:
+    if refer := scores.get("refer"):
+        stated = refer["stated_miss_rate"]
+        aim = f"; fitted for at most {stated:g}" if stated is not None else ""
+        yield f"{refer['cells']:,} cells (fraction {_number(refer['fraction'])}) were handed to a person."
+        yield f"Accuracy on the cells that it kept: {_with_interval(refer['kept_accuracy'])}."
+        yield f"Blasts called otherwise and not handed over: {_with_interval(refer['missed_blasts'])}{aim}."
+
+
+def _by_subject(scores: dict[str, Any]) -> Iterator[str]:
+    if worst := scores.get("worst_subject"):
+        cells = f"{worst['correct']} of {worst['cells']} cells"
+        yield f"The worst subject ({worst['label']}): {cells} called as labelled, {_with_interval(worst['accuracy'])}."
+    if auc := scores.get("subject_auc"):
+        yield f"Subjects told apart by their share of called blasts: AUC {_with_interval(auc)}."
+
+
+def _with_interval(score: dict[str, Any]) -> str:
+    if score.get("value") is None:
+        return f"none ({score.get('reason')})"
+    why = _interval(score) if score.get("low") is not None else f"no interval: {score.get('reason')}"
+    return f"{_number(score['value'])} ({why})"
 
 
 def _interval(score: dict[str, Any]) -> str:

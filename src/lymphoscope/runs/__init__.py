@@ -2,20 +2,28 @@
 
 from lymphoscope.runs.cross_validation import begin_folds, finish_folds
 from lymphoscope.runs.demo import demo
-from lymphoscope.runs.evaluation import evaluate_run, part_to_judge
+from lymphoscope.runs.evaluation import Stress, evaluate_run, part_to_judge
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.leaks import KnownCells, known_of_model, refuse_leaks, refuse_split
+from lymphoscope.runs.predictions import evaluate_predictions_file
 from lymphoscope.runs.start import begin, finish
 from lymphoscope.runs.training import begin_training, finish_training
 
 __all__ = [
+    "KnownCells",
     "RunFolder",
+    "Stress",
     "begin",
     "begin_folds",
     "begin_training",
     "demo",
+    "evaluate_predictions_file",
     "evaluate_run",
     "finish",
     "finish_folds",
     "finish_training",
+    "known_of_model",
     "part_to_judge",
+    "refuse_leaks",
+    "refuse_split",
 ]

@@ -5,34 +5,51 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lymphoscope.data import Manifest, read_manifest, split_folds
-from lymphoscope.evaluation import Metrics, evaluate_predictions, read_predictions, write_predictions
+from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
+from lymphoscope.evaluation.schema import Leakage
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
-from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, read_metrics, write_metrics, write_run_report
+from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, read_metrics, write_results
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.judging import judge, never_seen, stated_miss_rate_of
+from lymphoscope.runs.leaks import refuse_split
 from lymphoscope.runs.log import logged, say
-from lymphoscope.runs.training import begin_training, finish_training, kept_scores
+from lymphoscope.runs.scores import kept_scores
+from lymphoscope.runs.training import begin_training, finish_training
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
 
 
-def begin_folds(recipe: "Recipe", manifest: Manifest, folder: RunFolder, folds: int, *, final: bool = False) -> None:
+def begin_folds(
+    recipe: "Recipe",
+    manifest: Manifest,
+    folder: RunFolder,
+    folds: int,
+    *,
+    final: bool = False,
+    allow_leak: bool = False,
+) -> None:
     """Write the recipe, the folds, and a run to be trained for each, so that the whole can be resumed.
 
     `final` asks for one more: a model of all cells, which takes the scores of the folds.
 
-    Raises LymphoscopeError for fewer groups of a class than folds.
+    Raises LymphoscopeError for fewer groups of a class than folds, and for leaks between the parts of a fold that are
+    not allowed.
     """
     split = recipe.split
     parts = split_folds(manifest, folds, validation=split.validation, by=split.by, seed=recipe.seed)
+    for part in parts:
+        refuse_split(part, by=split.by, allow=allow_leak)
     for number, part in enumerate(parts):
         fold_folder(folder, number).begin(recipe, part)
     if final:
         untested = split.model_copy(update={"test": 0.0})
         # What the folds have read and grouped, without the parts that they (or a table of one's own) gave it.
         whole = parts[0].with_table(parts[0].table.drop(columns=["split", "fold"]))
-        begin_training(recipe.model_copy(update={"split": untested}), whole, final_folder(folder))
+        begin_training(
+            recipe.model_copy(update={"split": untested}), whole, final_folder(folder), allow_leak=allow_leak
+        )
     folder.begin(recipe, parts[0])
 
 
@@ -78,15 +95,37 @@ def _judge(folder: RunFolder, folds: int) -> Metrics:
     models = [load(run.model) for run in runs]
     description = models[0].description
     of_folds = [read_metrics(run.metrics).vote for run in runs]
-    metrics = evaluate_predictions(pooled, blast_class=description.blast_class, folds=of_folds)
-    write_metrics(folder.metrics, metrics)
+    leakage = _pooled_leakage(runs)
+    metrics = judge(
+        pooled,
+        blast_class=description.blast_class,
+        leakage=leakage,
+        out_of_fold=never_seen(leakage),
+        stated_miss_rate=stated_miss_rate_of(description),
+        folds=of_folds,
+    )
     mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
     worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
     title = f"Cross-validation, {folds} folds: {recipe.name}"
-    write_run_report(folder, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
+    write_results(folder, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
     say(f"report: {folder.report}")
     return metrics
+
+
+def _pooled_leakage(runs: list[RunFolder]) -> Leakage:
+    """What each fold's model had seen of the cells that it judged."""
+    found = [read_metrics(run.metrics).leakage for run in runs]
+    known = [leakage for leakage in found if leakage is not None]
+    leaks = [leak for leakage in known for leak in leakage.leaks]
+    reasons = [leakage.reason for leakage in known if leakage.reason]
+    return Leakage(
+        checked=known[0].checked if known else [],
+        allowed=bool(leaks),
+        leaking_cells=len({leak.path for leak in leaks}),
+        leaks=leaks,
+        reason=reasons[0] if reasons else None,
+    )
 
 
 def _pooled(manifest: Manifest, runs: list[RunFolder]) -> Manifest:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from lymphoscope.data import Manifest, audit, read_source, synthesize
+from lymphoscope.data import Manifest, audited, read_source, synthesize
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import load
@@ -21,30 +21,35 @@ def demo(
     data: str | None = None,
     subject_pattern: str | None = None,
     overrides: Iterable[str] = (),
+    *,
+    allow_leak: bool = False,
 ) -> None:
     """Do the whole way in `folder`, on the cells of `data` or on synthetic ones; a demo that was killed goes on.
 
-    Raises LymphoscopeError where the cells cannot be read or split, and where the folder holds a demo of other cells.
+    Raises LymphoscopeError where the cells cannot be read or split, for leaks between parts that they came with unless
+    `allow_leak`, and where the folder holds a demo of other cells.
     """
     _refuse_other(folder, data)
     with logged(folder.path / "log.txt"):
         if folder.report.is_file():
             say(f"{folder.path} holds a finished demo: remove the folder to do it again")
         elif not folder.config.is_file():
-            _begin(folder, data, subject_pattern, overrides)
+            _begin(folder, data, subject_pattern, overrides, allow_leak=allow_leak)
         finish_training(folder)
         explained = _explain(folder)
         say(f"{explained} held-out cells explained in {folder.path / 'explained'}")
 
 
-def _begin(folder: RunFolder, data: str | None, subject_pattern: str | None, overrides: Iterable[str]) -> None:
+def _begin(
+    folder: RunFolder, data: str | None, subject_pattern: str | None, overrides: Iterable[str], *, allow_leak: bool
+) -> None:
     from lymphoscope.training import load_recipe
 
     manifest = _synthetic(folder.path / "cells") if data is None else read_source(data, subject_pattern=subject_pattern)
-    report = audit(manifest)
+    report, fingerprinted = audited(manifest)
     write_text(folder.path / "audit.json", report.to_json() + "\n")
     say(report.to_text())
-    begin_training(load_recipe("quick", overrides), manifest, folder)
+    begin_training(load_recipe("quick", overrides), fingerprinted, folder, allow_leak=allow_leak)
 
 
 def _refuse_other(folder: RunFolder, data: str | None) -> None:

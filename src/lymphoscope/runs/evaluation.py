@@ -1,21 +1,42 @@
 """A model and held-out cells -> predictions, numbers, report."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from lymphoscope.data import Manifest, data_summary, split_by
+from lymphoscope.data import Manifest, UnreadableImage, data_summary, read_image, split_by
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import REPLICATES, Metrics, evaluate_predictions, read_predictions
-from lymphoscope.files import write_json
-from lymphoscope.inference import Model, predict_manifest
-from lymphoscope.model_file import Description
+from lymphoscope.evaluation import REPLICATES, Metrics, read_predictions
+from lymphoscope.files import write_json, write_text
+from lymphoscope.inference import Model, measure_heat_maps, measure_shift, predict_manifest
+from lymphoscope.model_file import Description, model_card
 from lymphoscope.reports import Mistake, ReportContents, mistake_of, write_report
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.judging import judge, never_seen, stated_miss_rate_of, without_leaks
+from lymphoscope.runs.leaks import KnownCells, find_leaks, leak_notices, refuse_leaks
 from lymphoscope.runs.provenance import provenance
+from lymphoscope.runs.scores import kept_scores
 
 MISTAKES = 12
+_DOUBTS_SHOWN = 24
+
+
+@dataclass(frozen=True)
+class Stress:
+    """What else is measured, which takes long: graded changes of the pictures (of so many cells), and the heat maps."""
+
+    shift: bool = False
+    heat_maps: bool = False
+    shift_cells: int | None = None
+
+
+NO_STRESS = Stress()
 
 
 def evaluate_run(
@@ -24,38 +45,58 @@ def evaluate_run(
     folder: RunFolder,
     title: str,
     *,
+    known: KnownCells,
+    allow_leak: bool,
+    show_leak: bool = False,
+    stress: Stress = NO_STRESS,
     part: str | None = None,
     replicates: int = REPLICATES,
 ) -> Metrics:
     """Predict the labelled cells of `part` (all without one), judge them and write predictions, metrics and report.
 
-    The report shows the whole manifest and its split. Raises LymphoscopeError where there is no labelled cell and for
-    labels that the model does not know.
+    `known` is what the model was trained on. The report shows the whole manifest and its split. Raises
+    LymphoscopeError where there is no labelled cell, for labels that the model does not know, and, unless it is allowed
+    or to be shown, for judged cells that training had seen.
     """
     judged = _labelled(manifest, part)
     _check_labels(judged, model.description)
+    leakage = find_leaks(judged, known)
+    refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, mend="judge other cells")
     predict_manifest(model, judged, folder.predictions)
     table = read_predictions(folder.predictions)
-    metrics = evaluate_predictions(table, blast_class=model.description.blast_class, replicates=replicates)
-    write_metrics(folder.metrics, metrics)
-    noted = manifest.with_table(manifest.table, *leakage_notices(model.description, judged))
-    mistakes = list(mistakes_of(model, table))
+    metrics = judge(
+        table,
+        blast_class=model.description.blast_class,
+        leakage=leakage,
+        out_of_fold=never_seen(leakage),
+        replicates=replicates,
+        stated_miss_rate=stated_miss_rate_of(model.description),
+    )
+    metrics = without_leaks(table, metrics) if show_leak else metrics
+    metrics = _stressed(model, judged, metrics, stress)
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
-    write_run_report(folder, title, metrics, table, noted, model.description, mistakes, curves)
+    write_results(folder, title, metrics, table, manifest, model.description, list(mistakes_of(model, table)), curves)
     return metrics
 
 
-def write_run_report(
+def write_results(
     folder: RunFolder,
     title: str,
     metrics: Metrics,
     table: pd.DataFrame,
     manifest: Manifest,
-    description: Description,
+    description: Description | None,
     mistakes: list[Mistake],
-    curves: pd.DataFrame | None,
+    curves: pd.DataFrame | None = None,
 ) -> None:
-    """Write the report of a run; `curves` are its training's, None where it only judges."""
+    """Write metrics.json, the model card and, last, the report; `curves` are a training's, None where it only judges.
+
+    A leak that was allowed stands on the face of all three.
+    """
+    write_metrics(folder.metrics, metrics)
+    if description is not None:
+        write_text(folder.card, model_card(description.model_copy(update={"scores": kept_scores(metrics)})))
+    notices = leak_notices(metrics.leakage, manifest) if metrics.leakage else []
     made = provenance()
     contents = ReportContents(
         title=title,
@@ -63,13 +104,14 @@ def write_run_report(
         predictions=table,
         description=description,
         curves=curves,
-        parameters=description.parameters,
-        data=data_summary(manifest),
+        parameters=description.parameters if description else None,
+        data=data_summary(manifest.with_table(manifest.table, *notices)),
         mistakes=mistakes,
         command=made.command,
         commit=made.commit,
         device=made.device,
         date=made.date,
+        thumbnails=_thumbnails(metrics),
     )
     write_report(folder.report, contents)
 
@@ -108,15 +150,24 @@ def part_to_judge(manifest: Manifest, wanted: str | None) -> str | None:
     return wanted
 
 
-def leakage_notices(description: Description, judged: Manifest) -> list[str]:
-    """Say which judged subjects the model was trained on: their scores are no measure of new ones."""
-    seen = description.trained_on.get("subjects", {})
-    known = {*seen.get("train", ()), *seen.get("validation", ())}
-    both = sorted(known & set(judged.table["subject"].dropna()))
-    if not both:
-        return []
-    named = ", ".join(both[:10]) + (" and more" if len(both) > 10 else "")
-    return [f"LEAKAGE: the model was trained on {len(both)} of these subjects ({named}): the scores are too high"]
+def _stressed(model: Model, judged: Manifest, metrics: Metrics, stress: Stress) -> Metrics:
+    replicates = metrics.bootstrap.replicates
+    found: dict[str, Any] = {}
+    if stress.shift:
+        found["shift"] = measure_shift(model, judged, replicates=replicates, cells=stress.shift_cells)
+    if stress.heat_maps:
+        found["heat_maps"] = measure_heat_maps(model, judged, replicates=replicates)
+    return metrics.model_copy(update=found)
+
+
+def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
+    """Pictures (H, W, 3) of the cells whose labels are most doubtful, those that can be read."""
+    doubts = metrics.label_doubts.found[:_DOUBTS_SHOWN] if metrics.label_doubts else []
+    pictures = {}
+    for doubt in doubts:
+        with suppress(UnreadableImage, OSError):
+            pictures[doubt.path] = read_image(doubt.path)
+    return pictures
 
 
 def _labelled(manifest: Manifest, part: str | None) -> Manifest:

@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def card(self) -> Path:
+        """The model's card with the scores of this run."""
+        return self.path / "model_card.md"
+
+    @property
     def report(self) -> Path:
         """One page that opens without a network; the last thing that a run writes."""
         return self.path / "report.html"

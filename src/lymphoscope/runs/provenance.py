@@ -1,6 +1,5 @@
 """Where a result comes from: the command, the commit, the device and the date."""
 
-import os
 import platform
 import shlex
 import subprocess
@@ -10,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import lymphoscope
-from lymphoscope.extras import installed
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,12 @@ def _commit() -> str | None:
 
 
 def _device() -> str:
-    if not installed("torch"):
-        return f"{_processor()}, {os.cpu_count()} processors"
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{_processor()}, {torch.get_num_threads()} threads"
+    # Only where torch has computed can there be another device; numbers from predictions alone do without it.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    threads = torch.get_num_threads() if torch is not None else 1
+    return f"{_processor()}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _processor() -> str:

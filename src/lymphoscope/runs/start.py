@@ -19,12 +19,13 @@ def begin(
     folds: int = 0,
     *,
     final: bool = False,
+    allow_leak: bool = False,
     subject_pattern: str | None = None,
 ) -> None:
     """Read the recipe and the cells, split them, and write what the run will do; 0 folds for a single run.
 
-    `final` adds to the folds a model of all cells. Raises LymphoscopeError, one line, for every wrong word, before
-    any work is done.
+    `final` adds to the folds a model of all cells. Raises LymphoscopeError, one line, for every wrong word, and for
+    leaks between the parts unless `allow_leak`, before any work is done.
     """
     from lymphoscope.training import check_start, load_recipe
 
@@ -37,9 +38,9 @@ def begin(
     manifest = read_source(data, subject_pattern=subject_pattern)
     check_start(recipe, manifest.classes)
     if folds:
-        begin_folds(recipe, manifest, folder, folds, final=final)
+        begin_folds(recipe, manifest, folder, folds, final=final, allow_leak=allow_leak)
     else:
-        begin_training(recipe, manifest, folder)
+        begin_training(recipe, manifest, folder, allow_leak=allow_leak)
 
 
 def finish(folder: RunFolder) -> Metrics | None:

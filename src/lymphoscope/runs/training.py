@@ -1,26 +1,30 @@
 """Cells and a recipe -> a run folder: split, train, predict who was held out, judge, report."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lymphoscope.data import Manifest, split_by, split_holdout
-from lymphoscope.evaluation import METRICS, Metrics
+from lymphoscope.data import Manifest, split_by, split_holdout, with_fingerprints
+from lymphoscope.evaluation import Metrics
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
 from lymphoscope.runs.evaluation import evaluate_run, read_metrics
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.leaks import known_of_split, refuse_split, write_training_cells
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.processes import leads
+from lymphoscope.runs.scores import kept_scores
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
 
 
-def begin_training(recipe: "Recipe", manifest: Manifest, folder: RunFolder) -> None:
+def begin_training(recipe: "Recipe", manifest: Manifest, folder: RunFolder, *, allow_leak: bool = False) -> None:
     """Write the recipe and the split that a run will follow, so that it can be resumed.
 
-    Raises LymphoscopeError as the split does.
+    Raises LymphoscopeError as the split does, and for leaks between its parts that are not allowed.
     """
-    folder.begin(recipe, split_as(recipe, manifest))
+    parted = with_fingerprints(split_as(recipe, manifest))
+    refuse_split(parted, by=recipe.split.by, allow=allow_leak)
+    folder.begin(recipe, parted)
 
 
 def split_as(recipe: "Recipe", manifest: Manifest) -> Manifest:
@@ -49,22 +53,19 @@ def finish_training(folder: RunFolder) -> Metrics | None:
         description = train(recipe, manifest, folder.path)
         if not leads():
             return None
+        write_training_cells(manifest, folder.model)
         if unreadable := description.trained_on["unreadable"]:
             say(f"{unreadable} cells could not be read and were left out: `lymphoscope data audit` names them")
         if not (manifest.table["split"] == "test").any():
             say("no test cells (split.test is 0): the model is written, without scores")
             return None
-        metrics = evaluate_run(load(folder.model), manifest, folder, f"Training run: {recipe.name}", part="test")
+        title = f"Training run: {recipe.name}"
+        # What leaks was refused when the run was begun, or allowed.
+        known = known_of_split(manifest)
+        metrics = evaluate_run(load(folder.model), manifest, folder, title, known=known, allow_leak=True, part="test")
         record_scores(folder.model, kept_scores(metrics))
         say(f"held-out {_headline(metrics)}; report: {folder.report}")
         return metrics
-
-
-def kept_scores(metrics: Metrics) -> dict[str, Any]:
-    """What a model file keeps of its metrics: the vote's numbers with intervals, and on how many they rest."""
-    kept = metrics.vote.model_dump(mode="json", include=set(METRICS))
-    drawn = metrics.bootstrap.model_dump(mode="json")
-    return {"cells": metrics.evaluated, "subjects": metrics.subjects, "bootstrap": drawn, **kept}
 
 
 def _headline(metrics: Metrics) -> str:

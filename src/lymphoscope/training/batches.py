@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lymphoscope.augment import BaseAugmentation
+from lymphoscope.augment import BaseAugmentation, ImageAugmentation, Mixing, batch_mixing, image_augmentation
 from lymphoscope.data import CellImages, Fit, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.training.recipe import Recipe
@@ -21,11 +21,12 @@ Key = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class LabelledCells(Dataset[tuple[Tensor, int]]):
+class LabelledCells(Dataset[tuple[Tensor, int | Tensor]]):
     """The readable cells of one part of a split: key -> uint8 image (3, S, S), augmented in training, and class index.
 
-    `places` says where in `images` a cell is; `labels` and `subjects` follow it. `unreadable` are the faults of the
-    cells left out.
+    `augmentations` change an image each, in their order; `mixing` the images of a batch, whose labels are then shares
+    of the classes (K,). `places` says where in `images` a cell is; `labels` and `subjects` follow it. `unreadable` are
+    the faults of the cells left out.
     """
 
     images: CellImages
@@ -33,7 +34,8 @@ class LabelledCells(Dataset[tuple[Tensor, int]]):
     labels: list[int]
     subjects: list[str | None]
     unreadable: list[str]
-    augmentation: BaseAugmentation | None
+    augmentations: tuple[ImageAugmentation, ...]
+    mixing: Mixing | None
     seed: int
 
     def __len__(self) -> int:
@@ -43,20 +45,37 @@ class LabelledCells(Dataset[tuple[Tensor, int]]):
         epoch, position, index = key
         pixels = self.images[self.places[index]].transpose(2, 0, 1)
         image = torch.from_numpy(np.ascontiguousarray(pixels))  # (3, S, S)
-        if self.augmentation is not None:
-            image = self.augmentation.augment(image, (self.seed, epoch, position))
+        for augmentation in self.augmentations:
+            image = augmentation.augment(image, (self.seed, epoch, position))
         return image, self.labels[index]
+
+    def __getitems__(self, keys: Sequence[Key]) -> Sequence[tuple[Tensor, int | Tensor]]:
+        """A batch, as torch's loader asks for it: what mixes images must see them together."""
+        cells = [self[key] for key in keys]
+        if self.mixing is None:
+            return cells
+        images, labels = zip(*cells, strict=True)
+        return self.mixing.mix(images, labels, [(self.seed, epoch, position) for epoch, position, _ in keys])
 
 
 class EpochSampler(Sampler[Key]):
     """The order of an epoch: all cells once shuffled, or as many drawn with weights.
 
     `weights` (N,) are the relative frequencies of the cells, None for each exactly once. Where several processes train,
-    each takes its share of a shuffled epoch; without shuffling each takes all, so that all see the same validation.
+    each takes its share of a shuffled epoch; without shuffling each takes all, so that all see the same validation, and
+    with `alone` this one does, whatever the others do.
     """
 
-    def __init__(self, count: int, seed: int, weights: np.ndarray | None = None, *, shuffle: bool = True) -> None:
-        self.count, self.seed, self.weights, self.shuffle = count, seed, weights, shuffle
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        weights: np.ndarray | None = None,
+        *,
+        shuffle: bool = True,
+        alone: bool = False,
+    ) -> None:
+        self.count, self.seed, self.weights, self.shuffle, self.alone = count, seed, weights, shuffle, alone
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -74,7 +93,7 @@ class EpochSampler(Sampler[Key]):
 
     def _processes(self) -> tuple[int, int]:
         """This process's rank, and how many share the epoch out."""
-        if self.shuffle and distributed.is_available() and distributed.is_initialized():
+        if self.shuffle and not self.alone and distributed.is_available() and distributed.is_initialized():
             return distributed.get_rank(), distributed.get_world_size()
         return 0, 1
 
@@ -96,7 +115,13 @@ def resolved_fit(recipe: Recipe, manifest: Manifest) -> Fit:
 
 
 def labelled_cells(
-    manifest: Manifest, part: Literal["train", "validation", "test"], classes: Sequence[str], recipe: Recipe, fit: Fit
+    manifest: Manifest,
+    part: Literal["train", "validation", "test"],
+    classes: Sequence[str],
+    recipe: Recipe,
+    fit: Fit,
+    *,
+    augment: bool = True,
 ) -> LabelledCells:
     """Decode the cells of a part once, in parallel, and leave out what cannot be read; training cells are augmented.
 
@@ -113,9 +138,18 @@ def labelled_cells(
         labels,
         [table["subject"].iloc[place] for place in places],
         [f"{images.paths[place]}: {reason}" for place, reason in images.errors.items()],
-        BaseAugmentation(recipe.augmentation) if part == "train" else None,
+        _augmentations(recipe) if augment and part == "train" else (),
+        batch_mixing(recipe.comparison, recipe.comparison_settings, len(classes))
+        if augment and part == "train"
+        else None,
         recipe.seed,
     )
+
+
+def _augmentations(recipe: Recipe) -> tuple[ImageAugmentation, ...]:
+    compared = image_augmentation(recipe.comparison, recipe.comparison_settings, recipe.data.mean)
+    base = BaseAugmentation(recipe.augmentation)
+    return (base,) if compared is None else (base, compared)
 
 
 def _check_classes(part: str, absent: list[str], places: list[int]) -> None:
@@ -145,8 +179,8 @@ def _counts(keys: Sequence[Hashable]) -> np.ndarray:
 
 def batches(
     cells: LabelledCells, sampler: EpochSampler, recipe: Recipe, *, train: bool
-) -> DataLoader[tuple[Tensor, int]]:
-    """A loader of (images (B, 3, S, S) uint8, labels (B,)).
+) -> DataLoader[tuple[Tensor, int | Tensor]]:
+    """A loader of (images (B, 3, S, S) uint8, labels (B,)), or shares of the classes (B, K) where images are mixed.
 
     Training drops an incomplete last batch where there is another, since batch norm wants more than one image.
     """

@@ -1,5 +1,6 @@
 """Training and test error by epoch (Figure 7): watched, never used to choose."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -55,4 +56,4 @@ class ErrorCurves(Callback):
 
 def plain_cells(cells: LabelledCells) -> LabelledCells:
     """The same cells without augmentation."""
-    return LabelledCells(cells.images, cells.places, cells.labels, cells.subjects, cells.unreadable, None, cells.seed)
+    return replace(cells, augmentations=(), mixing=None)

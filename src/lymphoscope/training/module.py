@@ -9,11 +9,10 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 from torch import Tensor, nn
 
 from lymphoscope.method import WTDFN, fill_values, predict_ternary
-from lymphoscope.training.centre_loss import CentreLoss
-from lymphoscope.training.optimiser import Ranger
+from lymphoscope.training.losses import StepLosses
 from lymphoscope.training.recipe import Recipe
 from lymphoscope.training.schedule import learning_rate_factor
-from lymphoscope.training.streams import StreamPass, ternary_passes
+from lymphoscope.training.step import normalized, optimiser_of
 
 Batch = tuple[Tensor, Tensor]
 
@@ -31,16 +30,15 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.network, self.recipe = network, recipe
-        self.cross_entropy = nn.CrossEntropyLoss(class_weights, label_smoothing=recipe.optimisation.label_smoothing)
-        self.centre_loss = _centre_loss(network, recipe, num_classes)
+        self.losses = StepLosses(recipe, network, num_classes, class_weights)
+        self.fill = fill_values(recipe.attention.fill, recipe.data.mean, recipe.data.std)
         self.register_buffer("mean", torch.tensor(recipe.data.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(recipe.data.std).view(3, 1, 1), persistent=False)
         self.validated: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def normalized(self, images: Tensor) -> Tensor:
         """Images (B, 3, S, S) of uint8 -> the network's input, float32, channels last."""
-        scaled = (images.float() / 255.0 - self.mean) / self.std
-        return scaled.contiguous(memory_format=torch.channels_last)
+        return normalized(images, self.mean, self.std)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed the step and set its learning rate by (epoch, step) alone: a resumed run repeats a run never killed."""
@@ -53,32 +51,13 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of the joint phase, or two of the alternating ones (section 2.3)."""
-        images, labels = self.normalized(batch[0]), batch[1]
-        if isinstance(self.network, WTDFN):
-            self._ternary_step(self.network, images, labels)
-        else:
-            self._descend(self._logged("raw", self.cross_entropy(self.network(images).float(), labels)))
+        for group in self.losses(self.network, self.normalized(batch[0]), batch[1], self.fill):
+            for stream, loss in group.items():
+                self._note(f"train_loss_{stream}", loss.detach())
+            self._descend(torch.stack(list(group.values())).mean())
 
-    def _ternary_step(self, network: WTDFN, images: Tensor, labels: Tensor) -> None:
-        fill = fill_values(self.recipe.attention.fill, self.recipe.data.mean, self.recipe.data.std)
-        losses: list[Tensor] = []
-        for passes in ternary_passes(network, images, self.recipe.attention, fill):
-            losses += [self._loss(each, labels) for each in passes]
-            if self.recipe.optimisation.phases == "alternating":
-                self._descend(torch.stack(losses).mean())
-                losses = []
-        if losses:
-            self._descend(torch.stack(losses).mean())
-
-    def _loss(self, stream: StreamPass, labels: Tensor) -> Tensor:
-        loss = self._logged(stream.stream, self.cross_entropy(stream.logits.float(), labels))
-        if self.centre_loss is not None and stream.stream == "raw":
-            loss = loss + self.recipe.optimisation.centre_loss * self.centre_loss(stream.embeddings, labels)
-        return loss
-
-    def _logged(self, stream: str, loss: Tensor) -> Tensor:
-        self.log(f"train_loss_{stream}", loss.detach(), on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
-        return loss
+    def _note(self, name: str, value: Tensor) -> None:
+        self.log(name, value, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
 
     def _descend(self, loss: Tensor) -> None:
         optimiser: Any = self.optimizers()
@@ -116,13 +95,4 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Ranger of section 3.1, or AdamW."""
-        chosen = self.recipe.optimisation
-        if chosen.optimiser == "ranger":
-            return Ranger(self.network.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay)
-        return torch.optim.AdamW(self.network.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay)
-
-
-def _centre_loss(network: nn.Module, recipe: Recipe, num_classes: int) -> CentreLoss | None:
-    if recipe.optimisation.centre_loss == 0.0 or not isinstance(network, WTDFN):
-        return None
-    return CentreLoss(num_classes, network.classifier.in_features)
+        return optimiser_of(self.network, self.recipe.optimisation)

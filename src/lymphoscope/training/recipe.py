@@ -108,21 +108,6 @@ class EarlyStoppingRecipe(_Section):
     keep: Literal["best", "last"] = "best"
 
 
-class ReferralRecipe(_Section):
-    """When the trained model sends a cell to a person; fitted on inner subjects after training (docs/referral.md).
-
-    At most `miss_rate` of blasts shall be signed off as normal and `false_alarm_rate` of normals as blasts, with
-    `confidence`; `familiar` is the share of known cells that each limit of likeness keeps. A rule that is not named
-    is measured all the same, and sends no cell to a person.
-    """
-
-    miss_rate: Share = 0.01
-    false_alarm_rate: Share = 0.05
-    confidence: Share = 0.95
-    familiar: Share = 0.99
-    rules: tuple[Rule, ...] = RULES
-
-
 class FixResRecipe(_Section):
     """FixRes (Touvron et al. 2019): after training, the same picture at a higher test resolution.
 
@@ -136,6 +121,21 @@ class FixResRecipe(_Section):
     learning_rate: float = Field(default=1e-3, gt=0.0)
     momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
     batch_size: int | None = Field(default=None, ge=2)
+
+
+class ReferralRecipe(_Section):
+    """When the trained model sends a cell to a person; fitted on inner subjects after training (docs/referral.md).
+
+    At most `miss_rate` of blasts shall be signed off as normal and `false_alarm_rate` of normals as blasts, with
+    `confidence`; `familiar` is the share of known cells that each limit of likeness keeps. A rule that is not named
+    is measured all the same, and sends no cell to a person.
+    """
+
+    miss_rate: Share = 0.01
+    false_alarm_rate: Share = 0.05
+    confidence: Share = 0.95
+    familiar: Share = 0.99
+    rules: tuple[Rule, ...] = RULES
 
 
 class HardwareRecipe(_Section):
@@ -179,8 +179,8 @@ class Recipe(_Section):
     test_time: TestTime = TestTime()
     optimisation: OptimisationRecipe = OptimisationRecipe()
     early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
-    referral: ReferralRecipe = ReferralRecipe()
     fix_res: FixResRecipe = FixResRecipe()
+    referral: ReferralRecipe = ReferralRecipe()
     hardware: HardwareRecipe = HardwareRecipe()
 
     @model_validator(mode="after")

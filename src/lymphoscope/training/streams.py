@@ -10,6 +10,8 @@ from torch import Tensor
 from lymphoscope.method import WTDFN, attention_crop, attention_erase, draw_maps
 from lymphoscope.training.recipe import AttentionRecipe
 
+Passes = Literal["one", "two"]
+
 
 @dataclass(frozen=True)
 class StreamPass:
@@ -21,20 +23,28 @@ class StreamPass:
 
 
 def ternary_passes(
-    network: WTDFN, images: Tensor, recipe: AttentionRecipe, fill: Sequence[float]
+    network: WTDFN, images: Tensor, recipe: AttentionRecipe, fill: Sequence[float], passes: Passes = "one"
 ) -> Iterator[list[StreamPass]]:
-    """Yield Phase-I's pass over `images` (B, 3, H, W), then Phase-II's over crop and erase together.
+    """Yield Phase-I's pass over `images` (B, 3, H, W), then Phase-II's over crop and erase, together or one by one.
 
     Between the two a caller may take a step (`phases: alternating`); the maps that guide are those of Phase-I, and no
     gradient passes through them. `fill` holds the normalised colour of what is erased.
     """
-    embeddings, maps = network.embed(images)
-    yield [StreamPass("raw", network.classify(embeddings), embeddings)]
-    both = torch.cat(guided_images(images, maps.detach(), recipe, fill))
-    embeddings, _ = network.embed(both)
-    crop, erase = embeddings.chunk(2)
-    crop_logits, erase_logits = network.classify(embeddings).chunk(2)
-    yield [StreamPass("crop", crop_logits, crop), StreamPass("erase", erase_logits, erase)]
+    vectors, maps = network.embed(images)
+    yield [StreamPass("raw", network.classify(vectors), vectors)]
+    guided = guided_images(images, maps.detach(), recipe, fill)
+    if passes == "one":
+        crop, erase = network.embed(torch.cat(guided))[0].chunk(2)
+    else:
+        crop, erase = (network.embed(stream)[0] for stream in guided)
+    yield [StreamPass("crop", network.classify(crop), crop), StreamPass("erase", network.classify(erase), erase)]
+
+
+def passes_on(wanted: Literal["auto", "one", "two"], device: torch.device) -> Passes:
+    """One pass or two for crop and erase: as wanted, else what is faster on the device (docs/training.md)."""
+    if wanted != "auto":
+        return wanted
+    return "two" if device.type == "cpu" else "one"
 
 
 def guided_images(

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,12 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Description, Preprocessing, save_model
 from lymphoscope.training.batches import EpochSampler, batches, labelled_cells, resolved_fit, sampling_weights
+from lymphoscope.training.compiling import compile_backbone
 from lymphoscope.training.error_curves import ErrorCurves, plain_cells
+from lymphoscope.training.fix_res import fine_tuned
 from lymphoscope.training.history import History
 from lymphoscope.training.module import TrainingModule
+from lymphoscope.training.precision import device_of, resolved_precision
 from lymphoscope.training.progress_bar import progress_callbacks
 from lymphoscope.training.recipe import Recipe
 from lymphoscope.training.start import balanced_weights, blast_class_of, starting_network
@@ -42,6 +45,11 @@ class Folders:
         return self.checkpoints / "last.ckpt"
 
     @property
+    def fix_res(self) -> Path:
+        """The checkpoint and the curve of FixRes, the phase after the training."""
+        return self.run / "fix_res"
+
+    @property
     def model(self) -> Path:
         """The model file."""
         return self.run / "model"
@@ -51,9 +59,9 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     """Train on the manifest's `train` cells, stop by its `validation` cells, write `run`/model; return what it is.
 
     Goes on from `run`/checkpoints/last.ckpt where there is one; on the CPU the weights are then those of a run that was
-    never killed. The test cells are not read but for `error_curves`, by which nothing is chosen. Of several processes
-    the first writes. Raises LymphoscopeError for an empty part, a class without a readable image, and weights that
-    cannot be had.
+    never killed. With FixRes the model's input size is that of `fix_res.size`. The test cells are not read but for
+    `error_curves`, by which nothing is chosen. Of several processes the first writes. Raises LymphoscopeError for an
+    empty part, a class without a readable image, and weights that cannot be had.
     """
     folders = Folders(run)
     classes = manifest.classes
@@ -62,7 +70,10 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     watched = labelled_cells(manifest, "validation", classes, recipe, fit)
     weights = sampling_weights(recipe.optimisation.sampling, cells.labels, cells.subjects)
     class_weights = balanced_weights(cells.labels, len(classes)) if recipe.optimisation.class_weights else None
-    module = TrainingModule(starting_network(recipe, len(classes)), recipe, len(classes), class_weights)
+    network = starting_network(recipe, len(classes)).to(memory_format=torch.channels_last)
+    if recipe.hardware.compile:
+        compile_backbone(network, recipe, torch.device(device_of(recipe.hardware)))
+    module = TrainingModule(network, recipe, len(classes), class_weights)
     trainer = _trainer(recipe, folders)
     if recipe.error_curves:
         tested = labelled_cells(manifest, "test", classes, recipe, fit)
@@ -78,7 +89,10 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     description = _describe(recipe, manifest, trainer, cells.unreadable + watched.unreadable)
     if not trainer.is_global_zero:
         return description
-    return save_model(_chosen(module, recipe, folders), description, folders.model)
+    network = _chosen(module, recipe, folders)
+    if recipe.fix_res.size is not None:
+        network = fine_tuned(network, recipe, manifest, replace(fit, size=recipe.fix_res.size), folders.fix_res)
+    return save_model(network, description, folders.model)
 
 
 def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
@@ -88,7 +102,7 @@ def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=hardware.strategy,
-        precision=_precision(hardware.precision),
+        precision=resolved_precision(hardware.precision, device_of(hardware)),
         max_epochs=recipe.optimisation.epochs,
         callbacks=_callbacks(recipe, folders),
         logger=TensorBoardLogger(folders.run, name="tensorboard", version=""),
@@ -137,20 +151,6 @@ def _fit(trainer: lightning.Trainer, module: TrainingModule, train: Any, validat
         )
 
 
-def _precision(wanted: str) -> Any:
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    return "bf16-mixed" if _cpu_has_bf16() else "32-true"
-
-
-def _cpu_has_bf16() -> bool:
-    """Elsewhere bfloat16 is computed in float32 with conversions, which is slower than float32."""
-    listing = Path("/proc/cpuinfo")
-    return listing.exists() and "avx512_bf16" in listing.read_text()
-
-
 def _chosen(module: TrainingModule, recipe: Recipe, folders: Folders) -> nn.Module:
     """The network of the best epoch by the watched metric, or of the last one."""
     name = "best.ckpt" if recipe.early_stopping.keep == "best" else "last.ckpt"
@@ -161,7 +161,7 @@ def _chosen(module: TrainingModule, recipe: Recipe, folders: Folders) -> nn.Modu
     module.network.load_state_dict(
         {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
     )
-    return module.network.cpu().eval()
+    return module.network.cpu().to(memory_format=torch.contiguous_format).eval()
 
 
 def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, unreadable: list[str]) -> Description:
@@ -176,7 +176,11 @@ def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, un
         classes=tuple(manifest.classes),
         blast_class=blast_class_of(recipe, manifest.classes),
         preprocessing=Preprocessing(
-            fit=fit.mode, crop=fit.crop, size=fit.size, mean=recipe.data.mean, std=recipe.data.std
+            fit=fit.mode,
+            crop=fit.crop,
+            size=recipe.fix_res.size or fit.size,
+            mean=recipe.data.mean,
+            std=recipe.data.std,
         ),
         test_time=recipe.test_time,
         trained_on={

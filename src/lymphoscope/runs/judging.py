@@ -1,0 +1,75 @@
+"""A predictions table and what is known of its making -> the whole of metrics.json."""
+
+import pandas as pd
+
+from lymphoscope.evaluation import (
+    REPLICATES,
+    Metrics,
+    Scores,
+    classes_of,
+    evaluate_predictions,
+    label_doubts,
+    subject_level,
+)
+from lymphoscope.evaluation.schema import Leakage, SubjectLevel
+from lymphoscope.model_file import Description
+
+
+def judge(
+    table: pd.DataFrame,
+    *,
+    blast_class: str | None,
+    leakage: Leakage | None,
+    out_of_fold: bool,
+    replicates: int = REPLICATES,
+    stated_miss_rate: float | None = None,
+    folds: list[Scores] | None = None,
+) -> Metrics:
+    """Judge predictions: scores, subjects, doubtful labels, and the leaks that were found.
+
+    `out_of_fold` says that no model scored a cell that it, or a subject whom it, had been trained on. Raises
+    LymphoscopeError for labels and a blast class that the table does not score.
+    """
+    metrics = evaluate_predictions(
+        table,
+        blast_class=blast_class,
+        replicates=replicates,
+        stated_miss_rate=stated_miss_rate,
+        subject_level=_subject_level(table, blast_class, replicates),
+        label_doubts=label_doubts(table, out_of_fold=out_of_fold),
+        folds=folds,
+    )
+    return metrics.model_copy(update={"leakage": leakage})
+
+
+def never_seen(leakage: Leakage) -> bool:
+    """Whether it was looked for everything that training could share with the judged cells, and nothing was found."""
+    return leakage.reason is None and not leakage.leaks
+
+
+def without_leaks(table: pd.DataFrame, metrics: Metrics) -> Metrics:
+    """The same metrics, with the scores of the cells that do not leak put beside them."""
+    leakage = metrics.leakage
+    if leakage is None or not leakage.leaks:
+        return metrics
+    new = table[~table["path"].isin([leak.path for leak in leakage.leaks])]
+    if new["label"].notna().any():
+        drawn = metrics.bootstrap
+        scores = evaluate_predictions(
+            new, blast_class=metrics.blast_class, replicates=drawn.replicates, seed=drawn.seed
+        ).vote.model_copy(update={"cells": len(new)})
+        return metrics.model_copy(update={"leakage": leakage.model_copy(update={"without": scores})})
+    told = leakage.model_copy(update={"reason": "every judged cell leaks, so none is left to judge without"})
+    return metrics.model_copy(update={"leakage": told})
+
+
+def stated_miss_rate_of(description: Description) -> float | None:
+    """The share of blasts that the model's referral was fitted to sign off as normal at most; None where none was."""
+    fitted = description.referral
+    return fitted.miss_rate if fitted is not None and fitted.refers else None
+
+
+def _subject_level(table: pd.DataFrame, blast_class: str | None, replicates: int) -> SubjectLevel | None:
+    if blast_class is None or blast_class not in classes_of(table):
+        return None
+    return subject_level(table, blast_class=blast_class, replicates=replicates)

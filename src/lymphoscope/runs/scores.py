@@ -1,0 +1,27 @@
+"""What a model file keeps of its metrics, for its card."""
+
+from typing import Any
+
+from lymphoscope.evaluation import METRICS, Metrics
+from lymphoscope.runs.leaks import counted
+
+
+def kept_scores(metrics: Metrics) -> dict[str, Any]:
+    """The vote's numbers with intervals, and on how many cells they rest; calibration, referral, subjects and leaks."""
+    kept = metrics.vote.model_dump(mode="json", include=set(METRICS))
+    drawn = metrics.bootstrap.model_dump(mode="json")
+    return {"cells": metrics.evaluated, "subjects": metrics.subjects, "bootstrap": drawn, **kept, **_evidence(metrics)}
+
+
+def _evidence(metrics: Metrics) -> dict[str, Any]:
+    level, calibration, leakage = metrics.subject_level, metrics.calibration, metrics.leakage
+    worst = metrics.by_subject[0] if metrics.by_subject else None
+    found = {
+        "calibration": calibration.as_predicted.model_dump(mode="json") if calibration else None,
+        "refer": metrics.refer.model_dump(mode="json", exclude={"reasons"}),
+        "worst_subject": worst.model_dump(mode="json") if worst else None,
+        "subject_auc": level.auc.model_dump(mode="json") if level else None,
+        "leaks": f"{leakage.leaking_cells} cells ({counted(leakage.leaks)})" if leakage and leakage.leaks else None,
+        "leaks_unknown": leakage.reason if leakage else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}

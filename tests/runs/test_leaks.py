@@ -1,0 +1,179 @@
+"""The leak guard in whole runs: what was planted is refused by name, allowed on request, and then said everywhere."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lymphoscope.cli.main import run
+from lymphoscope.data import Manifest, write_manifest
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import read_predictions
+from lymphoscope.evaluation.schema import Leak
+from lymphoscope.model_file import load_description
+from lymphoscope.runs import RunFolder, known_of_model, refuse_leaks
+from lymphoscope.runs.leaks import TRAINING_CELLS
+
+
+def sets(tiny: tuple[str, ...]) -> list[str]:
+    return [word for override in (*tiny, "optimisation.epochs=1") for word in ("--set", override)]
+
+
+@pytest.fixture(scope="module")
+def leaking(tmp_path_factory: pytest.TempPathFactory, tiny_manifest: Manifest) -> Path:
+    """A split in which two test cells are copied into training under another subject."""
+    folder = tmp_path_factory.mktemp("leaking")
+    table = tiny_manifest.table.copy()
+    rows = []
+    for place, (_, cell) in enumerate(table[table["split"] == "test"].iloc[:2].iterrows()):
+        shutil.copy(cell["path"], folder / f"copy_{place}.png")
+        path = str(folder / f"copy_{place}.png")
+        rows.append({"path": path, "label": cell["label"], "subject": "S1", "split": "train"})
+    write_manifest(Manifest(pd.concat([table, pd.DataFrame(rows)]), "table"), folder / "cells.csv")
+    return folder / "cells.csv"
+
+
+@pytest.fixture(scope="module")
+def allowed(leaking: Path, tiny: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("allowed") / "run"
+    words = ["train", "--data", str(leaking), *sets(tiny), "--out", str(out), "--allow-leak"]
+    assert run(words) == 0
+    return out
+
+
+@pytest.mark.parametrize("command", ["train", "demo"])
+def test_a_leak_is_refused_in_one_line_that_names_the_cells(
+    leaking: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--data", str(leaking), "--out", str(tmp_path / "run")]) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lymphoscope: error")]
+    assert len(error) == 1
+    assert "2 cells to be judged were seen in training (2 by duplicate)" in error[0]
+    assert "S8_0.png" in error[0]
+    assert "--allow-leak" in error[0]
+    assert not (tmp_path / "run/config.yaml").exists()
+
+
+def test_an_allowed_leak_stands_on_the_page_in_the_json_and_on_the_card(allowed: Path) -> None:
+    leakage = json.loads((allowed / "metrics.json").read_text())["leakage"]
+    assert leakage["allowed"] is True
+    assert leakage["leaking_cells"] == 2
+    assert {leak["kind"] for leak in leakage["leaks"]} == {"duplicate"}
+    page = (allowed / "report.html").read_text()
+    assert "LEAKAGE" in page.upper().split("<MAIN>")[0]
+    for card in (allowed / "model_card.md", allowed / "model/README.md"):
+        assert "**LEAKAGE, allowed when this was run:** training had seen 2 cells (2 by duplicate)" in card.read_text()
+    assert json.loads((allowed / "metrics.json").read_text())["label_doubts"]["reason"]
+
+
+def test_evaluate_finds_training_cells_without_their_pictures(
+    allowed: Path, tiny_manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under new names and without subjects, duplicates are found by what the model file keeps."""
+    seen = tiny_manifest.table[tiny_manifest.table["split"] == "train"].iloc[:20:4]
+    new = tiny_manifest.table[tiny_manifest.table["split"] == "test"].iloc[2:]
+    for number, (_, cell) in enumerate(pd.concat([seen, new]).iterrows()):
+        target = tmp_path / "cells" / cell["label"] / f"{number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(cell["path"], target)
+    words = ["evaluate", str(allowed / "model"), "--data", str(tmp_path / "cells"), "--replicates", "100", "--out"]
+    assert run([*words, str(tmp_path / "no")]) == 2
+    assert f"{len(seen)} cells to be judged were seen in training" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+    assert run([*words, str(tmp_path / "show"), "--show-leak"]) == 0
+    told = capsys.readouterr().out
+    assert f"{len(seen)} of {len(seen) + len(new)} cells leak" in told
+    assert "without those" in told
+    leakage = json.loads((tmp_path / "show/metrics.json").read_text())["leakage"]
+    assert leakage["without"]["cells"] == len(new)
+    assert leakage["reason"] == "no subjects are known of these cells"
+
+
+def test_an_older_model_is_compared_by_subjects_and_says_what_it_cannot_tell(allowed: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(allowed / "model", tmp_path / "model")
+    description = load_description(model)
+    assert {"sha256", "phash", "sketch", "subject"} <= set(known_of_model(model, description).table.columns)
+    (model / TRAINING_CELLS).unlink()
+    known = known_of_model(model, description)
+    assert set(known.table["subject"]) == {f"S{number}" for number in range(8)}
+    assert "keeps no fingerprints" in str(known.reason)
+    nothing = known_of_model(model, description.model_copy(update={"trained_on": {}}))
+    assert nothing.table.empty
+    assert nothing.reason == "the model does not say what it was trained on"
+
+
+def test_no_picture_and_no_folder_of_the_training_cells_is_kept(allowed: Path) -> None:
+    table = pd.read_parquet(allowed / "model" / TRAINING_CELLS)
+    assert not any(Path(path).is_absolute() for path in table["path"])
+    assert set(table["split"]) == {"train", "validation"}
+    assert table["sketch"].str.len().eq(256).all()
+
+
+def test_one_leak_is_told_in_the_singular() -> None:
+    leak = Leak(kind="subject", path="/a/b.png", other="c", detail="training saw cells of subject S1")
+    with pytest.raises(LymphoscopeError, match=r"1 cell to be judged was seen in training \(1 by subject\): b\.png;"):
+        refuse_leaks([leak], allow=False)
+    refuse_leaks([leak], allow=True)
+    refuse_leaks([], allow=False)
+
+
+def test_a_random_split_is_a_leak_that_was_asked_for(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    common = ["--data", str(tiny_folder), "--subject-pattern", r"(?P<subject>S\d+)_", *sets(tiny)]
+    assert run(["train", *common, "--set", "split.by=random", "--out", str(tmp_path / "run")]) == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["leakage"]["allowed"] is True
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Random split" in page
+    assert "--allow-leak" not in page.split("<main>")[0]
+
+
+def test_predictions_alone_give_the_same_numbers_without_torch(allowed: Path, tmp_path: Path) -> None:
+    file = RunFolder(allowed).predictions
+    code = f"""
+import sys
+from lymphoscope.cli.main import run
+words = ["evaluate", "--predictions", {str(file)!r}, "--blast-class", "all", "--out-of-fold"]
+words += ["--out", {str(tmp_path)!r}]
+assert run(words) == 0
+print([name for name in ("torch", "torchvision", "timm", "lightning") if name in sys.modules])
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert answer.stdout.splitlines()[-1] == "[]"
+    ours = json.loads((tmp_path / "metrics.json").read_text())
+    assert ours["vote"] == json.loads((allowed / "metrics.json").read_text())["vote"]
+    assert ours["leakage"]["reason"] == "predictions alone do not say what the model was trained on"
+    assert ours["label_doubts"]["reason"] is None
+    assert (tmp_path / "report.html").exists()
+
+
+def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_path: Path) -> None:
+    table = read_predictions(RunFolder(allowed).predictions)
+    table.assign(label=None, subject=None).to_parquet(tmp_path / "bare.parquet")
+    words = ["evaluate", "--predictions", str(tmp_path / "bare.parquet"), "--blast-class", "all", "--out"]
+    assert run([*words, str(tmp_path / "out"), "--data", str(leaking)]) == 0
+    ours = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert ours["vote"]["accuracy"] == json.loads((allowed / "metrics.json").read_text())["vote"]["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--predictions", "FILE", "--part", "test"], "name the split data with --data"),
+        (["--predictions", "FILE", "--allow-leak"], "need a MODEL"),
+        (["--predictions", "FILE", "--blast-class", "blast"], "blast class 'blast' is not one of the classes"),
+        (["MODEL", "--predictions", "FILE"], "name one of them"),
+        (["MODEL"], "name a MODEL and its cells"),
+        (["--predictions", "FILE", "--data", "OTHER"], "none of its 12 cells is among"),
+        (["--predictions", "gone.csv"], "there is no such table"),
+    ],
+)
+def test_wrong_words_are_one_line(
+    allowed: Path, tiny_folder: Path, tmp_path: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = {"FILE": str(allowed / "predictions.parquet"), "MODEL": str(allowed / "model"), "OTHER": str(tiny_folder)}
+    assert run(["evaluate", *(named.get(word, word) for word in more), "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
