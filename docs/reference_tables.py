@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from lymphoscope.backbones import count_parameters, create_backbone, list_backbones
 from lymphoscope.cli.main import app
+from lymphoscope.evaluation import Metrics
 from lymphoscope.method import WTDFN, PlainNetwork
 from lymphoscope.model_file import Description
 from lymphoscope.training import Recipe
@@ -26,7 +27,13 @@ BLOCK = re.compile(r"(<!-- (\w+): written by reference_tables.py -->\n).*?(<!-- 
 
 def written(page: str) -> str:
     """The page with its tables as the code has them now. Raises KeyError for a block of an unknown name."""
-    tables = {"commands": commands, "recipe": recipe, "model": model_file, "backbones": backbones}
+    tables = {
+        "commands": commands,
+        "metrics": metrics,
+        "recipe": recipe,
+        "model": model_file,
+        "backbones": backbones,
+    }
     return BLOCK.sub(lambda block: block[1] + tables[block[2]]() + block[3], page)
 
 
@@ -38,6 +45,13 @@ def commands() -> str:
 def recipe() -> str:
     """A table for each section of the recipe."""
     return "".join(_sections(Recipe, ""))
+
+
+def metrics() -> str:
+    """A table for each section of metrics.json, in the order in which they are named."""
+    schema = Metrics.model_json_schema(mode="serialization")
+    sections = {"The whole": schema, **{name: schema["$defs"][name] for name in _named_in(schema)}}
+    return "".join(_metrics_section(name, section) for name, section in sections.items())
 
 
 def model_file() -> str:
@@ -57,6 +71,36 @@ def backbones() -> str:
         (f"`{name}`", title, f"{counts[name][0]:,}", f"{counts[name][1]:,}") for name, title in list_backbones().items()
     ]
     return "\n" + _table(("name", "in the paper", "parameters of the plain network", "of WT-DFN with 32 maps"), rows)
+
+
+def _named_in(schema: dict[str, Any]) -> list[str]:
+    """The names of the sections, as the whole and then each of them refers to them."""
+    found: list[str] = []
+    waiting = [schema["properties"]]
+    while waiting:
+        for name in re.findall(r"#/\$defs/(\w+)", str(waiting.pop(0))):
+            if name not in found:
+                found.append(name)
+                waiting.append(schema["$defs"][name]["properties"])
+    return found
+
+
+def _metrics_section(name: str, section: dict[str, Any]) -> str:
+    rows = [(f"`{key}`", _linked(value)) for key, value in section["properties"].items()]
+    return f"\n### metrics.json: {name}\n\n{_prose(section.get('description', ''))}\n\n{_table(('key', 'holds'), rows)}"
+
+
+def _linked(value: dict[str, Any]) -> str:
+    if "$ref" in value:
+        name = value["$ref"].rsplit("/", 1)[-1]
+        return f"[{name}](#metricsjson-{name.lower()})"
+    if "anyOf" in value:
+        return " or ".join(_linked(choice) for choice in value["anyOf"])
+    if value.get("type") == "array" and "prefixItems" not in value:
+        return f"list of: {_linked(value['items'])}"
+    if value.get("type") == "object":
+        return f"by name: {_linked(value['additionalProperties'])}"
+    return _values(value)
 
 
 def _commands(group: Any, path: str) -> Iterator[str]:
