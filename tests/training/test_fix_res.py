@@ -24,7 +24,7 @@ def weights_of(run: Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize(
     ("streams", "trained"),
-    [("ternary", ("classifier.", "attention.1.")), ("raw", ("classifier.", "backbone.body.layer4.0.downsample.1."))],
+    [("ternary", ("classifier.", "attention.1.")), ("raw", ("classifier.", "backbone.body.layer4.0.downsample.2."))],
 )
 def test_only_the_classifier_and_the_last_batch_norm_change(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, streams: str, trained: tuple[str, ...]

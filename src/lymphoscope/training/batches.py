@@ -200,4 +200,4 @@ def batches(
 def _workers(wanted: int | str) -> int:
     """On a small machine the network's own threads need the cores more than the loader does."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return (0 if cores <= 2 else min(8, cores - 1)) if wanted == "auto" else int(wanted)
+    return (0 if cores <= 2 else min(16, cores - 1)) if wanted == "auto" else int(wanted)

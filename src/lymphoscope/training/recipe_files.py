@@ -86,8 +86,9 @@ def _assign(tree: dict[str, Any], override: str) -> None:
 
 def _nearest(path: list[str]) -> str:
     known = list(_keys(Recipe))
-    close = difflib.get_close_matches(".".join(path), known, n=1, cutoff=0.5)
-    close = close or [key for key in known if key.split(".")[-1] == path[-1]][:1]
+    # Of the same name in another section first: `epochs` is nearer to `optimisation.epochs` than its letters say.
+    close = [key for key in known if key.split(".")[-1] == path[-1]][:1]
+    close = close or difflib.get_close_matches(".".join(path), known, n=1, cutoff=0.5)
     return f": did you mean `{close[0]}`?" if close else ": see docs/reference.md for the keys of a recipe"
 
 
