@@ -41,14 +41,17 @@ def two_workers() -> Iterator[Any]:
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
         os.environ[name] = "0"
     import ray
+    from ray._private import ray_constants
     from ray.cluster_utils import Cluster
 
-    quiet = {"include_dashboard": False, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 1024**2}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **quiet})
-    cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1", object_store_memory=100 * 1024**2)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # so that its own address is the loopback's
+        node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 1024**2}
+        cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **node})
+        cluster.add_node(**node)
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
 
 
 def busy_workers(raylet: int) -> list[int]:
