@@ -92,7 +92,7 @@ def test_the_bytes_are_those_that_pandas_writes(cells, tmp_path) -> None:
 def test_a_model_is_evaluated_and_a_report_written(lymphoscope, cells, tmp_path) -> None:
     source, model = f"folders:{cells}", Path(package.__file__).parent / "model_file" / "demonstration"
     answer = lymphoscope(
-        *("evaluate", model, "--data", source, "--subject-pattern", r"(?P<subject>S\d+)_"),
+        *("evaluate", model, "--data", source),
         *("--out", tmp_path / "judged", "--replicates", "200"),
     )
     assert answer.returncode == 0, answer.stderr
