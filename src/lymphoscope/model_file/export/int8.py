@@ -63,7 +63,7 @@ def _nncf() -> Any:
     try:
         import nncf
     except ImportError as error:
-        raise LymphoscopeError("int8 needs NNCF: pip install 'lymphoscope[export]'") from error
+        raise LymphoscopeError("int8 needs NNCF: pip install 'lymphoscope[openvino]'") from error
     return nncf
 
 
