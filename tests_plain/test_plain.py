@@ -97,7 +97,7 @@ def test_a_model_is_evaluated_and_a_report_written(lymphoscope, cells, tmp_path)
     )
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "judged" / "report.html").stat().st_size > 10_000
-    assert json.loads((tmp_path / "judged" / "metrics.json").read_text(encoding="utf-8"))["scores"]
+    assert json.loads((tmp_path / "judged" / "metrics.json").read_text(encoding="utf-8"))["evaluated"] == 12
     assert len(pd.read_csv(tmp_path / "judged" / "predictions.csv")) == 12
 
 

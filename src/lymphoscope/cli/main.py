@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lymphoscope
-from lymphoscope.cli import compare, data, demo, doctor, evaluate, explain, predict, train
+from lymphoscope.cli import compare, data, demo, doctor, evaluate, explain, export, predict, train
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import why_absent
 
@@ -30,6 +30,7 @@ app.command("evaluate", short_help="Judge a model on labelled cells.")(evaluate.
 app.command("compare", short_help="Compare two predictions of the same cells.")(compare.compare)
 app.command("predict", short_help="Classify cells: scores, votes, when to look.")(predict.predict)
 app.command("explain", short_help="Show what each stream saw of a cell.")(explain.explain)
+app.command("export", short_help="Write a model for runtimes without torch.")(export.export)
 app.command("doctor", short_help="Versions, devices, free disk, a self-test.")(doctor.doctor)
 
 
