@@ -5,8 +5,10 @@ Run by `.ci/run` on the wheel; `lymphoscope` is the installed package here, neve
 
 import json
 import re
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,13 +20,15 @@ from lymphoscope import load
 from lymphoscope.inference import predict_cells
 from lymphoscope.inference.cells import find_cells
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
 ABSENT = ("torch", "torchvision", "timm", "lightning", "openvino", "ray", "pyarrow", "sklearn", "safetensors")
 MOST_MEGABYTES = 600
 SCORES = {"agreement", "score_all", "score_hem", "raw_all", "crop_all", "erase_all"}
 OF_TESTS = ("pytest", "_pytest", "pluggy", "iniconfig")
 
 
-def seconds(run, *words) -> float:
+def seconds(run: Run, *words: str | Path) -> float:
     """The best of three: what the command takes, whatever else the machine is doing."""
     best = float("inf")
     for _ in range(3):
@@ -50,13 +54,13 @@ def test_it_is_under_600_megabytes() -> None:
     assert size < MOST_MEGABYTES * 1e6
 
 
-def test_help_answers_in_half_a_second(lymphoscope) -> None:
+def test_help_answers_in_half_a_second(lymphoscope: Run) -> None:
     took = seconds(lymphoscope, "--help")
     print(f"--help: {took:.2f} s")
     assert took < 0.5
 
 
-def test_a_cell_is_predicted_from_a_cold_process_in_two_seconds(lymphoscope, cells, tmp_path) -> None:
+def test_a_cell_is_predicted_from_a_cold_process_in_two_seconds(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:
     cell = cells / "all" / "S0_0.png"
     took = seconds(lymphoscope, "predict", cell, "--out", tmp_path / "one.csv")
     print(f"predict of one cell: {took:.2f} s")
@@ -66,7 +70,7 @@ def test_a_cell_is_predicted_from_a_cold_process_in_two_seconds(lymphoscope, cel
     assert written["score_all"][0] + written["score_hem"][0] == pytest.approx(1, abs=1e-6)
 
 
-def test_the_numbers_are_those_that_torch_gives(cells, tmp_path) -> None:
+def test_the_numbers_are_those_that_torch_gives(cells: Path, tmp_path: Path) -> None:
     """Reference: `python tests_plain/make_reference.py`, by torch in float32, three streams."""
     reference = json.loads((Path(__file__).parent / "reference.json").read_text(encoding="utf-8"))
     predict_cells(load(runtime="onnx"), find_cells([cells]), tmp_path / "all.csv")
@@ -80,7 +84,7 @@ def test_the_numbers_are_those_that_torch_gives(cells, tmp_path) -> None:
         )
 
 
-def test_the_bytes_are_those_that_pandas_writes(cells, tmp_path) -> None:
+def test_the_bytes_are_those_that_pandas_writes(cells: Path, tmp_path: Path) -> None:
     from lymphoscope.evaluation import write_predictions
 
     model = load()
@@ -89,7 +93,7 @@ def test_the_bytes_are_those_that_pandas_writes(cells, tmp_path) -> None:
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "other.csv").read_bytes()
 
 
-def test_a_model_is_evaluated_and_a_report_written(lymphoscope, cells, tmp_path) -> None:
+def test_a_model_is_evaluated_and_a_report_written(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:
     source, model = f"folders:{cells}", Path(package.__file__).parent / "model_file" / "demonstration"
     answer = lymphoscope(
         *("evaluate", model, "--data", source),
@@ -101,13 +105,13 @@ def test_a_model_is_evaluated_and_a_report_written(lymphoscope, cells, tmp_path)
     assert len(pd.read_csv(tmp_path / "judged" / "predictions.csv")) == 12
 
 
-def test_explain_draws_what_the_streams_saw(lymphoscope, cells, tmp_path) -> None:
+def test_explain_draws_what_the_streams_saw(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:
     answer = lymphoscope("explain", cells / "all" / "S0_0.png", "--out", tmp_path / "seen")
     assert answer.returncode == 0, answer.stderr
     assert len(list((tmp_path / "seen").glob("*.png"))) == 1
 
 
-def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope) -> None:
+def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope: Run) -> None:
     answer = lymphoscope("doctor", "--json")
     assert answer.returncode == 0, answer.stdout
     found = json.loads(answer.stdout)
@@ -129,7 +133,9 @@ def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope) -> No
     ],
     ids=" ".join,
 )
-def test_an_absent_extra_is_one_line_that_says_what_to_install(words, extra, lymphoscope, cells, tmp_path) -> None:
+def test_an_absent_extra_is_one_line_that_says_what_to_install(
+    words: list[str], extra: str, lymphoscope: Run, cells: Path, tmp_path: Path
+) -> None:
     answer = lymphoscope(*(word.replace("CELLS", str(cells)).replace("OUT", f"{tmp_path}/out") for word in words))
     assert answer.returncode == 2, answer.stderr
     errors = [line for line in answer.stderr.splitlines() if line.startswith("lymphoscope: error: ")]
