@@ -119,8 +119,9 @@ def _try_scores(**how: str) -> str:
     import numpy as np
 
     from lymphoscope.inference import load
+    from lymphoscope.model_file import demonstration_model
 
-    runtime = load(**how).runtime  # type: ignore[arg-type]
+    runtime = load(demonstration_model(), **how).runtime  # type: ignore[arg-type]
     side = runtime.description.preprocessing.size
     pixels = np.random.default_rng(SEED).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     scores = runtime.predict(pixels).scores  # (B, K)
