@@ -22,6 +22,7 @@ from lymphoscope.cli.model_argument import (
     say_counts,
 )
 from lymphoscope.cli.words import Json
+from lymphoscope.errors import LymphoscopeError
 
 if TYPE_CHECKING:
     from lymphoscope.inference import Cell, Model
@@ -51,7 +52,9 @@ def predict(
         typer.Option("--erase", help="on_disagreement saves time, changes no label, and gives fewer scores."),
     ] = Erase.always,
     threads: Threads = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Cells computed at once.")] = 32,
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", help="Cells computed at once; auto measures which number is fastest here.")
+    ] = "32",
     workers: Workers = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever an unfinished run left.")] = False,
     as_json: Json = False,
@@ -68,13 +71,26 @@ def predict(
         refuse_overwriting([out], named)
     cells = find_cells(named)
     loaded = load(folder, device=device, precision=precision.value, erase=erase.value, runtime=runtime, threads=threads)
+    size = _batch_size(batch_size, loaded, out if not fresh else None)
     if out is None:
-        _show(loaded, cells, batch_size, workers, as_json)
+        _show(loaded, cells, size, workers, as_json)
         return
-    done = predict_cells(loaded, cells, out, batch_size=batch_size, workers=workers, resume=not fresh)
+    done = predict_cells(loaded, cells, out, batch_size=size, workers=workers, resume=not fresh)
     if as_json:
         typer.echo(json.dumps({"rows": done.rows, "failed": done.failed, "out": str(done.out)}))
     say_counts(done.rows, done.failed, done.out)
+
+
+def _batch_size(word: str, model: "Model", out: Path | None) -> int:
+    if word == "auto":
+        from lymphoscope.inference.batch_size import best_batch_size
+
+        size = best_batch_size(model.runtime, out)
+        typer.echo(f"batch size: {size}", err=True)
+        return size
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise LymphoscopeError(f"--batch-size {word}: a whole number from 1, or auto")
+    return int(word)
 
 
 def _show(model: "Model", cells: "list[Cell]", batch_size: int, workers: int | None, as_json: bool) -> None:
