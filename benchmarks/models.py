@@ -63,7 +63,10 @@ def model_of(words: argparse.Namespace) -> Path:
             blast_class="all",
             preprocessing=how,
         )
-        save_model(build_network(architecture, 2).eval(), description, folder)
+        network = build_network(architecture, 2).eval()
+        with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained
+            network.classifier.weight.mul_(0.1)
+        save_model(network, description, folder)
     return folder
 
 

@@ -34,7 +34,8 @@ def test_maps_are_stretched_as_the_method_does(maps: NDArray[np.float32]) -> Non
     np.testing.assert_allclose(normalized_maps(maps, SIZE), wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.9, 1.0])
+# 1.0 is left out: which of several equal pixels is the highest, rounding decides
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("padding", [0.0, 0.1])
 def test_boxes_are_those_of_the_method(maps: NDArray[np.float32], threshold: float, padding: float) -> None:
     _, wanted = attention_crop(as_torch(cells_for(maps)), torch.from_numpy(maps), threshold, padding)

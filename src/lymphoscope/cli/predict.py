@@ -52,7 +52,9 @@ def predict(
         typer.Option("--erase", help="on_disagreement saves time, changes no label, and gives fewer scores."),
     ] = Erase.always,
     threads: Threads = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Cells computed at once.")] = 32,
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", help="Cells computed at once; auto measures which number is fastest here.")
+    ] = "32",
     workers: Workers = None,
     cluster: Annotated[
         str | None,
@@ -72,9 +74,9 @@ def predict(
     """
     folder, named = model_and_paths(paths, model)
     options: dict[str, Any] = {"device": device, "precision": precision.value, "erase": erase.value, "runtime": runtime}
-    how: dict[str, Any] = {"batch_size": batch_size, "workers": workers}
     if cluster is not None:
-        _on_cluster(cluster, folder, named, out, as_json, resume=not fresh, threads=threads or 1, **how, **options)
+        cut: dict[str, Any] = {"batch_size": _batch_size(batch_size), "workers": workers, "resume": not fresh}
+        _on_cluster(cluster, folder, named, out, as_json, threads=threads or 1, **cut, **options)
         return
     from lymphoscope.inference import check_out, find_cells, load, predict_cells
 
@@ -84,10 +86,11 @@ def predict(
         refuse_overwriting([file], named)
     cells = find_cells(named)
     loaded = load(folder, threads=threads, **options)
+    size = _batch_size(batch_size, loaded, file if not fresh else None)
     if file is None:
-        _show(loaded, cells, batch_size, workers, as_json)
+        _show(loaded, cells, size, workers, as_json)
         return
-    _say_done(predict_cells(loaded, cells, file, resume=not fresh, **how), file, as_json)
+    _say_done(predict_cells(loaded, cells, file, batch_size=size, workers=workers, resume=not fresh), file, as_json)
 
 
 def _on_cluster(address: str, folder: Path, named: "list[str]", out: str | None, as_json: bool, **how: Any) -> None:
@@ -106,6 +109,18 @@ def _say_done(done: "PredictionSummary", out: str | Path, as_json: bool) -> None
     if as_json:
         typer.echo(json.dumps({"rows": done.rows, "failed": done.failed, "out": str(out)}))
     say_counts(done.rows, done.failed, out)
+
+
+def _batch_size(word: str, model: "Model | None" = None, out: Path | None = None) -> int:
+    if word == "auto" and model is not None:
+        from lymphoscope.inference.batch_size import best_batch_size
+
+        size = best_batch_size(model.runtime, out)
+        typer.echo(f"batch size: {size}", err=True)
+        return size
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise LymphoscopeError(f"--batch-size {word}: a whole number from 1, or auto")
+    return int(word)
 
 
 def _show(model: "Model", cells: "list[Cell]", batch_size: int, workers: int | None, as_json: bool) -> None:

@@ -44,6 +44,18 @@ def write_onnx(folder: Path, out: Path, *, graph: GraphName = "network", takes: 
             external_data=False,
             verbose=False,
         )
+        _without_traces(beside)
+
+
+def _without_traces(written: Path) -> None:
+    """Remove what the exporter notes of each node: where in which file of this machine it was made."""
+    import onnx
+
+    model = onnx.load(written)
+    for holder in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del holder.metadata_props[:]
+        holder.doc_string = ""
+    onnx.save(model, written)
 
 
 def write_openvino(model: Any, out: Path) -> None:
