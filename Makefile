@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 TRAIN := $(VENV)/.installed-train
 DEV := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $(if $(CI),--quiet)
-SPELLED := $(wildcard *.md *.toml *.cff) Makefile .ci src tests docs configs benchmarks
+SPELLED := $(wildcard *.md *.toml *.cff) Makefile .ci src tests tests_plain docs configs benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint ruff format types layers spelling clean

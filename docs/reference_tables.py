@@ -154,6 +154,8 @@ def _values(value: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in value.get("enum", [value.get("const")]))
     if "prefixItems" in value:
         return f"{len(value['prefixItems'])} of: {_values(value['prefixItems'][0])}"
+    if "$ref" in value:
+        return f"see `{value['$ref'].rsplit('/', 1)[-1]}` in the Python documentation"
     if value.get("type") == "array":
         return f"list of: {_values(value['items'])}"
     return _kind(value) + _bounds(value)

@@ -64,7 +64,7 @@ def dotted(folder: Path) -> str:
 
 
 def shipped_files() -> Iterator[Path]:
-    for folder in ("src", "tests", "docs", "configs", "benchmarks", ".ci"):
+    for folder in ("src", "tests", "tests_plain", "docs", "configs", "benchmarks", ".ci"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path

@@ -179,6 +179,11 @@ def test_the_manifest_is_not_written_over(
     assert manifest.read_text(encoding="utf-8").startswith("path\n")
 
 
+def test_the_batch_size_is_measured_on_demand(model: Path, nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", str(model), str(nine / "grey.png"), "--batch-size", "auto"]) == 0
+    assert capsys.readouterr().err.splitlines()[0] in {f"batch size: {size}" for size in (8, 16, 32, 64)}
+
+
 def test_skipping_the_third_stream_changes_no_label(model: Path, nine: Path, tmp_path: Path) -> None:
     tables = {}
     for erase in ("always", "on_disagreement"):
@@ -199,6 +204,8 @@ def test_skipping_the_third_stream_changes_no_label(model: Path, nine: Path, tmp
         (["MODEL", "CELL", "--device", "tpu"], "no device 'tpu'"),
         (["MODEL", "CELL", "--runtime", "abacus"], "no runtime 'abacus'"),
         (["MODEL", "CELL", "--precision", "16"], "precision"),
+        (["MODEL", "CELL", "--batch-size", "many"], "a whole number from 1, or auto"),
+        (["MODEL", "CELL", "--runtime", "onnx"], "holds no float32 network for onnx"),
         (["--model", "NOTHING", "CELL"], "is no model"),
         (["NEWER", "CELL"], "format 99"),
         (["HALF", "CELL"], "has no model.json"),

@@ -20,7 +20,7 @@ from lymphoscope.inference.cluster import Work, predict_on_cluster, predict_piec
 from lymphoscope.model_file import demonstration_model
 
 SIZES = {"batch_size": 4, "chunk_rows": 8}
-CELLS = 120
+CELLS = 64
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(CELLS - 1):
         spots = generator.integers(0, 256, (9, 9, 3), dtype=np.uint8)
         Image.fromarray(spots).resize((320, 320), Image.Resampling.BICUBIC).save(folder / f"{number:03d}.png")
-    (folder / "050-empty.png").touch()
+    (folder / "030-empty.png").touch()
     return folder
 
 
@@ -41,14 +41,17 @@ def two_workers() -> Iterator[Any]:
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
         os.environ[name] = "0"
     import ray
+    from ray._private import ray_constants
     from ray.cluster_utils import Cluster
 
-    quiet = {"include_dashboard": False, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 1024**2}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **quiet})
-    cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1", object_store_memory=100 * 1024**2)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # so that its own address is the loopback's
+        node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 1024**2}
+        cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **node})
+        cluster.add_node(**node)
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
 
 
 def busy_workers(raylet: int) -> list[int]:
@@ -72,7 +75,7 @@ def kill_when_busy(cluster: Any, out: Path, killed: list[int]) -> None:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         workers = busy_workers(raylet)
-        if workers and len(list(out.glob("part-*"))) >= 3:
+        if workers and len(list(out.glob("part-*"))) >= 2:
             for worker in workers:
                 os.kill(worker, signal.SIGKILL)
             killed += workers
@@ -100,7 +103,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_rows_of_one_machine(
         pd.testing.assert_series_equal(pd.Series(one), pd.Series(other), rtol=1e-6)
     assert "Traceback" not in capfd.readouterr().err
 
-    lost = [out / f"part-{number:06d}.parquet" for number in (2, 7)]
+    lost = [out / f"part-{number:06d}.parquet" for number in (2, 6)]
     kept = {part: part.stat().st_mtime_ns for part in out.glob("part-*") if part not in lost}
     for part in lost:
         part.unlink()

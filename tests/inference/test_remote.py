@@ -31,7 +31,7 @@ def store() -> Iterator[str]:
         files.pipe_file(f"{root}/{name}", picture.getvalue())
     files.pipe_file(f"{root}/cells.csv", b"path,subject\na/one.png,007\nmemory://elsewhere/x.png,8\n")
     files.pipe_file(f"{root}/notes/read.txt", b"no picture")
-    yield f"memory:/{root}"
+    yield f"memory://{root}"
     files.rm(root, recursive=True)
 
 
@@ -48,7 +48,7 @@ def test_a_manifest_elsewhere_names_cells_beside_it(store: str) -> None:
 
 def test_a_cell_elsewhere_is_read_as_one_here(store: str, tmp_path: Path) -> None:
     url = f"{store}/b/two.png"
-    (tmp_path / "two.png").write_bytes(fsspec.filesystem("memory").cat_file(url.removeprefix("memory:/")))
+    (tmp_path / "two.png").write_bytes(fsspec.filesystem("memory").cat_file(url.removeprefix("memory://")))
     here, there = read_cell(str(tmp_path / "two.png"), FIT), read_cell(url, FIT)
     assert there.pixels is not None
     assert np.array_equal(here.pixels, there.pixels)

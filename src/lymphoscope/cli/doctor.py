@@ -15,8 +15,12 @@ import typer
 import lymphoscope
 from lymphoscope.cli.words import Json
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.extras import installed
 
-PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "pandas", "pillow", "pyarrow", "pydantic")
+PACKAGES = (
+    *("onnxruntime", "openvino", "torch", "torchvision", "timm", "lightning", "ray"),
+    *("numpy", "pandas", "pillow", "pyarrow", "pydantic"),
+)
 SOME_FAILED = 3
 SEED = 0
 SIDE = 96
@@ -56,9 +60,25 @@ def doctor(as_json: Json = False) -> None:
 
 
 def self_test(devices: list[str]) -> list[Check]:
-    """Run the method and the demonstration model on each device, on synthetic pictures."""
+    """Run the demonstration model by each runtime that is installed, and with torch the method on each device."""
+    exported = [_checked(f"demonstration model by {name}", _try_exported, name) for name in _exported()]
+    if not installed("torch"):
+        return exported
     parts: dict[str, Callable[[str], str]] = {"method": _try_method, "demonstration model": _try_demonstration}
-    return [_checked(f"{part} on {device}", attempt, device) for part, attempt in parts.items() for device in devices]
+    by_torch = [(f"{part} on {device}", attempt, device) for part, attempt in parts.items() for device in devices]
+    return [*(_checked(*one) for one in by_torch), *exported]
+
+
+def _exported() -> list[str]:
+    """The runtimes beside torch that are installed and that the demonstration model holds a network for."""
+    from lymphoscope.model_file import demonstration_model, load_description
+
+    try:
+        held = {export.runtime for export in load_description(demonstration_model()).exports}
+    except FAULTS:  # what is wrong with the model, the attempt to load it says
+        held = set()
+    modules = {"onnx": "onnxruntime", "openvino": "openvino"}
+    return [name for name, module in modules.items() if installed(module) and (name in held or name == "onnx")]
 
 
 def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:
@@ -88,11 +108,20 @@ def _try_method(device: str) -> str:
 
 
 def _try_demonstration(device: str) -> str:
+    return _try_scores(device=device, runtime="torch")
+
+
+def _try_exported(runtime: str) -> str:
+    return _try_scores(device="cpu", runtime=runtime)
+
+
+def _try_scores(**how: str) -> str:
     import numpy as np
 
     from lymphoscope.inference import load
+    from lymphoscope.model_file import demonstration_model
 
-    runtime = load(device=device, runtime="torch").runtime
+    runtime = load(demonstration_model(), **how).runtime  # type: ignore[arg-type]
     side = runtime.description.preprocessing.size
     pixels = np.random.default_rng(SEED).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     scores = runtime.predict(pixels).scores  # (B, K)
@@ -110,10 +139,12 @@ def _version_of(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "missing"
+        return "not installed"
 
 
 def _cuda_devices() -> list[str]:
+    if not installed("torch"):
+        return []
     try:
         import torch
     except FAULTS:  # the self-test says why

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import lymphoscope
-from lymphoscope.cli import compare, data, demo, doctor, evaluate, explain, predict, reproduce, train
+from lymphoscope.cli import compare, data, demo, doctor, evaluate, explain, export, predict, reproduce, train
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import why_absent
 
@@ -31,6 +31,7 @@ app.command("compare", short_help="Compare two predictions of the same cells.")(
 app.command("predict", short_help="Classify cells: scores, votes, when to look.")(predict.predict)
 app.command("explain", short_help="Show what each stream saw of a cell.")(explain.explain)
 app.command("reproduce", short_help="Run a table or figure of the paper again.")(reproduce.reproduce)
+app.command("export", short_help="Write a model for runtimes without torch.")(export.export)
 app.command("doctor", short_help="Versions, devices, free disk, a self-test.")(doctor.doctor)
 
 

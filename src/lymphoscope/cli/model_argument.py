@@ -22,10 +22,11 @@ class Precision(StrEnum):
 
 
 ModelAndPaths = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
         metavar="[MODEL] PATH",
-        help="Pictures, folders of pictures, or a CSV or Parquet manifest; before them the folder of a model. "
+        help="Pictures, folders of pictures, or a CSV or Parquet manifest, here or at an address such as "
+        "s3://bucket/cells; before them the folder of a model. "
         "Without one the demonstration model that ships is used.",
         show_default=False,
     ),
@@ -52,7 +53,7 @@ Workers = Annotated[
 ]
 
 
-def model_and_paths(words: list[Path], model: Path | None) -> tuple[Path, list[Path]]:
+def model_and_paths(words: list[str], model: Path | None) -> tuple[Path, list[str]]:
     """Tell the model's folder from the cells: `--model`, or the first word where it is a model's folder.
 
     Without either it is the demonstration model, which a line on standard error says, limits included.
@@ -60,11 +61,11 @@ def model_and_paths(words: list[Path], model: Path | None) -> tuple[Path, list[P
     """
     if model is not None:
         return model, words
-    if not any((words[0] / name).is_file() for name in MODEL_FILES):
+    if not any((Path(words[0]) / name).is_file() for name in MODEL_FILES):
         return _demonstration(), words
     if len(words) == 1:
         raise LymphoscopeError(f"{words[0]} is a model: name the cells to look at after it")
-    return words[0], words[1:]
+    return Path(words[0]), words[1:]
 
 
 def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
@@ -83,7 +84,7 @@ def _demonstration() -> Path:
     return folder
 
 
-def say_counts(rows: int, failed: int, wrote: Path | None) -> None:
+def say_counts(rows: int, failed: int, wrote: str | Path | None) -> None:
     """Say on standard error how many cells there were and failed, and end with status 3 where some did."""
     cells = "1 cell" if rows == 1 else f"{rows:,} cells"
     typer.echo(f"{cells}, {failed:,} failed" + (f"; wrote {wrote}" if wrote else ""), err=True)

@@ -25,9 +25,14 @@ class Chunks:
     def __init__(self, out: Path, classes: Sequence[str], terms: dict[str, Any]) -> None:
         check_out(out)
         self.out = out
-        self.folder = out.with_name(f".{out.name}.partial")
+        self.folder = self.folder_of(out)
         self._tables = KINDS[out.suffix.lower()](classes)
         self._terms = terms
+
+    @staticmethod
+    def folder_of(out: Path) -> Path:
+        """Where the chunks of an output stand until it is whole."""
+        return out.with_name(f".{out.name}.partial")
 
     def begun(self) -> bool:
         """Whether an unfinished run left its chunks here."""

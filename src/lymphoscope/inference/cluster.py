@@ -152,6 +152,8 @@ def _cluster(address: str) -> Iterator[Any]:
     """Ray, joined to a cluster and left again; one that was joined before stays."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address == LOCAL:  # what it listens to is then the loopback address alone
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     _hush_ray_data()

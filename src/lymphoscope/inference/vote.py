@@ -22,7 +22,7 @@ def softmax(logits: Floats) -> Floats:
 
 def stream_votes(probabilities: Floats) -> NDArray[np.int64]:
     """Label that each stream votes for, (S, B, K) -> (S, B); -1 where the probabilities are NaN (skipped)."""
-    skipped = np.asarray(np.isnan(probabilities).any(axis=2))
+    skipped: NDArray[np.bool_] = np.any(np.isnan(probabilities), axis=2)
     return np.where(skipped, NO_VOTE, np.where(skipped[:, :, None], 0, probabilities).argmax(axis=2))
 
 

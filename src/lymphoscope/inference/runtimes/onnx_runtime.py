@@ -18,7 +18,7 @@ class OnnxRuntime(NumpyCells):
     """`network` is the .onnx file of an export of this model, in the precision that it was written in."""
 
     def __init__(self, description: Description, network: Path, precision: str, threads: int) -> None:
-        self._session = _session(network, threads)
+        self._session = onnx_session(network, threads)
         super().__init__(description, DTYPES[self._session.get_inputs()[0].type], threads)
         self._precision = precision
 
@@ -32,7 +32,8 @@ class OnnxRuntime(NumpyCells):
         return NetworkPass(*self._session.run(["logits", "guides", "features"], {"images": images}))
 
 
-def _session(network: Path, threads: int) -> Any:
+def onnx_session(network: Path, threads: int) -> Any:
+    """An ONNX file on the CPU, ready to run."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -20,7 +20,7 @@ class OpenvinoRuntime(NumpyCells):
     """`network` is the .xml file of an export of this model; `precision` is what is computed in."""
 
     def __init__(self, description: Description, network: Path, precision: str, threads: int) -> None:
-        self._compiled = _compiled(network, HINTS[precision], threads)
+        self._compiled = compiled_model(network, HINTS[precision], threads)
         self._request = self._compiled.create_infer_request()
         super().__init__(description, DTYPES[self._compiled.input(0).element_type.get_type_name()], threads)
         self._precision = precision
@@ -36,7 +36,8 @@ class OpenvinoRuntime(NumpyCells):
         return NetworkPass(found["logits"], found["guides"], found["features"])
 
 
-def _compiled(network: Path, hint: str, threads: int) -> Any:
+def compiled_model(network: Path, hint: str, threads: int) -> Any:
+    """An OpenVINO or ONNX file compiled for the CPU; `hint` is f32 or bf16, never the library's own choice."""
     import openvino
 
     settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}

@@ -1,0 +1,70 @@
+"""How predictions scale with workers: `python benchmarks/cluster.py CELLS`.
+
+The same cells by one process, and by Ray clusters of one and two workers of a thread each, in turns. The seconds of a
+cluster are those from the first part to the last, told by the files' times: starting Ray and its workers costs some
+seconds once, however many cells follow.
+"""
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import ray
+
+from lymphoscope.inference import find_cells, load, predict_cells
+from lymphoscope.inference.cells import Cell
+from lymphoscope.inference.cluster import LOCAL, predict_on_cluster
+from lymphoscope.model_file import demonstration_model
+
+PART = 32
+
+
+def main() -> None:
+    words = _words()
+    found = find_cells([words.cells])
+    cells = (found * (words.count // len(found) + 1))[: words.count]
+    rates: dict[str, list[float]] = {"one process": [], "1 worker": [], "2 workers": []}
+    for _ in range(words.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            rates["one process"].append(_alone(cells, Path(folder)))
+            for workers, name in ((1, "1 worker"), (2, "2 workers")):
+                rates[name].append(_together(cells, Path(folder), workers))
+    one = statistics.median(rates["one process"])
+    for name, values in rates.items():
+        median = statistics.median(values)
+        print(f"{name:<14}{median:>8.1f} cells/s{median / one:>8.2f}")
+
+
+def _words() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("cells", type=Path, help="a folder of pictures, repeated as often as needed")
+    parser.add_argument("--count", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+def _alone(cells: list[Cell], folder: Path) -> float:
+    model = load(demonstration_model(), runtime="onnx", threads=1)
+    begun = time.perf_counter()
+    predict_cells(model, cells, folder / "alone.parquet", workers=1)
+    return len(cells) / (time.perf_counter() - begun)
+
+
+def _together(cells: list[Cell], folder: Path, workers: int) -> float:
+    out = folder / "together.parquet"
+    shutil.rmtree(out, ignore_errors=True)
+    ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, log_to_driver=False)
+    try:
+        options = {"runtime": "onnx", "threads": 1, "workers": 1, "chunk_rows": PART}
+        predict_on_cluster(demonstration_model(), cells, str(out), **options)
+    finally:
+        ray.shutdown()
+    written = sorted(part.stat().st_mtime for part in out.glob("part-*"))[workers - 1 :]
+    return PART * (len(written) - 1) / (written[-1] - written[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Crop and erase of a batch (all of Eq. 2-4): `python benchmarks/crop_erase.py --work DIR`.
+
+In bytes and floats in NumPy, in torch at once, and in torch image by image: the loop of the obvious way. Beside one
+pass of the runtimes that are named, timed in the same turns.
+"""
+
+import json
+
+import numpy as np
+import torch
+from models import cells_of, common_words, model_of, obvious_crop_erase, opened
+from timing import in_turns
+
+from lymphoscope.inference.runtimes import open_network
+
+
+def main() -> None:
+    parser = common_words(__doc__)
+    parser.add_argument("--passes", nargs="*", default=["openvino-float32", "openvino-int8"])
+    words = parser.parse_args()
+    cells = cells_of(words.data, words.size, words.batch_size)
+    folder = model_of(words)
+    networks = {name: opened(folder, *name.split("-"), cells) for name in words.passes}
+    reference = open_network(folder, runtime="torch", device="cpu")
+    rows, columns = np.mgrid[:10, :10]
+    places = np.random.default_rng(0).uniform(3, 7, (words.batch_size, 2))
+    guides = np.stack([np.exp(-((rows - r) ** 2 + (columns - c) ** 2) / 8) for r, c in places]).astype(np.float32)
+    ways = {}
+    for name, network in {**networks, "torch": reference}.items():
+        images = network.images(cells.pixels)
+        ways[f"crop and erase for {name}"] = lambda n=network, i=images: (n.crop(i, guides), n.erase(i, guides))
+        ways[f"crop alone for {name}"] = lambda n=network, i=images: n.crop(i, guides)
+        if name in networks:
+            ways[f"one pass of {name}"] = lambda n=network, i=images: n.describe(i)
+    tensors = reference.images(cells.pixels)
+    ways["the loop"] = lambda: obvious_crop_erase(tensors, torch.from_numpy(guides))
+    seconds = in_turns(ways, words.rounds)
+    for name, value in seconds.items():
+        print(f"{name:<44}{1000 * value:>10.1f} ms")
+    for name in networks:
+        for what in ("crop and erase", "crop alone"):
+            share = seconds[f"{what} for {name}"] / seconds[f"one pass of {name}"]
+            print(f"{what} / one pass of {name}: {share:.1%}")
+    if words.json:
+        words.json.write_text(json.dumps(seconds, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""What the benchmarks share: a network that looks somewhere, its exports, the cells, and the obvious way.
+
+Seconds do not depend on what the weights are, but how often the streams agree does. An untrained network says the same
+of every cell, so its third stream never runs and lazy voting looks better than it is: give `--model` for the agreement
+of a trained one, or impose one by `--agreement`, which the output then says.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lymphoscope.data import Fit, fit_image, read_image
+from lymphoscope.data.sources.walk import walk_files
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference.export import Cells, export_model, synthetic_cells
+from lymphoscope.inference.runtimes import open_network
+from lymphoscope.inference.runtimes.protocol import Images, NetworkPass, NetworkRuntime
+from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def common_words(about: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    parser.add_argument("--backbone", default="resnet50")
+    parser.add_argument("--size", type=int, default=300, help="pixels of the network's input")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--data", type=Path, help="a folder of real cells; synthetic ones without it")
+    parser.add_argument("--work", type=Path, required=True, help="a folder for models, kept for the next run")
+    parser.add_argument("--json", type=Path, help="write what was measured here, too")
+    return parser
+
+
+def cells_of(data: Path | None, size: int, count: int) -> Cells:
+    """Fitted cells, evenly spaced over the files of a folder, repeated where there are fewer."""
+    if data is None:
+        return synthetic_cells(size, count)
+    files = list(walk_files(data))
+    chosen = [files[place] for place in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)]
+    pixels = np.stack([fit_image(read_image(path), Fit("center_crop", 300, size)) for path in chosen])
+    return Cells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
+
+
+def model_of(words: argparse.Namespace) -> Path:
+    """An untrained WT-DFN of the backbone, saved once in --work."""
+    folder: Path = words.work / f"{words.backbone}-{words.size}"
+    if not (folder / "model.json").is_file():
+        torch.manual_seed(0)
+        architecture = Architecture(backbone=words.backbone)
+        how = Preprocessing(fit="center_crop", crop=300, size=words.size, mean=MEAN, std=STD)
+        description = Description(
+            name=words.backbone,
+            architecture=architecture,
+            classes=("all", "hem"),
+            blast_class="all",
+            preprocessing=how,
+        )
+        network = build_network(architecture, 2).eval()
+        with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained
+            network.classifier.weight.mul_(0.1)
+        save_model(network, description, folder)
+    return folder
+
+
+def opened(folder: Path, runtime: str, precision: str, cells: Cells, **options: Any) -> NetworkRuntime:
+    """The model on a runtime, exported first where it is not; untrained weights are held to no bound but float32's."""
+    try:
+        return open_network(folder, runtime=runtime, precision=precision, **options)
+    except LymphoscopeError as missing:
+        if "holds no" not in str(missing):
+            raise
+    few = Cells(cells.pixels[:32], cells.source)
+    export_model(folder, runtime, few, precision=precision, calibration=few, accept=0.0)  # type: ignore[arg-type]
+    return open_network(folder, runtime=runtime, precision=precision, **options)
+
+
+class Imposed:
+    """A runtime whose streams agree on a given share of cells, whatever its weights: logits are set after each pass.
+
+    The pass itself is computed whole. Only what lazy voting then skips follows from the share.
+    """
+
+    def __init__(self, network: NetworkRuntime, agreement: float) -> None:
+        self._network, self._agreement, self._cropping = network, agreement, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def crop(self, images: Images, guides: NDArray[np.float32]) -> tuple[Images, NDArray[np.int64]]:
+        self._cropping = True
+        return self._network.crop(images, guides)
+
+    def describe(self, images: Images) -> NetworkPass:
+        found = self._network.describe(images)
+        logits = np.zeros_like(found.logits)
+        logits[:, 0] = 1.0
+        if self._cropping:
+            disagreeing = round((1 - self._agreement) * len(logits))
+            logits[:disagreeing, 0] = -1.0
+        self._cropping = False
+        return NetworkPass(logits, found.guides, found.features)
+
+
+def obvious(network: nn.Module, pixels: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.int64]:
+    """The obvious way, written out: eager float32, channels first, three passes, crop and erase image by image."""
+    mean, std = (torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (MEAN, STD))
+    images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().contiguous()
+    images = (images / 255 - mean) / std
+    with torch.no_grad():
+        logits, maps = network(images)
+        crops, erased = obvious_crop_erase(images, maps.mean(dim=1))
+        streams = [logits.softmax(1), network(crops)[0].softmax(1), network(erased)[0].softmax(1)]
+    votes = torch.stack([stream.argmax(1) for stream in streams])  # (3, B)
+    labels: NDArray[np.int64] = votes.mode(dim=0).values.cpu().numpy()
+    return labels
+
+
+def obvious_crop_erase(images: Tensor, guides: Tensor) -> tuple[Tensor, Tensor]:
+    crops, erased = [], []
+    size = images.shape[-2:]
+    for image, guide in zip(images, guides, strict=True):
+        large = F.interpolate(guide[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        stretched = (large - large.min()) / (large.max() - large.min() + 1e-12)
+        mask = stretched >= 0.5
+        rows, columns = torch.nonzero(mask, as_tuple=True)
+        top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+        part = image[None, :, top:bottom, left:right]
+        crops.append(F.interpolate(part, size, mode="bilinear", align_corners=False)[0])
+        erased.append(image * ~mask)
+    return torch.stack(crops), torch.stack(erased)
+
+
+def medians(ways: Sequence[tuple[str, float]]) -> str:
+    return "\n".join(f"{name:<44}{1000 * seconds:>12.1f} ms" for name, seconds in ways)

@@ -1,0 +1,176 @@
+"""A model -> its exports, each measured against torch in float32 before it counts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.files import sha256_of
+from lymphoscope.inference.parity import measured_parity, reference_outputs
+from lymphoscope.inference.runtime import StreamOutputs
+from lymphoscope.inference.runtimes.choose import default_threads
+from lymphoscope.inference.ternary import TernaryRuntime
+from lymphoscope.model_file import Description, Export, Parity, load_description, record_exports
+
+SCORE_BOUND = 1e-4
+"""float32: the largest difference of a score; labels and boxes are equal."""
+LABEL_BOUND = 0.99
+"""bfloat16 and int8: the least share of equal labels, unless a lower one is accepted."""
+
+Precision = Literal["float32", "bfloat16", "int8"]
+RuntimeName = Literal["onnx", "openvino"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Fitted cells (N, S, S, 3) RGB, and where they are from."""
+
+    pixels: NDArray[np.uint8]
+    source: str
+
+
+def export_model(
+    folder: Path,
+    runtime: RuntimeName,
+    cells: Cells,
+    *,
+    precision: Precision = "float32",
+    whole: bool = False,
+    calibration: Cells | None = None,
+    accept: float = LABEL_BOUND,
+) -> Export:
+    """Write the model of `folder` for a runtime, compare it with torch float32 on `cells`, and record it there.
+
+    `whole` writes all of Algorithm 1 as one graph instead of the network. int8 needs `calibration` cells.
+    Raises LymphoscopeError where the outputs differ beyond the bound; then nothing that was written stays.
+    """
+    _check(runtime, precision, whole, calibration)
+    description = load_description(folder)
+    with _removed_on_failure(folder / _file_name(runtime, precision, whole)) as network:
+        _write(folder, network, runtime, precision, whole, calibration)
+        found = _outputs(description, network, runtime, precision, whole, cells.pixels)
+        parity = measured_parity(found, reference_outputs(folder, cells.pixels), cells.source)
+        _check_parity(parity, precision, accept)
+        made = Export(
+            runtime=runtime,
+            precision=precision,
+            graph="algorithm1" if whole else "network",
+            files={path.name: sha256_of(path) for path in _files(network)},
+            weights_sha256=description.weights_sha256,
+            accepted=1.0 if precision == "float32" else accept,
+            parity=parity,
+            versions={name: version(name) for name in _libraries(runtime, precision)},
+        )
+        record_exports(folder, [*(old for old in description.exports if not _same(old, made)), made])
+    return made
+
+
+def synthetic_cells(size: int, count: int = 64) -> Cells:
+    """Cells to compare on where none are given: a disc on noise, somewhere, of any colour."""
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 90, (count, size, size, 3))
+    rows, columns = np.mgrid[:size, :size]
+    for cell in pixels:
+        top, left = generator.integers(size // 4, 3 * size // 4, 2)
+        cell[(rows - top) ** 2 + (columns - left) ** 2 < (size / 5) ** 2] += generator.integers(60, 160, 3)
+    return Cells(pixels.astype(np.uint8), f"{count} synthetic cells")
+
+
+def _check(runtime: str, precision: str, whole: bool, calibration: Cells | None) -> None:
+    if precision == "int8" and calibration is None:
+        raise LymphoscopeError("int8 needs cells that show what values to expect: --calibration SRC")
+    if precision == "bfloat16" and runtime == "onnx":
+        raise LymphoscopeError("ONNX Runtime computes no bfloat16 on a CPU: use --to openvino")
+    if whole and precision == "int8":
+        raise LymphoscopeError("the whole of Algorithm 1 is written in floats: leave out --whole or --int8")
+
+
+def _file_name(runtime: str, precision: str, whole: bool) -> str:
+    stem = "algorithm1" if whole else "network"
+    # OpenVINO computes bfloat16 from a file of floats; it takes bytes, so it is one of its own.
+    middle = "" if precision == "float32" else f".{precision}"
+    return f"{stem}{middle}.{'onnx' if runtime == 'onnx' else 'xml'}"
+
+
+def _write(folder: Path, out: Path, runtime: str, precision: str, whole: bool, calibration: Cells | None) -> None:
+    from lymphoscope.model_file.export import quantised_onnx, quantised_openvino, write_onnx, write_openvino
+
+    takes = "float32" if precision == "float32" and not whole else "uint8"
+    with TemporaryDirectory() as beside:
+        floats = out if (runtime, precision) == ("onnx", "float32") else Path(beside) / "floats.onnx"
+        write_onnx(folder, floats, graph="algorithm1" if whole else "network", takes=takes)
+        if runtime == "openvino":
+            made = quantised_openvino(floats, calibration.pixels) if calibration and precision == "int8" else None
+            write_openvino(made or _read_openvino(floats), out)
+        elif precision == "int8" and calibration:
+            quantised_onnx(floats, calibration.pixels, out)
+
+
+def _read_openvino(path: Path) -> Any:
+    import openvino
+
+    return openvino.Core().read_model(str(path))
+
+
+def _outputs(
+    description: Description, network: Path, runtime: str, precision: str, whole: bool, pixels: NDArray[np.uint8]
+) -> StreamOutputs:
+    if whole:
+        from lymphoscope.inference.runtimes.whole_graph import whole_outputs
+
+        return whole_outputs(network, runtime, precision, pixels)
+    from lymphoscope.inference.parity import outputs_in_batches
+    from lymphoscope.inference.runtimes.onnx_runtime import OnnxRuntime
+    from lymphoscope.inference.runtimes.openvino_runtime import OpenvinoRuntime
+
+    make = OnnxRuntime if runtime == "onnx" else OpenvinoRuntime
+    return outputs_in_batches(TernaryRuntime(make(description, network, precision, default_threads())), pixels)
+
+
+def _check_parity(parity: Parity, precision: str, accept: float) -> None:
+    if precision == "float32":
+        if parity.scores > SCORE_BOUND or parity.labels < 1 or parity.boxes < 1:
+            raise LymphoscopeError(
+                f"the export differs from torch float32: scores by up to {parity.scores:.1e} (bound {SCORE_BOUND:g}), "
+                f"labels equal {parity.labels:.2%}, boxes equal {parity.boxes:.2%}; nothing was kept"
+            )
+    elif parity.labels < accept:
+        raise LymphoscopeError(
+            f"{precision}: {parity.labels:.2%} of labels as in float32, fewer than {accept:.2%}; nothing was kept. "
+            "Accept fewer by --accept, or calibrate with more cells"
+        )
+
+
+def _libraries(runtime: str, precision: str) -> list[str]:
+    return [
+        "torch",
+        "onnxruntime" if runtime == "onnx" else "openvino",
+        *(["nncf"] if precision == "int8" else []),
+    ]
+
+
+def _files(network: Path) -> list[Path]:
+    beside = network.with_suffix(".bin")
+    return [network, beside] if network.suffix == ".xml" else [network]
+
+
+def _same(old: Export, new: Export) -> bool:
+    return (old.runtime, old.precision, old.graph) == (new.runtime, new.precision, new.graph)
+
+
+@contextmanager
+def _removed_on_failure(network: Path) -> Iterator[Path]:
+    kept = False
+    try:
+        yield network
+        kept = True
+    finally:
+        for path in () if kept else _files(network):
+            path.unlink(missing_ok=True)

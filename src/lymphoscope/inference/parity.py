@@ -1,0 +1,64 @@
+"""How near the outputs of one runtime are to those of torch in float32, on the same cells."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphoscope.inference.runtime import Runtime, StreamOutputs
+from lymphoscope.inference.runtimes.choose import open_network
+from lymphoscope.inference.ternary import TernaryRuntime
+from lymphoscope.model_file import Parity
+
+BATCH = 16
+
+
+def reference_outputs(folder: Path, pixels: NDArray[np.uint8]) -> StreamOutputs:
+    """What torch in float32 on the CPU says of fitted cells (N, S, S, 3), all streams."""
+    return outputs_in_batches(TernaryRuntime(open_network(folder, runtime="torch", device="cpu")), pixels)
+
+
+def outputs_in_batches(runtime: Runtime, pixels: NDArray[np.uint8]) -> StreamOutputs:
+    """What a runtime says of fitted cells (N, S, S, 3), a batch at a time."""
+    return joined_outputs([runtime.predict(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)])
+
+
+def joined_outputs(parts: list[StreamOutputs]) -> StreamOutputs:
+    """Batches of outputs as one."""
+    boxes = [part.boxes for part in parts if part.boxes is not None]
+    features = [part.features for part in parts if part.features is not None]
+    return StreamOutputs(
+        labels=np.concatenate([part.labels for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts], axis=1),
+        votes=np.concatenate([part.votes for part in parts], axis=1),
+        agreement=np.concatenate([part.agreement for part in parts]),
+        boxes=np.concatenate(boxes) if boxes else None,
+        features=np.concatenate(features) if features else None,
+    )
+
+
+def measured_parity(found: StreamOutputs, wanted: StreamOutputs, source: str) -> Parity:
+    """Compare the outputs of the same cells."""
+    overlap = _overlap(found.boxes, wanted.boxes)
+    difference = np.abs(found.scores - wanted.scores)
+    return Parity(
+        cells=len(found.labels),
+        source=source,
+        labels=float((found.labels == wanted.labels).mean()),
+        boxes=float((overlap == 1).mean()),
+        boxes_iou=float(overlap.min()),
+        scores=float(difference.max()),
+        mean_scores=float(difference.mean()),
+    )
+
+
+def _overlap(found: NDArray[np.int64] | None, wanted: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """Intersection over union of boxes (N, 4), a pair at a time; 1 where neither has any."""
+    if found is None or wanted is None:
+        return np.ones(1)
+    inside = np.minimum(found, wanted)[:, 2:] - np.maximum(found, wanted)[:, :2]
+    common = inside.clip(min=0).prod(axis=1)
+    both = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (found, wanted)]
+    overlap: NDArray[np.float64] = common / (both[0] + both[1] - common)
+    return overlap

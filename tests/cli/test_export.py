@@ -1,0 +1,110 @@
+"""`lymphoscope export`: what is written was measured, and what differs too much is not kept."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lymphoscope.cli.main import run
+from lymphoscope.inference import export as exporting
+from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for head in ("attention", "linear"):
+        architecture = Architecture.model_validate({"backbone": "test_resnet", "head": head, "num_maps": 4})
+        description = Description(
+            name=f"tiny {head}",
+            architecture=architecture,
+            classes=("all", "hem"),
+            blast_class="all",
+            preprocessing=Preprocessing(fit="resize", size=64, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
+        )
+        save_model(build_network(architecture, 2).eval(), description, folder / head)
+    return folder
+
+
+@pytest.fixture
+def model(models: Path, tmp_path: Path) -> Path:
+    shutil.copytree(models / "attention", tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    for number in range(12):
+        Image.fromarray(generator.integers(0, 256, (70, 70, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("runtime", "name"), [("onnx", "algorithm1.onnx"), ("openvino", "algorithm1.xml")])
+def test_the_whole_algorithm_is_one_graph_of_any_batch(
+    model: Path, runtime: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", str(model), "--to", runtime, "--whole", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["graph"], made["precision"], next(iter(made["files"]))) == ("algorithm1", "float32", name)
+    parity = made["parity"]
+    assert (parity["labels"], parity["boxes"], parity["source"]) == (1.0, 1.0, "64 synthetic cells")
+    assert parity["scores"] <= 1e-4
+    (recorded,) = load_description(model).exports
+    assert recorded.model_dump(mode="json") == made
+
+
+def test_an_export_is_measured_on_the_cells_that_are_named(
+    model: Path, cells: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", str(model), "--to", "onnx", "--cells", str(cells)]) == 0
+    assert "on 12 cells of cells: labels equal 100.00%, boxes equal 100.00%" in capsys.readouterr().out
+    assert run(["export", str(model), "--to", "onnx"]) == 0
+    assert len(load_description(model).exports) == 1  # written anew, not twice
+
+
+def test_beyond_the_bound_nothing_stays(
+    model: Path, cells: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(path.name for path in model.iterdir())
+    monkeypatch.setattr(exporting, "SCORE_BOUND", -1.0)
+    assert run(["export", str(model), "--to", "openvino"]) == 2
+    assert "differs from torch float32" in capsys.readouterr().err
+    monkeypatch.setattr(exporting, "measured_parity", lambda *_: exporting.Parity(
+        cells=1, source="", labels=0.98, boxes=1, boxes_iou=1, scores=0, mean_scores=0))  # fmt: skip
+    assert run(["export", str(model), "--to", "onnx", "--int8", "--calibration", str(cells)]) == 2
+    assert "98.00% of labels as in float32, fewer than 99.00%" in capsys.readouterr().err
+    assert sorted(path.name for path in model.iterdir()) == before
+    assert load_description(model).exports == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "onnx", "--int8"], "int8 needs cells"),
+        (["--to", "onnx", "--precision", "bfloat16"], "no bfloat16"),
+        (["--to", "onnx", "--whole", "--int8", "--calibration", "CELLS"], "written in floats"),
+        (["--to", "onnx", "--cells", "gone"], "gone is not there"),
+    ],
+)
+def test_wrong_words_are_one_line(
+    model: Path, cells: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", str(model), *(str(cells) if word == "CELLS" else word for word in words)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_linear_head_has_a_network_and_no_algorithm(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(models / "linear", tmp_path / "linear")
+    assert run(["export", str(tmp_path / "linear"), "--to", "onnx", "--whole"]) == 2
+    assert "has a linear head" in capsys.readouterr().err
+    assert run(["export", str(tmp_path / "linear"), "--to", "onnx"]) == 0

@@ -1,0 +1,173 @@
+"""Every runtime computes the method: torch, ONNX Runtime and OpenVINO against `predict_ternary`."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference import load
+from lymphoscope.inference.export import Cells, export_model, synthetic_cells
+from lymphoscope.inference.runtimes import choose, open_network
+from lymphoscope.inference.ternary import TernaryRuntime
+from lymphoscope.method import predict_ternary
+from lymphoscope.model_file import load_description, load_network, save_model
+
+RUNTIMES = ("torch", "onnx", "openvino")
+
+
+@pytest.fixture(scope="module")
+def cells() -> Cells:
+    return synthetic_cells(64, 24)
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, cells: Cells) -> Path:
+    """The tiny model with its network for both runtimes, in floats and in bytes."""
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    shutil.copytree(tiny_model, folder)
+    export_model(folder, "onnx", cells)
+    export_model(folder, "openvino", cells)
+    export_model(folder, "openvino", cells, precision="bfloat16", accept=0.5)
+    export_model(folder, "onnx", cells, precision="int8", calibration=cells, accept=0.5)
+    export_model(folder, "openvino", cells, precision="int8", calibration=cells, accept=0.5)
+    return folder
+
+
+def normalised(folder: Path, pixels: NDArray[np.uint8]) -> torch.Tensor:
+    how = load_description(folder).preprocessing
+    values = (pixels / 255 - np.array(how.mean)) / np.array(how.std)
+    return torch.tensor(values, dtype=torch.float32).permute(0, 3, 1, 2).contiguous()
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("erase", ["always", "on_disagreement"])
+def test_labels_scores_and_boxes_are_those_of_the_method(
+    exported: Path, cells: Cells, runtime: str, erase: str
+) -> None:
+    network, _ = load_network(exported)
+    wanted = predict_ternary(network, normalised(exported, cells.pixels), erase=erase)
+    found = TernaryRuntime(open_network(exported, runtime=runtime, device="cpu", threads=1), erase).predict(
+        cells.pixels
+    )
+    assert found.labels.tolist() == wanted.labels.tolist()
+    assert found.votes.tolist() == wanted.votes.tolist()
+    assert found.boxes is not None
+    assert found.boxes.tolist() == wanted.boxes.tolist()
+    np.testing.assert_allclose(found.scores, wanted.scores.numpy(), atol=1e-4)
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities.numpy(), atol=1e-4)
+    np.testing.assert_allclose(found.agreement, wanted.agreement.numpy(), atol=1e-6)
+    assert found.features is not None
+    np.testing.assert_allclose(found.features, wanted.features.numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize(("runtime", "precision"), [("openvino", "bfloat16"), ("openvino", "int8"), ("onnx", "int8")])
+def test_lower_precision_is_near_and_is_not_float32(exported: Path, cells: Cells, runtime: str, precision: str) -> None:
+    full = load(exported, runtime="torch", device="cpu").runtime.predict(cells.pixels)
+    model = load(exported, runtime=runtime, precision=precision)
+    found = model.runtime.predict(cells.pixels)
+    assert not np.array_equal(found.scores, full.scores)
+    assert np.abs(found.probabilities[0] - full.probabilities[0]).mean() < 0.1
+    assert model.runtime.options == {
+        "runtime": runtime, "device": "cpu", "precision": precision, "erase": "always"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_each_runtime_shows_the_same_pictures(exported: Path, cells: Cells, runtime: str) -> None:
+    wanted = load(exported, runtime="torch", device="cpu").runtime.explain(cells.pixels[:4])
+    seen = load(exported, runtime=runtime, device="cpu").runtime.explain(cells.pixels[:4])
+    np.testing.assert_allclose(seen.maps, wanted.maps, atol=1e-4)
+    assert seen.boxes.tolist() == wanted.boxes.tolist()
+    assert np.abs(seen.crops.astype(int) - wanted.crops).max() <= 1
+    assert (np.abs(seen.erased.astype(int) - wanted.erased) <= 1).mean() > 0.999
+
+
+def test_auto_takes_the_fastest_and_says_so(
+    exported: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(exported, device="cpu").runtime.options["runtime"] == "openvino"
+    assert capsys.readouterr().err == "runtime: openvino, float32\n"
+    monkeypatch.setattr(choose, "find_spec", lambda name: None if name == "openvino" else object())
+    assert load(exported, device="cpu").runtime.options["runtime"] == "onnx"
+    assert load(tiny_model, device="cpu").runtime.options["runtime"] == "torch"
+    with pytest.raises(LymphoscopeError, match=r"not installed: pip install 'lymphoscope\[openvino\]'"):
+        load(exported, runtime="openvino")
+
+
+def test_what_cannot_be_had_is_one_line(exported: Path, tiny_model: Path) -> None:
+    for words, said in [
+        ({"runtime": "onnx"}, "holds no float32 network for onnx: lymphoscope export"),
+        ({"runtime": "torch", "precision": "int8"}, "torch computes float32 and bfloat16, not int8"),
+        ({"precision": "float16"}, "no precision 'float16'"),
+    ]:
+        with pytest.raises(LymphoscopeError, match=said):
+            load(tiny_model, **words)
+    with pytest.raises(LymphoscopeError, match="computes on the CPU: use --runtime torch"):
+        load(exported, runtime="openvino", device="cuda")
+
+
+def test_an_export_of_other_weights_is_not_taken(exported: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(exported, folder)
+    network, description = load_network(folder)
+    torch.nn.init.zeros_(network.classifier.weight)
+    save_model(network, description, folder)
+    assert load(folder, device="cpu").runtime.options["runtime"] == "torch"
+
+
+def test_a_changed_file_is_refused(exported: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(exported, folder)
+    (folder / "network.onnx").write_bytes(b"another")
+    with pytest.raises(LymphoscopeError, match="export the model anew"):
+        load(folder, runtime="onnx")
+    (folder / "network.onnx").unlink()
+    with pytest.raises(LymphoscopeError, match="is missing"):
+        load(folder, runtime="onnx")
+
+
+def test_lazy_voting_gathers_over_batches_and_changes_no_label(exported: Path, cells: Cells) -> None:
+    always = load(exported, runtime="onnx").runtime.predict(cells.pixels)
+    lazy = load(exported, runtime="onnx", erase="on_disagreement").runtime
+    batches = [cells.pixels[start : start + 5] for start in range(0, 24, 5)]
+    found = list(lazy.predict_batches(iter(batches)))
+    assert [len(part.labels) for part in found] == [5, 5, 5, 5, 4]
+    assert np.concatenate([part.labels for part in found]).tolist() == always.labels.tolist()
+    disagreed = always.votes[0] != always.votes[1]
+    skipped = np.concatenate([part.votes[2] for part in found]) == -1
+    assert skipped.tolist() == (~disagreed).tolist()
+    again = list(lazy.predict_batches(iter(batches)))
+    assert all(one.scores.tobytes() == two.scores.tobytes() for one, two in zip(found, again, strict=True))
+
+
+def test_a_mean_of_all_streams_cannot_skip_one(tiny_model: Path, tmp_path: Path) -> None:
+    network, description = load_network(tiny_model)
+    settings = description.test_time.model_copy(update={"decision": "mean"})
+    save_model(network, description.model_copy(update={"test_time": settings}), tmp_path)
+    with pytest.raises(LymphoscopeError, match="decides by the mean"):
+        load(tmp_path, erase="on_disagreement")
+
+
+def test_torch_compiles_or_says_why_not(
+    tiny_model: Path, cells: Cells, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler(function: object) -> object:
+        def failing(images: torch.Tensor) -> None:
+            raise RuntimeError("no working C++ compiler\nsecond line")
+
+        return failing
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    network = open_network(tiny_model, device="cpu", compile=True)
+    assert network.options["compiled"] == "yes"
+    wanted = open_network(tiny_model, device="cpu")
+    found = network.describe(network.images(cells.pixels[:2]))
+    assert capsys.readouterr().err.splitlines() == [
+        "torch cannot compile here, so it runs as it is: no working C++ compiler"
+    ]
+    np.testing.assert_allclose(found.logits, wanted.describe(wanted.images(cells.pixels[:2])).logits, atol=1e-5)
+    assert "compiled" not in network.options
