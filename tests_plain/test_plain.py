@@ -22,7 +22,7 @@ from lymphoscope.inference.cells import find_cells
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-ABSENT = ("torch", "torchvision", "timm", "lightning", "openvino", "ray", "pyarrow", "sklearn", "safetensors")
+ABSENT = ("torch", "torchvision", "timm", "lightning", "openvino", "ray", "pyarrow", "sklearn")
 MOST_MEGABYTES = 600
 SCORES = {"agreement", "score_all", "score_hem", "raw_all", "crop_all", "erase_all"}
 OF_TESTS = ("pytest", "_pytest", "pluggy", "iniconfig")

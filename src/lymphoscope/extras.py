@@ -15,7 +15,6 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "torchvision",
             "timm",
             "lightning",
-            "safetensors",
             "tensorboard",
             "captum",
             "huggingface_hub",

@@ -132,11 +132,15 @@ def test_evaluate_writes_what_it_names(
 ) -> None:
     common = ["evaluate", str(finished / "model"), "--replicates", "100"]
     named = ["--subject-pattern", SUBJECT]
-    assert run([*common, *named, "--data", str(tiny_folder), "--out", str(tmp_path / "all")]) == 0
+    everything = [*common, *named, "--data", str(tiny_folder), "--out", str(tmp_path / "all")]
+    assert run(everything) == 2
+    assert "were seen in training" in capsys.readouterr().err
+    assert run([*everything, "--allow-leak"]) == 0
     assert str(tmp_path / "all/report.html") in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "all").iterdir()} == {
         "predictions.parquet",
         "metrics.json",
+        "model_card.md",
         "report.html",
     }
     # Most of these subjects are the ones that the model was trained on, and the page says so on its face.
@@ -152,7 +156,7 @@ def test_evaluate_writes_what_it_names(
 def test_evaluate_goes_on_after_a_file_that_cannot_be_read(finished: Path, tiny_folder: Path, tmp_path: Path) -> None:
     cells = shutil.copytree(tiny_folder, tmp_path / "cells")
     next(cells.glob("hem/*.png")).write_bytes(b"")
-    out = ["--out", str(tmp_path / "out"), "--replicates", "100"]
+    out = ["--out", str(tmp_path / "out"), "--replicates", "100", "--allow-leak"]
     status = run(["evaluate", str(finished / "model"), "--data", str(cells), "--subject-pattern", SUBJECT, *out])
     assert status == 3
     assert json.loads((tmp_path / "out/metrics.json").read_text())["failed"] == 1

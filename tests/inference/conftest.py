@@ -10,7 +10,7 @@ from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference import StreamOutputs, StreamPictures
-from lymphoscope.model_file import Architecture, Description, Preprocessing, Thresholds
+from lymphoscope.model_file import Architecture, Colour, Description, Familiarity, Preprocessing, Range, Thresholds
 
 SIDE = 40
 
@@ -55,6 +55,24 @@ def description() -> Description:
         preprocessing=Preprocessing(fit="resize", size=SIDE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
         thresholds=Thresholds(minimum_agreement=0.6, minimum_score=0.7),
         weights_sha256="0" * 64,
+    )
+
+
+@pytest.fixture
+def familiarity() -> Familiarity:
+    """Round limits, of cells that are sharp at 2.0, bright at 60 and coloured at (0.8, 1.0)."""
+    return Familiarity(
+        share=0.99,
+        cells=100,
+        subjects=10,
+        novelty=1.5,
+        novelty_cells=40,
+        novelty_subjects=5,
+        sharpness=Range(low=1.0, middle=2.0, high=3.0),
+        brightness=Range(low=50.0, middle=60.0, high=75.0),
+        touching=0.05,
+        colour=Colour(centre=(0.8, 1.0), precision=((100.0, 0.0), (0.0, 100.0)), limit=3.0),
+        how="by hand",
     )
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import as_predictions, read_predictions, write_predictions
+from lymphoscope.evaluation import as_predictions, columns, read_predictions, write_predictions
 from lymphoscope.inference import check_out
 from lymphoscope.inference.chunks import Chunks
 
@@ -27,7 +27,7 @@ def rows_from(start: int, count: int) -> list[dict[str, Any]]:
 
 
 def chunks_at(out: Path, terms: dict[str, Any] | None = None) -> Chunks:
-    return Chunks(out, CLASSES, terms or TERMS)
+    return Chunks(out, columns(CLASSES), terms or TERMS)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

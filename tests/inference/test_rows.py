@@ -9,7 +9,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import as_predictions, check_predictions, columns
 from lymphoscope.inference import Cell, Runtime, StreamOutputs
 from lymphoscope.inference.read import ReadCell, read_cell
-from lymphoscope.inference.rows import prediction_rows, prediction_schema
+from lymphoscope.inference.rows import columns_of, prediction_rows, prediction_schema
 from lymphoscope.model_file import Description
 
 Paint = Callable[[Path, tuple[int, int, int]], Path]
@@ -106,10 +106,10 @@ def test_numbers_are_the_shortest_that_mean_the_same(tmp_path: Path, by_colour: 
 
 
 def test_the_schema_is_that_of_the_table(description: Description) -> None:
-    schema = prediction_schema(description.classes)
+    schema = prediction_schema(columns_of(description))
     assert schema.names == columns(description.classes)
     empty = pa.Table.from_pylist([{"path": "a", "refer": True}], schema=schema).to_pandas()
     typed = as_predictions(empty, description.classes)
     assert typed["refer"].tolist() == [True]
     with pytest.raises(LymphoscopeError, match="rename the class"):
-        prediction_schema(["vote", "hem"])
+        columns_of(description.model_copy(update={"classes": ("vote", "hem")}))

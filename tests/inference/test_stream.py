@@ -41,9 +41,9 @@ def test_no_more_than_four_batches_are_in_memory(
             with lock:
                 alive -= 1
 
-    def counting(path: str, fit: Fit) -> ReadCell:
+    def counting(path: str, fit: Fit, *, measured: bool) -> ReadCell:
         nonlocal alive, most
-        read = read_cell(path, fit)
+        read = read_cell(path, fit, measured=measured)
         with lock:
             alive += 1
             most = max(most, alive)

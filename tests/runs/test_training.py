@@ -35,6 +35,7 @@ def test_a_run_folder_holds_what_the_design_names(tiny_folder: Path, tiny: tuple
         "model",
         "predictions.parquet",
         "metrics.json",
+        "model_card.md",
         "report.html",
         "log.txt",
     }

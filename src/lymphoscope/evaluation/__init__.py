@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from lymphoscope.lazily import bring_names_at_first_use
 
 if TYPE_CHECKING:
-    from lymphoscope.evaluation.calibration import calibrated, fit_temperature
+    from lymphoscope.evaluation.calibration import fit_temperature
     from lymphoscope.evaluation.columns import BOX, STREAMS, columns
     from lymphoscope.evaluation.comparison import compare_predictions
     from lymphoscope.evaluation.label_doubts import label_doubts
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lymphoscope.evaluation.schema import Metrics
     from lymphoscope.evaluation.subject_level import subject_level
     from lymphoscope.evaluation.summary import REPLICATES, evaluate_predictions, roc_of_predictions
+    from lymphoscope.evaluation.temperature import calibrated
     from lymphoscope.evaluation.thresholds import ReferralBand, fit_band
 
 __all__ = [

@@ -52,15 +52,6 @@ def fit_temperature(scores: Floats, truth: Indices) -> float:
     return 1 / float(optimize.brentq(slope, 1 / HOTTEST, 1 / COLDEST, xtol=1e-10))
 
 
-def calibrated(scores: Floats, temperature: float) -> Floats:
-    """Scores (N, K) at a temperature: softmax(log(scores) / T). The order of a cell's classes stays as it was.
-
-    With two classes the order of the cells stays too, but for cells that come to lie closer than a float can tell.
-    """
-    smallest = np.finfo(np.float64).tiny  # a score of 0 stays the lowest
-    return np.asarray(special.softmax(np.log(np.maximum(scores, smallest)) / temperature, axis=1))
-
-
 def mean_of_streams(rows: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
     """(N, K) the mean softmax of the streams that ran, uncalibrated; the score itself where no stream is noted."""
     by_stream = [rows[[f"{stream}_{name}" for name in classes]].to_numpy(np.float64) for stream in STREAMS]

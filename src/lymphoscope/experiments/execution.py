@@ -90,17 +90,20 @@ def _finish(folder: RunFolder) -> None:
 
 
 def _take_model(folder: RunFolder) -> None:
-    """Copy another run's model with this run's test-time options, and judge it on the same cells."""
+    """Copy another run's model with this run's test-time options, fit it anew, and judge it on the same cells."""
     from lymphoscope.inference import load
     from lymphoscope.model_file import load_network, save_model
     from lymphoscope.runs import evaluate_run
+    from lymphoscope.runs.inner_subjects import fit_on_inner_subjects
     from lymphoscope.runs.leaks import known_of_split
 
     source = Path(json.loads((folder.path / SOURCE_OF_MODEL).read_text())["run"]) / "model"
     recipe, manifest = folder.read()
     network, description = load_network(source)
-    changed = description.model_copy(update={"test_time": recipe.test_time, "recipe": recipe.model_dump(mode="json")})
-    save_model(network, changed, folder.model)
+    changed = {"test_time": recipe.test_time, "recipe": recipe.model_dump(mode="json")}
+    fitted: dict[str, None] = dict.fromkeys(("calibration", "referral", "familiarity"))
+    save_model(network, description.model_copy(update={**changed, **fitted, "exports": ()}), folder.model)
+    fit_on_inner_subjects(recipe, manifest, folder.model)
     shutil.copyfile(source.parent / "metrics.csv", folder.curves)
     title, known = f"Tested in another way: {recipe.name}", known_of_split(manifest)
     # What leaks was refused when the grid was begun, or is the random split that was asked for.

@@ -19,14 +19,15 @@ KINDS: dict[str, type[Tables]] = {".csv": CsvTables, ".parquet": ParquetTables}
 class Chunks:
     """The chunks of the predictions that will be `out`, in the hidden folder `.<name>.partial` beside it.
 
-    `terms` is all that the rows depend on. Raises LymphoscopeError for a suffix that is neither .csv nor .parquet.
+    `names` are its columns (`columns_of`), `terms` is all that the rows depend on.
+    Raises LymphoscopeError for a suffix that is neither .csv nor .parquet.
     """
 
-    def __init__(self, out: Path, classes: Sequence[str], terms: dict[str, Any]) -> None:
+    def __init__(self, out: Path, names: Sequence[str], terms: dict[str, Any]) -> None:
         check_out(out)
         self.out = out
         self.folder = self.folder_of(out)
-        self._tables = KINDS[out.suffix.lower()](classes)
+        self._tables = KINDS[out.suffix.lower()](names)
         self._terms = terms
 
     @staticmethod

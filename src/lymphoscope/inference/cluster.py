@@ -23,6 +23,7 @@ from lymphoscope.inference.cells import Cell
 from lymphoscope.inference.model import Model, load
 from lymphoscope.inference.parts import Part, Parts, check_out_folder
 from lymphoscope.inference.predict import CHUNK_ROWS, PredictionSummary, run_terms
+from lymphoscope.inference.rows import columns_of
 from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
 from lymphoscope.progress import tracked
 
@@ -91,7 +92,7 @@ def predict_piece(piece: dict[str, Any], work: Work) -> dict[str, Any]:
         model = _model_of(work.model, work.options)
         window = -(-len(cells) // work.batch_size)  # the whole piece, as one machine takes a chunk
         rows = predicted_rows(model.runtime, cells, batch_size=work.batch_size, workers=work.readers, window=window)
-        parts.write(number, list(rows), model.description.classes)
+        parts.write(number, list(rows), columns_of(model.description))
     return {name: [value] for name, value in parts.read(number)._asdict().items()}
 
 

@@ -70,13 +70,13 @@ class Parts:
         """Whether a part is there."""
         return bool(self._files.exists(self._name(_file_of(number))))
 
-    def write(self, number: int, rows: Sequence[Row], classes: Sequence[str]) -> None:
-        """Write one part, whole or not at all."""
+    def write(self, number: int, rows: Sequence[Row], names: Sequence[str]) -> None:
+        """Write one part with the columns `names`, whole or not at all."""
         import pyarrow as pa
         from pyarrow import parquet
 
         written = io.BytesIO()
-        parquet.write_table(pa.Table.from_pylist(list(rows), schema=prediction_schema(classes)), written)
+        parquet.write_table(pa.Table.from_pylist(list(rows), schema=prediction_schema(names)), written)
         self._put(_file_of(number), written.getvalue())
 
     def _put(self, name: str, content: bytes) -> None:

@@ -14,6 +14,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.cells import Cell, cells_of
 from lymphoscope.inference.chunks import Chunks
 from lymphoscope.inference.model import Model
+from lymphoscope.inference.rows import columns_of
 from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
 from lymphoscope.progress import tracked
 
@@ -66,7 +67,7 @@ def predict_cells(
         raise LymphoscopeError("there are no cells to predict: the manifest has no rows")
     per_chunk = batch_size * max(1, chunk_rows // batch_size)  # whole batches: see predicted_rows
     sizes = [min(per_chunk, len(cells) - start) for start in range(0, len(cells), per_chunk)]
-    chunks = Chunks(out, model.description.classes, run_terms(model, cells, batch_size, per_chunk))
+    chunks = Chunks(out, columns_of(model.description), run_terms(model, cells, batch_size, per_chunk))
     first = _begin(chunks, sizes, resume)
     done = sum(sizes[:first])
     rows = predicted_rows(

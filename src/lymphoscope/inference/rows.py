@@ -1,6 +1,7 @@
 """What a runtime gives for a batch -> rows of the predictions table (docs/reference.md)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from lymphoscope.data.fit import to_file_pixels
 from lymphoscope.evaluation.columns import BOX, STREAMS, TEXT, columns
+from lymphoscope.evaluation.temperature import calibrated
 from lymphoscope.inference.cells import Cell
+from lymphoscope.inference.doubts import DOUBT, doubt_columns, doubts_of_batch
 from lymphoscope.inference.read import ReadCell
 from lymphoscope.inference.referral import UNREADABLE, refer_reasons
 from lymphoscope.inference.runtime import StreamOutputs
@@ -21,12 +24,26 @@ Row = dict[str, Any]
 """A row of the predictions table; what is not known has no key."""
 
 
-def prediction_schema(classes: Sequence[str]) -> "pa.Schema":
-    """Columns and types of the predictions over these classes. Raises LymphoscopeError as `columns` does."""
+@dataclass(frozen=True)
+class _Told:
+    """What is said of the readable cells of a batch: calibrated scores (B, K), doubts and reasons."""
+
+    scores: NDArray[np.float32]
+    doubts: dict[str, NDArray[np.float64]]
+    reasons: list[list[str]]
+
+
+def columns_of(description: Description) -> list[str]:
+    """The columns of a model's predictions. Raises LymphoscopeError as `columns` does."""
+    return [*columns(description.classes), *doubt_columns(description)]
+
+
+def prediction_schema(names: Sequence[str]) -> "pa.Schema":
+    """The columns of these names and their types."""
     import pyarrow as pa
 
     types = {"text": pa.string(), "whole": pa.int64(), "truth": pa.bool_(), "number": pa.float64()}
-    return pa.schema([(name, types[kind_of(name)]) for name in columns(classes)])
+    return pa.schema([(name, types[kind_of(name)]) for name in names])
 
 
 def kind_of(column: str) -> Literal["text", "whole", "truth", "number"]:
@@ -43,29 +60,45 @@ def prediction_rows(
 ) -> list[Row]:
     """One row a cell, in their order; `outputs` holds the readable ones alone, None where there is none of them."""
     rows, place = [], 0
+    told = None if outputs is None else _told(read, outputs, description)
+    unknown = dict.fromkeys(doubt_columns(description))
     for cell, seen in zip(cells, read, strict=True):
         row = {**cell._asdict(), "path": cell.printable_path}
-        if outputs is None or seen.pixels is None:
-            row |= {"refer": True, "refer_reason": UNREADABLE, "error": seen.error}
+        if outputs is None or told is None or seen.pixels is None:
+            row |= {**unknown, "refer": True, "refer_reason": UNREADABLE, "error": seen.error}
         else:
-            row |= _predicted(outputs, place, description) | _box(outputs, place, seen, description)
+            row |= _predicted(outputs, told, place, description) | _box(outputs, place, seen, description)
             place += 1
         rows.append(row)
     return rows
 
 
-def _predicted(outputs: StreamOutputs, place: int, description: Description) -> Row:
-    classes, label = description.classes, int(outputs.labels[place])
-    scores = _shortest(outputs.scores[place])
-    agreement = round(float(outputs.agreement[place]), 2)
-    reasons = refer_reasons(agreement, scores, label, description.thresholds)
+def _told(read: Sequence[ReadCell], outputs: StreamOutputs, description: Description) -> _Told:
+    scores = calibrated_scores(outputs.scores, description)
+    measured = [seen.statistics for seen in read if seen.statistics is not None]
+    doubts = doubts_of_batch(description, measured, outputs.features)
+    # What is compared is what is shown.
+    reasons = refer_reasons(outputs, scores.astype(np.float64), doubts, measured, description)
+    return _Told(scores, doubts, reasons)
+
+
+def calibrated_scores(scores: NDArray[np.float32], description: Description) -> NDArray[np.float32]:
+    """Mean softmax (B, K) -> `score_<class>`; the same where the model is not calibrated."""
+    if description.calibration is None:
+        return scores
+    return calibrated(scores.astype(np.float64), description.calibration.temperature).astype(np.float32)
+
+
+def _predicted(outputs: StreamOutputs, told: _Told, place: int, description: Description) -> Row:
+    classes, reasons = description.classes, told.reasons[place]
     return {
-        "predicted": classes[label],
-        **_by_class("score", scores, classes),
+        "predicted": classes[int(outputs.labels[place])],
+        **_by_class("score", _shortest(told.scores[place]), classes),
         **_streams(outputs.probabilities[:, place], outputs.votes[:, place], classes),
-        "agreement": agreement,
+        "agreement": round(float(outputs.agreement[place]), 2),
         "refer": bool(reasons),
         "refer_reason": "; ".join(reasons) or None,
+        **{f"{DOUBT}{signal}": float(values[place]) for signal, values in told.doubts.items()},
     }
 
 

@@ -42,9 +42,16 @@ def predicted_rows(
         yield from prediction_rows(batch, read, outputs, runtime.description)
 
 
-def read_batches(runtime: Runtime, cells: Sequence[Cell], *, batch_size: int, workers: int | None) -> Iterator[Batch]:
-    """Yield batches of cells with what was read of them, reading ahead by two batches."""
-    read = partial(read_cell, fit=runtime.description.preprocessing.as_fit())
+def read_batches(
+    runtime: Runtime, cells: Sequence[Cell], *, batch_size: int, workers: int | None, measured: bool = False
+) -> Iterator[Batch]:
+    """Yield batches of cells with what was read of them, reading ahead by two batches.
+
+    The pictures are `measured` while they are read, for a model that knows its cells and on request.
+    """
+    description = runtime.description
+    measured = measured or description.familiarity is not None
+    read = partial(read_cell, fit=description.preprocessing.as_fit(), measured=measured)
     paths = (cell.path for cell in cells)
     ahead = mapped_ahead(read, paths, workers=workers or default_workers(), ahead=2 * batch_size)
     for start in range(0, len(cells), batch_size):

@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from lymphoscope.evaluation.columns import columns
 from lymphoscope.inference.rows import Row, kind_of, prediction_schema
 
 _TYPES: dict[str, Callable[[Any], Any]] = {"text": str, "whole": int, "truth": bool, "number": float}
 
 
 class Tables(Protocol):
-    """One way to keep rows of predictions over given classes in files."""
+    """One way to keep rows of predictions, with the columns `names`, in files."""
 
-    def __init__(self, classes: Sequence[str]) -> None: ...
+    def __init__(self, names: Sequence[str]) -> None: ...
 
     def write(self, rows: Sequence[Row], path: Path) -> None:
         """Write rows as one piece of a table."""
@@ -36,8 +35,8 @@ class CsvTables:
     Written by the csv module, as pandas does: to import pandas takes longer than to predict a cell.
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self._names = columns(classes)
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
 
     def write(self, rows: Sequence[Row], path: Path) -> None:
         """Write rows without a heading."""
@@ -74,8 +73,8 @@ class CsvTables:
 class ParquetTables:
     """Pieces are Parquet files; needs the extra `parquet`."""
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self._schema = prediction_schema(classes)
+    def __init__(self, names: Sequence[str]) -> None:
+        self._schema = prediction_schema(names)
 
     def write(self, rows: Sequence[Row], path: Path) -> None:
         """Write rows as a Parquet file."""

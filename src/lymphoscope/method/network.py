@@ -89,4 +89,4 @@ class PlainNetwork(nn.Module):
         with full_precision(features.device):
             pooled = features.float().mean(dim=(2, 3))
             logits: Tensor = self.classifier(pooled)
-            return logits, logits.new_zeros(len(logits), 1, 1, 1), pooled
+            return logits, logits.new_zeros(logits.shape[0], 1, 1, 1), pooled

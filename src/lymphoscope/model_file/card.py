@@ -58,8 +58,36 @@ def _facts(description: Description) -> dict[str, Any]:
         "recipe": f"{description.recipe.get('name')}, seed {description.recipe.get('seed')}",
         "started from": (description.recipe.get("model") or {}).get("initial_weights"),
         "trained": f"{seen.get('epochs')} epochs on {seen.get('device')}, {seen.get('precision')}",
+        "score": _score(description),
+        "a person must look": _band(description),
+        "knows its cells": _familiarity(description),
         "versions": ", ".join(f"{name} {number}" for name, number in description.versions.items()),
     }
+
+
+def _score(description: Description) -> str:
+    found = description.calibration
+    if found is None:
+        return "not calibrated: 0.9 does not mean nine in ten"
+    return f"calibrated, temperature {found.temperature:.2f}, {found.cells:,} cells of {found.subjects} subjects"
+
+
+def _band(description: Description) -> str:
+    band = description.referral
+    if band is None:
+        return "no band of scores was fitted, so no rate of missed blasts is promised"
+    reasons = [reason for reason in (band.low_reason, band.high_reason) if reason]
+    return f"blast scores from {band.low:.3f} to {band.high:.3f}" + "".join(f"; {reason}" for reason in reasons)
+
+
+def _familiarity(description: Description) -> str | None:
+    known = description.familiarity
+    if known is None:
+        return None
+    return (
+        f"limits that {100 * known.share:g} % of {known.cells:,} cells of {known.subjects} subjects keep; "
+        f"novelty by {known.novelty_cells:,} cells of {known.novelty_subjects} subjects"
+    )
 
 
 def _scores(scores: dict[str, Any]) -> Iterator[str]:

@@ -20,6 +20,14 @@ _REASONS = {
     "streams disagree": "the streams did not all name the same class",
     "vote and score disagree": "the vote names one class, the mean score is higher for another",
     "score below": "the score of the class that was called is low",
+    "score in the uncertain band": "the calibrated score lies where neither answer may be signed off",
+    "too few inner subjects to sign off": "on this side of the score the inner subjects could promise no rate",
+    "unlike the training cells": "what the network sees lies far from all cells that it was trained on",
+    "out of focus": "the picture is less sharp than those of the training cells",
+    "cut off": "the cell goes on beyond the frame of its picture",
+    "over-exposed": "the cell is brighter than the training cells",
+    "under-exposed": "the cell is darker than the training cells",
+    "colour never seen": "the stain is none of those of the training cells",
     "unreadable": "the file could not be read; its row says why",
 }
 
@@ -181,8 +189,23 @@ def _thresholds(description: Description) -> str:
     limits = description.thresholds
     return (
         f"fewer than {100 * limits.minimum_agreement:.0f} % of the streams agree, or the score of the called class is "
-        f"below {limits.minimum_score:g}"
+        f"below {limits.minimum_score:g}{_band(description)}{_unlike(description)}"
     )
+
+
+def _band(description: Description) -> str:
+    band = description.referral
+    if band is None or not band.refers:
+        return ""
+    return f", or that of {description.blast_class} lies from {band.low:.3f} to {band.high:.3f}"
+
+
+def _unlike(description: Description) -> str:
+    known = description.familiarity
+    if known is None or not known.refers:
+        return ""
+    named = ", ".join(known.refers).replace("_", " ")
+    return f", or the cell is unlike {100 * known.share:g} % of the known ones ({named})"
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:

@@ -11,6 +11,7 @@ from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
 from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, read_metrics, write_results
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.inner_subjects import fit_out_of_fold
 from lymphoscope.runs.judging import judge, never_seen, stated_miss_rate_of
 from lymphoscope.runs.leaks import refuse_split
 from lymphoscope.runs.log import logged, say
@@ -62,9 +63,9 @@ def finish_folds(folder: RunFolder, folds: int) -> Metrics:
         metrics = _judge(folder, folds)
         if (final := final_folder(folder)).config.is_file():
             finish_training(final)
-            how = (
-                f"in {folds} folds by {folder.read()[0].split.by}, by models of the same recipe that had not seen them"
-            )
+            recipe = folder.read()[0]
+            how = f"in {folds} folds by {recipe.split.by}, by models of the same recipe that had not seen them"
+            fit_out_of_fold(recipe, read_predictions(folder.predictions), final.model, f"all cells {how}")
             record_scores(final.model, {"how": how, **kept_scores(metrics)})
             say(f"final model of all cells: {final.model}")
         return metrics

@@ -8,6 +8,7 @@ from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
 from lymphoscope.runs.evaluation import evaluate_run, read_metrics
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.inner_subjects import fit_on_inner_subjects
 from lymphoscope.runs.leaks import known_of_split, refuse_split, write_training_cells
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.processes import leads
@@ -54,6 +55,7 @@ def finish_training(folder: RunFolder) -> Metrics | None:
         if not leads():
             return None
         write_training_cells(manifest, folder.model)
+        fit_on_inner_subjects(recipe, manifest, folder.model)
         if unreadable := description.trained_on["unreadable"]:
             say(f"{unreadable} cells could not be read and were left out: `lymphoscope data audit` names them")
         if not (manifest.table["split"] == "test").any():
