@@ -135,7 +135,7 @@ def cells(tmp_path: Path) -> Manifest:
 
 def test_a_model_file_is_tested_whole(tiny_model: Path, cells: Manifest) -> None:
     model = load(tiny_model, device="cpu", runtime="torch")
-    found = measure_heat_maps(model, cells, steps=4, draws=2, replicates=50)
+    found = measure_heat_maps([(model, cells)], steps=4, draws=2, replicates=50)
     assert [each.name for each in found.maps] == ["attention", "grad_cam", "centre", "random"]
     assert {len(each.deletion_curve) for each in found.maps} == {5}
     # every map begins with the whole picture and ends with none of it
@@ -144,20 +144,20 @@ def test_a_model_file_is_tested_whole(tiny_model: Path, cells: Manifest) -> None
     assert found.cells == 8
     assert found.verdict
     assert found.note == "softmax of the class that the raw stream called, pixels painted mean, 2 random maps a cell"
-    assert measure_heat_maps(model, cells, steps=4, draws=2, replicates=50) == found
+    assert measure_heat_maps([(model, cells)], steps=4, draws=2, replicates=50) == found
 
 
 def test_a_draw_and_unlabelled_and_unreadable_cells_are_taken_as_they_are(tiny_model: Path, cells: Manifest) -> None:
     table = cells.table.assign(label=None)
     Path(table["path"][0]).write_bytes(b"")
     found = measure_heat_maps(
-        load(tiny_model, device="cpu", runtime="torch"), cells.with_table(table), steps=2, draws=1, replicates=20
+        [(load(tiny_model, device="cpu", runtime="torch"), cells.with_table(table))], steps=2, draws=1, replicates=20
     )
     assert found.cells == 7
     assert found.note is not None
     assert found.note.endswith("1 of them could not be read and were left out")
     drawn = measure_heat_maps(
-        load(tiny_model, device="cpu", runtime="torch"), cells.with_table(table[1:]), cells=3, steps=2, draws=1
+        [(load(tiny_model, device="cpu", runtime="torch"), cells.with_table(table[1:]))], cells=3, steps=2, draws=1
     )
     assert drawn.cells == 3
 
@@ -166,11 +166,11 @@ def test_what_cannot_be_tested_is_refused(
     tiny_model: Path, plain_model: Path, by_colour: Runtime, cells: Manifest, tmp_path: Path
 ) -> None:
     with pytest.raises(LymphoscopeError, match="has a linear head"):
-        measure_heat_maps(load(plain_model, device="cpu", runtime="torch"), cells)
+        measure_heat_maps([(load(plain_model, device="cpu", runtime="torch"), cells)])
     with pytest.raises(LymphoscopeError, match="torch runtime"):
-        measure_heat_maps(Model(by_colour), cells)
+        measure_heat_maps([(Model(by_colour), cells)])
     with pytest.raises(LymphoscopeError, match="0 steps"):
-        measure_heat_maps(load(tiny_model, device="cpu", runtime="torch"), cells, steps=0)
+        measure_heat_maps([(load(tiny_model, device="cpu", runtime="torch"), cells)], steps=0)
     nowhere = cells.with_table(cells.table.assign(path=str(tmp_path / "nowhere.png")))
     with pytest.raises(LymphoscopeError, match="none of 8 cells can be read"):
-        measure_heat_maps(load(tiny_model, device="cpu", runtime="torch"), nowhere)
+        measure_heat_maps([(load(tiny_model, device="cpu", runtime="torch"), nowhere)])

@@ -36,7 +36,7 @@ def write_cells(folder: Path, values: dict[str, tuple[int, int, int]], each: int
 def test_a_model_of_brightness_breaks_where_light_is_lost(by_colour: Runtime, tmp_path: Path) -> None:
     # the runtime calls above 127 the second class: grey 160 is safe against all but a third less light
     manifest = write_cells(tmp_path, {"all": (60, 60, 60), "hem": (160, 160, 160)})
-    card = measure_shift(Model(by_colour), manifest, replicates=100)
+    card = measure_shift([(Model(by_colour), manifest)], replicates=100)
     found = {(step.change, step.level): step for step in card.steps}
     assert [*found] == STEPS
     assert card.unchanged.balanced_accuracy.value == 1
@@ -58,7 +58,7 @@ def test_unchanged_is_what_an_evaluation_says(tiny_model: Path, tmp_path: Path) 
         label = ("all", "hem")[place % 2]
         rows.append({"path": str(tmp_path / f"{place}.png"), "label": label, "subject": f"S{place % 6}"})
     manifest, model = manifest_of(rows), load(tiny_model, device="cpu")
-    card = measure_shift(model, manifest, replicates=50)
+    card = measure_shift([(model, manifest)], replicates=50)
     table = model.predict([row["path"] or "" for row in rows]).assign(
         label=[row["label"] for row in rows], subject=[row["subject"] for row in rows]
     )
@@ -67,12 +67,12 @@ def test_unchanged_is_what_an_evaluation_says(tiny_model: Path, tmp_path: Path) 
         one, other = (getattr(scores, metric) for scores in (card.unchanged, expected))
         assert one.reason == other.reason
         assert [one.value, one.low or 0, one.high or 0] == pytest.approx([other.value, other.low or 0, other.high or 0])
-    assert measure_shift(model, manifest, replicates=50) == card
+    assert measure_shift([(model, manifest)], replicates=50) == card
 
 
 def test_each_cell_is_read_once_and_predicted_in_bounded_batches(by_colour: Runtime, tmp_path: Path) -> None:
     manifest = write_cells(tmp_path, {"all": (60, 60, 60), "hem": (160, 160, 160)}, each=1)
-    measure_shift(Model(by_colour), manifest, replicates=10)
+    measure_shift([(Model(by_colour), manifest)], replicates=10)
     batches: list[int] = by_colour.batches  # type: ignore[attr-defined]
     assert sum(batches) == 4 * (1 + len(STEPS))
     assert max(batches) <= 32
@@ -83,10 +83,10 @@ def test_a_draw_and_unreadable_cells_are_stated(by_colour: Runtime, tmp_path: Pa
     (tmp_path / "all0.png").write_bytes(b"no picture")
     unlabelled = {"path": str(tmp_path / "all1.png"), "label": None}
     table = pd.concat([manifest.table, pd.DataFrame([unlabelled]).reindex(columns=COLUMNS)], ignore_index=True)
-    card = measure_shift(Model(by_colour), manifest.with_table(table), replicates=20)
+    card = measure_shift([(Model(by_colour), manifest.with_table(table))], replicates=20)
     assert card.cells == 11
     assert card.note == "1 of them could not be read and were left out"
-    drawn = measure_shift(Model(by_colour), write_cells(tmp_path, {"all": (9, 9, 9)}), replicates=20, cells=4)
+    drawn = measure_shift([(Model(by_colour), write_cells(tmp_path, {"all": (9, 9, 9)}))], replicates=20, cells=4)
     assert drawn.cells == 4
     assert drawn.note is not None
     assert drawn.note.startswith("4 of 6 cells")
@@ -96,8 +96,8 @@ def test_a_draw_and_unreadable_cells_are_stated(by_colour: Runtime, tmp_path: Pa
 def test_what_cannot_be_measured_is_refused(by_colour: Runtime, tmp_path: Path) -> None:
     other = write_cells(tmp_path, {"monocyte": (60, 60, 60)})
     with pytest.raises(LymphoscopeError, match="'monocyte' of the data is not one of the model's: all, hem"):
-        measure_shift(Model(by_colour), other)
+        measure_shift([(Model(by_colour), other)])
     with pytest.raises(LymphoscopeError, match="no labelled rows"):
-        measure_shift(Model(by_colour), manifest_of([{"path": "/nowhere.png", "label": None}]))
+        measure_shift([(Model(by_colour), manifest_of([{"path": "/nowhere.png", "label": None}]))])
     with pytest.raises(LymphoscopeError, match="none of 1 cells can be read"):
-        measure_shift(Model(by_colour), manifest_of([{"path": str(tmp_path / "nowhere.png"), "label": "all"}]))
+        measure_shift([(Model(by_colour), manifest_of([{"path": str(tmp_path / "nowhere.png"), "label": "all"}]))])

@@ -9,9 +9,9 @@ import pytest
 
 from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import read_predictions
+from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.model_file import load_description
-from lymphoscope.runs import RunFolder, begin, finish
+from lymphoscope.runs import RunFolder, Stress, begin, evaluate_folds, finish
 
 SUBJECT = r"(?P<subject>S\d+)_"
 
@@ -111,6 +111,22 @@ def test_folds_judge_every_cell_once_by_a_model_that_had_not_seen_its_subject(
     assert of_all.scores["weighted_f1"] == metrics.vote.weighted_f1.model_dump()
     assert "in 3 folds by subject" in (run.path / "final/model/README.md").read_text()
     assert finish(run) == metrics
+    check_judged_anew(run, tmp_path, metrics)
+
+
+def check_judged_anew(run: RunFolder, tmp_path: Path, metrics: Metrics) -> None:
+    """Every fold's model is stressed on the cells that it had not seen, and on no others."""
+    out = RunFolder(tmp_path / "judged")
+    again = evaluate_folds(run, out, stress=Stress(shift=True, heat_maps=True), replicates=100)
+    assert again.vote.weighted_f1.value == metrics.vote.weighted_f1.value
+    assert again.shift is not None
+    assert again.heat_maps is not None
+    assert (again.shift.cells, again.heat_maps.cells) == (metrics.evaluated, metrics.evaluated)
+    assert again.shift.unchanged.accuracy.value == metrics.vote.accuracy.value
+    assert "Balanced accuracy under each change" in out.report.read_text()
+    (run.path / "fold_1/metrics.json").unlink()
+    with pytest.raises(LymphoscopeError, match="fold_1 is not finished"):
+        evaluate_folds(run, out)
 
 
 def test_the_model_of_all_cells_leaves_none_out_for_a_test_that_the_table_had(

@@ -19,7 +19,12 @@ _NAME_ONE = "name a MODEL and its cells with --data, or --predictions FILE"
 def evaluate(
     out: Out,
     model: Annotated[
-        Path | None, typer.Argument(metavar="MODEL", help="A model folder: RUN/model.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model folder, RUN/model, or a cross-validation's RUN, judged by its folds on their held-out cells.",
+            show_default=False,
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -78,10 +83,10 @@ def evaluate(
     With --predictions FILE in place of MODEL the numbers come from that file alone.
     """
     from lymphoscope.data import read_source
-    from lymphoscope.runs import RunFolder
+    from lymphoscope.runs import RunFolder, Stress, evaluate_folds, folds_begun
 
-    _check_words(model, predictions, data, allow_leak=allow_leak or show_leak)
-    folder = RunFolder(out)
+    _check_words(model, predictions, allow_leak=allow_leak or show_leak)
+    folder, stress = RunFolder(out), Stress(shift=shift, heat_maps=heat_maps, shift_cells=shift_cells)
     manifest = None if data is None else read_source(data, subject_pattern=subject_pattern)
     if predictions is not None:
         from lymphoscope.runs import evaluate_predictions_file
@@ -95,14 +100,18 @@ def evaluate(
             out_of_fold=out_of_fold,
             replicates=replicates,
         )
+    elif model is not None and folds_begun(RunFolder(model)):
+        if manifest is not None:
+            raise LymphoscopeError(f"{model} is a cross-validation, judged on its own cells: leave out --data")
+        metrics = evaluate_folds(RunFolder(model), folder, stress=stress, replicates=replicates)
     else:
         from lymphoscope.inference import load
-        from lymphoscope.runs import Stress, evaluate_run, known_of_model, part_to_judge
+        from lymphoscope.runs import evaluate_run, known_of_model, part_to_judge
 
         if model is None or manifest is None:
             raise LymphoscopeError(_NAME_ONE)
-        stress = Stress(shift=shift, heat_maps=heat_maps, shift_cells=shift_cells)
-        loaded = load(model, device=device, erase=erase)
+        # Grad-CAM needs gradients, which torch alone has.
+        loaded = load(model, device=device, erase=erase, runtime="torch" if heat_maps else "auto")
         metrics = evaluate_run(
             loaded,
             manifest,
@@ -118,10 +127,10 @@ def evaluate(
     _say(metrics, folder, show_leak=show_leak, as_json=as_json)
 
 
-def _check_words(model: Path | None, predictions: Path | None, data: str | None, *, allow_leak: bool) -> None:
+def _check_words(model: Path | None, predictions: Path | None, *, allow_leak: bool) -> None:
     if model is not None and predictions is not None:
         raise LymphoscopeError("MODEL and --predictions: name one of them")
-    if predictions is None and (model is None or data is None):
+    if predictions is None and model is None:
         raise LymphoscopeError(_NAME_ONE)
     if predictions is not None and allow_leak:
         raise LymphoscopeError("--allow-leak and --show-leak need a MODEL: predictions do not say what was trained on")

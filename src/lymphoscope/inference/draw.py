@@ -1,15 +1,24 @@
 """A part of the cells, drawn so that it resembles the whole."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.cells import Cell
+from lymphoscope.inference.model import Model
 
 
-def draw_cells(cells: Sequence[Cell], count: int | None, seed: int) -> list[Cell]:
-    """Draw `count` cells, or take all without a count, in their order; the same for a seed.
+class Asked(NamedTuple):
+    """A cell, and the model that is asked about it."""
+
+    cell: Cell
+    model: Model
+
+
+def drawn_places(cells: Sequence[Cell], count: int | None, seed: int) -> list[int]:
+    """The places of `count` drawn cells, or of all without a count, in their order; the same for a seed.
 
     Classes, and subjects within a class, keep their shares: a systematic sample of the cells ordered by class, subject
     and chance. Raises LymphoscopeError for a count below 1 and where there are no cells.
@@ -19,12 +28,12 @@ def draw_cells(cells: Sequence[Cell], count: int | None, seed: int) -> list[Cell
     if count is not None and count < 1:
         raise LymphoscopeError(f"{count} cells to draw: name at least one")
     if count is None or count >= len(cells):
-        return list(cells)
+        return list(range(len(cells)))
     generator = np.random.default_rng(seed)
     chance = generator.random(len(cells))
     order = sorted(range(len(cells)), key=lambda i: (cells[i].label or "", cells[i].subject or "", chance[i]))
     places = np.floor((np.arange(count) + generator.random()) * len(cells) / count).astype(int)
-    return [cells[i] for i in sorted(order[place] for place in places)]
+    return sorted(order[place] for place in places)
 
 
 def drawn_note(drawn: int, whole: int, unreadable: int, seed: int) -> str | None:

@@ -1,4 +1,4 @@
-"""A model and cells -> whether its attention maps show what its scores rest on."""
+"""A model, or those of several folds, and cells -> whether its attention maps show what its scores rest on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,10 +26,11 @@ from lymphoscope.evaluation.metrics import Floats, Indices
 from lymphoscope.evaluation.schema import HeatMaps
 from lymphoscope.inference.ahead import mapped_ahead
 from lymphoscope.inference.cells import Cell, cells_of
-from lymphoscope.inference.draw import draw_cells, drawn_note
+from lymphoscope.inference.draw import drawn_note, drawn_places
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.read import read_cell
 from lymphoscope.inference.stream import default_workers
+from lymphoscope.model_file import Description
 from lymphoscope.progress import tracked
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ _AHEAD = 4
 
 
 def measure_heat_maps(
-    model: Model,
-    manifest: Manifest,
+    judges: Sequence[tuple[Model, Manifest]],
     *,
     cells: int | None = CELLS,
     steps: int = STEPS,
@@ -53,6 +53,7 @@ def measure_heat_maps(
 ) -> HeatMaps:
     """Test the guiding attention map against Grad-CAM, a spot in the middle and `draws` random maps (docs/stress.md).
 
+    `judges` are models and the cells that each is shown: one, or those of a cross-validation, of the same recipe.
     Followed is the softmax of the class that the raw stream called, as shares 1/`steps` of the pixels are painted with
     the model's test-time fill. Costs 2 (steps + 1) (3 + draws) raw passes a cell, on a draw of `cells`, None for all.
     Raises LymphoscopeError for a model without attention or not on torch, and where no cell can be read.
@@ -60,21 +61,23 @@ def measure_heat_maps(
     from lymphoscope.inference.map_probe import probe_of
 
     _check(steps, draws)
-    probe, classes = probe_of(model), model.description.classes
-    every = cells_of(manifest)
-    drawn = draw_cells(every, cells, seed)
-    tested = list(_tested(model, probe, drawn, steps, draws, seed))
+    probes = [probe_of(model) for model, _ in judges]
+    description = judges[0][0].description
+    shown = [(cell, probe) for (_, manifest), probe in zip(judges, probes, strict=True) for cell in cells_of(manifest)]
+    every = [cell for cell, _ in shown]
+    drawn = [shown[place] for place in drawn_places(every, cells, seed)]
+    tested = list(_tested(description, drawn, steps, draws, seed))
     if not tested:
         raise LymphoscopeError(f"none of {len(drawn)} cells can be read: `lymphoscope data audit` says why")
     of_draw = drawn_note(len(drawn), len(every), len(drawn) - len(tested), seed)
     return judge_heat_maps(
         [each.cell.subject for each in tested],
-        _kinds(tested, classes),
-        classes,
+        _kinds(tested, description.classes),
+        description.classes,
         {name: _joined([each.curves[name] for each in tested]) for name in tested[0].curves},
         replicates=replicates,
         seed=seed,
-        note="; ".join(filter(None, [_how(model, draws), of_draw])),
+        note="; ".join(filter(None, [_how(description, draws), of_draw])),
     )
 
 
@@ -88,15 +91,16 @@ class _Tested:
 
 
 def _tested(
-    model: Model, probe: "MapProbe", cells: Sequence[Cell], steps: int, draws: int, seed: int
+    description: Description, cells: "Sequence[tuple[Cell, MapProbe]]", steps: int, draws: int, seed: int
 ) -> Iterator[_Tested]:
     """Every cell that can be read, decoded once; one is in the works at a time."""
-    read = partial(read_cell, fit=model.description.preprocessing.as_fit())
-    pictures = mapped_ahead(read, [cell.path for cell in cells], workers=default_workers(), ahead=_AHEAD)
+    read = partial(read_cell, fit=description.preprocessing.as_fit())
+    pictures = mapped_ahead(read, [cell.path for cell, _ in cells], workers=default_workers(), ahead=_AHEAD)
     for number, picture in enumerate(tracked(pictures, "testing heat maps", len(cells))):
         if picture.pixels is not None:
+            cell, probe = cells[number]
             seen = probe.look(picture.pixels)
-            yield _Tested(cells[number], seen.called, _curves(probe, seen, steps, draws, (seed, number)))
+            yield _Tested(cell, seen.called, _curves(probe, seen, steps, draws, (seed, number)))
 
 
 def _curves(probe: "MapProbe", seen: "Seen", steps: int, draws: int, seed: tuple[int, int]) -> dict[str, Floats]:
@@ -129,8 +133,8 @@ def _kinds(tested: Sequence[_Tested], classes: tuple[str, ...]) -> Indices:
     return np.array([each.called for each in tested])
 
 
-def _how(model: Model, draws: int) -> str:
-    fill = model.description.test_time.fill
+def _how(description: Description, draws: int) -> str:
+    fill = description.test_time.fill
     return f"softmax of the class that the raw stream called, pixels painted {fill}, {draws} random maps a cell"
 
 

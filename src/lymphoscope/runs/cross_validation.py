@@ -5,11 +5,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lymphoscope.data import Manifest, read_manifest, split_folds
-from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.evaluation import REPLICATES, Metrics, read_predictions, write_predictions
 from lymphoscope.evaluation.schema import Leakage
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
-from lymphoscope.runs.evaluation import MISTAKES, mistakes_of, read_metrics, write_results
+from lymphoscope.runs.evaluation import (
+    MISTAKES,
+    NO_STRESS,
+    Stress,
+    mistakes_of,
+    read_metrics,
+    stressed,
+    write_results,
+)
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.inner_subjects import fit_out_of_fold
 from lymphoscope.runs.judging import judge, never_seen, stated_miss_rate_of
@@ -60,7 +69,7 @@ def finish_folds(folder: RunFolder, folds: int) -> Metrics:
         for number in range(folds):
             say(f"fold {number + 1} of {folds}")
             finish_training(fold_folder(folder, number))
-        metrics = _judge(folder, folds)
+        metrics = _judge(folder, folds, folder)
         if (final := final_folder(folder)).config.is_file():
             finish_training(final)
             recipe = folder.read()[0]
@@ -69,6 +78,22 @@ def finish_folds(folder: RunFolder, folds: int) -> Metrics:
             record_scores(final.model, {"how": how, **kept_scores(metrics)})
             say(f"final model of all cells: {final.model}")
         return metrics
+
+
+def evaluate_folds(
+    run: RunFolder, out: RunFolder, *, stress: Stress = NO_STRESS, replicates: int = REPLICATES
+) -> Metrics:
+    """Judge a cross-validation anew into `out`: every cell by the model that had not seen its subject, stressed too.
+
+    Raises LymphoscopeError where a fold is not finished.
+    """
+    folds = folds_begun(run)
+    unfinished = [
+        str(fold.path) for fold in (fold_folder(run, number) for number in range(folds)) if not fold.metrics.is_file()
+    ]
+    if unfinished:
+        raise LymphoscopeError(f"{unfinished[0]} is not finished: lymphoscope train --resume --out {run.path}")
+    return _judge(run, folds, out, stress, replicates)
 
 
 def fold_folder(folder: RunFolder, number: int) -> RunFolder:
@@ -86,14 +111,16 @@ def folds_begun(folder: RunFolder) -> int:
     return sum(1 for _ in folder.path.glob("fold_*/config.yaml"))
 
 
-def _judge(folder: RunFolder, folds: int) -> Metrics:
+def _judge(
+    folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_STRESS, replicates: int = REPLICATES
+) -> Metrics:
     """Pool the held-out predictions. Scores of different models stand in one ROC: the page says so."""
     recipe, manifest = folder.read()
     runs = [fold_folder(folder, number) for number in range(folds)]
     tables = [read_predictions(run.predictions) for run in runs]
     pooled = pd.concat(tables, ignore_index=True)
-    write_predictions(pooled, folder.predictions)
-    models = [load(run.model) for run in runs]
+    write_predictions(pooled, out.predictions)
+    models = [load(run.model, runtime="torch") for run in runs]
     description = models[0].description
     of_folds = [read_metrics(run.metrics).vote for run in runs]
     leakage = _pooled_leakage(runs)
@@ -102,16 +129,24 @@ def _judge(folder: RunFolder, folds: int) -> Metrics:
         blast_class=description.blast_class,
         leakage=leakage,
         out_of_fold=never_seen(leakage),
+        replicates=replicates,
         stated_miss_rate=stated_miss_rate_of(description),
         folds=of_folds,
     )
+    metrics = stressed([(model, _held_out(run)) for model, run in zip(models, runs, strict=True)], metrics, stress)
     mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
     worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
     title = f"Cross-validation, {folds} folds: {recipe.name}"
-    write_results(folder, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
-    say(f"report: {folder.report}")
+    write_results(out, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
+    say(f"report: {out.report}")
     return metrics
+
+
+def _held_out(run: RunFolder) -> Manifest:
+    manifest = read_manifest(run.manifest)
+    table = manifest.table
+    return manifest.with_table(table[(table["split"] == "test") & table["label"].notna()])
 
 
 def _pooled_leakage(runs: list[RunFolder]) -> Leakage:

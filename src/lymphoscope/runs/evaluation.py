@@ -1,6 +1,6 @@
 """A model and held-out cells -> predictions, numbers, report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,7 @@ def evaluate_run(
         stated_miss_rate=stated_miss_rate_of(model.description),
     )
     metrics = without_leaks(table, metrics) if show_leak else metrics
-    metrics = _stressed(model, judged, metrics, stress)
+    metrics = stressed([(model, judged)], metrics, stress)
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
     write_results(folder, title, metrics, table, manifest, model.description, list(mistakes_of(model, table)), curves)
     return metrics
@@ -150,13 +150,14 @@ def part_to_judge(manifest: Manifest, wanted: str | None) -> str | None:
     return wanted
 
 
-def _stressed(model: Model, judged: Manifest, metrics: Metrics, stress: Stress) -> Metrics:
+def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress: Stress) -> Metrics:
+    """The same metrics with what else was asked for, of models and the cells that each judged."""
     replicates = metrics.bootstrap.replicates
     found: dict[str, Any] = {}
     if stress.shift:
-        found["shift"] = measure_shift(model, judged, replicates=replicates, cells=stress.shift_cells)
+        found["shift"] = measure_shift(judges, replicates=replicates, cells=stress.shift_cells)
     if stress.heat_maps:
-        found["heat_maps"] = measure_heat_maps(model, judged, replicates=replicates)
+        found["heat_maps"] = measure_heat_maps(judges, replicates=replicates)
     return metrics.model_copy(update=found)
 
 
