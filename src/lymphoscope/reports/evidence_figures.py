@@ -39,7 +39,7 @@ def reliability_figure(calibration: Metrics) -> Figure:
 @styled()
 def trade_off_figure(ranked: Metrics) -> Figure:
     """Risk-coverage: errors among the kept cells, against the share kept; a line a signal, a cross for the rules."""
-    figure, axes = new_axes(_WIDTH, _HEIGHT)
+    figure, axes = new_axes(_WIDTH, _HEIGHT + 1)
     for signal, colour, dash in zip(ranked["signals"], _COLOURS, _DASHES, strict=False):
         coverage, risk = np.array(signal["curve"]).reshape(-1, 2).T
         axes.plot(coverage, risk, color=colour, ls=dash, lw=1.5, label=signal_name(signal["name"]))
@@ -50,7 +50,7 @@ def trade_off_figure(ranked: Metrics) -> Figure:
     axes.set_xlabel("share of the cells that the model keeps")
     axes.set_ylabel("share of errors among them")
     axes.grid(axis="y", color=PALE, lw=0.8)
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, ncols=2, loc="outside lower center")
     return figure
 
 
