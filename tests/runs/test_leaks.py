@@ -137,7 +137,7 @@ def test_predictions_alone_give_the_same_numbers_without_torch(allowed: Path, tm
 import sys
 from lymphoscope.cli.main import run
 words = ["evaluate", "--predictions", {str(file)!r}, "--blast-class", "all", "--out-of-fold"]
-words += ["--out", {str(tmp_path)!r}]
+words += ["--stated-percentage", "30", "--out", {str(tmp_path)!r}]
 assert run(words) == 0
 print([name for name in ("torch", "torchvision", "timm", "lightning") if name in sys.modules])
 """
@@ -145,6 +145,7 @@ print([name for name in ("torch", "torchvision", "timm", "lightning") if name in
     assert answer.stdout.splitlines()[-1] == "[]"
     ours = json.loads((tmp_path / "metrics.json").read_text())
     assert ours["vote"] == json.loads((allowed / "metrics.json").read_text())["vote"]
+    assert ours["subject_level"]["stated_percentage"] == 30
     assert ours["leakage"]["reason"] == "predictions alone do not say what the model was trained on"
     assert ours["label_doubts"]["reason"] is None
     assert (tmp_path / "report.html").exists()
@@ -162,6 +163,7 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        (["--predictions", "FILE", "--blast-class", "all", "--stated-percentage", "100"], "not in the range"),
         (["--predictions", "FILE", "--part", "test"], "name the split data with --data"),
         (["--predictions", "FILE", "--allow-leak"], "need a MODEL"),
         (["--predictions", "FILE", "--blast-class", "blast"], "blast class 'blast' is not one of the classes"),

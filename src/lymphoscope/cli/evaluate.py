@@ -74,6 +74,15 @@ def evaluate(
     ] = "always",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates for the intervals.")] = 2000,
+    stated_percentage: Annotated[
+        float,
+        typer.Option(
+            "--stated-percentage",
+            min=0.1,
+            max=99.9,
+            help="The share of blasts that each subject is held against, in %.",
+        ),
+    ] = 20.0,
     subject_pattern: SubjectPattern = None,
     as_json: Json = False,
 ) -> None:
@@ -83,10 +92,11 @@ def evaluate(
     With --predictions FILE in place of MODEL the numbers come from that file alone.
     """
     from lymphoscope.data import read_source
-    from lymphoscope.runs import RunFolder, Stress, evaluate_folds, folds_begun
+    from lymphoscope.runs import Judging, RunFolder, Stress, evaluate_folds, folds_begun
 
     _check_words(model, predictions, allow_leak=allow_leak or show_leak)
     folder, stress = RunFolder(out), Stress(shift=shift, heat_maps=heat_maps, shift_cells=shift_cells)
+    how = Judging(replicates, stated_percentage)
     manifest = None if data is None else read_source(data, subject_pattern=subject_pattern)
     if predictions is not None:
         from lymphoscope.runs import evaluate_predictions_file
@@ -98,12 +108,12 @@ def evaluate(
             part=part,
             blast_class=blast_class,
             out_of_fold=out_of_fold,
-            replicates=replicates,
+            how=how,
         )
     elif model is not None and folds_begun(RunFolder(model)):
         if manifest is not None:
             raise LymphoscopeError(f"{model} is a cross-validation, judged on its own cells: leave out --data")
-        metrics = evaluate_folds(RunFolder(model), folder, stress=stress, replicates=replicates)
+        metrics = evaluate_folds(RunFolder(model), folder, stress=stress, how=how)
     else:
         from lymphoscope.inference import load
         from lymphoscope.runs import evaluate_run, known_of_model, part_to_judge
@@ -122,7 +132,7 @@ def evaluate(
             show_leak=show_leak,
             stress=stress,
             part=part_to_judge(manifest, part),
-            replicates=replicates,
+            how=how,
         )
     _say(metrics, folder, show_leak=show_leak, as_json=as_json)
 

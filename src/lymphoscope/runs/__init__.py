@@ -4,12 +4,14 @@ from lymphoscope.runs.cross_validation import begin_folds, evaluate_folds, finis
 from lymphoscope.runs.demo import demo
 from lymphoscope.runs.evaluation import Stress, evaluate_run, part_to_judge
 from lymphoscope.runs.folder import RunFolder
+from lymphoscope.runs.judging import Judging
 from lymphoscope.runs.leaks import KnownCells, known_of_model, refuse_leaks, refuse_split
 from lymphoscope.runs.predictions import evaluate_predictions_file
 from lymphoscope.runs.start import begin, finish
 from lymphoscope.runs.training import begin_training, finish_training
 
 __all__ = [
+    "Judging",
     "KnownCells",
     "RunFolder",
     "Stress",

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lymphoscope.data import Manifest, read_manifest, split_folds
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import REPLICATES, Metrics, read_predictions, write_predictions
+from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
 from lymphoscope.evaluation.schema import Leakage
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
@@ -21,7 +21,7 @@ from lymphoscope.runs.evaluation import (
 )
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.inner_subjects import fit_out_of_fold
-from lymphoscope.runs.judging import judge, never_seen, stated_miss_rate_of
+from lymphoscope.runs.judging import USUAL, Judging, judge, never_seen, stated_miss_rate_of
 from lymphoscope.runs.leaks import refuse_split
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.scores import kept_scores
@@ -80,9 +80,7 @@ def finish_folds(folder: RunFolder, folds: int) -> Metrics:
         return metrics
 
 
-def evaluate_folds(
-    run: RunFolder, out: RunFolder, *, stress: Stress = NO_STRESS, replicates: int = REPLICATES
-) -> Metrics:
+def evaluate_folds(run: RunFolder, out: RunFolder, *, stress: Stress = NO_STRESS, how: Judging = USUAL) -> Metrics:
     """Judge a cross-validation anew into `out`: every cell by the model that had not seen its subject, stressed too.
 
     Raises LymphoscopeError where a fold is not finished.
@@ -93,7 +91,7 @@ def evaluate_folds(
     ]
     if unfinished:
         raise LymphoscopeError(f"{unfinished[0]} is not finished: lymphoscope train --resume --out {run.path}")
-    return _judge(run, folds, out, stress, replicates)
+    return _judge(run, folds, out, stress, how)
 
 
 def fold_folder(folder: RunFolder, number: int) -> RunFolder:
@@ -111,9 +109,7 @@ def folds_begun(folder: RunFolder) -> int:
     return sum(1 for _ in folder.path.glob("fold_*/config.yaml"))
 
 
-def _judge(
-    folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_STRESS, replicates: int = REPLICATES
-) -> Metrics:
+def _judge(folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_STRESS, how: Judging = USUAL) -> Metrics:
     """Pool the held-out predictions. Scores of different models stand in one ROC: the page says so."""
     recipe, manifest = folder.read()
     runs = [fold_folder(folder, number) for number in range(folds)]
@@ -129,7 +125,7 @@ def _judge(
         blast_class=description.blast_class,
         leakage=leakage,
         out_of_fold=never_seen(leakage),
-        replicates=replicates,
+        how=how,
         stated_miss_rate=stated_miss_rate_of(description),
         folds=of_folds,
     )

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from lymphoscope.data import Manifest, UnreadableImage, data_summary, read_image, split_by
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import REPLICATES, Metrics, read_predictions
+from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import Model, measure_heat_maps, measure_shift, predict_manifest
 from lymphoscope.model_file import Description, model_card
 from lymphoscope.reports import Mistake, ReportContents, mistake_of, write_report
 from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.judging import judge, never_seen, stated_miss_rate_of, without_leaks
+from lymphoscope.runs.judging import USUAL, Judging, judge, never_seen, stated_miss_rate_of, without_leaks
 from lymphoscope.runs.leaks import KnownCells, find_leaks, leak_notices, refuse_leaks
 from lymphoscope.runs.provenance import provenance
 from lymphoscope.runs.scores import kept_scores
@@ -50,7 +50,7 @@ def evaluate_run(
     show_leak: bool = False,
     stress: Stress = NO_STRESS,
     part: str | None = None,
-    replicates: int = REPLICATES,
+    how: Judging = USUAL,
 ) -> Metrics:
     """Predict the labelled cells of `part` (all without one), judge them and write predictions, metrics and report.
 
@@ -69,7 +69,7 @@ def evaluate_run(
         blast_class=model.description.blast_class,
         leakage=leakage,
         out_of_fold=never_seen(leakage),
-        replicates=replicates,
+        how=how,
         stated_miss_rate=stated_miss_rate_of(model.description),
     )
     metrics = without_leaks(table, metrics) if show_leak else metrics

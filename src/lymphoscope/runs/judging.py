@@ -1,5 +1,7 @@
 """A predictions table and what is known of its making -> the whole of metrics.json."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from lymphoscope.evaluation import (
@@ -15,13 +17,24 @@ from lymphoscope.evaluation.schema import Leakage, SubjectLevel
 from lymphoscope.model_file import Description
 
 
+@dataclass(frozen=True)
+class Judging:
+    """How numbers are made: bootstrap replicates, and the percentage of blasts that subjects are held against."""
+
+    replicates: int = REPLICATES
+    stated_percentage: float = 20.0
+
+
+USUAL = Judging()
+
+
 def judge(
     table: pd.DataFrame,
     *,
     blast_class: str | None,
     leakage: Leakage | None,
     out_of_fold: bool,
-    replicates: int = REPLICATES,
+    how: Judging = USUAL,
     stated_miss_rate: float | None = None,
     folds: list[Scores] | None = None,
 ) -> Metrics:
@@ -33,9 +46,9 @@ def judge(
     metrics = evaluate_predictions(
         table,
         blast_class=blast_class,
-        replicates=replicates,
+        replicates=how.replicates,
         stated_miss_rate=stated_miss_rate,
-        subject_level=_subject_level(table, blast_class, replicates),
+        subject_level=_subject_level(table, blast_class, how),
         label_doubts=label_doubts(table, out_of_fold=out_of_fold),
         folds=folds,
     )
@@ -69,7 +82,9 @@ def stated_miss_rate_of(description: Description) -> float | None:
     return fitted.miss_rate if fitted is not None and fitted.refers else None
 
 
-def _subject_level(table: pd.DataFrame, blast_class: str | None, replicates: int) -> SubjectLevel | None:
+def _subject_level(table: pd.DataFrame, blast_class: str | None, how: Judging) -> SubjectLevel | None:
     if blast_class is None or blast_class not in classes_of(table):
         return None
-    return subject_level(table, blast_class=blast_class, replicates=replicates)
+    return subject_level(
+        table, blast_class=blast_class, stated_percentage=how.stated_percentage, replicates=how.replicates
+    )

@@ -6,11 +6,11 @@ import pandas as pd
 
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import REPLICATES, Metrics, read_predictions
+from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.evaluation.schema import Leakage
 from lymphoscope.runs.evaluation import part_to_judge, write_results
 from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.judging import judge
+from lymphoscope.runs.judging import USUAL, Judging, judge
 
 _UNKNOWN = "predictions alone do not say what the model was trained on"
 _GIVEN = ("label", "subject", "slide")
@@ -24,7 +24,7 @@ def evaluate_predictions_file(
     part: str | None = None,
     blast_class: str | None = None,
     out_of_fold: bool = False,
-    replicates: int = REPLICATES,
+    how: Judging = USUAL,
 ) -> Metrics:
     """Judge a predictions table and write metrics.json and report.html.
 
@@ -40,7 +40,7 @@ def evaluate_predictions_file(
         wanted = part_to_judge(data, part)
         table, shown = _labelled_by(table, data, wanted, path), data
     leakage = Leakage(checked=[], allowed=False, leaking_cells=0, leaks=[], reason=_UNKNOWN)
-    metrics = judge(table, blast_class=blast_class, leakage=leakage, out_of_fold=out_of_fold, replicates=replicates)
+    metrics = judge(table, blast_class=blast_class, leakage=leakage, out_of_fold=out_of_fold, how=how)
     write_results(folder, f"Evaluation of {path.name}", metrics, table, shown, None, [])
     return metrics
 
