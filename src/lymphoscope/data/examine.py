@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.fingerprints import in_threads
 from lymphoscope.data.fit import Fit
 from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.looks import frame_of, grey_of, look_of
+from lymphoscope.data.threads import in_threads
 from lymphoscope.files import sha256_of
 
 CROP = Fit.crop

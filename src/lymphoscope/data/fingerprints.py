@@ -1,10 +1,8 @@
 """Hash, size and look of every picture, read in threads."""
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,14 +12,11 @@ from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.looks import look_of
 from lymphoscope.data.manifest import Manifest
 from lymphoscope.data.sketches import sketches_of
+from lymphoscope.data.threads import in_threads
 from lymphoscope.files import sha256_of
-from lymphoscope.progress import tracked
 
 if TYPE_CHECKING:
     from lymphoscope.data.examine import Examination
-
-T = TypeVar("T")
-
 
 FINGERPRINTS = ("sha256", "width", "height", "phash", "sketch")
 """Columns that say what a picture is: of the file's bytes, its pixels, its coarse and its fine look."""
@@ -66,9 +61,3 @@ def with_marks(manifest: Manifest, seen: "Sequence[Fingerprint | Examination]", 
         known = table[name].astype(object) if name in table else pd.Series(None, index=table.index, dtype=object)
         table[name] = known.where(known.notna(), marks[name].reindex(table.index))
     return manifest.with_table(table)
-
-
-def in_threads(function: Callable[[str], T], paths: Sequence[str], what: str) -> list[T]:
-    """`function` of every path, in the order of the paths, with progress shown; a thread for each processor."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(tracked(pool.map(function, paths), what, len(paths)))
