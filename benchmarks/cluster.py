@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import ray
+from timing import write
 
 from lymphoscope.inference import find_cells, load, predict_cells
 from lymphoscope.inference.cells import Cell
@@ -36,6 +37,7 @@ def main() -> None:
     for name, values in rates.items():
         median = statistics.median(values)
         print(f"{name:<14}{median:>8.1f} cells/s{median / one:>8.2f}")
+    write(words.json, {"count": len(cells), "rounds": words.rounds, "cells_per_second": rates})
 
 
 def _words() -> argparse.Namespace:
@@ -43,6 +45,7 @@ def _words() -> argparse.Namespace:
     parser.add_argument("cells", type=Path, help="a folder of pictures, repeated as often as needed")
     parser.add_argument("--count", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
 

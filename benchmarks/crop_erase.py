@@ -4,12 +4,10 @@ In bytes and floats in NumPy, in torch at once, and in torch image by image: the
 pass of the runtimes that are named, timed in the same turns.
 """
 
-import json
-
 import numpy as np
 import torch
 from models import cells_of, common_words, model_of, obvious_crop_erase, opened
-from timing import in_turns
+from timing import in_turns, write
 
 from lymphoscope.inference.runtimes import open_network
 
@@ -18,8 +16,8 @@ def main() -> None:
     parser = common_words(__doc__)
     parser.add_argument("--passes", nargs="*", default=["openvino-float32", "openvino-int8"])
     words = parser.parse_args()
-    cells = cells_of(words.data, words.size, words.batch_size)
-    folder = model_of(words)
+    folder, description = model_of(words)
+    cells = cells_of(words.data, description.preprocessing, words.batch_size)
     networks = {name: opened(folder, *name.split("-"), cells) for name in words.passes}
     reference = open_network(folder, runtime="torch", device="cpu")
     rows, columns = np.mgrid[:10, :10]
@@ -37,12 +35,18 @@ def main() -> None:
     seconds = in_turns(ways, words.rounds)
     for name, value in seconds.items():
         print(f"{name:<44}{1000 * value:>10.1f} ms")
-    for name in networks:
-        for what in ("crop and erase", "crop alone"):
-            share = seconds[f"{what} for {name}"] / seconds[f"one pass of {name}"]
-            print(f"{what} / one pass of {name}: {share:.1%}")
-    if words.json:
-        words.json.write_text(json.dumps(seconds, indent=2) + "\n", encoding="utf-8")
+    shares = {
+        f"{what} / one pass of {name}": seconds[f"{what} for {name}"] / seconds[f"one pass of {name}"]
+        for name in networks
+        for what in ("crop and erase", "crop alone")
+    }
+    shares |= {
+        f"the loop / crop and erase for {name}": seconds["the loop"] / seconds[f"crop and erase for {name}"]
+        for name in networks
+    }
+    for name, share in shares.items():
+        print(f"{name}: {share:.3f}")
+    write(words.json, {"batch_size": words.batch_size, "rounds": words.rounds, "seconds": seconds, "ratios": shares})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ of a trained one, or impose one by `--agreement`, which the output then says.
 """
 
 import argparse
-from collections.abc import Sequence
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,32 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lymphoscope.data import Fit, fit_image, read_image
+from lymphoscope.data import fit_image, read_image
 from lymphoscope.data.sources.walk import walk_files
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.export import Cells, export_model, synthetic_cells
 from lymphoscope.inference.runtimes import open_network
 from lymphoscope.inference.runtimes.protocol import Images, NetworkPass, NetworkRuntime
-from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
+from lymphoscope.model_file import (
+    Architecture,
+    Description,
+    Preprocessing,
+    build_network,
+    load_description,
+    save_model,
+)
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CALIBRATING = 64
 
 
 def common_words(about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
-    parser.add_argument("--backbone", default="resnet50")
+    parser.add_argument(
+        "--backbone", default="resnet50", help="resnet50, mobilenetv2_100, inception_v4, ...; untrained"
+    )
     parser.add_argument("--size", type=int, default=300, help="pixels of the network's input")
+    parser.add_argument("--model", type=Path, help="a trained model folder instead, which is copied and left as it is")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", type=Path, help="a folder of real cells; synthetic ones without it")
@@ -39,45 +50,74 @@ def common_words(about: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def cells_of(data: Path | None, size: int, count: int) -> Cells:
+def agreement_word(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--agreement", type=float, help="impose this share of cells whose first two streams agree")
+
+
+def whose_agreement(words: argparse.Namespace) -> str:
+    """What the times of lazy voting rest on, for the output to say."""
+    if words.agreement is not None:
+        return f"imposed, {words.agreement:.1%}"
+    return "the model's own" if words.model else "an untrained network's, which says the same of every cell"
+
+
+def cells_of(data: Path | None, how: Preprocessing, count: int) -> Cells:
     """Fitted cells, evenly spaced over the files of a folder, repeated where there are fewer."""
     if data is None:
-        return synthetic_cells(size, count)
+        return synthetic_cells(how.size, count)
     files = list(walk_files(data))
-    chosen = [files[place] for place in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)]
-    pixels = np.stack([fit_image(read_image(path), Fit("center_crop", 300, size)) for path in chosen])
+    chosen = [files[place] for place in _spaced(len(files), count)]
+    pixels = np.stack([fit_image(read_image(path), how.as_fit()) for path in chosen])
     return Cells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
 
 
-def model_of(words: argparse.Namespace) -> Path:
-    """An untrained WT-DFN of the backbone, saved once in --work."""
-    folder: Path = words.work / f"{words.backbone}-{words.size}"
-    if not (folder / "model.json").is_file():
-        torch.manual_seed(0)
-        architecture = Architecture(backbone=words.backbone)
-        how = Preprocessing(fit="center_crop", crop=300, size=words.size, mean=MEAN, std=STD)
-        description = Description(
-            name=words.backbone,
-            architecture=architecture,
-            classes=("all", "hem"),
-            blast_class="all",
-            preprocessing=how,
-        )
-        network = build_network(architecture, 2).eval()
-        with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained
-            network.classifier.weight.mul_(0.1)
-        save_model(network, description, folder)
-    return folder
+def some_of(cells: Cells, count: int) -> NDArray[np.uint8]:
+    """So many of the cells, evenly spaced."""
+    return cells.pixels[_spaced(len(cells.pixels), count)]
+
+
+def _spaced(length: int, count: int) -> NDArray[np.int64]:
+    return np.linspace(0, length - 1, min(count, length)).astype(np.int64)
+
+
+def model_of(words: argparse.Namespace) -> tuple[Path, Description]:
+    """A copy of the trained model, or an untrained WT-DFN of the backbone; kept in --work with its exports."""
+    if words.model:
+        described = load_description(words.model)
+        folder: Path = words.work / f"{described.name}-{str(described.weights_sha256)[:8]}"
+        if not folder.exists():
+            shutil.copytree(words.model, folder)
+    else:
+        folder = words.work / f"{words.backbone}-{words.size}"
+        if not (folder / "model.json").is_file():
+            _save_untrained(folder, words.backbone, words.size)
+    return folder, load_description(folder)
+
+
+def _save_untrained(folder: Path, backbone: str, size: int) -> None:
+    torch.manual_seed(0)
+    architecture = Architecture(backbone=backbone)
+    description = Description(
+        name=backbone,
+        architecture=architecture,
+        classes=("all", "hem"),
+        blast_class="all",
+        preprocessing=Preprocessing(fit="center_crop", crop=300, size=size, mean=MEAN, std=STD),
+    )
+    network = build_network(architecture, 2).eval()
+    with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained
+        network.classifier.weight.mul_(0.1)
+    save_model(network, description, folder)
 
 
 def opened(folder: Path, runtime: str, precision: str, cells: Cells, **options: Any) -> NetworkRuntime:
-    """The model on a runtime, exported first where it is not; untrained weights are held to no bound but float32's."""
+    """The model on a runtime, exported first where it is not; lower precisions are held to no bound, but compared."""
     try:
         return open_network(folder, runtime=runtime, precision=precision, **options)
     except LymphoscopeError as missing:
         if "holds no" not in str(missing):
             raise
-    few = Cells(cells.pixels[:32], cells.source)
+    few = Cells(some_of(cells, CALIBRATING), cells.source)
     export_model(folder, runtime, few, precision=precision, calibration=few, accept=0.0)  # type: ignore[arg-type]
     return open_network(folder, runtime=runtime, precision=precision, **options)
 
@@ -109,9 +149,11 @@ class Imposed:
         return NetworkPass(logits, found.guides, found.features)
 
 
-def obvious(network: nn.Module, pixels: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.int64]:
+def obvious(
+    network: nn.Module, pixels: NDArray[np.uint8], how: Preprocessing, device: str = "cpu"
+) -> NDArray[np.int64]:
     """The obvious way, written out: eager float32, channels first, three passes, crop and erase image by image."""
-    mean, std = (torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (how.mean, how.std))
     images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().contiguous()
     images = (images / 255 - mean) / std
     with torch.no_grad():
@@ -136,7 +178,3 @@ def obvious_crop_erase(images: Tensor, guides: Tensor) -> tuple[Tensor, Tensor]:
         crops.append(F.interpolate(part, size, mode="bilinear", align_corners=False)[0])
         erased.append(image * ~mask)
     return torch.stack(crops), torch.stack(erased)
-
-
-def medians(ways: Sequence[tuple[str, float]]) -> str:
-    return "\n".join(f"{name:<44}{1000 * seconds:>12.1f} ms" for name, seconds in ways)

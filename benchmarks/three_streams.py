@@ -2,14 +2,28 @@
 
 The obvious way is eager float32, channels first, three separate passes, crop and erase image by image in a loop. Ours
 is each runtime and precision with lazy voting. All are timed in turns in one process. Printed beside the ratios: how
-often raw and crop agree, the passes a cell that follow from it, and the share of labels equal to the obvious way's.
+often raw and crop agree, the passes a cell that follow from it, and the share of labels equal to the obvious way's over
+the cells that are judged: the network's own labels, also where an agreement is imposed for the times.
 """
 
-import json
-from pathlib import Path
+import argparse
+from collections.abc import Mapping
+from typing import Any
 
-from models import Imposed, cells_of, common_words, model_of, obvious, opened
-from timing import in_turns
+import numpy as np
+from models import (
+    Imposed,
+    agreement_word,
+    cells_of,
+    common_words,
+    model_of,
+    obvious,
+    opened,
+    some_of,
+    whose_agreement,
+)
+from numpy.typing import NDArray
+from timing import in_turns, write
 
 from lymphoscope.inference.ternary import TernaryRuntime
 from lymphoscope.model_file import load_network
@@ -26,48 +40,75 @@ CPU_WAYS = (
 
 
 def main() -> None:
-    parser = common_words(__doc__)
-    parser.add_argument("--model", type=Path, help="a trained model folder, for its own agreement")
-    parser.add_argument("--agreement", type=float, help="impose this share of cells whose first two streams agree")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--ways", nargs="*", help="RUNTIME-PRECISION ..., all of them without")
-    words = parser.parse_args()
-    cells = cells_of(words.data, words.size, words.batch_size)
-    folder = words.model or model_of(words)
+    words = _words()
+    folder, description = model_of(words)
+    how = description.preprocessing
+    cells = cells_of(words.data, how, max(words.batch_size, words.judged))
+    batch = some_of(cells, words.batch_size)
     network = load_network(folder)[0].to(words.device)
-    lazy = {
+    options = {"device": words.device, "threads": words.threads}
+    passes = {
         f"{runtime}-{precision}": opened(
-            folder, runtime, precision, cells, device=words.device, compile=words.compile and runtime == "torch"
+            folder, runtime, precision, cells, **options, compile=words.compile and runtime == "torch"
         )
         for runtime, precision in (CPU_WAYS if words.device == "cpu" else CPU_WAYS[:2])
         if not words.ways or f"{runtime}-{precision}" in words.ways
     }
+    own = {name: TernaryRuntime(runtime, "on_disagreement") for name, runtime in passes.items()}
+    timed = own
     if words.agreement is not None:
-        lazy = {name: Imposed(runtime, words.agreement) for name, runtime in lazy.items()}
-    ours = {name: TernaryRuntime(runtime, "on_disagreement") for name, runtime in lazy.items()}
-    wanted = obvious(network, cells.pixels, words.device)
-    ways = {"obvious": lambda: obvious(network, cells.pixels, words.device)}
-    ways |= {name: lambda runtime=runtime: runtime.predict(cells.pixels) for name, runtime in ours.items()}
+        timed = {
+            name: TernaryRuntime(Imposed(runtime, words.agreement), "on_disagreement")
+            for name, runtime in passes.items()
+        }
+    ways = {"obvious": lambda: obvious(network, batch, how, words.device)}
+    ways |= {name: lambda runtime=runtime: runtime.predict(batch) for name, runtime in timed.items()}
     seconds = in_turns(ways, words.rounds)
-    report = {"cells": cells.source, "batch_size": words.batch_size, "backbone": words.backbone, "ways": {}}
-    imposed = "" if words.agreement is None else f" (imposed: {words.agreement:.0%})"
-    print(f"{folder.name} on {words.device}, batch of {words.batch_size}, {cells.source}{imposed}\n")
+    step = words.batch_size
+    batches = [cells.pixels[start : start + step] for start in range(0, len(cells.pixels), step)]
+    wanted = np.concatenate([obvious(network, one, how, words.device) for one in batches])
+    rows = {
+        name: {"seconds": value, "ratio": seconds["obvious"] / value}
+        | (_said(timed[name], own[name], batch, batches, wanted) if name in own else {})
+        for name, value in seconds.items()
+    }
+    answer = {"agreement_is": whose_agreement(words), "cells": cells.source, "judged": len(wanted)}
+    answer |= {"model": folder.name, "batch_size": words.batch_size, "rounds": words.rounds, "ways": rows}
+    _show(answer, rows)
+    write(words.json, answer)
+
+
+def _words() -> argparse.Namespace:
+    parser = common_words(__doc__)
+    agreement_word(parser)
+    parser.add_argument("--judged", type=int, default=0, help="cells whose labels are compared, at least a batch")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, help="of our ways; as many as there are processors without")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--ways", nargs="*", help="RUNTIME-PRECISION ..., all of them without")
+    return parser.parse_args()
+
+
+def _said(
+    timed: TernaryRuntime,
+    own: TernaryRuntime,
+    batch: NDArray[np.uint8],
+    batches: list[NDArray[np.uint8]],
+    wanted: NDArray[np.int64],
+) -> dict[str, float]:
+    votes = timed.predict(batch).votes
+    agree = float((votes[0] == votes[1]).mean())
+    labels = np.concatenate([found.labels for found in own.predict_batches(iter(batches))])
+    return {"agreement": agree, "passes": 3 - agree, "labels_equal": float((labels == wanted).mean())}
+
+
+def _show(answer: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]]) -> None:
+    print(f"{answer['model']}, batch of {answer['batch_size']}, {answer['cells']}")
+    print(f"agreement: {answer['agreement_is']}; labels over {answer['judged']} cells\n")
     print(f"{'':<22}{'ms/batch':>10}{'times':>8}{'agree':>8}{'passes':>8}{'labels':>8}")
-    for name, value in seconds.items():
-        row = {"seconds": value, "ratio": seconds["obvious"] / value}
-        if name in ours:
-            votes = ours[name].predict(cells.pixels)
-            agree = float((votes.votes[0] == votes.votes[1]).mean())
-            same = float((votes.labels == wanted).mean())
-            row |= {"agreement": agree, "passes": 3 - agree, "labels_equal": same}
-        report["ways"][name] = row
-        said = "".join(
-            f"{row.get(key, float('nan')):>8.2f}" for key in ("ratio", "agreement", "passes", "labels_equal")
-        )
-        print(f"{name:<22}{1000 * value:>10.1f}{said}")
-    if words.json:
-        words.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    for name, row in rows.items():
+        said = "".join(f"{row[key]:>8.3f}" for key in ("agreement", "passes", "labels_equal") if key in row)
+        print(f"{name:<22}{1000 * row['seconds']:>10.1f}{row['ratio']:>8.2f}{said}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,16 @@
 """Ways to do a thing, timed in turns: A B C A B C ..., so that a machine that slows down slows them all."""
 
+import json
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lymphoscope.runs.provenance import provenance
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -17,7 +25,10 @@ def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def show(seconds: Mapping[str, float], cells: int, reference: str) -> None:
-    print(f"{'':<28}{'cells/s':>10}{'time beside ' + reference:>28}")
-    for name, value in seconds.items():
-        print(f"{name:<28}{cells / value:>10.1f}{value / seconds[reference]:>28.2f}")
+def write(path: Path | None, answer: Mapping[str, Any]) -> None:
+    """Write what was measured, with the command, commit, device and date, where a file is named."""
+    if path is not None:
+        script = Path(sys.argv[0])
+        command = shlex.join(["python", f"{script.parent.name}/{script.name}", *sys.argv[1:]])
+        whole = {**asdict(provenance()), "command": command, **answer}
+        path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")

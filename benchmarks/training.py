@@ -8,7 +8,6 @@ loop, and RAdam with Lookahead and gradient centralisation weight by weight.
 """
 
 import argparse
-import json
 import math
 import statistics
 import time
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from timing import write
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,8 +44,7 @@ def main() -> None:
     if words.cells:
         answer["augmented_images_per_second_per_core"] = _augmented(words)
     _show(answer, medians)
-    if words.json:
-        words.json.write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
+    write(words.json, answer)
 
 
 def _words() -> argparse.Namespace:

@@ -5,6 +5,7 @@ Run by `.ci/run` on the wheel; `lymphoscope` is the installed package here, neve
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -103,6 +104,16 @@ def test_a_model_is_evaluated_and_a_report_written(lymphoscope: Run, cells: Path
     assert (tmp_path / "judged" / "report.html").stat().st_size > 10_000
     assert json.loads((tmp_path / "judged" / "metrics.json").read_text(encoding="utf-8"))["evaluated"] == 12
     assert len(pd.read_csv(tmp_path / "judged" / "predictions.csv")) == 12
+
+
+def test_a_leak_guard_that_needs_more_is_one_line(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:
+    """A model of one's own keeps its training cells as Parquet, which the plain install cannot read."""
+    model = shutil.copytree(Path(package.__file__).parent / "model_file" / "demonstration", tmp_path / "model")
+    (model / "training_cells.parquet").touch()
+    answer = lymphoscope("evaluate", model, "--data", f"folders:{cells}", "--out", tmp_path / "judged")
+    assert answer.returncode == 2, answer.stderr
+    assert answer.stderr.splitlines()[-1].endswith("pip install 'lymphoscope[parquet]'")
+    assert "Traceback" not in answer.stderr
 
 
 def test_explain_draws_what_the_streams_saw(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lymphoscope import extras
 from lymphoscope.cli.main import run
 from lymphoscope.inference import export as exporting
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
@@ -83,6 +84,37 @@ def test_beyond_the_bound_nothing_stays(
     assert load_description(model).exports == ()
 
 
+def test_an_export_that_was_there_outlives_one_that_fails(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["export", str(model), "--to", "onnx"]) == 0
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    monkeypatch.setattr(exporting, "SCORE_BOUND", -1.0)
+    assert run(["export", str(model), "--to", "onnx"]) == 2
+    assert "nothing was kept" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [(["--to", "openvino"], "--to openvino"), (["--to", "onnx", "--int8", "--calibration", "CELLS"], "int8")],
+)
+def test_what_is_not_installed_is_said_before_anything_is_written(
+    model: Path,
+    cells: Path,
+    words: list[str],
+    what: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    assert run(["export", str(model), *(str(cells) if word == "CELLS" else word for word in words)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"lymphoscope: error: {what} needs openvino")
+    assert error.endswith("pip install 'lymphoscope[openvino]'\n")
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -90,6 +122,7 @@ def test_beyond_the_bound_nothing_stays(
         (["--to", "onnx", "--precision", "bfloat16"], "no bfloat16"),
         (["--to", "onnx", "--whole", "--int8", "--calibration", "CELLS"], "written in floats"),
         (["--to", "onnx", "--cells", "gone"], "gone is not there"),
+        (["--to", "openvino", "--int8", "--precision", "bfloat16"], "leave one of them out"),
     ],
 )
 def test_wrong_words_are_one_line(

@@ -20,7 +20,8 @@ from lymphoscope.inference.cluster import Work, predict_on_cluster, predict_piec
 from lymphoscope.model_file import demonstration_model
 
 SIZES = {"batch_size": 4, "chunk_rows": 8}
-CELLS = 64
+CELLS = 128
+"""Parts enough for both nodes to be at work, also where other processes have a share of the machine."""
 
 
 @pytest.fixture(scope="module")

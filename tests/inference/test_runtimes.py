@@ -98,6 +98,16 @@ def test_auto_takes_the_fastest_and_says_so(
         load(exported, runtime="openvino")
 
 
+def test_without_torch_a_precision_that_the_model_lacks_is_named(
+    exported: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "find_spec", lambda name: object() if name == "onnxruntime" else None)
+    with pytest.raises(LymphoscopeError, match=r"holds no bfloat16 network for what is installed here: it holds float"):
+        load(exported, device="cpu", precision="bfloat16")
+    with pytest.raises(LymphoscopeError, match=r"it holds none; .*: pip install"):
+        load(tiny_model, device="cpu")
+
+
 def test_what_cannot_be_had_is_one_line(exported: Path, tiny_model: Path) -> None:
     for words, said in [
         ({"runtime": "onnx"}, "holds no float32 network for onnx: lymphoscope export"),

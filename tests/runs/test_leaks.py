@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lymphoscope import extras
 from lymphoscope.cli.main import run
 from lymphoscope.data import Manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
@@ -104,6 +105,25 @@ def test_an_older_model_is_compared_by_subjects_and_says_what_it_cannot_tell(all
     nothing = known_of_model(model, description.model_copy(update={"trained_on": {}}))
     assert nothing.table.empty
     assert nothing.reason == "the model does not say what it was trained on"
+
+
+@pytest.mark.parametrize(("module", "extra"), [("pyarrow", "parquet"), ("imagehash", "audit")])
+def test_a_guard_that_cannot_look_is_one_line_with_the_extra(
+    module: str,
+    extra: str,
+    allowed: Path,
+    leaking: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == module else object())
+    assert run(["evaluate", str(allowed / "model"), "--data", str(leaking), "--out", str(tmp_path / "no")]) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lymphoscope: error")]
+    assert len(error) == 1
+    assert "the leak guard of" in error[0]
+    assert error[0].endswith(f"pip install 'lymphoscope[{extra}]'")
+    assert not (tmp_path / "no").exists()
 
 
 def test_no_picture_and_no_folder_of_the_training_cells_is_kept(allowed: Path) -> None:

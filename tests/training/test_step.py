@@ -8,7 +8,7 @@ from lymphoscope.training import load_recipe, measured_step
 from lymphoscope.training.compiling import compile_backbone
 from lymphoscope.training.precision import autocast_dtype, device_of, resolved_precision
 from lymphoscope.training.recipe import HardwareRecipe
-from lymphoscope.training.step import normalized, training_step
+from lymphoscope.training.step import normalized, optimiser_of, training_step
 from lymphoscope.training.streams import passes_on, ternary_passes
 
 CPU = torch.device("cpu")
@@ -32,6 +32,24 @@ def test_a_step_of_bfloat16_loses_what_one_of_float32_does_to_a_hundredth(tiny: 
         losses.append(float(step()))
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
     assert losses[0] != losses[1]
+
+
+def test_adamw_in_one_sweep_goes_where_torchs_plain_loop_goes(tiny: tuple[str, ...]) -> None:
+    chosen = load_recipe("paper", [*tiny, "optimisation.optimiser=adamw"]).optimisation
+    ours, plain = (build_network(load_recipe("paper", list(tiny)).architecture(), 2) for _ in range(2))
+    plain.load_state_dict(ours.state_dict())
+    steps = (
+        optimiser_of(ours, chosen),
+        torch.optim.AdamW(plain.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay, foreach=False),
+    )
+    for _ in range(5):
+        for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        for step in steps:
+            step.step()
+    for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_normalised_images_are_those_of_the_formula() -> None:

@@ -45,6 +45,8 @@ def export(
     from lymphoscope.inference.export import export_model, synthetic_cells
     from lymphoscope.model_file import load_description
 
+    if int8 and precision == "bfloat16":
+        raise LymphoscopeError("--int8 and --precision bfloat16: leave one of them out")
     how = load_description(model).preprocessing
     calibrating = _cells(calibration, how) if calibration else None
     compared = _cells(cells, how) if cells else calibrating or synthetic_cells(how.size)

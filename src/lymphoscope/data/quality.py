@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from lymphoscope.data.fit import Fit
 from lymphoscope.data.looks import frame_of
@@ -99,6 +98,8 @@ def _inside(cell: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _stain_on_frame(green: NDArray[np.uint8]) -> float:
     """The share of the frame that the largest stained thing takes; the stain is what Otsu's threshold calls dark."""
+    from scipy import ndimage  # four tenths of a second, and no cell on black needs it
+
     stained = green <= _otsu(green)
     things, count = ndimage.label(stained)
     if count == 0:

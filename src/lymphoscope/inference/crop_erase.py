@@ -3,9 +3,10 @@
 The arithmetic is that of `lymphoscope.method.attention`, in the same order, so that boxes are the same; what differs
 is how much of it is done. A bilinear surface has its extremes at its knots, so a box needs the map at the few pixels
 beside the knots of one side and at all of the other, never at all S x S. A box is a rectangle, so a crop is resampled
-side by side: columns first, and only those of the rows that are looked at.
+side by side: columns first, and only those of the rows that are looked at. What is erased lies within such a box.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +34,11 @@ class Stretch:
     flat: NDArray[np.bool_]
     """(B,) whether the map shows nothing."""
     size: int
+
+    def of(self, place: int) -> "Stretch":
+        """One of the maps, (1, h, w)."""
+        one = slice(place, place + 1)
+        return Stretch(self.relief[one], self.low[one], self.span[one], self.flat[one], self.size)
 
     def at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
         """F* (B, len(rows), len(columns)) at pixels of the S x S square, 0-1; zeros for a flat map."""
@@ -74,24 +80,33 @@ def crop_boxes(maps: Floats, size: int, threshold: float, padding: float) -> NDA
 def crops_of(cells: Cells, boxes: NDArray[np.int64], pool: ThreadPoolExecutor | None = None) -> Cells:
     """Enlarge boxes (B, 4) of cells (B, S, S, 3) to S x S bilinearly (Eq. 3); bytes are rounded, floats are not."""
     crops = np.empty_like(cells)
-
-    def enlarge(place: int) -> None:
-        _enlarged(cells[place], boxes[place].tolist(), crops[place])
-
-    for _ in (pool.map if pool else map)(enlarge, range(len(cells))):
-        pass
+    _for_each(lambda place: _enlarged(cells[place], boxes[place].tolist(), crops[place]), len(cells), pool)
     return crops
 
 
-def erased_of(cells: Cells, maps: Floats, threshold: float, fill: tuple[float, ...]) -> Cells:
+def erased_of(
+    cells: Cells, maps: Floats, threshold: float, fill: tuple[float, ...], pool: ThreadPoolExecutor | None = None
+) -> Cells:
     """Paint over F* >= threshold with `fill`, three values in the cells' units (Eq. 4): (B, S, S, 3)."""
-    erased, everywhere = cells.copy(), np.arange(cells.shape[1])
-    values = np.asarray(fill) if cells.dtype.kind == "f" else np.rint(fill)
-    for place in range(len(cells)):
-        one = stretch(maps[place : place + 1], cells.shape[1])
-        if not one.flat[0]:
-            erased[place][one.at(everywhere, everywhere)[0] >= threshold] = values.astype(cells.dtype)
+    erased, size = np.empty_like(cells), cells.shape[1]
+    colour = (np.asarray(fill) if cells.dtype.kind == "f" else np.rint(fill)).astype(cells.dtype)
+    stretched, boxes = stretch(maps, size), crop_boxes(maps, size, threshold, 0.0)
+
+    def paint(place: int) -> None:
+        erased[place] = cells[place]
+        if not stretched.flat[place]:
+            top, left, bottom, right = boxes[place].tolist()
+            inside = stretched.of(place).at(np.arange(top, bottom), np.arange(left, right))[0]
+            part = erased[place, top:bottom, left:right]
+            np.copyto(part, colour, where=inside[:, :, None] >= threshold)
+
+    _for_each(paint, len(cells), pool)
     return erased
+
+
+def _for_each(do: Callable[[int], None], count: int, pool: ThreadPoolExecutor | None) -> None:
+    for _ in (pool.map if pool else map)(do, range(count)):
+        pass
 
 
 @cache
@@ -137,32 +152,28 @@ def _enlarged(cell: Cells, box: list[int], out: Cells) -> None:
     if (bottom - top, right - left) == (size, size):
         out[:] = cell
         return
-    before, after, way = _places(right - left, size)
-    rows = cell[top:bottom].reshape(bottom - top, size * 3)
-    pixels = _lerp(rows.take(before + 3 * left, axis=1), rows.take(after + 3 * left, axis=1), way)  # (h, S * 3)
-    before, after, way = _places(bottom - top, size)
-    whole = _lerp(pixels.take(before[::3] // 3, axis=0), pixels.take(after[::3] // 3, axis=0), way[::3, None])
+    part = cell[top:bottom, left:right].reshape(bottom - top, -1).astype(np.float32)  # (h, w * 3)
+    rise = np.zeros_like(part)
+    np.subtract(part[:, 3:], part[:, :-3], out=rise[:, :-3])
+    wide = _lerp(part, rise, *_places(right - left, size), axis=1)  # (h, S * 3)
     if out.dtype == np.uint8:
-        whole += np.float32(0.5)
-    out[:] = whole.reshape(size, size, 3)
+        wide += np.float32(0.5)
+    rise = np.zeros_like(wide)
+    np.subtract(wide[1:], wide[:-1], out=rise[:-1])
+    before, _, way = _sources(bottom - top, size)
+    out[:] = _lerp(wide, rise, before, way[:, None], axis=0).reshape(size, size, 3)
 
 
 @cache
-def _places(length: int, size: int) -> Sources:
-    """For each value of a row of `size` pixels of three colours: the two that it lies between, and how far."""
-    before, after, way = _sources(length, size)
-    colours = np.arange(3)
-    return (
-        (before[:, None] * 3 + colours).ravel(),
-        (after[:, None] * 3 + colours).ravel(),
-        np.repeat(way, 3),
-    )
+def _places(length: int, size: int) -> tuple[NDArray[np.intp], Floats]:
+    """For each value of a row of `size` pixels of three colours: the one before it, and how far from there."""
+    before, _, way = _sources(length, size)
+    return (before[:, None] * 3 + np.arange(3)).ravel(), np.repeat(way, 3)
 
 
-def _lerp(first: Cells, second: Cells, way: Floats) -> Floats:
-    start = first.astype(np.float32)
-    rise = second.astype(np.float32)
-    rise -= start
-    rise *= way
-    rise += start
-    return rise
+def _lerp(values: Floats, rise: Floats, before: NDArray[np.intp], way: Floats, axis: Literal[0, 1]) -> Floats:
+    """Between neighbours along an axis; `rise` is to the next, taken where the values are still few."""
+    large: Floats = rise.take(before, axis=axis)
+    large *= way
+    large += values.take(before, axis=axis)
+    return large

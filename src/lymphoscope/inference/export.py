@@ -1,7 +1,5 @@
 """A model -> its exports, each measured against torch in float32 before it counts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.extras import require
 from lymphoscope.files import sha256_of
 from lymphoscope.inference.parity import measured_parity, reference_outputs
 from lymphoscope.inference.runtime import StreamOutputs
@@ -49,11 +48,13 @@ def export_model(
     """Write the model of `folder` for a runtime, compare it with torch float32 on `cells`, and record it there.
 
     `whole` writes all of Algorithm 1 as one graph instead of the network. int8 needs `calibration` cells.
-    Raises LymphoscopeError where the outputs differ beyond the bound; then nothing that was written stays.
+    Raises LymphoscopeError where the outputs differ beyond the bound: then nothing that was written stays, and an older
+    export does.
     """
     _check(runtime, precision, whole, calibration)
     description = load_description(folder)
-    with _removed_on_failure(folder / _file_name(runtime, precision, whole)) as network:
+    with TemporaryDirectory(prefix=".export-", dir=folder) as aside:
+        network = Path(aside) / _file_name(runtime, precision, whole)
         _write(folder, network, runtime, precision, whole, calibration)
         found = _outputs(description, network, runtime, precision, whole, cells.pixels)
         parity = measured_parity(found, reference_outputs(folder, cells.pixels), cells.source)
@@ -68,6 +69,8 @@ def export_model(
             parity=parity,
             versions={name: version(name) for name in _libraries(runtime, precision)},
         )
+        for path in _files(network):
+            path.replace(folder / path.name)
         record_exports(folder, [*(old for old in description.exports if not _same(old, made)), made])
     return made
 
@@ -90,6 +93,8 @@ def _check(runtime: str, precision: str, whole: bool, calibration: Cells | None)
         raise LymphoscopeError("ONNX Runtime computes no bfloat16 on a CPU: use --to openvino")
     if whole and precision == "int8":
         raise LymphoscopeError("the whole of Algorithm 1 is written in floats: leave out --whole or --int8")
+    if runtime == "openvino" or precision == "int8":
+        require("openvino", "--to openvino" if runtime == "openvino" else "int8")
 
 
 def _file_name(runtime: str, precision: str, whole: bool) -> str:
@@ -163,14 +168,3 @@ def _files(network: Path) -> list[Path]:
 
 def _same(old: Export, new: Export) -> bool:
     return (old.runtime, old.precision, old.graph) == (new.runtime, new.precision, new.graph)
-
-
-@contextmanager
-def _removed_on_failure(network: Path) -> Iterator[Path]:
-    kept = False
-    try:
-        yield network
-        kept = True
-    finally:
-        for path in () if kept else _files(network):
-            path.unlink(missing_ok=True)

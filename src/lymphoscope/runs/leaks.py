@@ -20,6 +20,7 @@ from lymphoscope.data import (
 from lymphoscope.data.manifest import below_common_folder
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.schema import Leak, Leakage
+from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 from lymphoscope.model_file import Description
 
@@ -45,8 +46,14 @@ def known_of_split(manifest: Manifest) -> KnownCells:
 
 
 def known_of_model(folder: Path, description: Description) -> KnownCells:
-    """What the model in `folder` was trained on: from `training_cells.parquet`, else its subjects by name."""
+    """What the model in `folder` was trained on: from `training_cells.parquet`, else its subjects by name.
+
+    Raises LymphoscopeError where an installation can read no Parquet or compare no pictures: a guard that looks for
+    less than it was made for would be none.
+    """
     if (folder / TRAINING_CELLS).is_file():
+        for extra in ("parquet", "audit"):
+            require(extra, f"the leak guard of {folder}")
         return KnownCells(pd.read_parquet(folder / TRAINING_CELLS))
     parts = description.trained_on.get("subjects", {})
     subjects = [*parts.get("train", ()), *parts.get("validation", ())]

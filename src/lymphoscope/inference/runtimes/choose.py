@@ -82,8 +82,18 @@ def _fastest(description: Description, device: str, precision: str, compile: boo
             held = name == "torch" or _export_of(description, name, precision) is not None
             if held and is_installed(name):
                 return name
+    if not wants_torch and not is_installed("torch"):
+        raise LymphoscopeError(
+            f"{description.name} holds no {precision} network for what is installed here: {_held(description)}; "
+            f"to write one, or to compute the weights themselves: pip install '{EXTRAS['torch']}'"
+        )
     _check_installed("torch")
     return "torch"
+
+
+def _held(description: Description) -> str:
+    held = [f"{one.precision} for {one.runtime}" for one in description.exports if one.graph == "network"]
+    return f"it holds {', '.join(held)}" if held else "it holds none"
 
 
 def _export_of(description: Description, runtime: str, precision: str) -> Export | None:

@@ -40,7 +40,7 @@ class NumpyCells:
 
     def erase(self, images: NDArray[Any], guides: NDArray[np.float32]) -> NDArray[Any]:
         """Paint over what the guides attend to (Eq. 4)."""
-        return erased_of(images, guides, self._use.erase_threshold, self._fill)
+        return erased_of(images, guides, self._use.erase_threshold, self._fill, self._pool)
 
     def pixels(self, images: NDArray[Any]) -> NDArray[np.uint8]:
         """Images as pictures (B, S, S, 3), RGB."""
