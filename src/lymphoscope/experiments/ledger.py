@@ -186,4 +186,8 @@ Every number of Tables 1 to 4 and of the text of Liu et al., Diagnostics 2022, 1
 `lymphoscope reproduce ledger --out docs` from the experiments' definitions, from counts made on the spot, and from the
 results kept in `docs/results`; a test holds this page equal to what the command writes. How to run the experiments:
 [experiments.md](experiments.md).
+
+Two kinds of numbers are left out, since nothing can become of them: what the paper quotes of other work in its
+introduction, and the settings of sections 2.2 and 3.1 (thresholds 0.5, 300 pixels, batch 7, 120 epochs and so on). The
+preset `paper` has the settings.
 """

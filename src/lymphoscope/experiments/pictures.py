@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,13 @@ from lymphoscope.reports import attention_overlay, explanation_panel
 from lymphoscope.reports.drawing import BLUE, GREEN, ORANGE, PURPLE, drawable, styled
 
 SHOWN_CELLS = 6
+_SCORES = {
+    "raw_score": "raw",
+    "crop_score": "crop",
+    "erase_score": "erase",
+    "mean_score": "mean of the streams",
+    "score": "that mean, calibrated",
+}
 _COLOURS = (GREEN, ORANGE, BLUE, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#000000")
 
 
@@ -64,19 +72,21 @@ def _vote(result: Result, request: Request, manifest: Manifest) -> Result:
     blast = model.description.blast_class or model.description.classes[0]
     pictures = [_panel(each, request.out, f"vote_{place}.png") for place, each in enumerate(seen, start=1)]
     labels = dict(zip(manifest.table["path"], manifest.table["label"], strict=True))
-    rows = [_vote_row(each.row, blast, labels.get(str(each.row["path"]))) for each in seen]
+    scores = _SCORES if model.description.calibration else {key: _SCORES[key] for key in list(_SCORES)[:-1]}
+    rows = [_vote_row(each.row, blast, labels.get(str(each.row["path"])), scores) for each in seen]
     disagreed = int((readable["agreement"] < 1).sum())
     fact = f"Of {len(readable)} cells looked at, the streams disagreed on {disagreed}; those come first."
-    titles = {"raw_score": "raw", "crop_score": "crop", "erase_score": "erase", "mean_score": "mean of the streams"}
-    columns = [Column(key=key, title=f"{blast}: {title}", digits=3) for key, title in titles.items()]
+    columns = [Column(key=key, title=f"{blast}: {title}", digits=3) for key, title in scores.items()]
     updated = {"pictures": pictures, "rows": rows, "columns": columns, "facts": [fact]}
     return _with_model(result, model, request).model_copy(update=updated)
 
 
-def _vote_row(row: Any, blast: str, labelled: str | None) -> Row:
+def _vote_row(row: Any, blast: str, labelled: str | None, scores: Iterable[str]) -> Row:
     streams = ("raw", "crop", "erase")
-    ours = {f"{stream}_score": _stream_number(row, stream, blast) for stream in streams}
-    ours["mean_score"] = Number(value=float(row[f"score_{blast}"]))
+    found = {f"{stream}_score": _stream_number(row, stream, blast) for stream in streams}
+    used = [number.value for number in found.values() if number.value is not None]
+    found |= {"mean_score": Number(value=fmean(used)), "score": Number(value=float(row[f"score_{blast}"]))}
+    ours = {key: found[key] for key in scores}
     votes = ", ".join(f"{stream} {row[f'{stream}_vote']}" for stream in streams if row.get(f"{stream}_vote"))
     label = f"; the label is {labelled}" if labelled else ""
     name = str(row["path"]).rpartition("/")[2]
@@ -218,7 +228,7 @@ def _neighbour_facts(places: NDArray[np.float64], rows: pd.DataFrame, most: int 
             chance = float((counts * (counts - 1)).sum() / (len(rows) * (len(rows) - 1)))
             yield (
                 f"Of the {nearest.shape[1]} nearest neighbours of a cell {100 * shared:.1f} % have its {word}; "
-                f"of cells at random {100 * chance:.1f} %."
+                f"of cells at random {100 * chance:.1f} %. No interval: the plane is drawn from all cells at once."
             )
 
 
