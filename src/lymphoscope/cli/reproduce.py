@@ -53,7 +53,7 @@ def reproduce(
         typer.Option(metavar="MODEL", help="The model that figures 2 to 5 look at.", show_default=False),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="So many runs side by side on this machine.")] = 1,
-    ray: Annotated[bool, typer.Option("--ray", help="Send the runs to Ray: several machines or GPUs.")] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="Send the runs to Ray Tune: several machines or GPUs.")] = False,
     subject_pattern: SubjectPattern = None,
     as_json: Json = False,
 ) -> None:

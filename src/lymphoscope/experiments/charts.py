@@ -44,7 +44,10 @@ def with_depths(result: Result, request: Request) -> Result:
     if not rows:
         return result
     save_figure(_depths(plain, ternary), request.out / "depths.svg")
-    caption = "WF1S of the held-out cells by the size of the network, with 95 % intervals over subjects."
+    caption = (
+        "WF1S of the held-out cells by the size of the network. Bars are 95 % intervals over subjects, where there are "
+        "any; points stand a little aside of their size, so that neither covers the other."
+    )
     picture = Picture(file="depths.svg", caption=caption, alternative="WF1S by parameters; the table has the numbers.")
     return result.model_copy(update={"pictures": [picture]})
 
