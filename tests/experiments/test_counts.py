@@ -1,10 +1,13 @@
 """Table 3's counts: the exact integers, and the right verdict in each row."""
 
+from pathlib import Path
+
 import pytest
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.experiments import Request, count_only, load_definition
+from lymphoscope.experiments import Number, Request, Result, count_only, load_definition
 from lymphoscope.experiments.counts import count_rows, verdict
+from lymphoscope.experiments.extras import with_counts
 
 EXACT = {
     "resnet18": (11_177_538, 11_225_730),
@@ -67,6 +70,17 @@ def test_every_row_has_its_exact_count_and_its_verdict() -> None:
 )
 def test_a_verdict_follows_from_the_digits(counted: int, printed: float, expected: str) -> None:
     assert verdict(counted, printed, 200) == expected
+
+
+def test_table_3_judges_counts_and_no_scores_of_other_cells() -> None:
+    request = Request("table3", None, Path(), only=("resnet18_with",))
+    (counted,) = count_rows(request.only)
+    for millions, words in ((11.22573, "parameters: agrees; scores are"), (4.0, "scores are")):
+        row = counted.model_copy(
+            update={"ours": {"parameters": Number(value=millions), "weighted_f1": Number(value=80)}}
+        )
+        result = with_counts(Result(name="table3", title="", claim="", protocol=[], rows=[row]), request)
+        assert result.rows[0].verdict == f"{words} of other cells than the paper's"
 
 
 def test_only_table_3_has_counts() -> None:
