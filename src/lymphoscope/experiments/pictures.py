@@ -1,6 +1,6 @@
 """The figures that look at cells: all in a plane, what the streams see, all maps of a cell, the vote worked through."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -54,7 +54,8 @@ def _streams(result: Result, request: Request, manifest: Manifest) -> Result:
     """Attention map, crop and erase of some cells, and the contact sheet of all maps of the first."""
     model = load(request.model)
     seen = _seen(model, spread_paths(manifest, SHOWN_CELLS))
-    pictures = [_panel(each, request.out, f"cell_{place}.png") for place, each in enumerate(seen, start=1)]
+    labels = _labels(manifest)
+    pictures = [_panel(each, labels, request.out, f"cell_{place}.png") for place, each in enumerate(seen, start=1)]
     save_figure(_sheet(seen[0], _all_maps(request.model, seen[0])), request.out / "maps.png")
     count = model.description.architecture.num_maps
     caption = f"All {count} maps of the first cell, each between its own least and greatest value; yellow is most."
@@ -70,8 +71,8 @@ def _vote(result: Result, request: Request, manifest: Manifest) -> Result:
     chosen = list(readable["path"].head(SHOWN_CELLS - 2)) + list(readable["path"].tail(2))
     seen = _seen(model, list(dict.fromkeys(chosen)))
     blast = model.description.blast_class or model.description.classes[0]
-    pictures = [_panel(each, request.out, f"vote_{place}.png") for place, each in enumerate(seen, start=1)]
-    labels = dict(zip(manifest.table["path"], manifest.table["label"], strict=True))
+    labels = _labels(manifest)
+    pictures = [_panel(each, labels, request.out, f"vote_{place}.png") for place, each in enumerate(seen, start=1)]
     scores = _SCORES if model.description.calibration else {key: _SCORES[key] for key in list(_SCORES)[:-1]}
     rows = [_vote_row(each.row, blast, labels.get(str(each.row["path"])), scores) for each in seen]
     disagreed = int((readable["agreement"] < 1).sum())
@@ -116,11 +117,20 @@ def _seen(model: Model, paths: Sequence[str]) -> list[Explanation]:
     return seen
 
 
-def _panel(seen: Explanation, folder: Path, name: str) -> Picture:
+def _labels(manifest: Manifest) -> dict[str, str]:
+    """Path -> label, of the cells that have one."""
+    table = manifest.table[manifest.table["label"].notna()]
+    return dict(zip(table["path"], table["label"], strict=True))
+
+
+def _panel(seen: Explanation, labels: Mapping[str, str], folder: Path, name: str) -> Picture:
     with written_beside(folder / name) as beside:
         beside.write_bytes(explanation_panel(seen))
     row = seen.row
-    caption = f"{str(row['path']).rpartition('/')[2]}: called {row['predicted']}."
+    label = labels.get(str(row["path"]))
+    caption = (
+        f"{str(row['path']).rpartition('/')[2]}: called {row['predicted']}{f', labelled {label}' if label else ''}."
+    )
     return Picture(file=name, caption=caption, alternative="Raw cell with its box, attention, crop, erased, and votes.")
 
 
