@@ -47,6 +47,7 @@ def test_a_kept_result_stands_beside_the_printed_number(result: Result, status: 
     line = next(line for line in ledger_page([result]).splitlines() if line.startswith("| WT-DFN: WF1S"))
     assert f"| {status} |" in line
     assert f"{result.rows[0].ours['fold_weighted_f1'].value:.2f} ± 1.00" in line
+    assert ("ours is of the limited run above" in line) == bool(result.limited)
 
 
 def test_the_constant_guess_is_scikit_learns() -> None:

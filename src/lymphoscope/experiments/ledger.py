@@ -134,7 +134,8 @@ def _status(name: str, printed: float, ours: Number | None, *, whole: bool) -> t
     if name == "table2":
         return "needs the challenge's server", "`lymphoscope reproduce table2` writes the file for it"
     if not whole or ours is None or ours.value is None:
-        return "needs the full data", _NEEDS.get(name, "all of C-NMC")
+        limited = "; ours is of the limited run above" if ours is not None and ours.value is not None else ""
+        return "needs the full data", _NEEDS.get(name, "all of C-NMC") + limited
     if ours.low is not None and ours.high is not None:
         inside = ours.low <= printed <= ours.high
         return ("reproduced", "inside our interval") if inside else ("not reproduced", "outside our interval")

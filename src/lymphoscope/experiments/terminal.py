@@ -17,8 +17,7 @@ def _lines(result: Result) -> Iterator[str]:
     if result.rows:
         yield ""
         yield from _table(result.rows, result.columns)
-        yield _legend(result)
-        yield ""
+        yield f"{_legend(result)}\n".lstrip("\n")
     yield from (_compared(test) for test in result.comparisons if test.difference.value is not None)
     yield from result.facts
     yield from (f"missing: {line}" for line in result.missing)
