@@ -40,7 +40,7 @@ def plan(request: Request) -> list[Planned]:
     classes = len(manifest.classes)
     work = {run.name: _work(run, classes) for run in runs}
     cheapest = min(runs, key=lambda run: work[run.name])
-    seconds = measured_step(cheapest.recipe, classes).total / work[cheapest.name]
+    seconds = measured_step(cheapest.recipe, classes, steps=1).total / work[cheapest.name]
     return [_planned(run, manifest, seconds * work[run.name]) for run in runs]
 
 
