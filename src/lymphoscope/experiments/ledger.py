@@ -162,7 +162,7 @@ def _legend(statuses: Mapping[Status, int]) -> list[str]:
 
 def _kept(results: Iterable[Result]) -> Iterator[str]:
     for result in results:
-        limits = " ".join(result.limited) or "Nothing limited."
+        limits = " ".join([*result.limited, *result.facts] if result.limited else ["Nothing limited.", *result.facts])
         yield (
             f"\n**{result.title}** was run on {result.date}, {result.device}, commit {result.commit}: "
             f"`{result.command}`. Cells: {result.data.get('cells', 'not said')}. {limits}"
