@@ -52,6 +52,16 @@ def test_random_erasing_takes_a_rectangle_of_a_share_and_shape_within_range(imag
     assert torch.equal(image_augmentation("random_erasing", never, MEAN).augment(image, (0,)), image)
 
 
+def test_random_erasing_fills_the_same_rectangle_with_the_mean_where_it_is_told_to(image: torch.Tensor) -> None:
+    grey = ComparisonSettings(random_erasing_probability=1.0, random_erasing_fill="mean")
+    noise, mean = (image_augmentation("random_erasing", each, MEAN) for each in (SETTINGS, grey))
+    for place in range(20):
+        changed = (mean.augment(image, (place,)) != image).any(dim=0)
+        assert torch.equal(mean.augment(image, (place,)), torch.where(changed, GREY, image))
+        noisy = (noise.augment(image, (place,)) != image).any(dim=0)
+        assert noisy[~changed].sum() == 0
+
+
 def test_cut_out_paints_one_square_that_the_border_clips(image: torch.Tensor) -> None:
     augmentation = image_augmentation("cut_out", ComparisonSettings(), MEAN)
     areas = []

@@ -1,10 +1,13 @@
 """Table 3's counts: the exact integers, and the right verdict in each row."""
 
+from pathlib import Path
+
 import pytest
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.experiments import Request, count_only, load_definition
+from lymphoscope.experiments import Number, Request, Result, count_only, load_definition
 from lymphoscope.experiments.counts import count_rows, verdict
+from lymphoscope.experiments.extras import with_counts
 
 EXACT = {
     "resnet18": (11_177_538, 11_225_730),
@@ -19,7 +22,7 @@ EXACT = {
     "inception_resnet_v2": (54_309_538, 54_453_986),
 }
 OTHERWISE = {
-    "ResNet34 with WT-DFN": "agrees within the last digit",
+    "ResNet34 with WT-DFN": "not to the last digit: 21.33 M is counted, 21.34 M printed; an unused two-class head",
     "InceptionV1 with WT-DFN": "agrees with an unused 1000-class head in the count (1,025,000)",
     "InceptionV2 without WT-DFN": "not reproduced: -3.30 M",
     "InceptionV2 with WT-DFN": "not reproduced: -3.31 M",
@@ -48,8 +51,18 @@ def test_every_row_has_its_exact_count_and_its_verdict() -> None:
     ("counted", "printed", "expected"),
     [
         (1_234_999, 1.23, "agrees"),
-        (1_235_001, 1.23, "agrees within the last digit (1.2354 M with an unused two-class head)"),
-        (1_234_500, 1.24, "agrees within the last digit (1.2349 M with an unused two-class head)"),
+        (
+            1_235_001,
+            1.23,
+            "not to the last digit: 1.24 M is counted, 1.23 M printed; "
+            "an unused two-class head (402) does not make it up (1.2354 M)",
+        ),
+        (
+            1_234_500,
+            1.24,
+            "not to the last digit: 1.23 M is counted, 1.24 M printed; "
+            "an unused two-class head (402) does not make it up (1.2349 M)",
+        ),
         (1_234_700, 1.24, "agrees with the unused two-class head in the count (402)"),
         (1_000_000, 1.20, "agrees with an unused 1000-class head in the count (201,000): arithmetic, not a finding"),
         (1_000_000, 1.50, "not reproduced: -0.50 M"),
@@ -57,6 +70,17 @@ def test_every_row_has_its_exact_count_and_its_verdict() -> None:
 )
 def test_a_verdict_follows_from_the_digits(counted: int, printed: float, expected: str) -> None:
     assert verdict(counted, printed, 200) == expected
+
+
+def test_table_3_judges_counts_and_no_scores_of_other_cells() -> None:
+    request = Request("table3", None, Path(), only=("resnet18_with",))
+    (counted,) = count_rows(request.only)
+    for millions, words in ((11.22573, "parameters: agrees; scores are"), (4.0, "scores are")):
+        row = counted.model_copy(
+            update={"ours": {"parameters": Number(value=millions), "weighted_f1": Number(value=80)}}
+        )
+        result = with_counts(Result(name="table3", title="", claim="", protocol=[], rows=[row]), request)
+        assert result.rows[0].verdict == f"{words} of other cells than the paper's"
 
 
 def test_only_table_3_has_counts() -> None:

@@ -12,7 +12,7 @@ from lymphoscope.experiments.grid import grid_of
 GRIDS = [name for name in experiment_names() if load_definition(name).kind == "grid"]
 
 
-def test_every_name_of_the_issue_is_there() -> None:
+def test_every_table_and_figure_is_there() -> None:
     tables, figures = {f"table{n}" for n in (1, 2, 3, 4)}, {f"figure{n}" for n in (2, 3, 4, 5, 6, 7)}
     assert set(experiment_names()) == tables | figures | {"ablations", "split"}
 
@@ -34,6 +34,27 @@ def test_table_1_differs_by_its_augmentation_alone() -> None:
     differing = {key for key in recipes[0] if len({str(recipe[key]) for recipe in recipes}) > 1}
     assert differing == {"streams", "comparison"}
     assert len({recipe["comparison"] for recipe in recipes}) == 8
+
+
+def test_an_ablation_differs_from_what_it_is_compared_with_by_one_choice() -> None:
+    definition = load_definition("ablations")
+    runs = {run.name: run for run in grid_of(definition, Request("ablations", None, Path()))}
+    for name, run in runs.items():
+        other = runs[run.definition.against or "paper"]
+        if name in ("paper", "wsdan"):
+            continue
+        pairs = {key: value for key, value in _leaves(run.recipe.model_dump()).items() if key != "name"}
+        changed = {key for key, value in pairs.items() if _leaves(other.recipe.model_dump()).get(key) != value}
+        # One fill for training and test; the mean of fewer streams is never a vote.
+        allowed = ({"attention.fill", "test_time.fill"}, {"test_time.streams", "test_time.decision"})
+        assert len(changed) == 1 or changed in allowed, (name, changed)
+
+
+def _leaves(tree: dict[str, object], above: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in tree.items():
+        found |= _leaves(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return found
 
 
 def test_the_means_of_table_3_are_typed_as_printed() -> None:

@@ -16,6 +16,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments import Request, load_definition, reproduce
 from lymphoscope.experiments.execution import _shares, _Worker, execute, execute_all, state_of
 from lymphoscope.experiments.grid import grid_of, trainings
+from lymphoscope.experiments.on_ray import _mark
 from lymphoscope.runs import RunFolder, begin_training
 from lymphoscope.training import load_recipe
 
@@ -118,3 +119,13 @@ def test_ray_takes_the_runs(tmp_path: Path, tiny_manifest: Manifest, tiny: tuple
     folder = began(tmp_path / "ray", tiny_manifest, tiny, "streams=raw")
     execute_all([folder], ray=True)
     assert state_of(folder)[0] == "done"
+    assert not (folder / "ray_tune").exists()
+
+
+def test_a_trial_whose_process_died_is_marked_and_one_that_ended_is_left(tmp_path: Path) -> None:
+    execute(tmp_path)
+    reason = state_of(tmp_path)[2]
+    _mark(tmp_path, None)
+    assert state_of(tmp_path)[2] == reason
+    _mark(tmp_path, RuntimeError("the worker was killed"))
+    assert state_of(tmp_path) == ("failed", 0.0, "its process died: the worker was killed")

@@ -1,5 +1,7 @@
 """The ledger: the page is what the command writes, and a status follows from the numbers."""
 
+import csv
+import gzip
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from lymphoscope.experiments.claims import claims, constant_weighted_f1, differe
 from lymphoscope.experiments.ledger import kept_results, ledger_page
 
 DOCS = Path(__file__).parents[2] / "docs"
+REAL = Path(__file__).parents[3] / "shared" / "data" / "cnmc"
 
 
 def test_the_page_is_what_the_command_writes() -> None:
@@ -44,12 +47,23 @@ def test_a_kept_result_stands_beside_the_printed_number(result: Result, status: 
     line = next(line for line in ledger_page([result]).splitlines() if line.startswith("| WT-DFN: WF1S"))
     assert f"| {status} |" in line
     assert f"{result.rows[0].ours['fold_weighted_f1'].value:.2f} ± 1.00" in line
+    assert ("ours is of the limited run above" in line) == bool(result.limited)
 
 
 def test_the_constant_guess_is_scikit_learns() -> None:
     truth = [1] * 67 + [0] * 33
     expected = f1_score(truth, [1] * 100, average="weighted", zero_division=0.0)
     assert constant_weighted_f1(0.67) == pytest.approx(expected)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_the_sizes_of_the_official_files_are_as_the_ledger_says() -> None:
+    with gzip.open(REAL / "all_official_files.csv.gz", "rt", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["path"].endswith(".bmp")]
+    found = {part: {int(row["bytes"]) for row in rows if row["part"] == part} for part in ("train", "prelim", "final")}
+    stored, final = 450 * (450 * 3 + 2), 600 * 600 * 3  # a row of a BMP is padded to four bytes
+    assert all(0 <= size - stored <= 256 for part in ("train", "prelim") for size in found[part])
+    assert found["final"] == {final + 54} == {1_080_054}
 
 
 def test_a_difference_that_is_none_is_a_contradiction() -> None:

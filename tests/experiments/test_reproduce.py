@@ -9,7 +9,7 @@ import pytest
 
 from lymphoscope.cli.main import run
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.experiments import Request, Result, plan, reproduce
+from lymphoscope.experiments import Request, Result, load_definition, plan, reproduce
 from lymphoscope.experiments.step_time import measured_step
 
 Ask = Callable[..., Request]
@@ -48,6 +48,19 @@ def test_a_grid_comes_to_its_page(
         for key, number in row.ours.items():
             assert number.value is not None or number.reason, key
     assert "Trained for one epoch" in " ".join(result.limited)
+
+
+def test_a_random_split_is_said_on_the_pages_face(ask: Ask, tmp_path: Path) -> None:
+    from lymphoscope.experiments.grid_experiment import experiment_cells
+    from lymphoscope.experiments.words import limits_in_words
+
+    def said(*only: str, more: tuple[str, ...] = ()) -> str:
+        request = ask("split", tmp_path, *only, more=more)
+        return " ".join(limits_in_words(request, load_definition("split"), experiment_cells(request)))
+
+    assert "RANDOM SPLIT in at random: a person's cells" in said()
+    assert "RANDOM SPLIT" not in said("by_subject")
+    assert "RANDOM SPLIT in every run" in said("by_subject", more=("split.by=random",))
 
 
 def test_missing_phases_are_said(ask: Ask, tmp_path: Path) -> None:
@@ -115,11 +128,13 @@ def test_an_experiment_needs_cells() -> None:
         reproduce(Request("table1", None, Path("nowhere")))
 
 
-def test_the_command_prints_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_counts(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(["reproduce", "table3", "--counts-only", "--only", "resnet18_with", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["ours"]["parameters_exact"]["value"] == 11_225_730
-    assert run(["reproduce", "table3", "--counts-only", "--only", "resnet18_with"]) == 0
+    told = ["reproduce", "table3", "--counts-only", "--only", "resnet18_with", "--out", str(tmp_path)]
+    assert run(told) == 0
     assert "11,225,730" in capsys.readouterr().out
+    assert "11,225,730" in (tmp_path / "table3_counts.html").read_text()
 
 
 def test_the_command_ends_with_3_where_a_run_failed(

@@ -41,6 +41,20 @@ def test_the_panel_changes_with_the_box_the_pictures_and_the_answer(predictions:
     assert len(panels) == 1 + len(other)
 
 
+def test_long_reasons_do_not_take_the_pictures_room(predictions: Maker, explanation: Maker) -> None:
+    row = predictions().iloc[0].to_dict()
+    reasons = (
+        "streams disagree",
+        "too few inner subjects to sign off; unlike the training cells; colour never seen; " * 3,
+    )
+    short, long = (
+        colours(explanation_panel(explanation({**row, "refer": True, "refer_reason": reason}))) for reason in reasons
+    )
+    pictures = slice(0, int(0.7 * len(short)))
+    assert np.array_equal(short[pictures], long[pictures])
+    assert not np.array_equal(short, long)
+
+
 def test_a_cell_that_cannot_be_read_has_no_panel(explanation: Maker) -> None:
     failed = dataclasses.replace(explanation({"path": "a.png", "error": "not an image"}), pictures=None)
     with pytest.raises(LymphoscopeError, match=r"a\.png: no picture to explain, not an image"):

@@ -27,12 +27,13 @@ def image_augmentation(
 ) -> ImageAugmentation | None:
     """The augmentation of a name that changes one image at a time, or None for the others.
 
-    What CutOut and GridMask paint over gets the colour `mean` (RGB, 0-1): after normalisation, the papers' zero.
+    What CutOut and GridMask paint over gets the colour `mean` (RGB, 0-1): after normalisation, the papers' zero. Random
+    Erasing's does where it is told to.
     """
     fill = (torch.tensor(mean) * 255.0).round().to(torch.uint8)
     match name:
         case "random_erasing":
-            return RandomErasing(settings)
+            return RandomErasing(settings, fill)
         case "rand_augment":
             return rand_augment(settings)
         case "aug_mix":

@@ -9,7 +9,7 @@ from lymphoscope.cli.words import SOURCE_HELP, Json, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
 
 if TYPE_CHECKING:
-    from lymphoscope.experiments import Request, Result
+    from lymphoscope.experiments import Request
 
 SOME_FAILED = 3
 
@@ -28,7 +28,8 @@ def reproduce(
         Path | None, typer.Option("--out", metavar="DIR", help="The folder to write to.", show_default="runs/NAME")
     ] = None,
     counts_only: Annotated[
-        bool, typer.Option("--counts-only", help="Table 3's counts alone, in seconds, without data.")
+        bool,
+        typer.Option("--counts-only", help="Table 3's counts alone, without data; with --out a page too."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs with an estimate of their time.")] = False,
     limit_epochs: Annotated[
@@ -52,7 +53,7 @@ def reproduce(
         typer.Option(metavar="MODEL", help="The model that figures 2 to 5 look at.", show_default=False),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="So many runs side by side on this machine.")] = 1,
-    ray: Annotated[bool, typer.Option("--ray", help="Send the runs to Ray: several machines or GPUs.")] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="Send the runs to Ray Tune: several machines or GPUs.")] = False,
     subject_pattern: SubjectPattern = None,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +70,7 @@ def reproduce(
     if name == "ledger":
         _ledger(out or Path("docs"))
     elif counts_only:
-        _counts(request, as_json=as_json)
+        _counts(request, out, as_json=as_json)
     elif dry_run:
         _plan(request, as_json=as_json)
     else:
@@ -84,22 +85,17 @@ def _run(request: "Request", *, as_json: bool) -> None:
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
     else:
-        lines = [as_text(result), *result.facts, *_said(result), f"page: {page}"]
-        typer.echo("\n".join(line for line in lines if line))
+        typer.echo(f"{as_text(result)}\npage: {page}")
     if any(state.state == "failed" for state in result.runs):
         raise typer.Exit(SOME_FAILED)
 
 
-def _said(result: "Result") -> list[str]:
-    failed = [f"failed: {run.name}: {run.reason}" for run in result.runs if run.state == "failed"]
-    return [*(f"missing: {line}" for line in result.missing), *failed]
-
-
-def _counts(request: "Request", *, as_json: bool) -> None:
-    from lymphoscope.experiments import as_text, count_only
+def _counts(request: "Request", out: Path | None, *, as_json: bool) -> None:
+    from lymphoscope.experiments import as_text, count_only, write_result
 
     result = count_only(request)
-    typer.echo(result.model_dump_json(indent=2) if as_json else as_text(result))
+    page = [f"page: {write_result(result, out)}"] if out else []
+    typer.echo(result.model_dump_json(indent=2) if as_json else "\n".join([as_text(result), *page]))
 
 
 def _plan(request: "Request", *, as_json: bool) -> None:
@@ -107,6 +103,7 @@ def _plan(request: "Request", *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from lymphoscope.experiments import plan
+    from lymphoscope.experiments.dry_run import duration
 
     planned = plan(request)
     if as_json:
@@ -115,11 +112,19 @@ def _plan(request: "Request", *, as_json: bool) -> None:
     for run in planned:
         done = f", {run.done} done" if run.done else ""
         typer.echo(
-            f"{run.name:24} {run.trainings} trainings{done}, {run.epochs} epochs of {run.steps} steps: "
-            f"about {run.minutes:,.1f} min"
+            f"{run.name:24} {_counted(run.trainings, 'training')}{done}, {_counted(run.epochs, 'epoch')} of "
+            f"{_counted(run.steps, 'step')} of {run.step_seconds:.2f} s: about {duration(run.minutes)}"
         )
     total = sum(run.minutes for run in planned)
-    typer.echo(f"{'all':24} about {total:,.1f} min of steps on this machine; reading and judging come on top")
+    typer.echo(f"{'all':24} about {duration(total)} of steps on this machine, as busy as it is now.")
+    typer.echo(
+        "A step of the cheapest run was measured; the others follow its multiply-adds. Reading, validation and judging "
+        "come on top; early stopping may save epochs."
+    )
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _ledger(folder: Path) -> None:

@@ -6,7 +6,8 @@ from lymphoscope.experiments.experiment import count_only, reproduce
 from lymphoscope.experiments.ledger import write_ledger
 from lymphoscope.experiments.request import Limits, Request
 from lymphoscope.experiments.result import Column, Comparison, Number, Picture, Result, Row, RunState
-from lymphoscope.experiments.write import as_text, write_result
+from lymphoscope.experiments.terminal import as_text
+from lymphoscope.experiments.write import write_result
 
 __all__ = [
     "Column",

@@ -13,7 +13,7 @@ from lymphoscope.experiments.result import Picture, Result, Row
 from lymphoscope.files import written_beside
 from lymphoscope.reports.drawing import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
 
-SCORE = "weighted_f1"
+SCORE, OF_FOLDS = "weighted_f1", "fold_weighted_f1"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -29,8 +29,9 @@ def with_scores(result: Result, request: Request) -> Result:
         return result
     save_figure(_scores(shown), request.out / "scores.svg")
     caption = "WF1S of the held-out cells of all folds together, with its 95 % interval over subjects."
-    if any(row.published for row in shown):
-        caption += " Diamonds are what the paper prints (a mean over its folds)."
+    printed = {key for row in shown for key in row.published}
+    if printed & {SCORE, OF_FOLDS}:
+        caption += f" Diamonds are what the paper prints{', a mean over its folds' if OF_FOLDS in printed else ''}."
     picture = Picture(file="scores.svg", caption=caption, alternative="WF1S by run; the table has the numbers.")
     return result.model_copy(update={"pictures": [*result.pictures, picture]})
 
@@ -43,7 +44,10 @@ def with_depths(result: Result, request: Request) -> Result:
     if not rows:
         return result
     save_figure(_depths(plain, ternary), request.out / "depths.svg")
-    caption = "WF1S of the held-out cells by the size of the network, with 95 % intervals over subjects."
+    caption = (
+        "WF1S of the held-out cells by the size of the network. Bars are 95 % intervals over subjects, where there are "
+        "any; points stand a little aside of their size, so that neither covers the other."
+    )
     picture = Picture(file="depths.svg", caption=caption, alternative="WF1S by parameters; the table has the numbers.")
     return result.model_copy(update={"pictures": [picture]})
 
@@ -69,11 +73,11 @@ def _scores(rows: list[Row]) -> Figure:
         if score.low is not None and score.high is not None:
             axes.plot([score.low, score.high], [place, place], color=BLUE, lw=2, alpha=0.5)
         axes.plot([float(score.value or 0)], [place], "o", color=BLUE, ms=7, label="ours" if not place else None)
-        printed = row.published.get("fold_weighted_f1", row.published.get(SCORE))
+        printed = row.published.get(OF_FOLDS, row.published.get(SCORE))
         if printed is not None:
             axes.plot([printed], [place], "D", color=ORANGE, ms=6, label="paper" if not place else None)
     axes.set_yticks(range(len(rows)), [drawable(row.name, 40) for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", color=PALE, lw=0.8)
     axes.set_xlabel("WF1S, %")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)

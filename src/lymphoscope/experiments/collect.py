@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lymphoscope.evaluation import Difference, compare_predictions, read_predictions
+from lymphoscope.evaluation import Difference, Measured, Metrics, compare_predictions, read_predictions
 from lymphoscope.experiments.columns import Finished, column, number, percent
 from lymphoscope.experiments.definition import Definition
 from lymphoscope.experiments.execution import run_state, state_of
@@ -46,6 +46,20 @@ def comparisons_of(done: Mapping[str, Finished], definition: Definition) -> list
     return found
 
 
+def constants_of(done: Mapping[str, Finished]) -> list[str]:
+    """What a guess that never changes scores, in a sentence for each set of held-out cells."""
+    said: dict[str, list[str]] = {}
+    for finished in done.values():
+        if finished.metrics is not None:
+            said.setdefault(_constants(finished.metrics), []).append(finished.run.definition.title)
+    if len(said) == 1:
+        return [f"A guess that never changes scores {text}." for text in said]
+    return [
+        f"On the test cells of {', '.join(whose)}, a guess that never changes scores {text}."
+        for text, whose in said.items()
+    ]
+
+
 def states_of(runs: list[GridRun], request: Request) -> list[RunState]:
     """How every training of the grid ended."""
     return [
@@ -63,6 +77,16 @@ def _row(run: GridRun, finished: Finished | None, definition: Definition) -> Row
     ours = {key: number(key, finished) for key in definition.columns}
     verdict = _verdict(ours, printed)
     return Row(name=run.definition.title, ours=ours, published=printed, published_spread=spread, verdict=verdict)
+
+
+def _constants(metrics: Metrics) -> str:
+    def shown(score: Measured) -> str:
+        return "none" if score.value is None else f"{100 * score.value:.2f}"
+
+    return "; ".join(
+        f"always {name}: WF1S {shown(scores.weighted_f1)}, accuracy {shown(scores.accuracy)}, AUC {shown(scores.auc)} %"
+        for name, scores in metrics.constant.items()
+    )
 
 
 def _why(run: GridRun) -> str:

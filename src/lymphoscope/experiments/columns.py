@@ -105,13 +105,13 @@ def _size(key: str, unit: float) -> Reader:
 
 
 def _epoch_minutes(finished: Finished) -> Number:
-    return Number(value=float(finished.curves["seconds"].median()) / 60)
+    return Number(value=float(finished.curves["seconds"].median()) / 60, reason="the median of the epochs here")
 
 
 def _step_minutes(which: str) -> Reader:
     def read(finished: Finished) -> Number:
         steps = PHASE_1_CELLS // finished.run.recipe.optimisation.batch_size
-        return Number(value=getattr(finished.step, which) * steps / 60)
+        return Number(value=getattr(finished.step, which) * steps / 60, reason="from the median of three steps")
 
     return read
 
@@ -121,7 +121,8 @@ def _error(column_name: str, how: str) -> Reader:
         errors = finished.errors
         if errors is None:
             return Number(value=None, reason="the recipe kept no error curves")
-        return Number(value=100 * float(getattr(errors[column_name], how)()))
+        lowest = 100 * float(getattr(errors[column_name], how)())
+        return Number(value=lowest, reason="the lowest of the epochs, not one estimate")
 
     return read
 

@@ -62,7 +62,10 @@ def verdict(counted: int, printed: float, unused_head: int, classes: int = 2) ->
     if _prints_as(counted + imagenet_head, printed):
         return f"agrees with an unused 1000-class head in the count ({imagenet_head:,}): arithmetic, not a finding"
     if abs(counted / 1e6 - printed) <= 0.01 + 1e-9:
-        return f"agrees within the last digit ({(counted + own_head) / 1e6:.4f} M with an unused two-class head)"
+        return (
+            f"not to the last digit: {counted / 1e6:.2f} M is counted, {printed:.2f} M printed; "
+            f"an unused two-class head ({own_head:,}) does not make it up ({(counted + own_head) / 1e6:.4f} M)"
+        )
     return f"not reproduced: {counted / 1e6 - printed:+.2f} M"
 
 

@@ -14,7 +14,7 @@ from lymphoscope.experiments.step_time import measured_step
 
 @dataclass(frozen=True)
 class Planned:
-    """A run of a plan: its trainings, epochs and steps an epoch, and the minutes that all of them may take."""
+    """A run of a plan: its trainings, epochs, steps an epoch, seconds a step, and the minutes that all may take."""
 
     name: str
     title: str
@@ -22,6 +22,7 @@ class Planned:
     done: int
     epochs: int
     steps: int
+    step_seconds: float
     minutes: float
 
 
@@ -43,6 +44,14 @@ def plan(request: Request) -> list[Planned]:
     return [_planned(run, manifest, seconds * work[run.name]) for run in runs]
 
 
+def duration(minutes: float) -> str:
+    """Minutes in the unit in which a person would say them."""
+    for unit, size, most in (("min", 1, 120), ("hours", 60, 48 * 60)):
+        if minutes < most:
+            return f"{minutes / size:.1f} {unit}"
+    return f"{minutes / (24 * 60):,.1f} days"
+
+
 def _work(run: GridRun, classes: int) -> float:
     """Multiply-adds of a training step, in proportion: backward costs each run the same multiple."""
     size, batch = run.recipe.data.size, run.recipe.optimisation.batch_size
@@ -59,4 +68,4 @@ def _planned(run: GridRun, manifest: Manifest, step: float) -> Planned:
     done = sum(state_of(part)[0] == "done" for part in parts)
     trained = 0 if run.tests else len(parts) - done
     minutes = trained * epochs * steps * step / 60
-    return Planned(run.name, run.definition.title, len(parts), done, epochs, steps, minutes)
+    return Planned(run.name, run.definition.title, len(parts), done, epochs, steps, step, minutes)

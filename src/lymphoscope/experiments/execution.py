@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,12 +56,14 @@ def execute_all(folders: Sequence[Path], *, jobs: int = 1, ray: bool = False) ->
     if not waiting:
         return
     if ray:
-        _on_ray(waiting, jobs)
+        from lymphoscope.experiments.on_ray import run_on_ray
+
+        run_on_ray(waiting, jobs)
     elif jobs > 1 and len(waiting) > 1:
         _side_by_side(waiting, min(jobs, len(waiting)))
     else:
         for number, folder in enumerate(waiting, start=1):
-            _say(f"run {number} of {len(waiting)}: {_name(folder)}")
+            say(f"run {number} of {len(waiting)}: {short_name(folder)}")
             execute(folder)
 
 
@@ -140,11 +142,11 @@ def _serve(tasks: "queue.SimpleQueue[Path]", cores: list[int]) -> None:
             worker.end()
             worker = None
         worker = worker or _Worker(cores)
-        _say(f"started: {_name(folder)}")
+        say(f"started: {short_name(folder)}")
         died = worker.work(folder)
         if died:
             write_json(folder / ENDED, {"seconds": 0.0, "reason": died})
-        _say(f"{state_of(folder)[0]}: {_name(folder)}")
+        say(f"{state_of(folder)[0]}: {short_name(folder)}")
     if worker:
         worker.end()
 
@@ -184,31 +186,6 @@ class _Worker:
         self._process.wait()
 
 
-def _on_ray(folders: Sequence[Path], jobs: int) -> None:
-    """Ray tasks on a cluster whose machines see the same folders; each asks for its share of a GPU where there are."""
-    try:
-        import ray
-    except ImportError:
-        raise LymphoscopeError("--ray needs Ray: pip install 'lymphoscope[reproduce]'") from None
-    began = not ray.is_initialized()
-    if began:
-        ray.init(log_to_driver=False, include_dashboard=False)
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    gpus = 1.0 / jobs if resources.get("GPU") else 0.0
-    task: Callable[..., object] = ray.remote(num_gpus=gpus, max_retries=0)(execute).remote
-    waiting = {task(folder.resolve()): folder for folder in folders}
-    while waiting:
-        done, _ = ray.wait(list(waiting), num_returns=1)
-        folder = waiting.pop(done[0])
-        try:
-            ray.get(done[0])
-        except ray.exceptions.RayError as error:
-            write_json(folder / ENDED, {"seconds": 0.0, "reason": f"its process died: {str(error)[:300]}"})
-        _say(f"{state_of(folder)[0]}: {_name(folder)}")
-    if began:
-        ray.shutdown()
-
-
 def _is_done(folder: Path) -> bool:
     """The report is the last thing that a run with test cells writes; without test cells it is the model."""
     return (folder / "report.html").is_file() or (
@@ -226,9 +203,11 @@ def _before(folder: Path) -> float:
     return float(_ended(folder).get("seconds") or 0.0)
 
 
-def _name(folder: Path) -> str:
+def short_name(folder: Path) -> str:
+    """A run as the terminal names it: its last two folders."""
     return "/".join(folder.parts[-2:])
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """A line of progress, beside the answer and not in it."""
     print(line, file=sys.stderr, flush=True)

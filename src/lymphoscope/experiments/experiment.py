@@ -12,6 +12,11 @@ from lymphoscope.experiments.terms import check_terms
 from lymphoscope.experiments.write import write_result
 from lymphoscope.runs.provenance import provenance
 
+FLOPS = (
+    "FLOPS in the paper are one pass's. Ours come within 3 % of them at 312 pixels, not at the 300 of its text; "
+    "MobileNetV2's are 5 % lower there too."
+)
+
 
 def reproduce(request: Request) -> tuple[Result, Path]:
     """Run an experiment, go on with one that was stopped, and write its result; return it and its page.
@@ -39,8 +44,8 @@ def count_only(request: Request) -> Result:
         Result(
             name="table3_counts",
             title="Table 3: the counts",
-            claim=definition.claim,
-            protocol=[definition.protocol[2], "FLOPS in the paper are one pass's, and agree with some 312 pixels."],
+            claim="Table 3 prints the parameters and FLOPS of ten backbones with and without WT-DFN, to two decimals.",
+            protocol=[definition.protocol[2], FLOPS],
             columns=COUNT_COLUMNS,
             rows=rows,
         )

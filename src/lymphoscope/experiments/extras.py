@@ -6,8 +6,9 @@ from lymphoscope.data import Manifest
 from lymphoscope.experiments import charts, table2
 from lymphoscope.experiments.cells import phases_of
 from lymphoscope.experiments.columns import Finished
+from lymphoscope.experiments.counts import count_rows
 from lymphoscope.experiments.request import Request
-from lymphoscope.experiments.result import Result
+from lymphoscope.experiments.result import Result, Row
 
 
 def added(result: Result, request: Request, done: Mapping[str, Finished], manifest: Manifest) -> Result:
@@ -24,8 +25,20 @@ def added(result: Result, request: Request, done: Mapping[str, Finished], manife
     if result.name == "figure7":
         return charts.with_errors(result, request, done)
     if result.name == "table3":
-        private = (
-            "The paper's clinical cells (PD) are private: scores here are of other cells, and only counts compare."
-        )
-        return result.model_copy(update={"missing": [private]})
+        return with_counts(result, request)
     return result
+
+
+def with_counts(result: Result, request: Request) -> Result:
+    """Table 3: whether each count is the paper's; a score of other cells than the paper's is not judged."""
+    counted = {row.name: row for row in count_rows(request.only)}
+    rows = [row.model_copy(update={"verdict": _count_in_words(row, counted[row.name])}) for row in result.rows]
+    private = "The paper's clinical cells (PD) are private: scores here are of other cells, and only counts compare."
+    return result.model_copy(update={"rows": rows, "missing": [*result.missing, private]})
+
+
+def _count_in_words(row: Row, counted: Row) -> str:
+    """Another backbone, M or number of classes has another count, which is not compared."""
+    same = row.ours["parameters"].value == counted.ours["parameters"].value
+    words = f"parameters: {counted.verdict}; " if same else ""
+    return f"{words}scores are of other cells than the paper's"

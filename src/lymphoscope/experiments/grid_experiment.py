@@ -6,7 +6,7 @@ from lymphoscope.data import Manifest, read_source, with_fingerprints
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments import extras
 from lymphoscope.experiments.cells import limited
-from lymphoscope.experiments.collect import columns_of, comparisons_of, pooled, rows_of, states_of
+from lymphoscope.experiments.collect import columns_of, comparisons_of, constants_of, pooled, rows_of, states_of
 from lymphoscope.experiments.definition import Definition, load_definition
 from lymphoscope.experiments.execution import execute_all
 from lymphoscope.experiments.grid import GridRun, begin_grid, grid_of, settled, tests, trainings
@@ -50,7 +50,7 @@ def _collected(definition: Definition, request: Request, runs: list[GridRun], ma
         "columns": columns_of(definition),
         "rows": rows_of(runs, done, definition),
         "comparisons": comparisons_of(done, definition),
-        "facts": list(definition.facts),
+        "facts": [*definition.facts, *constants_of(done)],
         "runs": states_of(runs, request),
         "data": data_words(manifest),
     }

@@ -1,7 +1,8 @@
 """The figures that look at cells: all in a plane, what the streams see, all maps of a cell, the vote worked through."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,13 @@ from lymphoscope.reports import attention_overlay, explanation_panel
 from lymphoscope.reports.drawing import BLUE, GREEN, ORANGE, PURPLE, drawable, styled
 
 SHOWN_CELLS = 6
+_SCORES = {
+    "raw_score": "raw",
+    "crop_score": "crop",
+    "erase_score": "erase",
+    "mean_score": "mean of the streams",
+    "score": "that mean, calibrated",
+}
 _COLOURS = (GREEN, ORANGE, BLUE, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#000000")
 
 
@@ -46,7 +54,8 @@ def _streams(result: Result, request: Request, manifest: Manifest) -> Result:
     """Attention map, crop and erase of some cells, and the contact sheet of all maps of the first."""
     model = load(request.model)
     seen = _seen(model, spread_paths(manifest, SHOWN_CELLS))
-    pictures = [_panel(each, request.out, f"cell_{place}.png") for place, each in enumerate(seen, start=1)]
+    labels = _labels(manifest)
+    pictures = [_panel(each, labels, request.out, f"cell_{place}.png") for place, each in enumerate(seen, start=1)]
     save_figure(_sheet(seen[0], _all_maps(request.model, seen[0])), request.out / "maps.png")
     count = model.description.architecture.num_maps
     caption = f"All {count} maps of the first cell, each between its own least and greatest value; yellow is most."
@@ -62,21 +71,23 @@ def _vote(result: Result, request: Request, manifest: Manifest) -> Result:
     chosen = list(readable["path"].head(SHOWN_CELLS - 2)) + list(readable["path"].tail(2))
     seen = _seen(model, list(dict.fromkeys(chosen)))
     blast = model.description.blast_class or model.description.classes[0]
-    pictures = [_panel(each, request.out, f"vote_{place}.png") for place, each in enumerate(seen, start=1)]
-    labels = dict(zip(manifest.table["path"], manifest.table["label"], strict=True))
-    rows = [_vote_row(each.row, blast, labels.get(str(each.row["path"]))) for each in seen]
+    labels = _labels(manifest)
+    pictures = [_panel(each, labels, request.out, f"vote_{place}.png") for place, each in enumerate(seen, start=1)]
+    scores = _SCORES if model.description.calibration else {key: _SCORES[key] for key in list(_SCORES)[:-1]}
+    rows = [_vote_row(each.row, blast, labels.get(str(each.row["path"])), scores) for each in seen]
     disagreed = int((readable["agreement"] < 1).sum())
     fact = f"Of {len(readable)} cells looked at, the streams disagreed on {disagreed}; those come first."
-    titles = {"raw_score": "raw", "crop_score": "crop", "erase_score": "erase", "mean_score": "mean of the streams"}
-    columns = [Column(key=key, title=f"{blast}: {title}", digits=3) for key, title in titles.items()]
+    columns = [Column(key=key, title=f"{blast}: {title}", digits=3) for key, title in scores.items()]
     updated = {"pictures": pictures, "rows": rows, "columns": columns, "facts": [fact]}
     return _with_model(result, model, request).model_copy(update=updated)
 
 
-def _vote_row(row: Any, blast: str, labelled: str | None) -> Row:
+def _vote_row(row: Any, blast: str, labelled: str | None, scores: Iterable[str]) -> Row:
     streams = ("raw", "crop", "erase")
-    ours = {f"{stream}_score": _stream_number(row, stream, blast) for stream in streams}
-    ours["mean_score"] = Number(value=float(row[f"score_{blast}"]))
+    found = {f"{stream}_score": _stream_number(row, stream, blast) for stream in streams}
+    used = [number.value for number in found.values() if number.value is not None]
+    found |= {"mean_score": Number(value=fmean(used)), "score": Number(value=float(row[f"score_{blast}"]))}
+    ours = {key: found[key] for key in scores}
     votes = ", ".join(f"{stream} {row[f'{stream}_vote']}" for stream in streams if row.get(f"{stream}_vote"))
     label = f"; the label is {labelled}" if labelled else ""
     name = str(row["path"]).rpartition("/")[2]
@@ -106,11 +117,20 @@ def _seen(model: Model, paths: Sequence[str]) -> list[Explanation]:
     return seen
 
 
-def _panel(seen: Explanation, folder: Path, name: str) -> Picture:
+def _labels(manifest: Manifest) -> dict[str, str]:
+    """Path -> label, of the cells that have one."""
+    table = manifest.table[manifest.table["label"].notna()]
+    return dict(zip(table["path"], table["label"], strict=True))
+
+
+def _panel(seen: Explanation, labels: Mapping[str, str], folder: Path, name: str) -> Picture:
     with written_beside(folder / name) as beside:
         beside.write_bytes(explanation_panel(seen))
     row = seen.row
-    caption = f"{str(row['path']).rpartition('/')[2]}: called {row['predicted']}."
+    label = labels.get(str(row["path"]))
+    caption = (
+        f"{str(row['path']).rpartition('/')[2]}: called {row['predicted']}{f', labelled {label}' if label else ''}."
+    )
     return Picture(file=name, caption=caption, alternative="Raw cell with its box, attention, crop, erased, and votes.")
 
 
@@ -218,7 +238,7 @@ def _neighbour_facts(places: NDArray[np.float64], rows: pd.DataFrame, most: int 
             chance = float((counts * (counts - 1)).sum() / (len(rows) * (len(rows) - 1)))
             yield (
                 f"Of the {nearest.shape[1]} nearest neighbours of a cell {100 * shared:.1f} % have its {word}; "
-                f"of cells at random {100 * chance:.1f} %."
+                f"of cells at random {100 * chance:.1f} %. No interval: the plane is drawn from all cells at once."
             )
 
 

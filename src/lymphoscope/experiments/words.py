@@ -4,6 +4,8 @@ from lymphoscope.data import Manifest
 from lymphoscope.experiments.definition import Definition
 from lymphoscope.experiments.request import Request
 
+RANDOM = "split.by=random"
+
 
 def data_words(manifest: Manifest) -> dict[str, str]:
     """The cells in short: where from, how many, of whom."""
@@ -37,12 +39,23 @@ def limits_in_words(request: Request, definition: Definition, manifest: Manifest
         said.append(f"Recipes changed by hand: {', '.join(limits.overrides)}.")
     if request.only:
         said.append(f"Only these runs were asked for: {', '.join(request.only)}.")
+    said += _random_splits(request, definition)
     if manifest.table["subject"].isna().any():
         said.append(
             "RANDOM SPLIT: not every cell has a subject, so they are dealt cell by cell; a person's cells may stand in "
             "training and in test, and the scores may be too high for new people."
         )
     return said + [_sentence(notice) for notice in manifest.notices]
+
+
+def _random_splits(request: Request, definition: Definition) -> list[str]:
+    """A sentence where some runs, or all by the words of the request, were dealt cell by cell."""
+    chosen = [run for name, run in definition.runs.items() if name in (request.only or definition.runs)]
+    random = [run.title for run in chosen if RANDOM in (*definition.overrides, *run.overrides)]
+    if RANDOM in request.limits.overrides:
+        random = ["every run"]
+    why = "a person's cells stand in training and in test, which flatters the scores"
+    return [f"RANDOM SPLIT in {', '.join(random)}: {why}."] if random else []
 
 
 def _sentence(notice: str) -> str:

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lymphoscope.experiments.result import Column, Number, Picture, Result, Row
+from lymphoscope.experiments.result import Column, Number, Picture, Result
 from lymphoscope.files import write_text
 from lymphoscope.reports.drawing import file_uri
 from lymphoscope.reports.page import page_environment, sorting_script
@@ -46,6 +46,7 @@ def render_result(result: Result, folder: Path) -> str:
     spent = sum(run.seconds or 0 for run in result.runs)
     return environment.get_template("result.html.j2").render(
         result=result,
+        caption=_caption(result),
         pictures=pictures,
         failed=failed,
         spent=spent,
@@ -53,6 +54,18 @@ def render_result(result: Result, folder: Path) -> str:
         styles=styles,
         columns={column.key: column for column in result.columns},
     )
+
+
+def _caption(result: Result) -> str:
+    """What stands below a number in the table; a single cell's score has nothing below it."""
+    numbers = [number for row in result.rows for number in row.ours.values()]
+    below = []
+    if any(number.low is not None for number in numbers):
+        below.append("its 95 % interval")
+    if any(number.spread is not None for number in numbers):
+        below.append("its deviation over folds")
+    ours = f"Ours, below it {' or '.join(below)}" if below else "Ours, without intervals: nothing here is an estimate"
+    return f"{ours}{', and what the paper prints' if any(row.published for row in result.rows) else ''}."
 
 
 def shown(value: float | None, column: Column) -> str:
@@ -71,31 +84,6 @@ def interval(number: Number, column: Column) -> str:
     return f"no interval: {number.reason}" if number.reason else ""
 
 
-def as_text(result: Result) -> str:
-    """The table for a terminal: ours, and the paper's in brackets; nothing for a result without rows."""
-    if not result.rows:
-        return ""
-    head = ["", *(f"{column.title}{f', {column.unit}' if column.unit else ''}" for column in result.columns), "verdict"]
-    lines = [head, *(_line(row, result.columns) for row in result.rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
-    padded = ([word.ljust(width) for word, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join("  ".join(line).rstrip() for line in padded)
-
-
-def _line(row: Row, columns: list[Column]) -> list[str]:
-    cells = [_cell(row.ours.get(column.key), row.published.get(column.key), column) for column in columns]
-    return [row.name, *cells, row.verdict]
-
-
-def _cell(number: Number | None, printed: float | None, column: Column) -> str:
-    ours = "none" if number is None else shown(number.value, column)
-    if number is not None and number.low is not None and number.high is not None:
-        ours += f" ({interval(number, column).replace(' to ', '-')})"
-    elif number is not None and number.spread is not None:
-        ours += f" ± {shown(number.spread, column)}"
-    return f"{ours} [{printed:.2f}]" if printed is not None else ours
-
-
 def _picture(picture: Picture, folder: Path) -> dict[str, Any]:
     return {**picture.model_dump(), "uri": file_uri(folder / picture.file)}
 
@@ -103,9 +91,7 @@ def _picture(picture: Picture, folder: Path) -> dict[str, Any]:
 def _csv(result: Result) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        ["row", "column", "unit", "ours", "low", "high", "spread", "published", "published_spread", "verdict", "reason"]
-    )
+    writer.writerow(CSV_COLUMNS)
     for row in result.rows:
         for column in result.columns:
             ours = row.ours.get(column.key) or Number(value=None)

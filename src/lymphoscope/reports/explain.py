@@ -1,6 +1,7 @@
 """One cell explained in one picture."""
 
 import io
+import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +16,8 @@ from lymphoscope.reports.overlay import attention_overlay
 
 _MOST_CLASSES = 4
 _DPI = 110
+_WIDEST = 46
+"""Letters of a line below the attention map."""
 
 
 @styled()
@@ -79,6 +82,8 @@ def _write_answer(axes: Axes, seen: Explanation) -> None:
     agreement = row.get("agreement")
     lines = [f"score {row[f'score_{called}']:.2f}", f"agreement of the streams {agreement:.2f}"]
     if row.get("refer"):
-        lines.append(f"a person must look: {row.get('refer_reason')}")
-    axes.text(0.5, 0.95, f"answer: {drawable(called)}", ha="center", va="top", fontsize=13, color=INK)
-    axes.text(0.5, 0.55, "\n".join(lines), ha="center", va="top", fontsize=9, color=GREY)
+        lines += textwrap.wrap(f"a person must look: {row.get('refer_reason')}", _WIDEST, max_lines=3, placeholder=" …")
+    answer = axes.text(0.5, 0.95, f"answer: {drawable(called)}", ha="center", va="top", fontsize=13, color=INK)
+    words = axes.text(0.5, 0.6, "\n".join(lines), ha="center", va="top", fontsize=8.5, color=GREY)
+    for text in (answer, words):
+        text.set_in_layout(False)  # long words would take the pictures' room
