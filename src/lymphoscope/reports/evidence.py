@@ -81,7 +81,7 @@ def calibration(metrics: Metrics, description: Description | None) -> Section | 
     errors = {f"{name}, {_ERRORS[key]}": value for name, kinds in rows for key, value in kinds.items()}
     return {
         "rows": rows,
-        "lead": _calibration_lead(found["as_predicted"]["ece"], fitted),
+        "lead": _calibration_lead(found["as_predicted"]["ece"], _how_calibrated(description, bool(metrics["folds"]))),
         "how": (
             f"ECE is the mean distance of the dots from the dashed line, weighed by their cells ({found['binning']}). "
             "Brier is the mean squared distance of the scores from what was true, log loss their surprise at it."
@@ -224,12 +224,18 @@ def _told_apart(auc: Metrics) -> str:
     return f"Area under the curve {_with_interval(auc)}; 0.5 is guessing.{why}"
 
 
-def _calibration_lead(ece: Metrics, fitted: Any) -> str:
-    how = (
-        f"The score was calibrated on inner subjects (temperature {fitted.temperature:.2f}, {fitted.cells:,} cells)."
-        if fitted is not None
-        else "This score was not calibrated."
-    )
+def _how_calibrated(description: Description | None, folds: bool) -> str:
+    if description is None:
+        return "Predictions alone do not say whether their score was calibrated."
+    fitted = description.calibration
+    if fitted is None:
+        return "This score was not calibrated."
+    if folds:
+        return "Each fold calibrated its score on its own inner subjects, so several temperatures stand in one diagram."
+    return f"The score was calibrated on inner subjects (temperature {fitted.temperature:.2f}, {fitted.cells:,} cells)."
+
+
+def _calibration_lead(ece: Metrics, how: str) -> str:
     off = f" On these cells it is off by {_with_interval(ece)} on average (ECE)." if ece["value"] is not None else ""
     return f"{how}{off} It speaks of cells like these: where blasts are rarer, the same score means less."
 
