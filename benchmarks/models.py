@@ -104,7 +104,7 @@ def _save_untrained(folder: Path, backbone: str, size: int) -> None:
         blast_class="all",
         preprocessing=Preprocessing(fit="center_crop", crop=300, size=size, mean=MEAN, std=STD),
     )
-    network = build_network(architecture, 2).eval()
+    network = _settled(build_network(architecture, 2), size)
     with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained
         network.classifier.weight.mul_(0.1)
     save_model(network, description, folder)
@@ -120,6 +120,21 @@ def opened(folder: Path, runtime: str, precision: str, cells: Cells, **options: 
     few = Cells(some_of(cells, CALIBRATING), cells.source)
     export_model(folder, runtime, few, precision=precision, calibration=few, accept=0.0)  # type: ignore[arg-type]
     return open_network(folder, runtime=runtime, precision=precision, **options)
+
+
+def _settled(network: nn.Module, size: int) -> nn.Module:
+    """The network with batch norm's statistics from synthetic cells: what passes through stays of the size of one.
+
+    Untrained and without them a deep network's values fade or swell until rounding is all that is left of them.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+    pixels = torch.from_numpy(synthetic_cells(size, 16).pixels).permute(0, 3, 1, 2).float()
+    mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (MEAN, STD))
+    with torch.no_grad():
+        network.train()((pixels / 255 - mean) / std)
+    return network.eval()
 
 
 class Imposed:

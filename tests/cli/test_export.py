@@ -77,19 +77,19 @@ def test_beyond_the_bound_nothing_stays(
     assert run(["export", str(model), "--to", "openvino"]) == 2
     assert "differs from torch float32" in capsys.readouterr().err
     monkeypatch.setattr(exporting, "measured_parity", lambda *_: exporting.Parity(
-        cells=1, source="", labels=0.98, boxes=1, boxes_iou=1, scores=0, mean_scores=0, beyond=0))  # fmt: skip
+        cells=1, source="", labels=0.98, boxes=1, boxes_iou=1, scores=0, mean_scores=0, first_streams=0))  # fmt: skip
     assert run(["export", str(model), "--to", "onnx", "--int8", "--calibration", str(cells)]) == 2
     assert "98.00% of labels as in float32, fewer than 99.00%" in capsys.readouterr().err
     assert sorted(path.name for path in model.iterdir()) == before
     assert load_description(model).exports == ()
 
 
-@pytest.mark.parametrize(("beyond", "scores", "kept"), [(3, 9e-3, True), (4, 9e-3, False), (1, 2e-2, False)])
-def test_a_score_may_differ_where_a_pixel_lies_on_the_threshold_and_not_elsewhere(
-    model: Path, monkeypatch: pytest.MonkeyPatch, beyond: int, scores: float, kept: bool
+@pytest.mark.parametrize(("first", "scores", "kept"), [(9e-5, 9e-3, True), (2e-4, 9e-3, False), (9e-5, 2e-2, False)])
+def test_a_score_may_differ_by_a_pixel_on_the_threshold_of_erasing_and_not_elsewhere(
+    model: Path, monkeypatch: pytest.MonkeyPatch, first: float, scores: float, kept: bool
 ) -> None:
     found = exporting.Parity(
-        cells=346, source="", labels=1, boxes=1, boxes_iou=1, scores=scores, mean_scores=0, beyond=beyond
+        cells=346, source="", labels=1, boxes=1, boxes_iou=1, scores=scores, mean_scores=0, first_streams=first
     )
     monkeypatch.setattr(exporting, "measured_parity", lambda *_: found)
     assert (run(["export", str(model), "--to", "onnx"]) == 0) == kept

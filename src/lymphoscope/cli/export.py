@@ -39,9 +39,9 @@ def export(
 ) -> None:
     """Write a model for ONNX Runtime or OpenVINO, and measure how near it comes to torch in float32.
 
-    Beyond the bound the command fails and removes what it wrote: float32 needs equal labels and boxes and scores within
-    1e-4 (but for one cell in a hundred, a pixel of which rounding erases or not), bfloat16 and int8 the share of equal
-    labels that --accept names.
+    Beyond the bound the command fails and removes what it wrote: float32 needs equal labels and boxes and softmax
+    within 1e-4 (0.01 with the erase stream, a pixel of which rounding may erase), bfloat16 and int8 the share of
+    equal labels that --accept names.
     """
     from lymphoscope.inference.export import export_model, synthetic_cells
     from lymphoscope.model_file import load_description

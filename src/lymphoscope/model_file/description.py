@@ -80,8 +80,8 @@ class Parity(Section):
     """How an export's outputs compare with torch in float32, on real or made cells, three streams each.
 
     `labels` and `boxes` are the shares of cells where they are equal; `boxes_iou` is the least overlap of two boxes
-    (intersection over union); `scores` and `mean_scores` are the largest and the mean absolute difference; `beyond` is
-    the number of cells with a score that differs by more than 1e-4.
+    (intersection over union); `scores` and `mean_scores` are the largest and the mean absolute difference;
+    `first_streams` is the largest difference of the softmax of raw and crop, which no erased pixel touches.
     """
 
     cells: int
@@ -91,7 +91,7 @@ class Parity(Section):
     boxes_iou: float
     scores: float
     mean_scores: float
-    beyond: int
+    first_streams: float
 
 
 class Export(Section):
