@@ -29,13 +29,10 @@ def quantised_onnx(source: Path, cells: NDArray[np.uint8], out: Path) -> None:
 
     inputs = [{"images": cell[None]} for cell in cells]
     # One scale an activation: ONNX Runtime's int8 convolution takes no scale a channel.
-    one_scale = nncf.AdvancedQuantizationParameters(
-        activations_quantization_params=nncf.quantization.advanced_parameters.QuantizationParameters(per_channel=False)
-    )
+    one_scale = nncf.quantization.advanced_parameters.QuantizationParameters(per_channel=False)
+    options = _options(nncf, "onnx", len(cells), activations_quantization_params=one_scale)
     with _quietly(nncf):
-        made = nncf.quantize(
-            onnx.load(source), nncf.Dataset(inputs), advanced_parameters=one_scale, **_options(nncf, "onnx", len(cells))
-        )
+        made = nncf.quantize(onnx.load(source), nncf.Dataset(inputs), **options)
     with written_beside(out) as beside:
         onnx.save(made, beside)
 
@@ -51,12 +48,23 @@ def quantised_openvino(source: Path, cells: NDArray[np.uint8]) -> Any:
         return nncf.quantize(model, dataset, **_options(nncf, "openvino", len(cells)))
 
 
-def _options(nncf: Any, runtime: str, cells: int) -> dict[str, Any]:
+def _options(nncf: Any, runtime: str, cells: int, **advanced: Any) -> dict[str, Any]:
+    overflow = nncf.OverflowFix.DISABLE if _has_vnni() else nncf.OverflowFix.ENABLE
     return {
+        "advanced_parameters": nncf.AdvancedQuantizationParameters(overflow_fix=overflow, **advanced),
         "subset_size": cells,
         "preset": nncf.QuantizationPreset.MIXED,
         "ignored_scope": nncf.IgnoredScope(types=HEAD_OPERATIONS[runtime], validate=False),
     }
+
+
+def _has_vnni() -> bool:
+    """Whether products of bytes are summed in 32 bits here; without, sums overflow unless weights keep to 7 bits.
+
+    Measured on the demonstration model and 346 cells: 96 % of labels as in float32 with 8 bits, 89 % with 7.
+    """
+    listing = Path("/proc/cpuinfo")
+    return listing.exists() and bool({"avx512_vnni", "avx_vnni"} & set(listing.read_text().split()))
 
 
 def _nncf() -> Any:
