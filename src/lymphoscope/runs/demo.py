@@ -64,7 +64,7 @@ def _synthetic(folder: Path) -> Manifest:
     if (folder / "synthetic.json").is_file():
         return read_source(str(folder))
     say(f"no cells given: making synthetic ones in {folder}")
-    return synthesize(folder, subjects=24, cells_per_subject=16, fields=2)
+    return synthesize(folder, subjects=48, cells_per_subject=8, fields=2)
 
 
 def _explain(folder: RunFolder) -> int:
