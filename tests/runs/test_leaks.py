@@ -174,9 +174,10 @@ print([name for name in ("torch", "torchvision", "timm", "lightning") if name in
 def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_path: Path) -> None:
     table = read_predictions(RunFolder(allowed).predictions)
     table.assign(label=None, subject=None).to_parquet(tmp_path / "bare.parquet")
-    words = ["evaluate", "--predictions", str(tmp_path / "bare.parquet"), "--blast-class", "all", "--out"]
+    words = ["evaluate", "--predictions", str(tmp_path / "bare.parquet"), "--out"]
     assert run([*words, str(tmp_path / "out"), "--data", str(leaking)]) == 0
     ours = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert ours["blast_class"] == "all"
     assert ours["vote"]["accuracy"] == json.loads((allowed / "metrics.json").read_text())["vote"]["accuracy"]
 
 

@@ -47,7 +47,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="With --predictions: the class that sensitivity is of.",
+            help="With --predictions: the class that sensitivity is of; by its name (all, blast, lymphoblast) without.",
             show_default=False,
         ),
     ] = None,

@@ -6,7 +6,7 @@ from lymphoscope.lazily import bring_names_at_first_use
 
 if TYPE_CHECKING:
     from lymphoscope.evaluation.calibration import fit_temperature
-    from lymphoscope.evaluation.columns import BOX, STREAMS, columns
+    from lymphoscope.evaluation.columns import BOX, STREAMS, blast_by_name, columns
     from lymphoscope.evaluation.comparison import compare_predictions
     from lymphoscope.evaluation.label_doubts import label_doubts
     from lymphoscope.evaluation.measured import Difference, Measured, PredictionComparison, Scores
@@ -38,6 +38,7 @@ __all__ = [
     "RocCurve",
     "Scores",
     "as_predictions",
+    "blast_by_name",
     "calibrated",
     "check_predictions",
     "classes_of",

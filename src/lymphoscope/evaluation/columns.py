@@ -12,6 +12,14 @@ TEXT = (*_IDENTITY, *VOTES, "refer_reason", "error")
 """The columns that hold text."""
 
 
+_BLAST_NAMES = ("all", "blast", "blasts", "lymphoblast", "lymphoblasts")
+
+
+def blast_by_name(classes: Sequence[str]) -> str | None:
+    """The class whose name says that it is the blast's, None where no name does."""
+    return next((name for name in classes if name.lower() in _BLAST_NAMES), None)
+
+
 def columns(classes: Sequence[str]) -> list[str]:
     """The columns of a predictions table over these classes, in the order of docs/reference.md.
 

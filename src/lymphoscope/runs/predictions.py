@@ -6,7 +6,7 @@ import pandas as pd
 
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import Metrics, read_predictions
+from lymphoscope.evaluation import Metrics, blast_by_name, classes_of, read_predictions
 from lymphoscope.evaluation.schema import Leakage
 from lymphoscope.runs.evaluation import part_to_judge, write_results
 from lymphoscope.runs.folder import RunFolder
@@ -29,8 +29,9 @@ def evaluate_predictions_file(
     """Judge a predictions table and write metrics.json and report.html.
 
     Labels, subjects and slides are those of the file, or of `data`, joined by path; of split data its test `part` is
-    judged. `out_of_fold` says that no cell was scored by a model that had seen its subject. Raises LymphoscopeError for
-    a file that is no such table, data of other cells, and labels or a blast class that it does not score.
+    judged. Without `blast_class` a class of a blast's name is taken for it. `out_of_fold` says that no cell was scored
+    by a model that had seen its subject. Raises LymphoscopeError for a file that is no such table, data of other cells,
+    and labels or a blast class that it does not score.
     """
     table = read_predictions(path)
     if data is None and part is not None:
@@ -40,6 +41,7 @@ def evaluate_predictions_file(
         wanted = part_to_judge(data, part)
         table, shown = _labelled_by(table, data, wanted, path), data
     leakage = Leakage(checked=[], allowed=False, leaking_cells=0, leaks=[], reason=_UNKNOWN)
+    blast_class = blast_class or blast_by_name(classes_of(table))
     metrics = judge(table, blast_class=blast_class, leakage=leakage, out_of_fold=out_of_fold, how=how)
     write_results(folder, f"Evaluation of {path.name}", metrics, table, shown, None, [])
     return metrics
