@@ -184,7 +184,7 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--predictions", "FILE", "--blast-class", "all", "--stated-percentage", "100"], "not in the range"),
+        (["--predictions", "FILE", "--blast-class", "all", "--stated-percentage", "100"], "less than or equal to 99.9"),
         (["--predictions", "FILE", "--part", "test"], "name the split data with --data"),
         (["--predictions", "FILE", "--allow-leak"], "need a MODEL"),
         (["--predictions", "FILE", "--blast-class", "blast"], "blast class 'blast' is not one of the classes"),
