@@ -1,6 +1,7 @@
 """Every runtime computes the method: torch, ONNX Runtime and OpenVINO against `predict_ternary`."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,14 @@ from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_description, load_network, save_model
 
 RUNTIMES = ("torch", "onnx", "openvino")
+
+
+@pytest.fixture(autouse=True)
+def torch_threads_as_before() -> Iterator[None]:
+    """torch's threads are the process's: with another number of them later trainings end in other last digits."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
