@@ -60,9 +60,9 @@ def load(
     """Load a model folder, or without one the demonstration model that ships (read its `description.limits`).
 
     `runtime` is torch, onnx, openvino, or auto: the fastest that is installed and that the folder holds a network
-    for. `precision` is float32, bfloat16 or int8; `threads` those of the network (with torch, of the whole process). `device` is auto, cpu, cuda,
-    cuda:1, mps; others than the CPU are torch's. `erase="on_disagreement"` skips the third stream where the first two
-    agree, which changes no label.
+    for. `precision` is float32, bfloat16 or int8; `threads` those of the network, and with torch of the whole process.
+    `device` is auto, cpu, cuda, cuda:1, mps; others than the CPU are torch's. `erase="on_disagreement"` skips the third
+    stream where the first two agree, which changes no label.
     Raises LymphoscopeError for a folder that is no model, and for a device or runtime that is not there.
     """
     chosen = demonstration_model() if folder is None else Path(folder)
