@@ -64,7 +64,7 @@ def export_model(
         _write(folder, network, runtime, precision, whole, calibration)
         found = _outputs(description, network, runtime, precision, whole, cells.pixels)
         parity = measured_parity(found, reference_outputs(folder, cells.pixels), cells.source)
-        _check_parity(parity, precision, accept)
+        check_parity(parity, precision, accept)
         made = Export(
             runtime=runtime,
             precision=precision,
@@ -145,7 +145,8 @@ def _outputs(
     return outputs_in_batches(TernaryRuntime(make(description, network, precision, default_threads())), pixels)
 
 
-def _check_parity(parity: Parity, precision: str, accept: float) -> None:
+def check_parity(parity: Parity, precision: str, accept: float) -> None:
+    """Raise LymphoscopeError where an export differs from torch float32 by more than its precision may."""
     if precision == "float32":
         equal = parity.labels == parity.boxes == 1
         if not equal or parity.first_streams > SCORE_BOUND or parity.scores > TIE_BOUND:
