@@ -107,6 +107,7 @@ def _save_untrained(folder: Path, backbone: str, size: int) -> None:
     network = _settled(build_network(architecture, 2), size)
     with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained
         network.classifier.weight.mul_(0.1)
+        network.classifier.bias.copy_(torch.tensor([1.0, -1.0]))  # no label on the edge, where rounding turns it
     save_model(network, description, folder)
 
 
