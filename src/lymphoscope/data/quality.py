@@ -15,7 +15,7 @@ from lymphoscope.data.fit import Fit
 from lymphoscope.data.looks import frame_of
 
 _BLACK = 12
-"""Grey level up to which a pixel is taken for the black around a cut-out cell, as in `looks`."""
+"""Grey level up to which a pixel is taken for the black around a cut-out cell."""
 _RIM = 0.04
 """Fraction of the side by which the cell is made smaller: its edge on black is sharp or soft by the cutting out."""
 _EVERY = 4

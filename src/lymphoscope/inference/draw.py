@@ -1,20 +1,11 @@
 """A part of the cells, drawn so that it resembles the whole."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.cells import Cell
-from lymphoscope.inference.model import Model
-
-
-class Asked(NamedTuple):
-    """A cell, and the model that is asked about it."""
-
-    cell: Cell
-    model: Model
 
 
 def drawn_places(cells: Sequence[Cell], count: int | None, seed: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from lymphoscope.evaluation.schema import Shift
 from lymphoscope.evaluation.shift import ChangedOutcomes, judge_shift
 from lymphoscope.inference.ahead import mapped_ahead
 from lymphoscope.inference.cells import Cell, cells_of
-from lymphoscope.inference.draw import Asked, drawn_note, drawn_places
+from lymphoscope.inference.draw import drawn_note, drawn_places
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.read import read_cell
 from lymphoscope.inference.rows import calibrated_scores
@@ -28,6 +29,13 @@ _STEPS = [(name, level) for name in CHANGES for level in range(1, LEVELS + 1)]
 
 Answer = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Labels (V,) and scores (V, K) of a cell unchanged and under each step."""
+
+
+class Asked(NamedTuple):
+    """A cell, and the model that is asked about it."""
+
+    cell: Cell
+    model: Model
 
 
 def measure_shift(

@@ -14,6 +14,7 @@ from lymphoscope.runs.evaluation import (
     MISTAKES,
     NO_STRESS,
     Stress,
+    labelled_cells,
     mistakes_of,
     read_metrics,
     stressed,
@@ -86,11 +87,10 @@ def evaluate_folds(run: RunFolder, out: RunFolder, *, stress: Stress = NO_STRESS
     Raises LymphoscopeError where a fold is not finished.
     """
     folds = folds_begun(run)
-    unfinished = [
-        str(fold.path) for fold in (fold_folder(run, number) for number in range(folds)) if not fold.metrics.is_file()
-    ]
-    if unfinished:
-        raise LymphoscopeError(f"{unfinished[0]} is not finished: lymphoscope train --resume --out {run.path}")
+    for number in range(folds):
+        fold = fold_folder(run, number)
+        if not fold.metrics.is_file():
+            raise LymphoscopeError(f"{fold.path} is not finished: lymphoscope train --resume --out {run.path}")
     return _judge(run, folds, out, stress, how)
 
 
@@ -129,7 +129,8 @@ def _judge(folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_ST
         stated_miss_rate=stated_miss_rate_of(description),
         folds=of_folds,
     )
-    metrics = stressed([(model, _held_out(run)) for model, run in zip(models, runs, strict=True)], metrics, stress)
+    held_out = [labelled_cells(read_manifest(run.manifest), "test") for run in runs]
+    metrics = stressed(list(zip(models, held_out, strict=True)), metrics, stress)
     mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
     worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
@@ -137,12 +138,6 @@ def _judge(folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_ST
     write_results(out, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
     say(f"report: {out.report}")
     return metrics
-
-
-def _held_out(run: RunFolder) -> Manifest:
-    manifest = read_manifest(run.manifest)
-    table = manifest.table
-    return manifest.with_table(table[(table["split"] == "test") & table["label"].notna()])
 
 
 def _pooled_leakage(runs: list[RunFolder]) -> Leakage:

@@ -58,7 +58,7 @@ def evaluate_run(
     LymphoscopeError where there is no labelled cell, for labels that the model does not know, and, unless it is allowed
     or to be shown, for judged cells that training had seen.
     """
-    judged = _labelled(manifest, part)
+    judged = labelled_cells(manifest, part)
     _check_labels(judged, model.description)
     leakage = find_leaks(judged, known)
     refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, mend="judge other cells")
@@ -171,7 +171,8 @@ def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
     return pictures
 
 
-def _labelled(manifest: Manifest, part: str | None) -> Manifest:
+def labelled_cells(manifest: Manifest, part: str | None) -> Manifest:
+    """The labelled cells of a part, of all without one. Raises LymphoscopeError where there is none."""
     table = manifest.table[manifest.table["label"].notna()]
     if part is not None:
         table = table[table["split"] == part]

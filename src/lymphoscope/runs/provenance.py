@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import lymphoscope
+from lymphoscope.processor import processor_name
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,5 @@ def _device() -> str:
     if torch is not None and torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
     threads = torch.get_num_threads() if torch is not None else 1
-    return f"{_processor()}, {threads} thread{'' if threads == 1 else 's'}"
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text().splitlines() if listing.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+    name = processor_name() or platform.processor() or platform.machine()
+    return f"{name}, {threads} thread{'' if threads == 1 else 's'}"

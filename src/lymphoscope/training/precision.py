@@ -1,10 +1,10 @@
 """Which numbers a training computes in."""
 
-from pathlib import Path
 from typing import Literal
 
 import torch
 
+from lymphoscope.processor import has_instructions
 from lymphoscope.training.recipe import HardwareRecipe
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -31,5 +31,4 @@ def autocast_dtype(precision: Precision) -> torch.dtype | None:
 
 def _cpu_has_bf16() -> bool:
     """Elsewhere bfloat16 is computed in float32 with conversions, which is slower than float32."""
-    listing = Path("/proc/cpuinfo")
-    return listing.exists() and "avx512_bf16" in listing.read_text()
+    return has_instructions("avx512_bf16")
