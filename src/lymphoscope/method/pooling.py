@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 EPSILON = 1e-12
 
@@ -38,10 +37,10 @@ class BilinearAttentionPooling(nn.Module):
     def forward(self, features: Tensor, maps: Tensor) -> Tensor:
         """Features (B, C, h, w) and maps (B, M, h, w) -> vectors (B, M*C), float32; part m is [m*C, (m+1)*C)."""
         with full_precision(features.device):
-            parts = torch.einsum("bmhw,bchw->bmc", maps.float(), features.float())  # (B, M, C)
-            vectors = parts.flatten(1) / maps[0, 0].numel()
+            parts = features.float().flatten(2) @ maps.float().flatten(2).mT  # (B, C, M)
+            vectors = parts.mT.flatten(1) / maps[0, 0].numel()
             if self.signed_sqrt:
                 vectors = signed_square_root(vectors)
             if self.l2:
-                vectors = F.normalize(vectors, dim=1)
+                vectors = vectors / vectors.norm(dim=1, keepdim=True).clamp_min(EPSILON)
             return vectors * self.scale
