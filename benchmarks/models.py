@@ -146,6 +146,7 @@ class Imposed:
 
     def __init__(self, network: NetworkRuntime, agreement: float) -> None:
         self._network, self._agreement, self._cropping = network, agreement, False
+        self._cropped = self._disagreed = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
@@ -159,7 +160,9 @@ class Imposed:
         logits = np.zeros_like(found.logits)
         logits[:, 0] = 1.0
         if self._cropping:
-            disagreeing = round((1 - self._agreement) * len(logits))
+            self._cropped += len(logits)
+            disagreeing = round((1 - self._agreement) * self._cropped) - self._disagreed
+            self._disagreed += disagreeing
             logits[:disagreeing, 0] = -1.0
         self._cropping = False
         return NetworkPass(logits, found.guides, found.features)

@@ -1,9 +1,10 @@
 """Three-stream prediction of a batch against the obvious way: `python benchmarks/three_streams.py --work DIR`.
 
 The obvious way is eager float32, channels first, three separate passes, crop and erase image by image in a loop. Ours
-is each runtime and precision with lazy voting. All are timed in turns in one process. Printed beside the ratios: how
-often raw and crop agree, the passes a cell that follow from it, and the share of labels equal to the obvious way's over
-the cells that are judged: the network's own labels, also where an agreement is imposed for the times.
+is each runtime and precision with lazy voting over a few batches, whose third streams are gathered into full ones. All
+are timed in turns in one process. Printed beside the ratios: how often raw and crop agree, the passes a cell that
+follow from it, and the share of labels equal to the obvious way's over the cells that are judged: the network's own
+labels, also where an agreement is imposed for the times.
 """
 
 import argparse
@@ -43,8 +44,9 @@ def main() -> None:
     words = _words()
     folder, description = model_of(words)
     how = description.preprocessing
-    cells = cells_of(words.data, how, max(words.batch_size, words.judged))
-    batch = some_of(cells, words.batch_size)
+    timed_cells = words.batch_size * words.batches
+    cells = cells_of(words.data, how, max(timed_cells, words.judged))
+    stream = _split(some_of(cells, timed_cells), words.batch_size)
     network = load_network(folder)[0].to(words.device)
     options = {"device": words.device, "threads": words.threads}
     passes = {
@@ -61,19 +63,25 @@ def main() -> None:
             name: TernaryRuntime(Imposed(runtime, words.agreement), "on_disagreement")
             for name, runtime in passes.items()
         }
-    ways = {"obvious": lambda: obvious(network, batch, how, words.device)}
-    ways |= {name: lambda runtime=runtime: runtime.predict(batch) for name, runtime in timed.items()}
+    ways = {"obvious": lambda: obvious(network, stream[0], how, words.device)}
+    ways |= {name: lambda runtime=runtime: list(runtime.predict_batches(stream)) for name, runtime in timed.items()}
     seconds = in_turns(ways, words.rounds)
-    step = words.batch_size
-    batches = [cells.pixels[start : start + step] for start in range(0, len(cells.pixels), step)]
+    batch_seconds = {name: value / (len(stream) if name in own else 1) for name, value in seconds.items()}
+    batches = _split(cells.pixels, words.batch_size)
     wanted = np.concatenate([obvious(network, one, how, words.device) for one in batches])
     rows = {
-        name: {"seconds": value, "ratio": seconds["obvious"] / value}
-        | (_said(timed[name], own[name], batch, batches, wanted) if name in own else {})
-        for name, value in seconds.items()
+        name: {"seconds": value, "ratio": batch_seconds["obvious"] / value}
+        | (_said(timed[name], own[name], stream, batches, wanted) if name in own else {})
+        for name, value in batch_seconds.items()
     }
     answer = {"agreement_is": whose_agreement(words), "cells": cells.source, "judged": len(wanted)}
-    answer |= {"model": folder.name, "batch_size": words.batch_size, "rounds": words.rounds, "ways": rows}
+    answer |= {
+        "model": folder.name,
+        "batch_size": words.batch_size,
+        "batches": words.batches,
+        "rounds": words.rounds,
+        "ways": rows,
+    }
     _show(answer, rows)
     write(words.json, answer)
 
@@ -81,6 +89,7 @@ def main() -> None:
 def _words() -> argparse.Namespace:
     parser = common_words(__doc__)
     agreement_word(parser)
+    parser.add_argument("--batches", type=int, default=5, help="that a way of ours takes in one go")
     parser.add_argument("--judged", type=int, default=0, help="cells whose labels are compared, at least a batch")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, help="of our ways; as many as there are processors without")
@@ -92,18 +101,22 @@ def _words() -> argparse.Namespace:
 def _said(
     timed: TernaryRuntime,
     own: TernaryRuntime,
-    batch: NDArray[np.uint8],
+    stream: list[NDArray[np.uint8]],
     batches: list[NDArray[np.uint8]],
     wanted: NDArray[np.int64],
 ) -> dict[str, float]:
-    votes = timed.predict(batch).votes
+    votes = np.concatenate([found.votes for found in timed.predict_batches(stream)], axis=1)
     agree = float((votes[0] == votes[1]).mean())
-    labels = np.concatenate([found.labels for found in own.predict_batches(iter(batches))])
+    labels = np.concatenate([found.labels for found in own.predict_batches(batches)])
     return {"agreement": agree, "passes": 3 - agree, "labels_equal": float((labels == wanted).mean())}
 
 
+def _split(pixels: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
+    return [pixels[start : start + size] for start in range(0, len(pixels), size)]
+
+
 def _show(answer: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]]) -> None:
-    print(f"{answer['model']}, batch of {answer['batch_size']}, {answer['cells']}")
+    print(f"{answer['model']}, {answer['batches']} batches of {answer['batch_size']}, {answer['cells']}")
     print(f"agreement: {answer['agreement_is']}; labels over {answer['judged']} cells\n")
     print(f"{'':<22}{'ms/batch':>10}{'times':>8}{'agree':>8}{'passes':>8}{'labels':>8}")
     for name, row in rows.items():
