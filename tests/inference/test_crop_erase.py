@@ -1,11 +1,13 @@
 """Eq. 2-4 in NumPy against the method in torch."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from lymphoscope.inference.crop_erase import crop_boxes, crops_of, erased_of, normalized_maps
+from lymphoscope.inference.crop_erase import crop_boxes, normalized_maps, write_crops, write_erased
 from lymphoscope.method import attention_crop, attention_erase, normalize_maps
 
 SIZE = 61
@@ -23,6 +25,16 @@ def maps() -> NDArray[np.float32]:
 
 def cells_for(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.random.default_rng(4).integers(0, 256, (len(maps), SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def crops_of(cells: NDArray[Any], boxes: NDArray[np.int64]) -> NDArray[Any]:
+    write_crops(cells, boxes, out := np.empty_like(cells))
+    return out
+
+
+def erased_of(cells: NDArray[Any], maps: NDArray[np.float32], fill: tuple[float, ...]) -> NDArray[Any]:
+    write_erased(cells, maps, 0.5, fill, out := np.empty_like(cells))
+    return out
 
 
 def as_torch(cells: NDArray[np.uint8]) -> torch.Tensor:
@@ -61,6 +73,6 @@ def test_crops_are_those_of_the_method(maps: NDArray[np.float32]) -> None:
 def test_erasing_paints_what_the_method_paints(maps: NDArray[np.float32]) -> None:
     cells, fill = cells_for(maps), (124.0, 116.0, 104.0)
     wanted = attention_erase(as_torch(cells), torch.from_numpy(maps), 0.5, fill).permute(0, 2, 3, 1).numpy()
-    assert np.array_equal(erased_of(cells.astype(np.float32), maps, 0.5, fill), wanted)
-    assert np.array_equal(erased_of(cells, maps, 0.5, fill), wanted)
+    assert np.array_equal(erased_of(cells.astype(np.float32), maps, fill), wanted)
+    assert np.array_equal(erased_of(cells, maps, fill), wanted)
     assert not np.array_equal(cells, wanted)

@@ -186,7 +186,6 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
     [
         (["--predictions", "FILE", "--blast-class", "all", "--stated-percentage", "100"], "less than or equal to 99.9"),
         (["--predictions", "FILE", "--part", "test"], "name the split data with --data"),
-        (["--predictions", "FILE", "--allow-leak"], "need a MODEL"),
         (["--predictions", "FILE", "--blast-class", "blast"], "blast class 'blast' is not one of the classes"),
         (["MODEL", "--predictions", "FILE"], "name one of them"),
         (["MODEL"], "name a MODEL and its cells"),

@@ -14,9 +14,18 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 3
 _NAME_ONE = "name a MODEL and its cells with --data, or --predictions FILE"
+_LEFT_OUT = {
+    "a model": {"blast_class", "out_of_fold"},
+    "predictions alone": {"allow_leak", "show_leak", "shift", "shift_cells", "heat_maps", "erase", "device"},
+    "a cross-validation, judged as it was begun": {
+        "data", "subject_pattern", "part", "blast_class", "out_of_fold", "allow_leak", "show_leak", "erase", "device",
+    },
+}  # fmt: skip
+"""What is judged, and the words that say nothing of it."""
 
 
 def evaluate(
+    context: typer.Context,
     out: Out,
     model: Annotated[
         Path | None,
@@ -94,7 +103,8 @@ def evaluate(
     from lymphoscope.data import read_source
     from lymphoscope.runs import Judging, RunFolder, Stress, evaluate_folds, folds_begun
 
-    _check_words(model, predictions, allow_leak=allow_leak or show_leak)
+    folds = model is not None and folds_begun(RunFolder(model)) > 0
+    _check_words(context, folds=folds)
     folder, stress = RunFolder(out), Stress(shift=shift, heat_maps=heat_maps, shift_cells=shift_cells)
     how = Judging(replicates, stated_percentage)
     manifest = None if data is None else read_source(data, subject_pattern=subject_pattern)
@@ -110,9 +120,7 @@ def evaluate(
             out_of_fold=out_of_fold,
             how=how,
         )
-    elif model is not None and folds_begun(RunFolder(model)):
-        if manifest is not None:
-            raise LymphoscopeError(f"{model} is a cross-validation, judged on its own cells: leave out --data")
+    elif model is not None and folds:
         metrics = evaluate_folds(RunFolder(model), folder, stress=stress, how=how)
     else:
         from lymphoscope.inference import load
@@ -137,13 +145,17 @@ def evaluate(
     _say(metrics, folder, show_leak=show_leak, as_json=as_json)
 
 
-def _check_words(model: Path | None, predictions: Path | None, *, allow_leak: bool) -> None:
-    if model is not None and predictions is not None:
+def _check_words(context: typer.Context, *, folds: bool) -> None:
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+    if {"model", "predictions"} <= given:
         raise LymphoscopeError("MODEL and --predictions: name one of them")
-    if predictions is None and model is None:
+    if not {"model", "predictions"} & given:
         raise LymphoscopeError(_NAME_ONE)
-    if predictions is not None and allow_leak:
-        raise LymphoscopeError("--allow-leak and --show-leak need a MODEL: predictions do not say what was trained on")
+    judged = list(_LEFT_OUT)[2 if folds else "predictions" in given]
+    idle = sorted(f"--{name.replace('_', '-')}" for name in given & _LEFT_OUT[judged])
+    if idle:
+        raise LymphoscopeError(f"{', '.join(idle)}: not for {judged}, leave it out")
 
 
 def _say(metrics: "Metrics", folder: "RunFolder", *, show_leak: bool, as_json: bool) -> None:

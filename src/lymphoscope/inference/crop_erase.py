@@ -3,11 +3,10 @@
 The arithmetic is that of `lymphoscope.method.attention`, in the same order, so that boxes are the same; what differs
 is how much of it is done. A bilinear surface has its extremes at its knots, so a box needs the map at the few pixels
 beside the knots of one side and at all of the other, never at all S x S. A box is a rectangle, so a crop is resampled
-side by side: columns first, and only those of the rows that are looked at. What is erased lies within such a box.
+side by side: columns first, and only those of the rows that are looked at.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -34,11 +33,6 @@ class Stretch:
     flat: NDArray[np.bool_]
     """(B,) whether the map shows nothing."""
     size: int
-
-    def of(self, place: int) -> "Stretch":
-        """One of the maps, (1, h, w)."""
-        one = slice(place, place + 1)
-        return Stretch(self.relief[one], self.low[one], self.span[one], self.flat[one], self.size)
 
     def at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
         """F* (B, len(rows), len(columns)) at pixels of the S x S square, 0-1; zeros for a flat map."""
@@ -77,36 +71,22 @@ def crop_boxes(maps: Floats, size: int, threshold: float, padding: float) -> NDA
     return np.stack((top, left, bottom, right), axis=1)
 
 
-def crops_of(cells: Cells, boxes: NDArray[np.int64], pool: ThreadPoolExecutor | None = None) -> Cells:
-    """Enlarge boxes (B, 4) of cells (B, S, S, 3) to S x S bilinearly (Eq. 3); bytes are rounded, floats are not."""
-    crops = np.empty_like(cells)
-    _for_each(lambda place: _enlarged(cells[place], boxes[place].tolist(), crops[place]), len(cells), pool)
-    return crops
+def write_crops(cells: Cells, boxes: NDArray[np.int64], out: Cells) -> None:
+    """Enlarge boxes (B, 4) of cells (B, S, S, 3) to S x S bilinearly (Eq. 3), into `out`; bytes are rounded."""
+    for cell, box, crop in zip(cells, boxes.tolist(), out, strict=True):
+        _enlarge(cell, box, crop)
 
 
-def erased_of(
-    cells: Cells, maps: Floats, threshold: float, fill: tuple[float, ...], pool: ThreadPoolExecutor | None = None
-) -> Cells:
-    """Paint over F* >= threshold with `fill`, three values in the cells' units (Eq. 4): (B, S, S, 3)."""
-    erased, size = np.empty_like(cells), cells.shape[1]
+def write_erased(cells: Cells, maps: Floats, threshold: float, fill: tuple[float, ...], out: Cells) -> None:
+    """Copy cells (B, S, S, 3) to `out`, F* >= threshold painted over with three values in their units (Eq. 4)."""
     colour = (np.asarray(fill) if cells.dtype.kind == "f" else np.rint(fill)).astype(cells.dtype)
-    stretched, boxes = stretch(maps, size), crop_boxes(maps, size, threshold, 0.0)
-
-    def paint(place: int) -> None:
-        erased[place] = cells[place]
-        if not stretched.flat[place]:
-            top, left, bottom, right = boxes[place].tolist()
-            inside = stretched.of(place).at(np.arange(top, bottom), np.arange(left, right))[0]
-            part = erased[place, top:bottom, left:right]
-            np.copyto(part, colour, where=inside[:, :, None] >= threshold)
-
-    _for_each(paint, len(cells), pool)
-    return erased
-
-
-def _for_each(do: Callable[[int], None], count: int, pool: ThreadPoolExecutor | None) -> None:
-    for _ in (pool.map if pool else map)(do, range(count)):
-        pass
+    pixel = np.dtype((np.void, colour.nbytes))  # three values moved as one
+    everywhere, stretched = np.arange(cells.shape[1]), stretch(maps, cells.shape[1])
+    told = ~stretched.flat[:, None, None]
+    out[:] = cells
+    np.copyto(
+        out.view(pixel)[..., 0], colour.view(pixel), where=(stretched.at(everywhere, everywhere) >= threshold) & told
+    )
 
 
 @cache
@@ -145,23 +125,21 @@ def _extent(marks: NDArray[np.bool_], padding: int) -> tuple[NDArray[np.int64], 
     return (first - padding).clip(min=0), (last + padding).clip(max=length)
 
 
-def _enlarged(cell: Cells, box: list[int], out: Cells) -> None:
+def _enlarge(cell: Cells, box: list[int], out: Cells) -> None:
     """Write the box of one cell (S, S, 3), enlarged, into `out`."""
     top, left, bottom, right = box
-    size = len(cell)
-    if (bottom - top, right - left) == (size, size):
+    height, width, size = bottom - top, right - left, len(cell)
+    if (height, width) == (size, size):
         out[:] = cell
         return
-    part = cell[top:bottom, left:right].reshape(bottom - top, -1).astype(np.float32)  # (h, w * 3)
-    rise = np.zeros_like(part)
-    np.subtract(part[:, 3:], part[:, :-3], out=rise[:, :-3])
-    wide = _lerp(part, rise, *_places(right - left, size), axis=1)  # (h, S * 3)
+    part = _ROOMS.of("part", height, width * 3)
+    part.reshape(height, width, 3)[:] = cell[top:bottom, left:right]
+    wide = _ROOMS.of("wide", height, size * 3)
+    _lerp(part, *_places(width, size), axis=1, out=wide)
     if out.dtype == np.uint8:
-        wide += np.float32(0.5)
-    rise = np.zeros_like(wide)
-    np.subtract(wide[1:], wide[:-1], out=rise[:-1])
-    before, _, way = _sources(bottom - top, size)
-    out[:] = _lerp(wide, rise, before, way[:, None], axis=0).reshape(size, size, 3)
+        wide += np.float32(0.5)  # so that cutting off digits rounds
+    before, _, way = _sources(height, size)
+    _lerp(wide, before, way[:, None], axis=0, out=out.reshape(size, size * 3))
 
 
 @cache
@@ -171,9 +149,33 @@ def _places(length: int, size: int) -> tuple[NDArray[np.intp], Floats]:
     return (before[:, None] * 3 + np.arange(3)).ravel(), np.repeat(way, 3)
 
 
-def _lerp(values: Floats, rise: Floats, before: NDArray[np.intp], way: Floats, axis: Literal[0, 1]) -> Floats:
-    """Between neighbours along an axis; `rise` is to the next, taken where the values are still few."""
-    large: Floats = rise.take(before, axis=axis)
+def _lerp(values: Floats, before: NDArray[np.intp], way: Floats, axis: Literal[0, 1], out: Cells) -> None:
+    """Write what lies between neighbours along an axis; their difference is taken where the values are still few."""
+    step = 3 if axis else values.shape[1]  # to the same colour of the next pixel, or to the next row
+    rise = _ROOMS.of("rise", *values.shape)
+    flat = values.ravel()
+    np.subtract(flat[step:], flat[:-step], out=rise.ravel()[:-step])
+    np.moveaxis(rise, axis, 0)[-3 if axis else -1 :] = 0.0  # the last has no next
+    large, start = _ROOMS.of("large", *out.shape), _ROOMS.of("start", *out.shape)
+    rise.take(before, axis=axis, out=large, mode="wrap")  # "raise" would fill a copy of `out` first
     large *= way
-    large += values.take(before, axis=axis)
-    return large
+    values.take(before, axis=axis, out=start, mode="wrap")
+    large += start
+    out[:] = large
+
+
+class _Rooms(threading.local):
+    """Arrays that a thread keeps between cells: fresh memory costs more than the arithmetic that is done in it."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Floats] = {}
+
+    def of(self, name: str, height: int, width: int) -> Floats:
+        """The room of this name, (height, width), with whatever was left there."""
+        held = self._held.get(name)
+        if held is None or held.size < height * width:
+            held = self._held[name] = np.empty(height * width, dtype=np.float32)
+        return held[: height * width].reshape(height, width)
+
+
+_ROOMS = _Rooms()

@@ -1,12 +1,13 @@
 """Cells as NumPy arrays, for every runtime but torch: bytes or floats, 0-255, normalised inside the network's graph."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.inference.crop_erase import crop_boxes, crops_of, erased_of
+from lymphoscope.inference.crop_erase import crop_boxes, write_crops, write_erased
 from lymphoscope.model_file import Description, TestTime
 
 
@@ -22,6 +23,7 @@ class NumpyCells:
         self._dtype = dtype
         self._use: TestTime = description.test_time
         self._fill = _fill(description)
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crop") if threads > 1 else None
 
     @property
@@ -35,12 +37,31 @@ class NumpyCells:
 
     def crop(self, images: NDArray[Any], guides: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Cut out what the guides attend to, enlarged, with the boxes (B, 4) (Eq. 3)."""
-        boxes = crop_boxes(guides, images.shape[1], self._use.crop_threshold, self._use.crop_padding)
-        return crops_of(images, boxes, self._pool), boxes
+        crops, boxes = np.empty_like(images), np.empty((len(images), 4), dtype=np.int64)
+
+        def crop_some(some: slice) -> None:
+            boxes[some] = crop_boxes(guides[some], images.shape[1], self._use.crop_threshold, self._use.crop_padding)
+            write_crops(images[some], boxes[some], crops[some])
+
+        self._share(crop_some, len(images))
+        return crops, boxes
 
     def erase(self, images: NDArray[Any], guides: NDArray[np.float32]) -> NDArray[Any]:
         """Paint over what the guides attend to (Eq. 4)."""
-        return erased_of(images, guides, self._use.erase_threshold, self._fill, self._pool)
+        erased = np.empty_like(images)
+
+        def erase_some(some: slice) -> None:
+            write_erased(images[some], guides[some], self._use.erase_threshold, self._fill, erased[some])
+
+        self._share(erase_some, len(images))
+        return erased
+
+    def _share(self, do: Callable[[slice], None], count: int) -> None:
+        """Give each thread one share of the cells: with many small ones they wait for each other."""
+        each = -(-count // self._threads)
+        shares = [slice(start, start + each) for start in range(0, count, each)]
+        for _ in (self._pool.map if self._pool and len(shares) > 1 else map)(do, shares):
+            pass
 
     def pixels(self, images: NDArray[Any]) -> NDArray[np.uint8]:
         """Images as pictures (B, S, S, 3), RGB."""
