@@ -3,7 +3,7 @@
 The arithmetic is that of `lymphoscope.method.attention`, in the same order, so that boxes are the same; what differs
 is how much of it is done. A bilinear surface has its extremes at its knots, so a box needs the map at the few pixels
 beside the knots of one side and at all of the other, never at all S x S. A box is a rectangle, so a crop is resampled
-side by side: columns first, and only those of the rows that are looked at.
+side by side: columns first, and only those of the rows that are looked at. What is erased lies within such a box.
 """
 
 import threading
@@ -33,6 +33,11 @@ class Stretch:
     flat: NDArray[np.bool_]
     """(B,) whether the map shows nothing."""
     size: int
+
+    def of(self, place: int) -> "Stretch":
+        """One of the maps, (1, h, w)."""
+        one = slice(place, place + 1)
+        return Stretch(self.relief[one], self.low[one], self.span[one], self.flat[one], self.size)
 
     def at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
         """F* (B, len(rows), len(columns)) at pixels of the S x S square, 0-1; zeros for a flat map."""
@@ -81,12 +86,14 @@ def write_erased(cells: Cells, maps: Floats, threshold: float, fill: tuple[float
     """Copy cells (B, S, S, 3) to `out`, F* >= threshold painted over with three values in their units (Eq. 4)."""
     colour = (np.asarray(fill) if cells.dtype.kind == "f" else np.rint(fill)).astype(cells.dtype)
     pixel = np.dtype((np.void, colour.nbytes))  # three values moved as one
-    everywhere, stretched = np.arange(cells.shape[1]), stretch(maps, cells.shape[1])
-    told = ~stretched.flat[:, None, None]
-    out[:] = cells
-    np.copyto(
-        out.view(pixel)[..., 0], colour.view(pixel), where=(stretched.at(everywhere, everywhere) >= threshold) & told
-    )
+    stretched, boxes = stretch(maps, cells.shape[1]), crop_boxes(maps, cells.shape[1], threshold, 0.0)
+    for place, (cell, erased) in enumerate(zip(cells, out, strict=True)):  # one at a time stays in the cache
+        erased[:] = cell
+        if not stretched.flat[place]:
+            top, left, bottom, right = boxes[place].tolist()
+            attended = stretched.of(place).at(np.arange(top, bottom), np.arange(left, right))[0] >= threshold
+            part = erased[top:bottom, left:right].view(pixel)[..., 0]
+            np.copyto(part, colour.view(pixel), where=attended)
 
 
 @cache

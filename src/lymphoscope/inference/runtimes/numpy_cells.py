@@ -60,7 +60,7 @@ class NumpyCells:
         """Give each thread one share of the cells: with many small ones they wait for each other."""
         each = -(-count // self._threads)
         shares = [slice(start, start + each) for start in range(0, count, each)]
-        for _ in (self._pool.map if self._pool and len(shares) > 1 else map)(do, shares):
+        for _ in (self._pool.map if self._pool else map)(do, shares):
             pass
 
     def pixels(self, images: NDArray[Any]) -> NDArray[np.uint8]:
