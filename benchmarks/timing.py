@@ -12,12 +12,16 @@ from typing import Any
 
 from lymphoscope.runs.provenance import provenance
 
+REST = 0.05
+"""Seconds between two ways: threads of the last one go on spinning for a while, on the processors of the next."""
+
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Median seconds of each way, timed in turns after one round that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
+            time.sleep(REST)
             begun = time.perf_counter()
             way()
             if number:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import written_beside
 from lymphoscope.model_file.export.head import onnx_head, openvino_head
+from lymphoscope.model_file.export.in_bytes import keep_moved_in_bytes, make_unsigned
 from lymphoscope.processor import has_instructions
 
 
@@ -34,7 +35,8 @@ def quantised_onnx(source: Path, cells: NDArray[np.uint8], out: Path) -> None:
         # NNCF's full correction of biases does not come to its end on ONNX, and its fast one moves the scores further.
         options = _options(nncf, onnx_head(model), len(cells), disable_bias_correction=True)
         made = nncf.quantize(model, dataset, **options)
-    _make_unsigned(made)
+    make_unsigned(made)
+    keep_moved_in_bytes(made)
     with written_beside(out) as beside:
         onnx.save(made, beside)
 
@@ -70,25 +72,6 @@ def _options(nncf: Any, head: list[str], cells: int, **advanced: Any) -> dict[st
         "fast_bias_correction": False,  # takes twice as long, and the scores differ half as much
         "ignored_scope": nncf.IgnoredScope(names=head, validate=False),
     }
-
-
-def _make_unsigned(model: Any) -> None:
-    """Shift signed activations of an int8 ONNX model by 128, scale and values kept.
-
-    ONNX Runtime computes a convolution in floats where one of its input and its output is signed and the other not.
-    """
-    import onnx
-    from onnx import numpy_helper
-
-    constants = {constant.name: constant for constant in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or node.input[0] in constants:
-            continue
-        zero = constants[node.input[2]]
-        if zero.data_type == onnx.TensorProto.INT8:
-            moved = np.asarray(numpy_helper.to_array(zero).astype(np.int16) + 128, dtype=np.uint8)
-            zero.CopyFrom(numpy_helper.from_array(moved, zero.name))
-    del model.graph.value_info[:]  # says signed; what reads the file infers it anew
 
 
 def _has_vnni() -> bool:
