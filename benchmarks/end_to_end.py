@@ -41,7 +41,8 @@ def main() -> None:
     seconds = in_turns(_folder_ways(runtime, paths, pixels, words), words.rounds)
     plain = load_network(folder)[0]
     ours = TernaryRuntime(network, "on_disagreement")
-    seconds |= in_turns(_cell_ways(ours, lambda read: obvious(plain, read, how), paths[0], how), 4 * words.rounds)
+    cell_ways = _cell_ways(ours, lambda read: obvious(plain, read, how), paths[0], how)
+    seconds |= in_turns(cell_ways, 4 * words.rounds, rest=0.05)
     one_cell = ours.predict(pixels[:1]).votes
     votes = np.concatenate([found.votes for found in runtime.predict_batches(iter([pixels]))], axis=1)
     agree = float((votes[0] == votes[1]).mean())

@@ -12,16 +12,16 @@ from typing import Any
 
 from lymphoscope.runs.provenance import provenance
 
-REST = 0.05
-"""Seconds between two ways: threads of the last one go on spinning for a while, on the processors of the next."""
 
+def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int, *, rest: float = 0.0) -> dict[str, float]:
+    """Median seconds of each way, timed in turns after one round that is not counted.
 
-def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way, timed in turns after one round that is not counted."""
+    `rest` are seconds before each, for ways of milliseconds: threads of the last go on spinning for a while.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
-            time.sleep(REST)
+            time.sleep(rest)
             begun = time.perf_counter()
             way()
             if number:
