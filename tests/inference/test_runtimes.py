@@ -95,6 +95,16 @@ def test_each_runtime_shows_the_same_pictures(exported: Path, cells: Cells, runt
     assert (np.abs(seen.erased.astype(int) - wanted.erased) <= 1).mean() > 0.999
 
 
+@pytest.mark.parametrize(("runtime", "precision"), [("onnx", "float32"), ("openvino", "int8")])
+def test_memory_kept_between_batches_leaves_nothing_in_the_next(
+    exported: Path, cells: Cells, runtime: str, precision: str
+) -> None:
+    model = load(exported, runtime=runtime, precision=precision, device="cpu")
+    alone = [model.runtime.predict(cells.pixels[place : place + 1]).scores[0] for place in range(5)]
+    model.runtime.predict(cells.pixels[::-1])
+    np.testing.assert_allclose(model.runtime.predict(cells.pixels[:5]).scores, alone, atol=1e-6)
+
+
 def test_auto_takes_the_fastest_and_says_so(
     exported: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

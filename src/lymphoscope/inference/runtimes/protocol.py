@@ -28,7 +28,8 @@ class NetworkPass:
 class NetworkRuntime(Protocol):
     """A network on a library and a device. Which streams run, and how they vote, is not its business.
 
-    `images`, `crop` and `erase` give what `describe` takes; it stays where the runtime computes.
+    `images`, `crop` and `erase` give what `describe` takes; it stays where the runtime computes, and the next call of
+    the same one may write over it.
     """
 
     @property
