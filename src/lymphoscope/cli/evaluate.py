@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 3
 _NAME_ONE = "name a MODEL and its cells with --data, or --predictions FILE"
+_MODEL, _PREDICTIONS, _FOLDS = "a model", "predictions alone", "a cross-validation, judged as it was begun"
 _LEFT_OUT = {
-    "a model": {"blast_class", "out_of_fold"},
-    "predictions alone": {"allow_leak", "show_leak", "shift", "shift_cells", "heat_maps", "erase", "device"},
-    "a cross-validation, judged as it was begun": {
+    _MODEL: {"blast_class", "out_of_fold"},
+    _PREDICTIONS: {"allow_leak", "show_leak", "shift", "shift_cells", "heat_maps", "erase", "device"},
+    _FOLDS: {
         "data", "subject_pattern", "part", "blast_class", "out_of_fold", "allow_leak", "show_leak", "erase", "device",
     },
 }  # fmt: skip
@@ -152,7 +153,7 @@ def _check_words(context: typer.Context, *, folds: bool) -> None:
         raise LymphoscopeError("MODEL and --predictions: name one of them")
     if not {"model", "predictions"} & given:
         raise LymphoscopeError(_NAME_ONE)
-    judged = list(_LEFT_OUT)[2 if folds else "predictions" in given]
+    judged = _FOLDS if folds else _PREDICTIONS if "predictions" in given else _MODEL
     idle = sorted(f"--{name.replace('_', '-')}" for name in given & _LEFT_OUT[judged])
     if idle:
         raise LymphoscopeError(f"{', '.join(idle)}: not for {judged}, leave it out")
