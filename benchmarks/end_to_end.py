@@ -17,6 +17,7 @@ from models import (
     model_of,
     obvious,
     opened,
+    split,
     whose_agreement,
 )
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ def _folder_ways(
 ) -> dict[str, Callable[[], object]]:
     step, out = words.batch_size, words.work / "predictions.csv"
     found = [cell for path in paths for cell in find_cells([path])]
-    batches = [pixels[start : start + step] for start in range(0, len(pixels), step)]
+    batches = split(pixels, step)
     return {
         "tensors in memory": lambda: list(runtime.predict_batches(iter(batches))),
         "folder to file": lambda: predict_cells(

@@ -76,6 +76,11 @@ def some_of(cells: Cells, count: int) -> NDArray[np.uint8]:
     return cells.pixels[_spaced(len(cells.pixels), count)]
 
 
+def split(pixels: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
+    """Cells in batches, the last one with what is left."""
+    return [pixels[start : start + size] for start in range(0, len(pixels), size)]
+
+
 def _spaced(length: int, count: int) -> NDArray[np.int64]:
     return np.linspace(0, length - 1, min(count, length)).astype(np.int64)
 

@@ -21,6 +21,7 @@ from models import (
     obvious,
     opened,
     some_of,
+    split,
     whose_agreement,
 )
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def main() -> None:
     how = description.preprocessing
     timed_cells = words.batch_size * words.batches
     cells = cells_of(words.data, how, max(timed_cells, words.judged))
-    stream = _split(some_of(cells, timed_cells), words.batch_size)
+    stream = split(some_of(cells, timed_cells), words.batch_size)
     network = load_network(folder)[0].to(words.device)
     options = {"device": words.device, "threads": words.threads}
     passes = {
@@ -67,7 +68,7 @@ def main() -> None:
     ways |= {name: lambda runtime=runtime: list(runtime.predict_batches(stream)) for name, runtime in timed.items()}
     seconds = in_turns(ways, words.rounds)
     batch_seconds = {name: value / (len(stream) if name in own else 1) for name, value in seconds.items()}
-    batches = _split(cells.pixels, words.batch_size)
+    batches = split(cells.pixels, words.batch_size)
     wanted = np.concatenate([obvious(network, one, how, words.device) for one in batches])
     rows = {
         name: {"seconds": value, "ratio": batch_seconds["obvious"] / value}
@@ -109,10 +110,6 @@ def _said(
     agree = float((votes[0] == votes[1]).mean())
     labels = np.concatenate([found.labels for found in own.predict_batches(batches)])
     return {"agreement": agree, "passes": 3 - agree, "labels_equal": float((labels == wanted).mean())}
-
-
-def _split(pixels: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
-    return [pixels[start : start + size] for start in range(0, len(pixels), size)]
 
 
 def _show(answer: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]]) -> None:

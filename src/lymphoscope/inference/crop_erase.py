@@ -6,13 +6,14 @@ beside the knots of one side and at all of the other, never at all S x S. A box 
 side by side: columns first, and only those of the rows that are looked at. What is erased lies within such a box.
 """
 
-import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lymphoscope.inference.kept_memory import ThreadMemory
 
 FLAT = np.float32(1e-6)
 """`lymphoscope.method.attention.FLAT`: a map of less range than this has nothing to show."""
@@ -21,6 +22,7 @@ Floats = NDArray[np.float32]
 Cells = NDArray[Any]
 """uint8 or float32, 0-255."""
 Sources = tuple[NDArray[np.intp], NDArray[np.intp], Floats]
+_MEMORY = ThreadMemory()
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,9 @@ def _enlarge(cell: Cells, box: list[int], out: Cells) -> None:
     if (height, width) == (size, size):
         out[:] = cell
         return
-    part = _ROOMS.of("part", height, width * 3)
+    part = _MEMORY.array("part", (height, width * 3), np.float32)
     part.reshape(height, width, 3)[:] = cell[top:bottom, left:right]
-    wide = _ROOMS.of("wide", height, size * 3)
+    wide = _MEMORY.array("wide", (height, size * 3), np.float32)
     _lerp(part, *_places(width, size), axis=1, out=wide)
     if out.dtype == np.uint8:
         wide += np.float32(0.5)  # so that cutting off digits rounds
@@ -159,30 +161,13 @@ def _places(length: int, size: int) -> tuple[NDArray[np.intp], Floats]:
 def _lerp(values: Floats, before: NDArray[np.intp], way: Floats, axis: Literal[0, 1], out: Cells) -> None:
     """Write what lies between neighbours along an axis; their difference is taken where the values are still few."""
     step = 3 if axis else values.shape[1]  # to the same colour of the next pixel, or to the next row
-    rise = _ROOMS.of("rise", *values.shape)
+    rise = _MEMORY.array("rise", values.shape, np.float32)
     flat = values.ravel()
     np.subtract(flat[step:], flat[:-step], out=rise.ravel()[:-step])
     np.moveaxis(rise, axis, 0)[-3 if axis else -1 :] = 0.0  # the last has no next
-    large, start = _ROOMS.of("large", *out.shape), _ROOMS.of("start", *out.shape)
+    large, start = (_MEMORY.array(name, out.shape, np.float32) for name in ("large", "start"))
     rise.take(before, axis=axis, out=large, mode="wrap")  # "raise" would fill a copy of `out` first
     large *= way
     values.take(before, axis=axis, out=start, mode="wrap")
     large += start
     out[:] = large
-
-
-class _Rooms(threading.local):
-    """Arrays that a thread keeps between cells: fresh memory costs more than the arithmetic that is done in it."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, Floats] = {}
-
-    def of(self, name: str, height: int, width: int) -> Floats:
-        """The room of this name, (height, width), with whatever was left there."""
-        held = self._held.get(name)
-        if held is None or held.size < height * width:
-            held = self._held[name] = np.empty(height * width, dtype=np.float32)
-        return held[: height * width].reshape(height, width)
-
-
-_ROOMS = _Rooms()

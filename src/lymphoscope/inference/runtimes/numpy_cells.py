@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphoscope.inference.crop_erase import crop_boxes, write_crops, write_erased
+from lymphoscope.inference.kept_memory import KeptMemory
 from lymphoscope.model_file import Description, TestTime
 
 
@@ -23,7 +24,7 @@ class NumpyCells:
         self._dtype = dtype
         self._use: TestTime = description.test_time
         self._fill = _fill(description)
-        self._rooms: dict[str, NDArray[Any]] = {}
+        self._memory = KeptMemory()
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crop") if threads > 1 else None
 
@@ -36,13 +37,14 @@ class NumpyCells:
         """Take fitted cells (B, S, S, 3), RGB."""
         if pixels.dtype == self._dtype:
             return pixels
-        images = self._room("images", pixels)
+        images = self._memory.array("images", pixels.shape, self._dtype)
         images[:] = pixels
         return images
 
     def crop(self, images: NDArray[Any], guides: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Cut out what the guides attend to, enlarged, with the boxes (B, 4) (Eq. 3)."""
-        crops, boxes = self._room("crops", images), np.empty((len(images), 4), dtype=np.int64)
+        crops = self._memory.array("crops", images.shape, self._dtype)
+        boxes = np.empty((len(images), 4), dtype=np.int64)
 
         def crop_some(some: slice) -> None:
             boxes[some] = crop_boxes(guides[some], images.shape[1], self._use.crop_threshold, self._use.crop_padding)
@@ -53,20 +55,13 @@ class NumpyCells:
 
     def erase(self, images: NDArray[Any], guides: NDArray[np.float32]) -> NDArray[Any]:
         """Paint over what the guides attend to (Eq. 4)."""
-        erased = self._room("erased", images)
+        erased = self._memory.array("erased", images.shape, self._dtype)
 
         def erase_some(some: slice) -> None:
             write_erased(images[some], guides[some], self._use.erase_threshold, self._fill, erased[some])
 
         self._share(erase_some, len(images))
         return erased
-
-    def _room(self, name: str, like: NDArray[Any]) -> NDArray[Any]:
-        """Memory of the runtime's type for cells like these, kept from batch to batch: to get it anew takes as long."""
-        held = self._rooms.get(name)
-        if held is None or len(held) < len(like) or held.shape[1:] != like.shape[1:]:
-            held = self._rooms[name] = np.empty(like.shape, dtype=self._dtype)
-        return held[: len(like)]
 
     def _share(self, do: Callable[[slice], None], count: int) -> None:
         """Give each thread one share of the cells: with many small ones they wait for each other."""

@@ -63,7 +63,8 @@ def _options(nncf: Any, head: list[str], cells: int, **advanced: Any) -> dict[st
     return {
         "advanced_parameters": nncf.AdvancedQuantizationParameters(
             overflow_fix=nncf.OverflowFix.DISABLE if _has_vnni() else nncf.OverflowFix.ENABLE,
-            # One scale an activation: ONNX Runtime's int8 convolution takes no scale a channel.
+            # One scale an activation: ONNX Runtime's int8 convolution takes no scale a channel, and OpenVINO gives the
+            # same labels with one or many.
             activations_quantization_params=one_scale,
             **advanced,
         ),
