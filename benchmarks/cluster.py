@@ -16,8 +16,8 @@ import ray
 from timing import write
 
 from lymphoscope.inference import find_cells, load, predict_cells
-from lymphoscope.inference.cells import Cell
 from lymphoscope.inference.cluster import LOCAL, predict_on_cluster
+from lymphoscope.inference.inputs import Cell
 from lymphoscope.model_file import demonstration_model
 
 PART = 32

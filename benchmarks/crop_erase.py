@@ -9,7 +9,7 @@ import torch
 from models import cells_of, common_words, model_of, obvious_crop_erase, opened
 from timing import in_turns, write
 
-from lymphoscope.inference.runtimes import open_network
+from lymphoscope.inference.backends import open_network
 
 
 def main() -> None:
@@ -22,16 +22,16 @@ def main() -> None:
     reference = open_network(folder, runtime="torch", device="cpu")
     rows, columns = np.mgrid[:10, :10]
     places = np.random.default_rng(0).uniform(3, 7, (words.batch_size, 2))
-    guides = np.stack([np.exp(-((rows - r) ** 2 + (columns - c) ** 2) / 8) for r, c in places]).astype(np.float32)
+    guide_maps = np.stack([np.exp(-((rows - r) ** 2 + (columns - c) ** 2) / 8) for r, c in places]).astype(np.float32)
     ways = {}
     for name, network in {**networks, "torch": reference}.items():
         images = network.images(cells.pixels)
         if name in networks:  # first, as it comes in a prediction
-            ways[f"one pass of {name}"] = lambda n=network, i=images: n.describe(i)
-        ways[f"crop and erase for {name}"] = lambda n=network, i=images: (n.crop(i, guides), n.erase(i, guides))
-        ways[f"crop alone for {name}"] = lambda n=network, i=images: n.crop(i, guides)
+            ways[f"one pass of {name}"] = lambda n=network, i=images: n.forward_with_features(i)
+        ways[f"crop and erase for {name}"] = lambda n=network, i=images: (n.crop(i, guide_maps), n.erase(i, guide_maps))
+        ways[f"crop alone for {name}"] = lambda n=network, i=images: n.crop(i, guide_maps)
     tensors = reference.images(cells.pixels)
-    ways["the loop"] = lambda: obvious_crop_erase(tensors, torch.from_numpy(guides))
+    ways["the loop"] = lambda: obvious_crop_erase(tensors, torch.from_numpy(guide_maps))
     seconds = in_turns(ways, words.rounds)
     for name, value in seconds.items():
         print(f"{name:<44}{1000 * value:>10.1f} ms")

@@ -17,19 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lymphoscope.data import fit_image, read_image
-from lymphoscope.data.sources.walk import walk_files
+from lymphoscope.data.sources.registry import walk_files
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.export import Cells, export_model, synthetic_cells
-from lymphoscope.inference.runtimes import open_network
-from lymphoscope.inference.runtimes.protocol import Images, NetworkPass, NetworkRuntime
-from lymphoscope.model_file import (
-    Architecture,
-    Description,
-    Preprocessing,
-    build_network,
-    load_description,
-    save_model,
-)
+from lymphoscope.export.export_model import Cells, export_model, synthetic_cells
+from lymphoscope.inference.backends import open_network
+from lymphoscope.inference.backends.protocol import Images, NetworkPass, NetworkRuntime
+from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CALIBRATING = 64
@@ -67,7 +60,7 @@ def cells_of(data: Path | None, how: Preprocessing, count: int) -> Cells:
         return synthetic_cells(how.size, count)
     files = list(walk_files(data))
     chosen = [files[place] for place in _spaced(len(files), count)]
-    pixels = np.stack([fit_image(read_image(path), how.as_fit()) for path in chosen])
+    pixels = np.stack([fit_image(read_image(path), how.geometry()) for path in chosen])
     return Cells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
 
 
@@ -156,12 +149,12 @@ class Imposed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._network, name)
 
-    def crop(self, images: Images, guides: NDArray[np.float32]) -> tuple[Images, NDArray[np.int64]]:
+    def crop(self, images: Images, guide_maps: NDArray[np.float32]) -> tuple[Images, NDArray[np.int64]]:
         self._cropping = True
-        return self._network.crop(images, guides)
+        return self._network.crop(images, guide_maps)
 
-    def describe(self, images: Images) -> NetworkPass:
-        found = self._network.describe(images)
+    def forward_with_features(self, images: Images) -> NetworkPass:
+        found = self._network.forward_with_features(images)
         logits = np.zeros_like(found.logits)
         logits[:, 0] = 1.0
         if self._cropping:
@@ -170,7 +163,7 @@ class Imposed:
             self._disagreed += disagreeing
             logits[:disagreeing, 0] = -1.0
         self._cropping = False
-        return NetworkPass(logits, found.guides, found.features)
+        return NetworkPass(logits, found.guide_maps, found.features)
 
 
 def obvious(
@@ -189,10 +182,10 @@ def obvious(
     return labels
 
 
-def obvious_crop_erase(images: Tensor, guides: Tensor) -> tuple[Tensor, Tensor]:
+def obvious_crop_erase(images: Tensor, guide_maps: Tensor) -> tuple[Tensor, Tensor]:
     crops, erased = [], []
     size = images.shape[-2:]
-    for image, guide in zip(images, guides, strict=True):
+    for image, guide in zip(images, guide_maps, strict=True):
         large = F.interpolate(guide[None, None], size, mode="bilinear", align_corners=False)[0, 0]
         stretched = (large - large.min()) / (large.max() - large.min() + 1e-12)
         mask = stretched >= 0.5

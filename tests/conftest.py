@@ -1,13 +1,20 @@
 """What several tests share: tiny cells whose classes can be told apart, and a recipe that trains on them in seconds."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from lymphoscope.data import COLUMNS, Manifest
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference import StreamPictures
+from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.model_file import Architecture, Description, Preprocessing, Thresholds
+from lymphoscope.referral import Colour, OodReference, Range
 
 TINY = (
     "model.backbone=test_resnet",
@@ -69,3 +76,141 @@ def tiny_manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 def many_tiny_cells(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Enough cells that an epoch takes a moment."""
     return split_by_hand(write_tiny_cells(tmp_path_factory.mktemp("many"), cells=40))
+
+
+SIDE = 40
+
+
+class ByColour:
+    """A runtime in NumPy: the raw stream looks at red, crop at green, erase at blue; 255 is the second class."""
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+        self.batches: list[int] = []
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        return {"runtime": "colour"}
+
+    def predict(self, pixels: NDArray[np.uint8]) -> StreamOutputs:
+        self.batches.append(len(pixels))
+        second = pixels.mean(axis=(1, 2)).T.astype(np.float32) / 255  # (3, B)
+        probabilities = np.stack([1 - second, second], axis=2)  # (3, B, K)
+        votes = probabilities.argmax(axis=2)
+        labels = (votes.sum(axis=0) >= 2).astype(np.int64)
+        agreement = (votes == labels).mean(axis=0, dtype=np.float32)
+        box = [SIDE // 4, 0, SIDE // 2, SIDE]
+        return StreamOutputs(
+            labels, probabilities.mean(axis=0), probabilities, votes, agreement, np.array([box] * len(labels))
+        )
+
+    def predict_batches(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[StreamOutputs]:
+        return (self.predict(pixels) for pixels in batches)
+
+    def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:
+        raise LymphoscopeError("colours have no attention")
+
+
+@pytest.fixture
+def description() -> Description:
+    return Description(
+        name="by colour",
+        architecture=Architecture(backbone="test_resnet", num_maps=4),
+        classes=("all", "hem"),
+        blast_class="all",
+        preprocessing=Preprocessing(fit="resize", size=SIDE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
+        thresholds=Thresholds(minimum_agreement=0.6, minimum_score=0.7),
+        weights_sha256="0" * 64,
+    )
+
+
+@pytest.fixture
+def ood_reference() -> OodReference:
+    """Round limits, of cells that are sharp at 2.0, bright at 60 and coloured at (0.8, 1.0)."""
+    return OodReference(
+        share=0.99,
+        cells=100,
+        subjects=10,
+        feature_distance=1.5,
+        feature_distance_cells=40,
+        feature_distance_subjects=5,
+        sharpness=Range(low=1.0, middle=2.0, high=3.0),
+        brightness=Range(low=50.0, middle=60.0, high=75.0),
+        touching=0.05,
+        colour=Colour(centre=(0.8, 1.0), precision=((100.0, 0.0), (0.0, 100.0)), limit=3.0),
+        how="by hand",
+    )
+
+
+@pytest.fixture
+def by_colour(description: Description) -> ByColour:
+    return ByColour(description)
+
+
+@pytest.fixture
+def paint() -> Callable[[Path, tuple[int, int, int]], Path]:
+    """Write a picture of one colour, 80 wide and 60 high."""
+
+    def painted(path: Path, colour: tuple[int, int, int]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (80, 60), colour).save(path)
+        return path
+
+    return painted
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Callable[[int], list[Path]]:
+    """Write so many pictures, each of its own colour, into a folder."""
+
+    def written(count: int) -> list[Path]:
+        generator = np.random.default_rng(0)
+        folder = tmp_path / "cells"
+        folder.mkdir()
+        paths = [folder / f"cell-{number:04d}.png" for number in range(count)]
+        for path in paths:
+            Image.new("RGB", (SIDE, SIDE), tuple(generator.integers(0, 256, 3).tolist())).save(path)
+        return paths
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model with attention, untrained."""
+    return _saved(tmp_path_factory.mktemp("attention"), "attention")
+
+
+@pytest.fixture(scope="session")
+def plain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model without attention, untrained."""
+    return _saved(tmp_path_factory.mktemp("linear"), "linear")
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder with a cell, a file that is empty, and a cell wider than high, in this order."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for name, shape in (("a.png", (80, 80, 3)), ("c.png", (70, 90, 3))):
+        Image.fromarray(generator.integers(0, 256, shape, dtype=np.uint8)).save(folder / name)
+    (folder / "b.png").touch()
+    return folder
+
+
+def _saved(folder: Path, head: str) -> Path:
+    import torch
+
+    from lymphoscope.model_file import build_network, save_model
+
+    description = Description(
+        name=f"tiny {head}",
+        architecture=Architecture.model_validate({"backbone": "test_resnet", "head": head, "num_maps": 4}),
+        classes=("all", "hem"),
+        blast_class="all",
+        preprocessing=Preprocessing(fit="center_crop", crop=64, size=64, mean=(0.5, 0.4, 0.6), std=(0.2, 0.25, 0.3)),
+    )
+    torch.manual_seed(0)
+    save_model(build_network(description.architecture, 2).eval(), description, folder)
+    return folder

@@ -19,7 +19,7 @@ import pytest
 import lymphoscope as package
 from lymphoscope import load
 from lymphoscope.inference import predict_cells
-from lymphoscope.inference.cells import find_cells
+from lymphoscope.inference.inputs import find_cells
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

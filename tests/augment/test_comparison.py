@@ -6,8 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from lymphoscope.augment import ComparisonSettings, batch_mixing, image_augmentation
-from lymphoscope.augment.cut_out import cut_box
-from lymphoscope.augment.grid_mask import grid
+from lymphoscope.augment.occlusion import cut_box, grid
 
 MEAN = (0.485, 0.456, 0.406)
 GREY = torch.tensor([124, 116, 104], dtype=torch.uint8).view(3, 1, 1)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.backbones import create_backbone
-from lymphoscope.backbones.inception_v1 import InceptionV1
+from lymphoscope.backbones.inception import InceptionV1
 
 # Table 1: depth of the modules 3a to 5b.
 WIDTHS = (256, 480, 512, 512, 512, 528, 832, 832, 1024)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lymphoscope.backbones.inception_v2 import InceptionV2
+from lymphoscope.backbones.inception import InceptionV2
 
 # Figure 5: output size and depth of the modules 3a to 5b.
 SHAPES = [

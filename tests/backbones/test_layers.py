@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lymphoscope.backbones.layers import Branches, convolution, halving_pool
+from lymphoscope.backbones.inception import Branches, convolution, halving_pool
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])

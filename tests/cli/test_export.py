@@ -12,7 +12,7 @@ from PIL import Image
 from lymphoscope import extras
 from lymphoscope.cli.main import run
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference import export as exporting
+from lymphoscope.export import export_model as exporting
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
 
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from lymphoscope.cli.main import run
-from lymphoscope.evaluation import columns, read_predictions
-from lymphoscope.inference import chunks
+from lymphoscope.evaluation import read_predictions
+from lymphoscope.inference.sinks import chunks
 from lymphoscope.model_file import (
     Architecture,
     Description,
@@ -24,6 +24,7 @@ from lymphoscope.model_file import (
     demonstration_model,
     save_model,
 )
+from lymphoscope.vocabulary import prediction_columns
 
 READABLE = {"cmyk.jpg", "grey.png", "rgba.png", "sixteen.tiff"}
 BAD = {
@@ -143,7 +144,7 @@ def test_without_a_file_it_is_a_table_to_read(
 def test_json_is_the_whole_rows(model: Path, nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "--model", str(model), str(nine / "grey.png"), str(nine / "one.png"), "--json"]) == 3
     grey, one = json.loads(capsys.readouterr().out)
-    assert list(grey) == list(one) == columns(["all", "hem"])
+    assert list(grey) == list(one) == prediction_columns(["all", "hem"])
     assert grey["score_all"] + grey["score_hem"] == pytest.approx(1)
     assert grey["error"] is None
     assert one["predicted"] is None

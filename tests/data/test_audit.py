@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lymphoscope.data import audit, read_source, split_holdout, synthesize
+from lymphoscope.data import audit, read_source, split_holdout
+from lymphoscope.data.findings import AuditReport
 from lymphoscope.data.manifest import Manifest, manifest_of
-from lymphoscope.data.report import AuditReport
+from lymphoscope.synthetic import synthesize
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 

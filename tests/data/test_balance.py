@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from lymphoscope.data.balance import Part, balanced_parts
+from lymphoscope.data.split import Part, stratified_parts
 
 HOLD_OUT = [Part(0.8, 0.0), Part(0.2, 0.5)]
 
 
 def deal(counts: list[list[int]], parts: list[Part], seed: int = 0) -> np.ndarray:
-    return balanced_parts(np.array(counts), parts, np.random.default_rng(seed))
+    return stratified_parts(np.array(counts), parts, np.random.default_rng(seed))
 
 
 @settings(max_examples=30, deadline=None)
@@ -48,7 +47,7 @@ def test_giants_are_told_apart_in_folds() -> None:
 def test_subjects_that_hold_every_class_are_dealt_by_their_share() -> None:
     generator = np.random.default_rng(0)
     counts = generator.integers(5, 15, (30, 8))
-    parts = balanced_parts(counts, HOLD_OUT, generator)
+    parts = stratified_parts(counts, HOLD_OUT, generator)
     assert (parts == 1).sum() == 6
     assert counts[parts == 1].sum(axis=0) / counts.sum(axis=0) == pytest.approx(0.2, abs=0.05)
 
@@ -61,5 +60,5 @@ def test_the_same_generator_gives_the_same_deal() -> None:
 
 def test_many_groups_stay_within_memory_and_time() -> None:
     counts = np.eye(2, dtype=np.int64)[np.arange(50_000) % 2]
-    parts = balanced_parts(counts, HOLD_OUT, np.random.default_rng(0))
+    parts = stratified_parts(counts, HOLD_OUT, np.random.default_rng(0))
     assert abs((parts == 1).sum() - 10_000) <= 2

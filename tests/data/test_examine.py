@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lymphoscope.data.examine import examine, examine_all, reaches_beyond
+from lymphoscope.data.quality import examine, examine_all, reaches_beyond
 
 
 def cell(side: int, top: int, left: int, bottom: int, right: int, background: int = 0) -> np.ndarray:

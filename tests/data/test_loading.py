@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from lymphoscope.data import loading
-from lymphoscope.data.fit import Fit, fit_image
+from lymphoscope.data.geometry import Geometry, fit_image
 from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.loading import CellImages
 
-FIT = Fit("resize", size=20)
+FIT = Geometry("resize", size=20)
 BYTES = 20 * 20 * 3
 
 

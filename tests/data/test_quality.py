@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from lymphoscope.data import Fit, fit_image, synthesize
+from lymphoscope.data import Geometry, fit_image
 from lymphoscope.data.quality import PictureStatistics, picture_statistics, shown_part
+from lymphoscope.synthetic import synthesize
 
 SIDE = 150
 
@@ -70,7 +71,7 @@ def test_a_cell_that_goes_on_beyond_the_frame_touches_it(cells: list[np.ndarray]
 
 
 def test_padding_of_a_small_file_is_no_surrounding() -> None:
-    fit = Fit("center_crop", crop=100, size=50)
+    fit = Geometry("center_crop", crop=100, size=50)
     file = np.zeros((60, 41, 3), dtype=np.uint8)
     file[:, 15:27] = 90  # a cell on black, cut off above and below
     fitted, shown = fit_image(file, fit), shown_part(41, 60, fit)
@@ -78,7 +79,7 @@ def test_padding_of_a_small_file_is_no_surrounding() -> None:
     assert picture_statistics(fitted).touching == 0
     assert picture_statistics(fitted, shown).touching == pytest.approx(2 * 6 / (2 * 28 + 2 * 18), abs=0.03)
     assert shown_part(100, 120, fit) is None
-    assert shown_part(10, 10, Fit("resize", size=50)) is None
+    assert shown_part(10, 10, Geometry("resize", size=50)) is None
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
@@ -94,8 +95,8 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 def test_blur_and_cutting_show_on_real_cells_on_black() -> None:
-    """Measured on 40 cells against the 1 % limit of 40 others: 0 of 40 kept at a blur of 1.5 pixels and more."""
-    fit = Fit()
+    """Estimate on 40 cells against the 1 % limit of 40 others: 0 of 40 kept at a blur of 1.5 pixels and more."""
+    fit = Geometry()
     files = [load(str(path)) for path in sorted((REAL / "cnmc").glob("**/*.png"))[::9]]
     sharp = [picture_statistics(fit_image(each, fit)).sharpness for each in files]
     soft = [np.array(Image.fromarray(each).filter(ImageFilter.GaussianBlur(2))) for each in files]

@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from lymphoscope.data.report import AuditReport, Finding, Severity, as_findings
+from lymphoscope.data.findings import AuditReport, Finding, Severity, as_findings
 
 
 def report(*findings: Finding, source: str = "folders") -> AuditReport:

@@ -3,11 +3,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
-from lymphoscope.data.fingerprints import with_fingerprints
 from lymphoscope.data.manifest import Manifest, manifest_of
+from lymphoscope.data.similarity.fingerprints import with_fingerprints
 from lymphoscope.data.sources import read_source
 from lymphoscope.data.split import split_folds, split_holdout
 from lymphoscope.data.summary import NO_SUBJECTS_NOTICE, RANDOM_NOTICE

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphoscope.evaluation import STREAMS, as_predictions
+from lymphoscope.evaluation import as_predictions
+from lymphoscope.vocabulary import STREAMS
 
 
 def make_row(generator: np.random.Generator, kind: int, classes: tuple[str, ...], shift: float) -> dict[str, Any]:

@@ -4,23 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphoscope.evaluation.bootstrap import Draws, Quantity, Question, draws_of
+from lymphoscope.evaluation.bootstrap import BootstrapSamples, MetricGroup, MetricSpec, draw_bootstrap_samples
+from lymphoscope.evaluation.evaluation_set import EvaluationSet, scores_group, select_evaluation_set
 from lymphoscope.evaluation.intervals import replicate_weights
-from lymphoscope.evaluation.judged import Judged, judged_cells, scores_question
 from lymphoscope.evaluation.metrics import METRICS, measure
 
 Maker = Callable[..., pd.DataFrame]
 
 
-def drawn(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> tuple[Judged, Draws]:
-    judged = judged_cells(table, "all")
-    return judged, draws_of(judged.rows, judged.outcomes, replicates=replicates, seed=seed)
+def drawn(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> tuple[EvaluationSet, BootstrapSamples]:
+    judged = select_evaluation_set(table, "all")
+    return judged, draw_bootstrap_samples(judged.rows, judged.outcomes, replicates=replicates, seed=seed)
 
 
 def scores(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> dict:
     judged, draws = drawn(table, replicates, seed)
     every = np.ones(len(judged.rows), dtype=bool)
-    answers = draws.answer({"vote": scores_question(judged.outcomes, every)})
+    answers = draws.answer({"vote": scores_group(judged.outcomes, every)})
     return {metric: answer.measured for metric, answer in answers["vote"].items()}
 
 
@@ -39,12 +39,12 @@ def test_the_draws_are_shared_and_chunks_change_nothing(predictions: Maker, monk
     _, draws = drawn(predictions(), replicates=40)
     seen: dict[str, list[np.ndarray]] = {"one": [], "other": []}
 
-    def noting(name: str) -> Question:
+    def noting(name: str) -> MetricGroup:
         def compute(weights: np.ndarray) -> dict[str, np.ndarray]:
             seen[name].append(weights.copy())
             return {"sum": weights[:, 0]}
 
-        return Question(compute, {"sum": Quantity(np.ones(120, dtype=bool), "positive")})
+        return MetricGroup(compute, {"sum": MetricSpec(np.ones(120, dtype=bool), "positive")})
 
     first = draws.answer({name: noting(name) for name in seen})
     np.testing.assert_array_equal(np.concatenate(seen["one"]), np.concatenate(seen["other"]))

@@ -4,15 +4,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lymphoscope.evaluation.by_subject import subject_scores
-from lymphoscope.evaluation.judged import judged_cells
+from lymphoscope.evaluation.evaluation_set import select_evaluation_set
+from lymphoscope.evaluation.summary import subject_scores
 
 Maker = Callable[..., pd.DataFrame]
 
 
 def test_each_subject_has_its_cells_and_an_exact_interval(predictions: Maker) -> None:
     table = predictions(subjects=9, cells=14)
-    found = {row.subject: row for row in subject_scores(judged_cells(table, "hem"))}
+    found = {row.subject: row for row in subject_scores(select_evaluation_set(table, "hem"))}
     assert set(found) == set(table["subject"])
     for subject, cells in table.groupby("subject"):
         correct = int((cells["label"] == cells["predicted"]).sum())
@@ -31,14 +31,24 @@ def test_the_worst_stands_first_and_of_equals_the_one_with_more_cells(prediction
     other = table["label"].map({"all": "hem", "hem": "all"})
     table["predicted"] = table["label"].where(~wrong, other)
     table = table[(table["subject"] != "S000") | place.isin([0, 1, 2, 3, 8, 9])]  # 4 of 6
-    assert [row.subject for row in subject_scores(judged_cells(table, "all"))] == ["S002", "S003", "S000", "S001"]
+    assert [row.subject for row in subject_scores(select_evaluation_set(table, "all"))] == [
+        "S002",
+        "S003",
+        "S000",
+        "S001",
+    ]
     even = table.assign(predicted=table["label"])
-    assert [row.subject for row in subject_scores(judged_cells(even, "all"))] == ["S001", "S002", "S003", "S000"]
+    assert [row.subject for row in subject_scores(select_evaluation_set(even, "all"))] == [
+        "S001",
+        "S002",
+        "S003",
+        "S000",
+    ]
 
 
 def test_without_a_blast_class_or_subjects_there_is_less_to_say(predictions: Maker) -> None:
-    assert {row.blast_fraction for row in subject_scores(judged_cells(predictions(), None))} == {None}
-    assert subject_scores(judged_cells(predictions().assign(subject=None), None)) == []
+    assert {row.blast_fraction for row in subject_scores(select_evaluation_set(predictions(), None))} == {None}
+    assert subject_scores(select_evaluation_set(predictions().assign(subject=None), None)) == []
     mixed = predictions(subjects=1, cells=4)
     mixed.loc[0, "label"] = "hem"
-    assert subject_scores(judged_cells(mixed, None))[0].label == "all, hem"
+    assert subject_scores(select_evaluation_set(mixed, None))[0].label == "all, hem"

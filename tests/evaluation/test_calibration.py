@@ -4,29 +4,29 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import optimize, special
 from sklearn import metrics as reference
 from sklearn.linear_model import LogisticRegression
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import calibrated, fit_temperature
-from lymphoscope.evaluation.bootstrap import draws_of
+from lymphoscope.evaluation import fit_temperature
+from lymphoscope.evaluation.bootstrap import draw_bootstrap_samples
 from lymphoscope.evaluation.calibration import (
     BINS,
     COLDEST,
     HOTTEST,
     bins_of,
     calibration_errors,
-    calibration_questions,
+    calibration_groups,
     calibration_section,
     mean_of_streams,
     reliability,
 )
-from lymphoscope.evaluation.judged import judged_cells
+from lymphoscope.evaluation.evaluation_set import select_evaluation_set
 from lymphoscope.evaluation.metrics import Outcomes, binary_auc
+from lymphoscope.referral import calibrated
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -144,7 +144,7 @@ def test_bins_are_of_equal_width_and_the_last_holds_one() -> None:
 
 
 def test_the_bins_make_up_the_error(predictions: Maker) -> None:
-    judged = judged_cells(predictions(), "all")
+    judged = select_evaluation_set(predictions(), "all")
     bins = reliability(judged)
     assert sum(found.cells for found in bins) == len(judged.rows)
     assert all(found.low <= found.score <= found.high for found in bins)
@@ -168,9 +168,9 @@ def test_the_section_tells_calibrated_from_plain_scores(predictions: Maker) -> N
     table = predictions(subjects=20, cells=20)
     scores = calibrated(table[["score_all", "score_hem"]].to_numpy(), 0.3)
     table[["score_all", "score_hem"]] = scores
-    judged = judged_cells(table, "all")
-    draws = draws_of(judged.rows, judged.outcomes, replicates=100, seed=0)
-    found = calibration_section(judged, draws.answer(calibration_questions(judged)))
+    judged = select_evaluation_set(table, "all")
+    draws = draw_bootstrap_samples(judged.rows, judged.outcomes, replicates=100, seed=0)
+    found = calibration_section(judged, draws.answer(calibration_groups(judged)))
     truth = (table["label"] == "hem").to_numpy(int)
     streams = table[["raw_hem", "crop_hem", "erase_hem"]].mean(axis=1)
     assert found.as_predicted.log_loss.value == pytest.approx(reference.log_loss(truth, scores[:, 1]))

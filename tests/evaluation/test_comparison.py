@@ -8,8 +8,7 @@ from scipy.special import expit
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import compare_predictions, evaluate_predictions
-from lymphoscope.evaluation.comparison import COMPARED, mcnemar
-from lymphoscope.evaluation.delong import delong
+from lymphoscope.evaluation.comparison import COMPARED, delong, mcnemar
 
 Maker = Callable[..., pd.DataFrame]
 

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.special import expit
 
-from lymphoscope.evaluation.bootstrap import Draws
+from lymphoscope.evaluation.bootstrap import BootstrapSamples
+from lymphoscope.evaluation.estimates import Bootstrap
+from lymphoscope.evaluation.evaluation_set import scores_group
 from lymphoscope.evaluation.intervals import LEVEL, units_of
-from lymphoscope.evaluation.judged import scores_question
-from lymphoscope.evaluation.measured import Bootstrap
 from lymphoscope.evaluation.metrics import METRICS, Outcomes, measure
 
 REPLICATES = 300
@@ -35,8 +35,8 @@ def coverage(subjects: int, studies: int) -> dict[str, float]:
     for seed in range(studies):
         outcomes, names = study(generator, subjects, 20)
         described = Bootstrap(unit="subject", replicates=REPLICATES, seed=seed, level=LEVEL)
-        draws = Draws(units_of(names.astype(object), outcomes), CLASSES, described)
-        answers = draws.answer({"vote": scores_question(outcomes, np.ones(len(names), dtype=bool))})["vote"]
+        draws = BootstrapSamples(units_of(names.astype(object), outcomes), CLASSES, described)
+        answers = draws.answer({"vote": scores_group(outcomes, np.ones(len(names), dtype=bool))})["vote"]
         for metric in METRICS:
             found = answers[metric].interval
             held[metric] += found.low <= true[metric] <= found.high

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lymphoscope.evaluation.delong import delong
+from lymphoscope.evaluation.comparison import delong
 
 # The ovarian cancer patients of DeLong, DeLong and Clarke-Pearson (1988) of whom all three tests are known, as a
 # statistics package's manual lists them: albumin, total protein, K-G score, and whether surgery helped.

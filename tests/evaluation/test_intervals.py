@@ -2,8 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import special, stats
 
 from lymphoscope.evaluation.intervals import (
@@ -37,11 +36,11 @@ def test_units_are_subjects_of_their_commonest_label() -> None:
 def test_replicates_draw_whole_subjects_and_keep_the_weight_of_each_class() -> None:
     units, _ = subjects([0, 1] * 4 + [0], 4)
     weights = np.concatenate(list(replicate_weights(units, 300, seed=1)))
-    by_subject = weights.reshape(300, 9, 4)
-    assert (by_subject == by_subject[:, :, :1]).all()
-    np.testing.assert_allclose(by_subject[:, 0::2, 0].sum(axis=1), 5)
-    np.testing.assert_allclose(by_subject[:, 1::2, 0].sum(axis=1), 4)
-    assert by_subject[:, :, 0].mean(axis=0) == pytest.approx(np.ones(9), abs=0.25)
+    per_subject = weights.reshape(300, 9, 4)
+    assert (per_subject == per_subject[:, :, :1]).all()
+    np.testing.assert_allclose(per_subject[:, 0::2, 0].sum(axis=1), 5)
+    np.testing.assert_allclose(per_subject[:, 1::2, 0].sum(axis=1), 4)
+    assert per_subject[:, :, 0].mean(axis=0) == pytest.approx(np.ones(9), abs=0.25)
     assert len(np.unique(weights, axis=0)) > 200
 
 

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sklearn import metrics as reference
 
-from lymphoscope.evaluation.constants import constant_scores
 from lymphoscope.evaluation.metrics import METRICS, Outcomes, confusions, measure, why_undefined
+from lymphoscope.evaluation.summary import constant_scores
 
 
 def make_outcomes(seed: int, cells: int, kinds: int, *, ties: bool = False) -> Outcomes:

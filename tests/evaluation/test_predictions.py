@@ -5,20 +5,14 @@ import pandas as pd
 import pytest
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import (
-    as_predictions,
-    check_predictions,
-    classes_of,
-    columns,
-    read_predictions,
-    write_predictions,
-)
+from lymphoscope.evaluation import as_predictions, check_predictions, classes_of, read_predictions, write_predictions
+from lymphoscope.vocabulary import prediction_columns
 
 Maker = Callable[..., pd.DataFrame]
 
 
 def test_columns_stand_in_the_order_of_the_design() -> None:
-    assert " ".join(columns(["all", "hem"])) == (
+    assert " ".join(prediction_columns(["all", "hem"])) == (
         "path subject slide label predicted score_all score_hem raw_all raw_hem crop_all crop_hem erase_all erase_hem "
         "raw_vote crop_vote erase_vote agreement box_top box_left box_bottom box_right refer refer_reason error"
     )
@@ -32,7 +26,7 @@ def test_a_table_comes_back_as_it_was(predictions: Maker, tmp_path: Path, suffix
     write_predictions(table, tmp_path / f"p{suffix}")
     again = read_predictions(tmp_path / f"p{suffix}")
     pd.testing.assert_frame_equal(again, table, check_exact=True)
-    assert list(again.columns) == [*columns(["all", "hem"]), "fold"]
+    assert list(again.columns) == [*prediction_columns(["all", "hem"]), "fold"]
     assert again["subject"].iloc[-1] == "NA"
     assert again["slide"].iloc[-1] == "007"
     assert again["predicted"].iloc[-1] is None
@@ -103,8 +97,8 @@ def test_a_path_that_cannot_be_read_gets_one_line(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("classes", [["all", "all"], ["all", "vote"]])
 def test_classes_that_clash_are_refused(classes: list[str]) -> None:
-    with pytest.raises(LymphoscopeError, match="would stand twice"):
-        columns(classes)
+    with pytest.raises(LymphoscopeError, match="would appear twice"):
+        prediction_columns(classes)
 
 
 def test_nothing_is_written_of_a_wrong_table(predictions: Maker, tmp_path: Path) -> None:

@@ -3,16 +3,15 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from lymphoscope.evaluation.bootstrap import draws_of
-from lymphoscope.evaluation.judged import judged_cells
-from lymphoscope.evaluation.measured import Measured
+from lymphoscope.evaluation.bootstrap import draw_bootstrap_samples
+from lymphoscope.evaluation.estimates import Estimate
+from lymphoscope.evaluation.evaluation_set import select_evaluation_set
 from lymphoscope.evaluation.risk_coverage import (
     risk_coverage_area,
     risk_coverage_curve,
-    risk_coverage_question,
+    risk_coverage_group,
     risk_coverage_section,
     verdict,
 )
@@ -42,9 +41,9 @@ def geifman(doubt: np.ndarray, wrong: np.ndarray) -> float:
 
 
 def section(table: pd.DataFrame, blast: str | None = "all") -> RiskCoverage:
-    judged = judged_cells(table, blast)
-    draws = draws_of(judged.rows, judged.outcomes, replicates=200, seed=0)
-    return risk_coverage_section(judged, draws.answer({"it": risk_coverage_question(judged)})["it"])
+    judged = select_evaluation_set(table, blast)
+    draws = draw_bootstrap_samples(judged.rows, judged.outcomes, replicates=200, seed=0)
+    return risk_coverage_section(judged, draws.answer({"it": risk_coverage_group(judged)})["it"])
 
 
 @given(seed=st.integers(0, 2**32 - 1), cells=st.integers(1, 12), levels=st.integers(1, 6))
@@ -106,17 +105,17 @@ def test_the_curve_ends_at_the_error_rate_and_rises_with_a_good_doubt() -> None:
 def test_every_doubt_of_the_table_is_a_signal(predictions: Maker) -> None:
     table = predictions(subjects=12, cells=20)
     wrong = table["label"] != table["predicted"]
-    table["doubt_oracle"] = wrong.astype(float)
-    table["doubt_half"] = np.where(np.arange(len(table)) % 2, np.nan, 1.0)
+    table["ood_oracle"] = wrong.astype(float)
+    table["ood_half"] = np.where(np.arange(len(table)) % 2, np.nan, 1.0)
     found = {signal.name: signal for signal in section(table).signals}
-    assert list(found) == ["score", "disagreement", "doubt_oracle", "doubt_half"]
+    assert list(found) == ["score", "disagreement", "ood_oracle", "ood_half"]
     rate = wrong.mean()
-    assert found["doubt_oracle"].area.value == pytest.approx(rate + (1 - rate) * np.log(1 - rate))
-    assert found["doubt_half"].cells == len(table) / 2
-    assert found["doubt_half"].area.value == pytest.approx(wrong[::2].mean())
+    assert found["ood_oracle"].area.value == pytest.approx(rate + (1 - rate) * np.log(1 - rate))
+    assert found["ood_half"].cells == len(table) / 2
+    assert found["ood_half"].area.value == pytest.approx(wrong[::2].mean())
     for signal in found.values():
         assert 0 < signal.area.low < signal.area.value < signal.area.high < 1
-        assert signal.curve[-1] == pytest.approx((1, wrong[::2].mean() if signal.name == "doubt_half" else rate))
+        assert signal.curve[-1] == pytest.approx((1, wrong[::2].mean() if signal.name == "ood_half" else rate))
 
 
 def test_many_classes_have_margin_and_entropy_too(predictions: Maker) -> None:
@@ -174,6 +173,6 @@ def test_what_cannot_be_ranked_has_a_reason(predictions: Maker, case: str) -> No
 
 
 def test_a_verdict_says_when_the_cells_do_not_decide() -> None:
-    said = verdict(Measured(value=0.001, low=-0.01, high=0.012))
+    said = verdict(Estimate(value=0.001, low=-0.01, high=0.012))
     assert said.startswith("These cells do not show which")
     assert "+0.0010 (-0.0100 to +0.0120)" in said

@@ -50,9 +50,9 @@ def test_counts_and_subjects(predictions: Maker) -> None:
     counts = [found[name] for name in ("cells", "evaluated", "failed", "unlabelled", "subjects")]
     assert counts == [21, 17, 1, 3, 4]
     assert found["prevalence"] == pytest.approx(7 / 17)
-    fractions = [row["accuracy"]["value"] for row in found["by_subject"]]
+    fractions = [row["accuracy"]["value"] for row in found["per_subject"]]
     assert fractions == sorted(fractions)  # worst first
-    rows = {row["subject"]: row for row in found["by_subject"]}
+    rows = {row["subject"]: row for row in found["per_subject"]}
     assert {subject: row["cells"] for subject, row in rows.items()} == {"S000": 2, "S001": 5, "S002": 5, "S003": 5}
     first = known[(known["subject"] == "S000") & known["label"].notna()]
     assert rows["S000"]["correct"] == (first["label"] == first["predicted"]).sum()
@@ -132,7 +132,7 @@ def test_classes_without_a_blast_among_them(predictions: Maker) -> None:
     found = content(table, blast_class=None, replicates=20)
     json.dumps(found, allow_nan=False)
     assert (found["blast_class"], found["prevalence"]) == (None, None)
-    assert found["by_subject"][0]["blast_fraction"] is None
+    assert found["per_subject"][0]["blast_fraction"] is None
     nulls = {metric for metric in METRICS if found["vote"][metric]["value"] is None}
     assert nulls == {"sensitivity", "specificity"}
     assert found["vote"]["sensitivity"]["reason"] == "none of the classes is a blast class"

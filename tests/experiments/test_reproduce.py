@@ -52,15 +52,15 @@ def test_a_grid_comes_to_its_page(
 
 def test_a_random_split_is_said_on_the_pages_face(ask: Ask, tmp_path: Path) -> None:
     from lymphoscope.experiments.grid_experiment import experiment_cells
-    from lymphoscope.experiments.words import limits_in_words
+    from lymphoscope.experiments.request import limits_in_words
 
     def said(*only: str, more: tuple[str, ...] = ()) -> str:
         request = ask("split", tmp_path, *only, more=more)
         return " ".join(limits_in_words(request, load_definition("split"), experiment_cells(request)))
 
     assert "RANDOM SPLIT in at random: a person's cells" in said()
-    assert "RANDOM SPLIT" not in said("by_subject")
-    assert "RANDOM SPLIT in every run" in said("by_subject", more=("split.by=random",))
+    assert "RANDOM SPLIT" not in said("per_subject")
+    assert "RANDOM SPLIT in every run" in said("per_subject", more=("split.by=random",))
 
 
 def test_missing_phases_are_said(ask: Ask, tmp_path: Path) -> None:

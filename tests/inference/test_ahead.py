@@ -2,15 +2,14 @@ import threading
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from lymphoscope.inference.ahead import mapped_ahead
+from lymphoscope.inference.pipeline import prefetch_map
 
 
 @given(st.lists(st.integers()), st.integers(1, 4), st.integers(1, 8))
 def test_it_is_map_whatever_the_threads(items: list[int], workers: int, ahead: int) -> None:
-    assert list(mapped_ahead(str, items, workers=workers, ahead=ahead)) == list(map(str, items))
+    assert list(prefetch_map(str, items, workers=workers, ahead=ahead)) == list(map(str, items))
 
 
 def test_no_more_than_ahead_is_held() -> None:
@@ -24,7 +23,7 @@ def test_no_more_than_ahead_is_held() -> None:
             most = max(most, held)
         return item
 
-    for item in mapped_ahead(read, range(200), workers=3, ahead=5):
+    for item in prefetch_map(read, range(200), workers=3, ahead=5):
         time.sleep(0.0005)  # the readers are faster than who uses what they read
         with lock:
             held -= 1
@@ -36,7 +35,7 @@ def test_an_error_comes_at_its_place_and_ends_the_readers() -> None:
     def read(item: int) -> int:
         return 6 // item
 
-    results = mapped_ahead(read, [3, 2, 0, 1], workers=2, ahead=3)
+    results = prefetch_map(read, [3, 2, 0, 1], workers=2, ahead=3)
     assert [next(results), next(results)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -51,7 +50,7 @@ def test_what_is_left_unread_is_cancelled() -> None:
         time.sleep(0.01)
         return item
 
-    results = mapped_ahead(read, range(1000), workers=1, ahead=50)
+    results = prefetch_map(read, range(1000), workers=1, ahead=50)
     next(results)
     results.close()
     assert len(begun) < 60

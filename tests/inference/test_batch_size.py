@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lymphoscope.evaluation import columns
-from lymphoscope.inference import StreamOutputs
-from lymphoscope.inference.batch_size import best_batch_size
-from lymphoscope.inference.chunks import Chunks
+from lymphoscope.inference.pipeline import best_batch_size
+from lymphoscope.inference.sinks.chunks import Chunks
+from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.vocabulary import prediction_columns
 
 
 def test_the_smallest_of_the_fast_sizes_is_taken(by_colour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +28,6 @@ def test_the_smallest_of_the_fast_sizes_is_taken(by_colour: Any, monkeypatch: py
 
 def test_an_unfinished_run_keeps_its_size(by_colour: Any, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
-    Chunks(out, columns(("all", "hem")), {"options": {"batch_size": 5}}).start()
+    Chunks(out, prediction_columns(("all", "hem")), {"options": {"batch_size": 5}}).start()
     assert best_batch_size(by_colour, out) == 5
     assert by_colour.batches == []

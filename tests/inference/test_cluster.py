@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import columns, read_predictions
+from lymphoscope.evaluation import read_predictions
 from lymphoscope.inference import find_cells, load, predict_cells
 from lymphoscope.inference.cluster import Work, predict_on_cluster, predict_piece
 from lymphoscope.model_file import demonstration_model
+from lymphoscope.vocabulary import prediction_columns
 
 SIZES = {"batch_size": 4, "chunk_rows": 8}
 CELLS = 128
@@ -152,12 +153,14 @@ def test_what_cannot_begin_is_one_line(
 
 def test_a_piece_that_is_there_is_not_predicted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lymphoscope.inference import cluster
-    from lymphoscope.inference.parts import Parts
+    from lymphoscope.inference.sinks.parts import Parts
 
     out = tmp_path / "out.parquet"
     work = Work(None, (), str(out), 4, None)
     Parts(str(out)).start({})
-    Parts(str(out)).write(3, [{"path": "a.png", "refer": True, "error": "empty file"}], columns(["all", "hem"]))
+    Parts(str(out)).write(
+        3, [{"path": "a.png", "refer": True, "error": "empty file"}], prediction_columns(["all", "hem"])
+    )
     monkeypatch.setattr(cluster, "_model_of", lambda *_: pytest.fail("predicted again"))
     found = predict_piece({"number": np.array([3]), "cells": np.array(["[]"])}, work)
     assert found == {"number": [3], "rows": [1], "failed": [1]}

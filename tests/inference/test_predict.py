@@ -149,7 +149,7 @@ def test_a_manifest_may_name_what_is_gone(by_colour: Any, tmp_path: Path) -> Non
 KILLED_RUN = """
 import sys, time
 from pathlib import Path
-from lymphoscope.inference import find_cells, load, predict_cells
+from lymphoscope.inference import (find_cells, load, predict_cells)
 model = load(sys.argv[1], device="cpu")
 predict = model.runtime.predict
 def slowly(pixels):

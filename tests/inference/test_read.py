@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lymphoscope.data import Fit
-from lymphoscope.inference.read import read_cell
+from lymphoscope.data import Geometry
+from lymphoscope.inference.inputs import read_cell
 
-FIT = Fit("resize", size=32)
+FIT = Geometry("resize", size=32)
 
 
 def test_a_cell_is_fitted_and_its_file_measured(

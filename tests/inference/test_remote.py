@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lymphoscope.data import Fit
+from lymphoscope.data import Geometry
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import columns
 from lymphoscope.inference import find_cells
-from lymphoscope.inference.parts import Part, Parts
-from lymphoscope.inference.read import read_cell
+from lymphoscope.inference.inputs import read_cell
+from lymphoscope.inference.sinks.parts import Part, Parts
+from lymphoscope.vocabulary import prediction_columns
 
-FIT = Fit(mode="resize", size=32)
+FIT = Geometry(mode="resize", size=32)
 ROW = {"path": "a.png", "predicted": "all", "refer": False}
 
 
@@ -80,7 +80,7 @@ def test_parts_are_written_and_counted_anywhere(place: str, tmp_path: Path) -> N
     assert parts.begun()
     assert parts.fit({"batch": 4})
     assert not parts.fit({"batch": 8})
-    parts.write(1, [ROW, {"path": "b.png", "refer": True, "error": "empty file"}], columns(["all", "hem"]))
+    parts.write(1, [ROW, {"path": "b.png", "refer": True, "error": "empty file"}], prediction_columns(["all", "hem"]))
     assert parts.has(1)
     assert not parts.has(0)
     assert parts.written() == [Part(1, 2, 1)]
@@ -92,7 +92,7 @@ def test_parts_written_here_are_read_as_one_table(tmp_path: Path) -> None:
     parts = Parts(str(tmp_path / "out.parquet"))
     parts.start({})
     for number in (1, 0):
-        parts.write(number, [{**ROW, "path": f"{number}.png"}], columns(["all", "hem"]))
+        parts.write(number, [{**ROW, "path": f"{number}.png"}], prediction_columns(["all", "hem"]))
     assert pd.read_parquet(tmp_path / "out.parquet")["path"].tolist() == ["0.png", "1.png"]
 
 

@@ -6,18 +6,20 @@ import pyarrow as pa
 import pytest
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import as_predictions, check_predictions, columns
-from lymphoscope.inference import Cell, Runtime, StreamOutputs
-from lymphoscope.inference.read import ReadCell, read_cell
+from lymphoscope.evaluation import as_predictions, check_predictions
+from lymphoscope.inference import Cell, Runtime
+from lymphoscope.inference.inputs import ReadCell, read_cell
 from lymphoscope.inference.rows import columns_of, prediction_rows, prediction_schema
+from lymphoscope.method.numpy.voting import StreamOutputs
 from lymphoscope.model_file import Description
+from lymphoscope.vocabulary import prediction_columns
 
 Paint = Callable[[Path, tuple[int, int, int]], Path]
 PIXELS = np.zeros((40, 40, 3), dtype=np.uint8)
 
 
 def row_of(by_colour: Runtime, paint: Paint, path: Path, colour: tuple[int, int, int]) -> dict[str, object]:
-    read = read_cell(str(paint(path, colour)), by_colour.description.preprocessing.as_fit())
+    read = read_cell(str(paint(path, colour)), by_colour.description.preprocessing.geometry())
     assert read.pixels is not None
     (row,) = prediction_rows([Cell(str(path))], [read], by_colour.predict(read.pixels[None]), by_colour.description)
     return row
@@ -107,7 +109,7 @@ def test_numbers_are_the_shortest_that_mean_the_same(tmp_path: Path, by_colour: 
 
 def test_the_schema_is_that_of_the_table(description: Description) -> None:
     schema = prediction_schema(columns_of(description))
-    assert schema.names == columns(description.classes)
+    assert schema.names == prediction_columns(description.classes)
     empty = pa.Table.from_pylist([{"path": "a", "refer": True}], schema=schema).to_pandas()
     typed = as_predictions(empty, description.classes)
     assert typed["refer"].tolist() == [True]

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.export.export_model import Cells, export_model, synthetic_cells
 from lymphoscope.inference import load
-from lymphoscope.inference.export import Cells, export_model, synthetic_cells
-from lymphoscope.inference.runtimes import choose, open_network
+from lymphoscope.inference.backends import open_network, registry as choose
 from lymphoscope.inference.ternary import TernaryRuntime
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_description, load_network, save_model
@@ -194,9 +194,11 @@ def test_torch_compiles_or_says_why_not(
     network = open_network(tiny_model, device="cpu", compile=True)
     assert network.options["compiled"] == "yes"
     wanted = open_network(tiny_model, device="cpu")
-    found = network.describe(network.images(cells.pixels[:2]))
+    found = network.forward_with_features(network.images(cells.pixels[:2]))
     assert capsys.readouterr().err.splitlines() == [
         "torch cannot compile here, so it runs as it is: no working C++ compiler"
     ]
-    np.testing.assert_allclose(found.logits, wanted.describe(wanted.images(cells.pixels[:2])).logits, atol=1e-5)
+    np.testing.assert_allclose(
+        found.logits, wanted.forward_with_features(wanted.images(cells.pixels[:2])).logits, atol=1e-5
+    )
     assert "compiled" not in network.options

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lymphoscope.data import Fit
-from lymphoscope.inference import Cell, find_cells, predicted_rows, stream
-from lymphoscope.inference.read import ReadCell, read_cell
+from lymphoscope.data import Geometry
+from lymphoscope.inference import Cell, find_cells, pipeline as stream, predicted_rows
+from lymphoscope.inference.inputs import ReadCell, read_cell
 
 Colours = Callable[[int], list[Path]]
 
@@ -41,7 +41,7 @@ def test_no_more_than_four_batches_are_in_memory(
             with lock:
                 alive -= 1
 
-    def counting(path: str, fit: Fit, *, measured: bool) -> ReadCell:
+    def counting(path: str, fit: Geometry, *, measured: bool) -> ReadCell:
         nonlocal alive, most
         read = read_cell(path, fit, measured=measured)
         with lock:

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from numpy.typing import NDArray
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,8 +17,8 @@ from lymphoscope.method import (
     draw_maps,
     fill_values,
     normalize_maps,
+    test_map as guiding_map,
 )
-from lymphoscope.method import test_map as guiding_map
 
 Array = NDArray[np.float64]
 AMBIGUOUS = 1e-4

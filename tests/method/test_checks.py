@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.method.checks import check_finite
+from lymphoscope.method.voting import check_finite
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])

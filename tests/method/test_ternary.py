@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.method import WTDFN, PlainNetwork, TernaryPrediction, predict_ternary
-from lymphoscope.method import test_map as guiding_map
+from lymphoscope.method import WTDFN, PlainNetwork, TernaryPrediction, predict_ternary, test_map as guiding_map
 from lymphoscope.method.attention import attention_crop, attention_erase
 
 SIZE = 24

@@ -4,8 +4,7 @@ from collections import Counter
 
 import numpy as np
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from lymphoscope.method import plurality_vote, stream_votes

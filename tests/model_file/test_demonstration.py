@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from lymphoscope import load
-from lymphoscope.data import synthesize
 from lymphoscope.model_file import demonstration_model, load_description
+from lymphoscope.synthetic import synthesize
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "cnmc"
 MOST_BYTES = 20_000_000
@@ -16,7 +16,7 @@ MOST_BYTES = 20_000_000
 
 def test_it_is_small_and_whole() -> None:
     files = list(demonstration_model().iterdir())
-    expected = ["README.md", "familiarity.safetensors", "model.json", "network.onnx", "weights.safetensors"]
+    expected = ["README.md", "ood_reference.safetensors", "model.json", "network.onnx", "weights.safetensors"]
     assert sorted(path.name for path in files) == expected
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphoscope.evaluation import STREAMS, as_predictions, evaluate_predictions
+from lymphoscope.evaluation import as_predictions, evaluate_predictions
 from lymphoscope.inference import CellPictures, Explanation
 from lymphoscope.model_file import Architecture, Description, Preprocessing
 from lymphoscope.reports import ReportContents, mistake_of
+from lymphoscope.vocabulary import STREAMS
 
 CLASSES = ("all", "hem")
 

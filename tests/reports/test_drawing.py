@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lymphoscope.reports.drawing import drawable, figure_uri, new_axes, picture_uri, styled
+from lymphoscope.reports.plotting import drawable, figure_uri, new_axes, picture_uri, styled
 
 
 def test_text_that_the_font_lacks_becomes_boxes_and_long_text_ends_in_dots() -> None:

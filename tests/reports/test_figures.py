@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import evaluate_predictions, roc_of_predictions
 from lymphoscope.reports import figures
-from lymphoscope.reports.drawing import figure_uri
+from lymphoscope.reports.plotting import figure_uri
 
 Maker = Callable[..., Any]
 
@@ -69,7 +69,7 @@ def test_the_roc_figure_holds_the_curve_and_the_answers(predictions: Maker) -> N
 
 
 def test_each_subject_is_a_dot_at_its_fraction(predictions: Maker) -> None:
-    rows = evaluate_predictions(predictions(subjects=13), blast_class="all", replicates=5).model_dump()["by_subject"]
+    rows = evaluate_predictions(predictions(subjects=13), blast_class="all", replicates=5).model_dump()["per_subject"]
     figure = figures.subjects_figure(rows, overall=0.7)
     heights = np.concatenate([dots.get_offsets()[:, 1] for dots in figure.axes[0].collections])
     assert sorted(heights) == pytest.approx(sorted(row["accuracy"]["value"] for row in rows))

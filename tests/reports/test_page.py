@@ -134,7 +134,7 @@ def test_numbers_in_the_page_are_those_of_the_metrics(predictions: Maker, conten
         assert cells in text
     for label, guess in shown.metrics["constant"].items():
         assert f"Always “{label}”" + "".join(f"{guess[m]['value']:.3f}" for m in METRICS) in text
-    for row in shown.metrics["by_subject"]:
+    for row in shown.metrics["per_subject"]:
         assert f"{row['subject']}{row['label']}{row['cells']}{row['correct']}{row['accuracy']['value']:.3f}" in text
     (a, b), (c, d) = shown.metrics["confusion"]["matrix"]
     assert f"all{a}{b}\nhem{c}{d}" in text

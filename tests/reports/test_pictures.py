@@ -1,7 +1,6 @@
 """Pictures of explanations never overwrite each other."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lymphoscope.reports import picture_names
 

@@ -16,7 +16,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
 from lymphoscope.evaluation.schema import Leak
 from lymphoscope.model_file import load_description
-from lymphoscope.runs import RunFolder, known_of_model, refuse_leaks
+from lymphoscope.runs import RunFolder, refuse_leaks, training_cells_of_model
 from lymphoscope.runs.leaks import TRAINING_CELLS
 
 
@@ -68,7 +68,7 @@ def test_an_allowed_leak_stands_on_the_page_in_the_json_and_on_the_card(allowed:
     assert "LEAKAGE" in page.upper().split("<MAIN>")[0]
     for card in (allowed / "model_card.md", allowed / "model/README.md"):
         assert "**LEAKAGE, allowed when this was run:** training had seen 2 cells (2 by duplicate)" in card.read_text()
-    assert json.loads((allowed / "metrics.json").read_text())["label_doubts"]["reason"]
+    assert json.loads((allowed / "metrics.json").read_text())["label_errors"]["reason"]
 
 
 def test_evaluate_finds_training_cells_without_their_pictures(
@@ -97,12 +97,12 @@ def test_evaluate_finds_training_cells_without_their_pictures(
 def test_an_older_model_is_compared_by_subjects_and_says_what_it_cannot_tell(allowed: Path, tmp_path: Path) -> None:
     model = shutil.copytree(allowed / "model", tmp_path / "model")
     description = load_description(model)
-    assert {"sha256", "phash", "sketch", "subject"} <= set(known_of_model(model, description).table.columns)
+    assert {"sha256", "phash", "sketch", "subject"} <= set(training_cells_of_model(model, description).table.columns)
     (model / TRAINING_CELLS).unlink()
-    known = known_of_model(model, description)
+    known = training_cells_of_model(model, description)
     assert set(known.table["subject"]) == {f"S{number}" for number in range(8)}
     assert "keeps no fingerprints" in str(known.reason)
-    nothing = known_of_model(model, description.model_copy(update={"trained_on": {}}))
+    nothing = training_cells_of_model(model, description.model_copy(update={"trained_on": {}}))
     assert nothing.table.empty
     assert nothing.reason == "the model does not say what it was trained on"
 
@@ -167,7 +167,7 @@ print([name for name in ("torch", "torchvision", "timm", "lightning") if name in
     assert ours["vote"] == json.loads((allowed / "metrics.json").read_text())["vote"]
     assert ours["subject_level"]["stated_percentage"] == 30
     assert ours["leakage"]["reason"] == "predictions alone do not say what the model was trained on"
-    assert ours["label_doubts"]["reason"] is None
+    assert ours["label_errors"]["reason"] is None
     assert (tmp_path / "report.html").exists()
 
 

@@ -11,7 +11,7 @@ from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.model_file import load_description
-from lymphoscope.runs import Judging, RunFolder, Stress, begin, evaluate_folds, finish
+from lymphoscope.runs import EvaluationOptions, RunFolder, Stress, begin, evaluate_folds, finish
 
 SUBJECT = r"(?P<subject>S\d+)_"
 
@@ -117,11 +117,11 @@ def test_folds_judge_every_cell_once_by_a_model_that_had_not_seen_its_subject(
 def check_judged_anew(run: RunFolder, tmp_path: Path, metrics: Metrics) -> None:
     """Every fold's model is stressed on the cells that it had not seen, and on no others."""
     out = RunFolder(tmp_path / "judged")
-    again = evaluate_folds(run, out, stress=Stress(shift=True, heat_maps=True), how=Judging(replicates=100))
+    again = evaluate_folds(run, out, stress=Stress(shift=True, saliency=True), how=EvaluationOptions(replicates=100))
     assert again.vote.weighted_f1.value == metrics.vote.weighted_f1.value
     assert again.shift is not None
-    assert again.heat_maps is not None
-    assert (again.shift.cells, again.heat_maps.cells) == (metrics.evaluated, metrics.evaluated)
+    assert again.saliency is not None
+    assert (again.shift.cells, again.saliency.cells) == (metrics.evaluated, metrics.evaluated)
     assert again.shift.unchanged.accuracy.value == metrics.vote.accuracy.value
     assert "Balanced accuracy under each change" in out.report.read_text()
     (run.path / "fold_1/metrics.json").unlink()

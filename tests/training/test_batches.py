@@ -41,9 +41,9 @@ def test_weights_make_classes_and_subjects_equally_likely() -> None:
     subjects = ["a"] * 80 + ["b"] * 10 + ["c"] * 5 + ["d"] * 5
     by_class = sampling_weights("class", labels, subjects)
     assert by_class[:90].sum() == pytest.approx(by_class[90:].sum())
-    by_subject = sampling_weights("subject", labels, subjects)
+    per_subject = sampling_weights("subject", labels, subjects)
     shares = Counter()
-    for subject, weight in zip(subjects, by_subject / by_subject.sum(), strict=True):
+    for subject, weight in zip(subjects, per_subject / per_subject.sum(), strict=True):
         shares[subject] += weight
     assert shares == pytest.approx({"a": 0.25, "b": 0.25, "c": 0.25, "d": 0.25})
     assert sampling_weights("shuffle", labels, subjects) is None

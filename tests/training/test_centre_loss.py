@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lymphoscope.training.centre_loss import CentreLoss
+from lymphoscope.training.losses import CentreLoss
 
 
 def test_centres_move_by_the_mean_of_their_class() -> None:

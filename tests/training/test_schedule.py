@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
+from lymphoscope.training.optimiser import learning_rate_factor
 from lymphoscope.training.recipe import OptimisationRecipe
-from lymphoscope.training.schedule import learning_rate_factor
 
 
 def test_the_papers_course() -> None:

@@ -5,8 +5,7 @@ import torch
 
 from lymphoscope.model_file import build_network
 from lymphoscope.training import load_recipe, measured_step
-from lymphoscope.training.compiling import compile_backbone
-from lymphoscope.training.precision import autocast_dtype, device_of, resolved_precision
+from lymphoscope.training.hardware import autocast_dtype, compile_backbone, device_of, resolved_precision
 from lymphoscope.training.recipe import HardwareRecipe
 from lymphoscope.training.step import normalized, optimiser_of, training_step
 from lymphoscope.training.streams import passes_on, ternary_passes

@@ -118,8 +118,8 @@ def test_the_loader_s_workers_change_nothing(
 CHILD = """
 import sys
 from pathlib import Path
-from lymphoscope.data import read_manifest
-from lymphoscope.training import load_recipe, train
+from lymphoscope.data import (read_manifest)
+from lymphoscope.training import (load_recipe, train)
 train(load_recipe(sys.argv[1], sys.argv[4:]), read_manifest(sys.argv[2]), Path(sys.argv[3]))
 """
 

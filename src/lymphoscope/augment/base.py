@@ -5,15 +5,17 @@ from typing import Annotated, Self
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
+
+from lymphoscope.vocabulary import StrictModel
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Spread = Annotated[float, Field(ge=0, lt=1)]
 
 
-class BaseAugmentationSettings(BaseModel):
+class BaseAugmentationSettings(StrictModel):
     """How far a cell may be turned, moved and recoloured. Unknown keys are refused.
 
     `rotation` and `shear` are degrees to either side, `translate` a fraction of the side, `scale` the smallest and
@@ -21,8 +23,6 @@ class BaseAugmentationSettings(BaseModel):
     `saturation` factors of 1 plus or minus the value, `hue` a fraction of the colour circle to either side; `fill`
     the grey level (0-255) of what comes in from outside, 0 as C-NMC's background is black.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     horizontal_flip: Probability = 0.5
     vertical_flip: Probability = 0.5

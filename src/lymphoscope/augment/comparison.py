@@ -6,12 +6,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lymphoscope.augment.cut_out import CutOut
 from lymphoscope.augment.draws import Seed
-from lymphoscope.augment.grid_mask import GridMask
 from lymphoscope.augment.library import aug_mix, rand_augment
 from lymphoscope.augment.mixing import Mixing, cut_mix, mix_up
-from lymphoscope.augment.random_erasing import RandomErasing
+from lymphoscope.augment.occlusion import CutOut, GridMask, RandomErasing
 from lymphoscope.augment.settings import Comparison, ComparisonSettings
 
 

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from lymphoscope.vocabulary import StrictModel
 
 Comparison = Literal["none", "random_erasing", "rand_augment", "mix_up", "cut_mix", "aug_mix", "cut_out", "grid_mask"]
 """RE, RA, MU, CM, AM, CO and GM of Table 1, each on top of the base augmentation."""
@@ -11,7 +13,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class ComparisonSettings(BaseModel):
+class ComparisonSettings(StrictModel):
     """How strong the augmentation that `comparison` names is; the others' keys are not used. Defaults by source.
 
     `random_erasing_*`: probability, smallest and largest share of the image, aspect ratio up to 1/0.3, filled with
@@ -23,8 +25,6 @@ class ComparisonSettings(BaseModel):
     smallest and largest unit as a share of the image's side (Chen et al. 2020, ImageNet: 96 to 224 of 224; the
     probability is not raised over the epochs).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     random_erasing_probability: Probability = 0.5
     random_erasing_area: tuple[Share, Share] = (0.02, 0.4)

@@ -1,8 +1,5 @@
 """Name -> feature extractor: timm's models by name, and the two Inceptions that timm lacks."""
 
-from lymphoscope.backbones.backbone import Backbone
-from lymphoscope.backbones.complexity import count_parameters, multiply_adds
-from lymphoscope.backbones.normalisation import normalised_by
-from lymphoscope.backbones.registry import create_backbone, list_backbones
+import lazy_loader as lazy
 
-__all__ = ["Backbone", "count_parameters", "create_backbone", "list_backbones", "multiply_adds", "normalised_by"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ MOST_GROUPS = 32
 
 
 def normalised_by(network: nn.Module, norm: Norm) -> nn.Module:
-    """Change every BatchNorm2d of a network in place, and return it.
+    """Corruption every BatchNorm2d of a network in place, and return it.
 
     `batch` leaves all as it is. `frozen` fixes statistics, weight and bias as they stand, in training too (timm), so
     that no cell depends on the others of its batch. `group` puts group norm (Wu & He, ECCV 2018) in its place, weight

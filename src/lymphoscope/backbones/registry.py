@@ -6,8 +6,7 @@ from difflib import get_close_matches
 import timm
 
 from lymphoscope.backbones.backbone import Backbone
-from lymphoscope.backbones.inception_v1 import InceptionV1
-from lymphoscope.backbones.inception_v2 import InceptionV2
+from lymphoscope.backbones.inception import InceptionV1, InceptionV2
 from lymphoscope.backbones.timm_models import timm_backbone
 from lymphoscope.errors import LymphoscopeError
 

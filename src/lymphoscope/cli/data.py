@@ -7,12 +7,11 @@ import typer
 
 from lymphoscope.cli.words import Json, Seed, Source, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.vocabulary import ExitStatus
 
 if TYPE_CHECKING:
     from lymphoscope.data import Manifest
 
-WRONG_WORDS = 2
-SOMETHING_WRONG = 3
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -22,7 +21,7 @@ def data(context: typer.Context) -> None:
     """See what cells there are and what is wrong with them, split them, or make synthetic ones."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-        raise typer.Exit(WRONG_WORDS)
+        raise typer.Exit(ExitStatus.USAGE)
 
 
 @app.command("audit", short_help="What is there, and what is wrong with it.")
@@ -39,14 +38,13 @@ def audit(
 
     Ends with status 3 where there is an error or a warning.
     """
-    from lymphoscope.data import audit as audit_manifest
-    from lymphoscope.data import read_source
+    from lymphoscope.data import audit as audit_manifest, read_source
 
     size = None if expected_size is None else _size(expected_size)
     report = audit_manifest(read_source(source, subject_pattern=subject_pattern), expected_size=size)
     typer.echo(report.to_json() if as_json else report.to_text())
     if report.failed:
-        raise typer.Exit(SOMETHING_WRONG)
+        raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
 @app.command("split", short_help="Train, validation and test, or folds, by subject.")
@@ -99,7 +97,7 @@ def synthesize(
     seed: Seed = 0,
 ) -> None:
     """Make synthetic cells and fields with known masks, and planted faults. They show no patient's blood."""
-    from lymphoscope.data import synthesize as synthesize_smears
+    from lymphoscope.synthetic import synthesize as synthesize_smears
 
     manifest = synthesize_smears(
         folder,

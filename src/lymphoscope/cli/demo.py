@@ -23,8 +23,7 @@ def demo(
     Takes minutes on two cores. What the small model scores is no measure of the method.
     """
     require("train", "the demo, which trains,")
-    from lymphoscope.runs import RunFolder
-    from lymphoscope.runs import demo as run_demo
+    from lymphoscope.runs import RunFolder, demo as run_demo
 
     folder = RunFolder(out)
     run_demo(folder, data, subject_pattern, allow_leak=allow_leak)

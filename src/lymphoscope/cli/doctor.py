@@ -16,12 +16,12 @@ import lymphoscope
 from lymphoscope.cli.words import Json
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import installed
+from lymphoscope.vocabulary import ExitStatus
 
 PACKAGES = (
     *("onnxruntime", "openvino", "torch", "torchvision", "timm", "lightning", "ray"),
     *("numpy", "pandas", "pillow", "pyarrow", "pydantic"),
 )
-SOME_FAILED = 3
 SEED = 0
 SIDE = 96
 """Pixels of the synthetic pictures of the self-test."""
@@ -56,7 +56,7 @@ def doctor(as_json: Json = False) -> None:
     findings = Findings(_versions(), os.cpu_count() or 1, cuda, _free_disk_gb(), checks)
     typer.echo(json.dumps(asdict(findings), indent=2) if as_json else _as_text(findings))
     if not all(check.passed for check in checks):
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
 def self_test(devices: list[str]) -> list[Check]:

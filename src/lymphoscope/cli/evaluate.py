@@ -7,17 +7,17 @@ import typer
 
 from lymphoscope.cli.words import SOURCE_HELP, AllowLeak, Json, Out, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.vocabulary import ExitStatus
 
 if TYPE_CHECKING:
-    from lymphoscope.evaluation import Measured, Metrics
+    from lymphoscope.evaluation import Estimate, Metrics
     from lymphoscope.runs import RunFolder
 
-SOME_FAILED = 3
 _NAME_ONE = "name a MODEL and its cells with --data, or --predictions FILE"
 _MODEL, _PREDICTIONS, _FOLDS = "a model", "predictions alone", "a cross-validation, judged as it was begun"
 _LEFT_OUT = {
     _MODEL: {"blast_class", "out_of_fold"},
-    _PREDICTIONS: {"allow_leak", "show_leak", "shift", "shift_cells", "heat_maps", "erase", "device"},
+    _PREDICTIONS: {"allow_leak", "show_leak", "shift", "shift_cells", "saliency", "erase", "device"},
     _FOLDS: {
         "data", "subject_pattern", "part", "blast_class", "out_of_fold", "allow_leak", "show_leak", "erase", "device",
     },
@@ -75,7 +75,7 @@ def evaluate(
     shift_cells: Annotated[
         int | None, typer.Option("--shift-cells", min=10, help="Draw so many cells for --shift; all without it.")
     ] = None,
-    heat_maps: Annotated[
+    saliency: Annotated[
         bool, typer.Option("--heat-maps", help="Test whether the attention maps show what the answer rests on.")
     ] = False,
     erase: Annotated[
@@ -102,12 +102,12 @@ def evaluate(
     With --predictions FILE in place of MODEL the numbers come from that file alone.
     """
     from lymphoscope.data import read_source
-    from lymphoscope.runs import Judging, RunFolder, Stress, evaluate_folds, folds_begun
+    from lymphoscope.runs import EvaluationOptions, RunFolder, Stress, evaluate_folds, folds_begun
 
     folds = model is not None and folds_begun(RunFolder(model)) > 0
     _check_words(context, folds=folds)
-    folder, stress = RunFolder(out), Stress(shift=shift, heat_maps=heat_maps, shift_cells=shift_cells)
-    how = Judging(replicates, stated_percentage)
+    folder, stress = RunFolder(out), Stress(shift=shift, saliency=saliency, shift_cells=shift_cells)
+    how = EvaluationOptions(replicates, stated_percentage)
     manifest = None if data is None else read_source(data, subject_pattern=subject_pattern)
     if predictions is not None:
         from lymphoscope.runs import evaluate_predictions_file
@@ -125,18 +125,18 @@ def evaluate(
         metrics = evaluate_folds(RunFolder(model), folder, stress=stress, how=how)
     else:
         from lymphoscope.inference import load
-        from lymphoscope.runs import evaluate_run, known_of_model, part_to_judge
+        from lymphoscope.runs import evaluate_run, part_to_judge, training_cells_of_model
 
         if model is None or manifest is None:
             raise LymphoscopeError(_NAME_ONE)
         # Grad-CAM needs gradients, which torch alone has.
-        loaded = load(model, device=device, erase=erase, runtime="torch" if heat_maps else "auto")
+        loaded = load(model, device=device, erase=erase, runtime="torch" if saliency else "auto")
         metrics = evaluate_run(
             loaded,
             manifest,
             folder,
             "Evaluation",
-            known=known_of_model(model, loaded.description),
+            known=training_cells_of_model(model, loaded.description),
             allow_leak=allow_leak,
             show_leak=show_leak,
             stress=stress,
@@ -167,7 +167,7 @@ def _say(metrics: "Metrics", folder: "RunFolder", *, show_leak: bool, as_json: b
             typer.echo(_with_and_without(metrics))
         typer.echo(f"report: {folder.report}")
     if metrics.failed:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
 def _with_and_without(metrics: "Metrics") -> str:
@@ -186,7 +186,7 @@ def _with_and_without(metrics: "Metrics") -> str:
     return "\n".join([head, f"{'':18}{'all cells':26}without those", *rows])
 
 
-def _shown(entry: "Measured") -> str:
+def _shown(entry: "Estimate") -> str:
     if entry.value is None:
         return "none"
     return f"{entry.value:.3f}" + (f" ({entry.low:.3f} to {entry.high:.3f})" if entry.low is not None else "")

@@ -9,7 +9,7 @@ from lymphoscope.cli.words import Json
 from lymphoscope.errors import LymphoscopeError
 
 if TYPE_CHECKING:
-    from lymphoscope.inference.export import Cells
+    from lymphoscope.export.export_model import Cells
     from lymphoscope.model_file import Export, Preprocessing
 
 MOST_CELLS = 300
@@ -43,7 +43,7 @@ def export(
     within 1e-4 (0.01 with the erase stream, a pixel of which rounding may erase), bfloat16 and int8 the share of
     equal labels that --accept names.
     """
-    from lymphoscope.inference.export import export_model, synthetic_cells
+    from lymphoscope.export.export_model import export_model, synthetic_cells
     from lymphoscope.model_file import load_description
 
     if int8 and precision == "bfloat16":
@@ -67,13 +67,13 @@ def _cells(source: Path, how: "Preprocessing") -> "Cells":
     """Evenly spaced cells of a source, so that every folder has some."""
     import numpy as np
 
+    from lymphoscope.export.export_model import Cells
     from lymphoscope.inference import find_cells
-    from lymphoscope.inference.export import Cells
-    from lymphoscope.inference.read import read_cell
+    from lymphoscope.inference.inputs import read_cell
 
     found = find_cells([source])
     chosen = [found[place] for place in np.linspace(0, len(found) - 1, min(MOST_CELLS, len(found))).astype(int)]
-    read = (read_cell(cell.path, how.as_fit()).pixels for cell in chosen)
+    read = (read_cell(cell.path, how.geometry()).pixels for cell in chosen)
     pixels = [cell for cell in read if cell is not None]
     if not pixels:
         raise LymphoscopeError(f"{source}: no cell of it can be read")

@@ -10,9 +10,8 @@ import lymphoscope
 from lymphoscope.cli import compare, data, demo, doctor, evaluate, explain, export, predict, reproduce, train
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import why_absent
+from lymphoscope.vocabulary import ExitStatus
 
-WRONG_WORDS = 2
-INTERRUPTED = 130
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 IN_THE_WAY = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EROFS)
 
@@ -49,7 +48,7 @@ def about(
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-        raise typer.Exit(WRONG_WORDS)
+        raise typer.Exit(ExitStatus.USAGE)
 
 
 def main() -> None:
@@ -75,14 +74,14 @@ def run(words: list[str] | None = None) -> int:
         if error.errno not in (*FULL_DISK, *IN_THE_WAY):
             raise
         return _refuse(_of_the_disk(error))
-    if status == INTERRUPTED:
+    if status == ExitStatus.INTERRUPTED:
         print("lymphoscope: interrupted", file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 
 def _refuse(line: str) -> int:
     print(f"lymphoscope: error: {line}", file=sys.stderr)
-    return WRONG_WORDS
+    return ExitStatus.USAGE
 
 
 def _one_line(error: LymphoscopeError | typer.TyperException) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.vocabulary import ExitStatus
 
-SOME_FAILED = 3
 MODEL_FILES = ("model.json", "weights.safetensors")
 
 
@@ -89,4 +89,4 @@ def say_counts(rows: int, failed: int, wrote: str | Path | None) -> None:
     cells = "1 cell" if rows == 1 else f"{rows:,} cells"
     typer.echo(f"{cells}, {failed:,} failed" + (f"; wrote {wrote}" if wrote else ""), err=True)
     if failed:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(ExitStatus.SOME_FAILED)

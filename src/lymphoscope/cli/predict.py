@@ -113,7 +113,7 @@ def _say_done(done: "PredictionSummary", out: str | Path, as_json: bool) -> None
 
 def _batch_size(word: str, model: "Model | None" = None, out: Path | None = None) -> int:
     if word == "auto" and model is not None:
-        from lymphoscope.inference.batch_size import best_batch_size
+        from lymphoscope.inference.pipeline import best_batch_size
 
         size = best_batch_size(model.runtime, out)
         typer.echo(f"batch size: {size}", err=True)
@@ -124,12 +124,12 @@ def _batch_size(word: str, model: "Model | None" = None, out: Path | None = None
 
 
 def _show(model: "Model", cells: "list[Cell]", batch_size: int, workers: int | None, as_json: bool) -> None:
-    from lymphoscope.evaluation import columns
     from lymphoscope.inference import predicted_rows
+    from lymphoscope.vocabulary import prediction_columns
 
     rows = list(predicted_rows(model.runtime, cells, batch_size=batch_size, workers=workers))
     if as_json:
-        names = columns(model.description.classes)
+        names = prediction_columns(model.description.classes)
         typer.echo(json.dumps([{name: row.get(name) for name in names} for row in rows], indent=2))
     else:
         typer.echo(_as_text(rows))

@@ -7,11 +7,10 @@ import typer
 
 from lymphoscope.cli.words import SOURCE_HELP, Json, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.vocabulary import ExitStatus
 
 if TYPE_CHECKING:
     from lymphoscope.experiments import Request
-
-SOME_FAILED = 3
 
 
 def reproduce(
@@ -43,7 +42,7 @@ def reproduce(
         str | None, typer.Option(metavar="NAME", help="One backbone for every run.", show_default=False)
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change a key of every recipe.")
+        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Corruption a key of every recipe.")
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="ROW", help="This run of the grid; as often as wanted.")
@@ -78,8 +77,7 @@ def reproduce(
 
 
 def _run(request: "Request", *, as_json: bool) -> None:
-    from lymphoscope.experiments import as_text
-    from lymphoscope.experiments import reproduce as run
+    from lymphoscope.experiments import as_text, reproduce as run
 
     result, page = run(request)
     if as_json:
@@ -87,7 +85,7 @@ def _run(request: "Request", *, as_json: bool) -> None:
     else:
         typer.echo(f"{as_text(result)}\npage: {page}")
     if any(state.state == "failed" for state in result.runs):
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
 def _counts(request: "Request", out: Path | None, *, as_json: bool) -> None:

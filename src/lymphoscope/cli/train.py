@@ -19,7 +19,7 @@ def train(
     ] = "quick",
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="A.B=C", help="Change a key of the recipe; as often as wanted."),
+        typer.Option("--set", metavar="A.B=C", help="Corruption a key of the recipe; as often as wanted."),
     ] = None,
     folds: Annotated[int, typer.Option("--folds", min=0, help="Cross-validate with so many folds, by subject.")] = 0,
     final: Annotated[

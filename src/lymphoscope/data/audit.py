@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from lymphoscope.data.duplicates import exact_duplicates, near_duplicates
-from lymphoscope.data.examine import CROP, Examination, examine_all
-from lymphoscope.data.fingerprints import with_marks
-from lymphoscope.data.looks import NEAR_DISTANCE
+from lymphoscope.data.findings import AuditReport, Finding, as_findings
 from lymphoscope.data.manifest import Manifest
-from lymphoscope.data.report import AuditReport, Finding, as_findings
+from lymphoscope.data.quality import CROP, Examination, examine_all
+from lymphoscope.data.similarity.duplicates import exact_duplicates, near_duplicates
+from lymphoscope.data.similarity.fingerprints import with_marks
+from lymphoscope.data.similarity.perceptual_hash import NEAR_DISTANCE
 from lymphoscope.data.summary import split_notices
 
 _USUAL_SIZE = 0.9

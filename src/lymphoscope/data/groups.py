@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 from scipy.cluster.hierarchy import DisjointSet
 
-from lymphoscope.data.fingerprints import with_fingerprints
 from lymphoscope.data.images import UnreadableImage, read_image
-from lymphoscope.data.looks import correlation, look_of, near_pairs
 from lymphoscope.data.manifest import Manifest, below_common_folder
+from lymphoscope.data.similarity.fingerprints import with_fingerprints
+from lymphoscope.data.similarity.perceptual_hash import correlation, near_duplicate_pairs, perceptual_hash
 
 COPY_DISTANCE = 8
 """Bits of 256 of the perceptual hash within which two files may be one picture."""
@@ -44,14 +44,14 @@ def _join_equal(joined: DisjointSet, values: "pd.Series[Any]") -> None:
 def _join_copies(joined: DisjointSet, table: pd.DataFrame) -> None:
     """Join rows that are one picture. Only pairs that the hash proposes, and that are still apart, are read again."""
     paths = list(table["path"])
-    for one, other in near_pairs(list(table["phash"]), COPY_DISTANCE):
+    for one, other in near_duplicate_pairs(list(table["phash"]), COPY_DISTANCE):
         if not joined.connected(one, other) and _is_one_picture(paths[one], paths[other]):
             joined.merge(one, other)
 
 
 def _is_one_picture(one: str, other: str) -> bool:
     try:
-        looks = [look_of(read_image(path)) for path in (one, other)]
+        looks = [perceptual_hash(read_image(path)) for path in (one, other)]
     except UnreadableImage:
         return False
     return correlation(looks[0].thumbnail, looks[1].thumbnail) >= COPY_CORRELATION

@@ -1,8 +1,15 @@
-"""A picture file -> 8-bit RGB pixels, or one line that says what is wrong with the file."""
+"""Many pictures at a time.
 
+A picture file -> 8-bit RGB pixels, or one line that says what is wrong with the file.
+"""
+
+import os
 import struct
 import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +27,16 @@ from PIL import (
 )
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.progress import tracked
+
+T = TypeVar("T")
+
+
+def in_threads(function: Callable[[str], T], paths: Sequence[str], what: str) -> list[T]:
+    """`function` of every path, in the order of the paths, with progress shown; a thread for each processor."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(tracked(pool.map(function, paths), what, len(paths)))
+
 
 Pixels = NDArray[np.uint8]
 

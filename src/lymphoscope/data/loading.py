@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.fit import Fit, fit_image
+from lymphoscope.data.geometry import Geometry, fit_image
 from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.progress import tracked
 
@@ -28,7 +28,7 @@ class CellImages(Sequence[Pixels]):
     so that no worker holds the memory a second time; `[i]` is the same array of pixels in every case.
     """
 
-    def __init__(self, paths: Sequence[str | Path], fit: Fit, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, paths: Sequence[str | Path], fit: Geometry, cache_bytes: int = CACHE_BYTES) -> None:
         self.paths = [str(path) for path in paths]
         self.fit = fit
         self.capacity = min(len(self.paths), max(cache_bytes, 0) // (3 * fit.size**2))

@@ -1,18 +1,24 @@
 """What can be measured of a fitted cell's picture without knowing what it shows: focus, exposure, stain, and the frame.
 
-Nothing here is good or bad by itself: the limits are those of the training cells (`model.json`, `familiarity`), so that
+Nothing here is good or bad by itself: the limits are those of the training cells (`model.json`), so that
 no number is tied to one stain or microscope. A cell on black, as C-NMC's are, is measured inside the cell; a picture
 with surroundings as a whole, for all of it lies in one focus under one lamp, but its frame is touched by what is
 stained like the nucleus, not by the red cells around.
+
+One reading of every picture for all that the audit asks of it.
 """
 
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.fit import Fit
-from lymphoscope.data.looks import frame_of
+from lymphoscope.data.geometry import Geometry
+from lymphoscope.data.images import UnreadableImage, in_threads, read_image
+from lymphoscope.data.similarity.perceptual_hash import frame_of, grey_of, perceptual_hash
+from lymphoscope.files import sha256_of
 
 _BLACK = 12
 """Grey level up to which a pixel is taken for the black around a cut-out cell."""
@@ -56,14 +62,14 @@ def picture_statistics(pixels: NDArray[np.uint8], shown: tuple[slice, slice] | N
     )
 
 
-def shown_part(width: int, height: int, fit: Fit) -> tuple[slice, slice] | None:
+def shown_part(width: int, height: int, fit: Geometry) -> tuple[slice, slice] | None:
     """Rows and columns of the fitted square that a file of this size fills; None for all, when nothing is padded."""
     if fit.mode == "resize" or min(width, height) >= fit.crop:
         return None
     return _filled(height, fit), _filled(width, fit)
 
 
-def _filled(side: int, fit: Fit) -> slice:
+def _filled(side: int, fit: Geometry) -> slice:
     start = max(0, -((side - fit.crop) // 2))
     end = min(fit.crop, start + side)
     first, last = -(-start * fit.size // fit.crop), end * fit.size // fit.crop
@@ -125,3 +131,55 @@ def _otsu(grey: NDArray[np.uint8]) -> int:
 
 def _log_ratio(one: float, other: float) -> float:
     return float(np.log((one + 1) / (other + 1)))
+
+
+CROP = Geometry.crop
+"""Pixels of the side of the central crop that C-NMC's cells take."""
+
+_BLACK_of_examine = 8
+_SHARE_OF_BLACK_FRAME = 0.99
+
+
+class Examination(NamedTuple):
+    """What was found in one file; where `fault` says why it cannot be read, nothing else was."""
+
+    fault: str | None = None
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    phash: str | None = None
+    thumbnail: NDArray[np.uint8] | None = None  # (64, 64)
+    beyond_crop: bool = False
+
+
+def examine_all(paths: list[str]) -> list[Examination]:
+    """Examine files in threads, in the order of the paths."""
+    return in_threads(partial(examine, crop=CROP), paths, "examining cells")
+
+
+def examine(path: str, crop: int = CROP) -> Examination:
+    """Read one file once: fault, hash, size, look, and whether the cell reaches beyond the central crop."""
+    try:
+        pixels = read_image(path)
+        sha256 = sha256_of(Path(path))
+    except UnreadableImage as error:
+        return Examination(fault=error.reason)
+    except OSError as error:
+        return Examination(fault=error.strerror or "cannot be read")
+    height, width = pixels.shape[:2]
+    look = perceptual_hash(pixels)
+    return Examination(None, sha256, width, height, look.phash, look.thumbnail, reaches_beyond(pixels, crop))
+
+
+def reaches_beyond(pixels: NDArray[np.uint8], crop: int) -> bool:
+    """Whether a cell on black has pixels on or outside the border of the central `crop` x `crop`.
+
+    `pixels` is (H, W, 3) uint8. False where the picture is no larger than the crop, or its frame is not black.
+    """
+    bright = grey_of(pixels) > _BLACK_of_examine
+    height, width = bright.shape
+    if min(height, width) <= crop or frame_of(bright).mean() > 1 - _SHARE_OF_BLACK_FRAME:
+        return False
+    top, left = (height - crop) // 2, (width - crop) // 2
+    inside = bright[top + 1 : top + crop - 1, left + 1 : left + crop - 1]
+    return bool(bright.sum() > inside.sum())

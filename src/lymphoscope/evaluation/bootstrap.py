@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lymphoscope.evaluation.estimates import Bootstrap, Estimate
 from lymphoscope.evaluation.intervals import (
     LEVEL,
     Interval,
@@ -18,7 +19,6 @@ from lymphoscope.evaluation.intervals import (
     replicate_weights,
     units_of,
 )
-from lymphoscope.evaluation.measured import Bootstrap, Measured
 from lymphoscope.evaluation.metrics import Floats, Indices, Outcomes
 
 # Above so many units of a class its degrees of freedom no longer matter, and leaving out each in turn takes long.
@@ -28,7 +28,7 @@ Compute = Callable[[Floats], Mapping[str, Floats]]
 
 
 @dataclass(frozen=True)
-class Quantity:
+class MetricSpec:
     """A number to be measured: the cells (N,) that it rests on, where it can lie, or why it has no value."""
 
     rests_on: NDArray[np.bool_]
@@ -37,35 +37,35 @@ class Quantity:
 
 
 @dataclass(frozen=True)
-class Question:
+class MetricGroup:
     """Numbers that are computed together: `compute` takes weights (R, N) of the table's cells and gives (R,) each."""
 
     compute: Compute
-    quantities: Mapping[str, Quantity]
+    quantities: Mapping[str, MetricSpec]
 
 
 @dataclass(frozen=True)
-class Answer:
+class IntervalEstimate:
     """A value and its interval; the value is None where `interval.reason` says why."""
 
     value: float | None
     interval: Interval
 
     @property
-    def measured(self) -> Measured:
+    def measured(self) -> Estimate:
         """As metrics.json holds a number."""
-        return Measured(value=self.value, low=self.interval.low, high=self.interval.high, reason=self.interval.reason)
+        return Estimate(value=self.value, low=self.interval.low, high=self.interval.high, reason=self.interval.reason)
 
 
 @dataclass(frozen=True)
-class Draws:
+class BootstrapSamples:
     """The draws of one table of N cells. `described` says how they were made, `classes` names the units' classes."""
 
     units: Units
     classes: tuple[str, ...]
     described: Bootstrap
 
-    def answer(self, questions: Mapping[str, Question]) -> dict[str, dict[str, Answer]]:
+    def answer(self, questions: Mapping[str, MetricGroup]) -> dict[str, dict[str, IntervalEstimate]]:
         """Every number of every question, with its interval over the same draws; in bounded memory."""
         computes = {name: question.compute for name, question in questions.items()}
         left_out = np.flatnonzero(np.bincount(self.units.kind, minlength=1)[self.units.kind] <= _MANY)
@@ -84,20 +84,20 @@ class Draws:
         }
 
     def _answer(
-        self, quantity: Quantity, left_out: Indices, value: Floats, without: Floats, replicas: Floats
-    ) -> Answer:
+        self, quantity: MetricSpec, left_out: Indices, value: Floats, without: Floats, replicas: Floats
+    ) -> IntervalEstimate:
         if quantity.undefined:
-            return Answer(None, Interval(None, None, quantity.undefined))
+            return IntervalEstimate(None, Interval(None, None, quantity.undefined))
         found = float(value[0])
         used = np.zeros(len(self.units.kind), dtype=bool)
         used[self.units.of_cell[quantity.rests_on]] = True
         if reason := self._too_few(used):
-            return Answer(found, Interval(None, None, reason))
+            return IntervalEstimate(found, Interval(None, None, reason))
         known = replicas[~np.isnan(replicas)]
         spread = float(known.std()) if len(known) else 0.0
         degrees = degrees_of_freedom(self.units, used, left_out, without, spread)
         smallest = int(np.unique(self.units.kind[used], return_counts=True)[1].min())
-        return Answer(found, interval_of(found, replicas, degrees, smallest, quantity.scale))
+        return IntervalEstimate(found, interval_of(found, replicas, degrees, smallest, quantity.scale))
 
     def _too_few(self, used: NDArray[np.bool_]) -> str | None:
         """Drawing a single unit again and again shows no spread."""
@@ -108,7 +108,7 @@ class Draws:
         return None
 
 
-def draws_of(rows: pd.DataFrame, outcomes: Outcomes, *, replicates: int, seed: int) -> Draws:
+def draw_bootstrap_samples(rows: pd.DataFrame, outcomes: Outcomes, *, replicates: int, seed: int) -> BootstrapSamples:
     """The draws of evaluated cells: over subjects where every cell has one, else over cells."""
     without = int(rows["subject"].isna().sum())
     note = (
@@ -122,7 +122,7 @@ def draws_of(rows: pd.DataFrame, outcomes: Outcomes, *, replicates: int, seed: i
         level=LEVEL,
         note=note if without else None,
     )
-    return Draws(units_of(unit_names(rows), outcomes), outcomes.classes, described)
+    return BootstrapSamples(units_of(unit_names(rows), outcomes), outcomes.classes, described)
 
 
 def unit_names(rows: pd.DataFrame) -> NDArray[np.object_]:

@@ -14,11 +14,11 @@ import pandas as pd
 from scipy import optimize, special
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.bootstrap import Answer, Quantity, Question
-from lymphoscope.evaluation.judged import Judged
+from lymphoscope.evaluation.bootstrap import IntervalEstimate, MetricGroup, MetricSpec
+from lymphoscope.evaluation.evaluation_set import EvaluationSet
 from lymphoscope.evaluation.metrics import NO_CELLS, Floats, Indices, Outcomes, ratio
-from lymphoscope.evaluation.predictions import STREAMS
 from lymphoscope.evaluation.schema import Bin, Calibration, CalibrationErrors
+from lymphoscope.vocabulary import STREAMS
 
 BINS: Final = 15
 BINNING: Final = (
@@ -72,7 +72,7 @@ def bins_of(called: Floats) -> Indices:
     return np.minimum((called * BINS).astype(np.int64), BINS - 1)
 
 
-def reliability(judged: Judged) -> list[Bin]:
+def reliability(judged: EvaluationSet) -> list[Bin]:
     """The bins of the reliability diagram that hold a cell."""
     of_cell = bins_of(judged.called)
     return [
@@ -87,7 +87,7 @@ def reliability(judged: Judged) -> list[Bin]:
     ]
 
 
-def calibration_questions(judged: Judged) -> dict[str, Question]:
+def calibration_groups(judged: EvaluationSet) -> dict[str, MetricGroup]:
     """The errors of the scores as predicted and as the streams' plain mean softmax."""
     outcomes = judged.outcomes
     plain = Outcomes(
@@ -97,24 +97,24 @@ def calibration_questions(judged: Judged) -> dict[str, Question]:
         outcomes.classes,
         outcomes.blast,
     )
-    return {"as_predicted": errors_question(outcomes), "uncalibrated": errors_question(plain)}
+    return {"as_predicted": calibration_error_group(outcomes), "uncalibrated": calibration_error_group(plain)}
 
 
-def errors_question(outcomes: Outcomes) -> Question:
+def calibration_error_group(outcomes: Outcomes) -> MetricGroup:
     """ERRORS of all cells."""
     every = np.ones(len(outcomes.truth), dtype=bool)
     undefined = None if len(every) else NO_CELLS
     quantities = {
-        "ece": Quantity(every, "biased", undefined),
-        "brier": Quantity(every, "bounded", undefined),
-        "log_loss": Quantity(every, "positive", undefined),
+        "ece": MetricSpec(every, "biased", undefined),
+        "brier": MetricSpec(every, "bounded", undefined),
+        "log_loss": MetricSpec(every, "positive", undefined),
     }
     losses = _losses(outcomes)
-    return Question(lambda weights: _errors_of(losses, weights), quantities)
+    return MetricGroup(lambda weights: _errors_of(losses, weights), quantities)
 
 
-def calibration_section(judged: Judged, answers: Mapping[str, Mapping[str, Answer]]) -> Calibration:
-    """The section of metrics.json, from the answers to `calibration_questions`."""
+def calibration_section(judged: EvaluationSet, answers: Mapping[str, Mapping[str, IntervalEstimate]]) -> Calibration:
+    """The section of metrics.json, from the answers to `calibration_groups`."""
     return Calibration(
         binning=BINNING,
         as_predicted=_errors(answers["as_predicted"]),
@@ -139,7 +139,7 @@ def _errors_of(losses: Floats, weights: Floats) -> dict[str, Floats]:
     return {"ece": np.abs(means[:, :BINS]).sum(axis=1), "brier": means[:, BINS], "log_loss": means[:, BINS + 1]}
 
 
-def _errors(answers: Mapping[str, Answer]) -> CalibrationErrors:
+def _errors(answers: Mapping[str, IntervalEstimate]) -> CalibrationErrors:
     return CalibrationErrors(**{name: answers[name].measured for name in ERRORS})
 
 

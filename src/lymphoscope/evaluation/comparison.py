@@ -1,4 +1,6 @@
-"""Two predictions of the same cells: which is better, and whether these cells show it.
+"""DeLong's test of two areas under the ROC curve of the same cells.
+
+Two predictions of the same cells: which is better, and whether these cells show it.
 
 The bootstrap draws subjects, each with all of its cells and both answers, so what the two have in common cancels.
 McNemar's and DeLong's tests take the cells as independent, which they are not within a subject: their p is too small
@@ -6,7 +8,7 @@ where subjects differ, and they stand here because readers know them.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,14 +17,71 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.bootstrap import Answer, Draws, Quantity, Question, draws_of
-from lymphoscope.evaluation.calibration import ERRORS, errors_question
-from lymphoscope.evaluation.delong import delong
-from lymphoscope.evaluation.judged import Judged, judged_cells, scores_question
-from lymphoscope.evaluation.measured import Difference, McNemar, PredictionComparison
+from lymphoscope.evaluation.bootstrap import (
+    BootstrapSamples,
+    IntervalEstimate,
+    MetricGroup,
+    MetricSpec,
+    draw_bootstrap_samples,
+)
+from lymphoscope.evaluation.calibration import ERRORS, calibration_error_group
+from lymphoscope.evaluation.estimates import Difference, McNemar, PredictionComparison
+from lymphoscope.evaluation.evaluation_set import EvaluationSet, scores_group, select_evaluation_set
+from lymphoscope.evaluation.intervals import LEVEL
 from lymphoscope.evaluation.metrics import METRICS, Floats
 from lymphoscope.evaluation.predictions import as_predictions, check_predictions, classes_of
 from lymphoscope.evaluation.risk_coverage import risk_coverage_area
+
+
+@dataclass(frozen=True)
+class DeLong:
+    """The areas (A,) of A scores of the same cells, and their covariance (A, A) (DeLong et al. 1988)."""
+
+    areas: Floats
+    covariance: Floats
+
+    @property
+    def spread(self) -> float:
+        """The standard error of the first area less the second."""
+        variance = self.covariance[0, 0] + self.covariance[1, 1] - 2 * self.covariance[0, 1]
+        return float(np.sqrt(max(0.0, variance)))
+
+    def difference(self) -> Difference:
+        """The first area less the second, with a normal interval."""
+        one, other = float(self.areas[0]), float(self.areas[1])
+        value, spread = one - other, self.spread
+        if spread == 0:
+            p, reason = (1.0, "the two rank the cells alike") if value == 0 else (None, "the areas have no spread")
+            return Difference(value=value, p=p, reason=reason, one=one, other=other)
+        reach = float(special.ndtri((1 + LEVEL) / 2)) * spread
+        p = 2 * float(special.ndtr(-abs(value) / spread))
+        return Difference(value=value, low=value - reach, high=value + reach, p=p, one=one, other=other)
+
+
+def delong(positive: NDArray[np.bool_], scores: Floats) -> DeLong:
+    """Positive (N,), scores (A, N) -> areas and covariance, by midranks in N log N (Sun and Xu 2014).
+
+    The cells are taken as independent of each other. At least two positives and two negatives are needed.
+    """
+    ups, downs = scores[:, positive], scores[:, ~positive]
+    of_ups, of_downs = ups.shape[1], downs.shape[1]
+    ranks = _midranks(scores)
+    above = (ranks[:, positive] - _midranks(ups)) / of_downs  # (A, m): share of the negatives below each positive
+    below = 1 - (ranks[:, ~positive] - _midranks(downs)) / of_ups
+    covariance = np.cov(above) / of_ups + np.cov(below) / of_downs
+    return DeLong(above.mean(axis=1), np.atleast_2d(covariance))
+
+
+def _midranks(scores: Floats) -> Floats:
+    """Ranks from 1 within each row; equals share the mean of theirs."""
+    return np.array([_midranks_of(row) for row in scores])
+
+
+def _midranks_of(row: Floats) -> Floats:
+    _, place, counts = np.unique(row, return_inverse=True, return_counts=True)
+    middle: Floats = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return middle
+
 
 RISK_COVERAGE: Final = "risk_coverage_area"
 COMPARED: Final = (*METRICS, *ERRORS, RISK_COVERAGE)
@@ -43,8 +102,8 @@ def compare_predictions(
         usable &= table["predicted"].notna() & table["error"].isna()
     if not usable.any():
         raise LymphoscopeError("no cell has a label and an answer in both tables: there is nothing to compare")
-    first, second = judged_cells(one[usable], blast_class), judged_cells(other[usable], blast_class)
-    draws = draws_of(first.rows, first.outcomes, replicates=replicates, seed=seed)
+    first, second = select_evaluation_set(one[usable], blast_class), select_evaluation_set(other[usable], blast_class)
+    draws = draw_bootstrap_samples(first.rows, first.outcomes, replicates=replicates, seed=seed)
     found = _compared(first, second, draws)
     if usable.all():
         return found
@@ -60,7 +119,7 @@ def mcnemar(one_right: NDArray[np.bool_], other_right: NDArray[np.bool_]) -> McN
     return McNemar(only_one_right=only_one, only_other_right=only_other, p=min(1.0, p))
 
 
-def _compared(one: Judged, other: Judged, draws: Draws) -> PredictionComparison:
+def _compared(one: EvaluationSet, other: EvaluationSet, draws: BootstrapSamples) -> PredictionComparison:
     answers = draws.answer({"one": _question(one), "other": _question(other), "less": _less(one, other)})
     return PredictionComparison(
         cells=len(one.rows),
@@ -72,20 +131,20 @@ def _compared(one: Judged, other: Judged, draws: Draws) -> PredictionComparison:
     )
 
 
-def _question(judged: Judged) -> Question:
+def _question(judged: EvaluationSet) -> MetricGroup:
     """All of COMPARED of one of the two."""
     outcomes, every = judged.outcomes, np.ones(len(judged.rows), dtype=bool)
-    scores, errors = scores_question(outcomes, every), errors_question(outcomes)
-    area = Quantity(every, "bounded")
+    scores, errors = scores_group(outcomes, every), calibration_error_group(outcomes)
+    area = MetricSpec(every, "bounded")
 
     def compute(weights: Floats) -> dict[str, Floats]:
         areas = risk_coverage_area(1 - judged.called, judged.wrong, weights)
         return {**scores.compute(weights), **errors.compute(weights), RISK_COVERAGE: areas}
 
-    return Question(compute, {**scores.quantities, **errors.quantities, RISK_COVERAGE: area})
+    return MetricGroup(compute, {**scores.quantities, **errors.quantities, RISK_COVERAGE: area})
 
 
-def _less(one: Judged, other: Judged) -> Question:
+def _less(one: EvaluationSet, other: EvaluationSet) -> MetricGroup:
     first, second = _question(one), _question(other)
 
     def compute(weights: Floats) -> dict[str, Floats]:
@@ -93,10 +152,10 @@ def _less(one: Judged, other: Judged) -> Question:
         return {name: left[name] - right[name] for name in COMPARED}
 
     quantities = {name: replace(quantity, scale="difference") for name, quantity in first.quantities.items()}
-    return Question(compute, quantities)
+    return MetricGroup(compute, quantities)
 
 
-def _difference(name: str, answers: Mapping[str, Mapping[str, Answer]]) -> Difference:
+def _difference(name: str, answers: Mapping[str, Mapping[str, IntervalEstimate]]) -> Difference:
     found = answers["less"][name]
     return Difference(
         value=found.value,
@@ -109,7 +168,7 @@ def _difference(name: str, answers: Mapping[str, Mapping[str, Answer]]) -> Diffe
     )
 
 
-def _delong(one: Judged, other: Judged) -> Difference:
+def _delong(one: EvaluationSet, other: EvaluationSet) -> Difference:
     """Of the blast class's score; with two classes and no blast among them, of the first's, as the AUC is."""
     kind = one.outcomes.blast
     if kind is None and len(one.outcomes.classes) > 2:

@@ -7,12 +7,9 @@ from typing import Any
 import pandas as pd
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.columns import BOX as BOX
-from lymphoscope.evaluation.columns import STREAMS as STREAMS
-from lymphoscope.evaluation.columns import TEXT, VOTES
-from lymphoscope.evaluation.columns import columns as columns
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
+from lymphoscope.vocabulary import BOX_COLUMNS, TEXT_COLUMNS, VOTE_COLUMNS, prediction_columns
 
 _SCORE = "score_"
 
@@ -29,14 +26,14 @@ def classes_of(table: pd.DataFrame, where: str = "predictions") -> list[str]:
 
 
 def as_predictions(rows: Iterable[Mapping[str, Any]] | pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Rows -> a table with every column of `columns(classes)` in order and in its type; extra columns follow.
+    """Rows -> a table with every column of `prediction_columns(classes)` in order; extra columns follow.
 
     A row need only hold what is known: text and boxes that are absent are None, numbers NaN. Text is str, box pixels
     Int64, `agreement` and probabilities float64 in 0-1, `refer` bool (True where not said: when in doubt, a person
     looks). `refer_reason` is a short fixed phrase, several joined by "; ", so that reasons can be counted.
     """
     table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    names = columns(classes)
+    names = prediction_columns(classes)
     extra = [name for name in table.columns if name not in names]
     table = table.reindex(columns=[*names, *extra]).reset_index(drop=True)
     return table.assign(**{name: _typed(table[name], name) for name in names})
@@ -50,10 +47,10 @@ def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
     if table.empty:
         raise LymphoscopeError(f"{where}: the table of predictions has no rows")
     classes = classes_of(table, where)
-    missing = [name for name in columns(classes) if name not in table.columns]
+    missing = [name for name in prediction_columns(classes) if name not in table.columns]
     if missing:
         raise LymphoscopeError(f"{where}: column {missing[0]} is missing ({len(missing)} in all)")
-    for name in ("predicted", *VOTES):
+    for name in ("predicted", *VOTE_COLUMNS):
         unknown = sorted(set(table[name].dropna()) - set(classes))
         if unknown:
             raise LymphoscopeError(f"{where}: {name} holds {unknown[0]!r}, the classes are {', '.join(classes)}")
@@ -75,7 +72,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     except (TypeError, ValueError) as error:
         raise LymphoscopeError(f"{path}: a value of the wrong kind, {error}") from error
     check_predictions(table, str(path))
-    return table.loc[:, [*columns(classes_of(table)), *_extra(table)]]
+    return table.loc[:, [*prediction_columns(classes_of(table)), *_extra(table)]]
 
 
 def write_predictions(table: pd.DataFrame, path: Path) -> None:
@@ -94,10 +91,10 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
 
 
 def _typed(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
-    if name in TEXT:
+    if name in TEXT_COLUMNS:
         text = column.astype(object)
         return text.where(text.notna() & (text != ""), None)
-    if name in BOX:
+    if name in BOX_COLUMNS:
         return pd.to_numeric(column).astype("Int64")
     if name == "refer":
         return column.astype("boolean").fillna(value=True).astype(bool)
@@ -110,7 +107,7 @@ def _read(path: Path) -> pd.DataFrame:
         if kind == ".parquet":
             return pd.read_parquet(path)
         # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
-        text: dict[str, type] = dict.fromkeys(TEXT, str)
+        text: dict[str, type] = dict.fromkeys(TEXT_COLUMNS, str)
         return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
         raise LymphoscopeError(f"{path}: there is no such table of predictions") from None
@@ -130,5 +127,5 @@ def _kind(path: Path) -> str:
 
 
 def _extra(table: pd.DataFrame) -> list[str]:
-    names = columns(classes_of(table))
+    names = prediction_columns(classes_of(table))
     return [name for name in table.columns if name not in names]

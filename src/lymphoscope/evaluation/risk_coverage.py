@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.evaluation.bootstrap import Answer, Quantity, Question
-from lymphoscope.evaluation.judged import Judged
-from lymphoscope.evaluation.measured import Measured
+from lymphoscope.evaluation.bootstrap import IntervalEstimate, MetricGroup, MetricSpec
+from lymphoscope.evaluation.estimates import Estimate
+from lymphoscope.evaluation.evaluation_set import EvaluationSet
 from lymphoscope.evaluation.metrics import NO_CELLS, Floats, ratio
 from lymphoscope.evaluation.schema import RiskCoverage, Signal
 
-DOUBT = "doubt_"
+DOUBT = "ood_"
 SCORE, DISAGREEMENT, DIFFERENCE = "score", "disagreement", "disagreement_minus_score"
 NO_MISTAKE = "no mistake was made, so there is none to rank"
 ONE_STREAM = "only one stream was run, so none could disagree"
@@ -67,7 +67,7 @@ def risk_coverage_curve(doubt: Floats, wrong: NDArray[np.bool_]) -> list[tuple[f
     return list(zip((kept / len(doubt)).tolist(), (found / kept).tolist(), strict=True))
 
 
-def doubts_of(judged: Judged) -> list[Doubt]:
+def doubts_of(judged: EvaluationSet) -> list[Doubt]:
     """The doubts that the table knows: of the score, of the streams, and its columns that begin with `doubt_`.
 
     With more than two classes margin and entropy too; with two they rank as the score does.
@@ -82,13 +82,13 @@ def doubts_of(judged: Judged) -> list[Doubt]:
     return [Doubt(name, _MEANINGS.get(name, f"the column {name} of the predictions"), v) for name, v in found.items()]
 
 
-def risk_coverage_question(judged: Judged) -> Question:
+def risk_coverage_group(judged: EvaluationSet) -> MetricGroup:
     """The area of every doubt, and that of disagreement less that of the score on the same cells."""
     doubts = {doubt.name: doubt for doubt in doubts_of(judged)}
     quantities = {name: _quantity(judged, doubt.known) for name, doubt in doubts.items()}
     both = doubts[DISAGREEMENT].known if DISAGREEMENT in doubts else np.zeros(len(judged.rows), dtype=bool)
     undefined = _why_not(judged, both) if DISAGREEMENT in doubts or judged.rows.empty else ONE_STREAM
-    quantities[DIFFERENCE] = Quantity(both, "difference", undefined)
+    quantities[DIFFERENCE] = MetricSpec(both, "difference", undefined)
 
     def area(name: str, weights: Floats, cells: NDArray[np.bool_]) -> Floats:
         doubt = doubts[name].values
@@ -101,11 +101,11 @@ def risk_coverage_question(judged: Judged) -> Question:
             areas[DIFFERENCE] = areas[DISAGREEMENT] - (areas[SCORE] if both.all() else area(SCORE, weights, both))
         return areas
 
-    return Question(compute, quantities)
+    return MetricGroup(compute, quantities)
 
 
-def risk_coverage_section(judged: Judged, answers: Mapping[str, Answer]) -> RiskCoverage:
-    """The section of metrics.json, from the answers to `risk_coverage_question`."""
+def risk_coverage_section(judged: EvaluationSet, answers: Mapping[str, IntervalEstimate]) -> RiskCoverage:
+    """The section of metrics.json, from the answers to `risk_coverage_group`."""
     signals = [
         Signal(
             name=doubt.name,
@@ -122,7 +122,7 @@ def risk_coverage_section(judged: Judged, answers: Mapping[str, Answer]) -> Risk
     return RiskCoverage(signals=signals, disagreement_minus_score=difference, verdict=verdict(difference), point=point)
 
 
-def verdict(difference: Measured) -> str:
+def verdict(difference: Estimate) -> str:
     """Whether disagreement or the score ranks mistakes better, in words; `difference` is disagreement less score."""
     if difference.value is None or difference.low is None or difference.high is None:
         return f"Which of the two ranks mistakes better cannot be said: {difference.reason}."
@@ -149,11 +149,11 @@ def _climbed(weights: Floats, last: NDArray[np.intp]) -> Floats:
     return np.concatenate([np.zeros((len(sums), 1)), sums[:, last]], axis=1)
 
 
-def _quantity(judged: Judged, known: NDArray[np.bool_]) -> Quantity:
-    return Quantity(known, "bounded", _why_not(judged, known))
+def _quantity(judged: EvaluationSet, known: NDArray[np.bool_]) -> MetricSpec:
+    return MetricSpec(known, "bounded", _why_not(judged, known))
 
 
-def _why_not(judged: Judged, known: NDArray[np.bool_]) -> str | None:
+def _why_not(judged: EvaluationSet, known: NDArray[np.bool_]) -> str | None:
     if len(known) == 0:
         return NO_CELLS
     if not known.any():
@@ -161,7 +161,7 @@ def _why_not(judged: Judged, known: NDArray[np.bool_]) -> str | None:
     return None if judged.wrong[known].any() else NO_MISTAKE
 
 
-def _margin(judged: Judged) -> Floats:
+def _margin(judged: EvaluationSet) -> Floats:
     cells = np.arange(len(judged.rows))
     others = judged.outcomes.scores.copy()
     others[cells, judged.outcomes.predicted] = -np.inf

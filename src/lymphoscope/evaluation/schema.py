@@ -1,35 +1,36 @@
 """The content of metrics.json, format 2: the joint between what measures and what reports (docs/reference.md).
 
-Every number is a `Measured`: a value with its 95 % interval, or with the reason why it has none. A section that was
+Every number is a `Estimate`: a value with its 95 % interval, or with the reason why it has none. A section that was
 not asked for is None.
 """
 
 from typing import Final, Literal
 
-from lymphoscope.evaluation.measured import Bootstrap, Measured, Scores, Section
+from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scores
+from lymphoscope.vocabulary import StrictModel
 
 FORMAT_VERSION: Final = 2
 
 
-class Confusion(Section):
+class Confusion(StrictModel):
     """Counts (K, K): rows the label, columns what was called."""
 
     labels: list[str]
     matrix: list[list[int]]
 
 
-class SubjectScores(Section):
+class SubjectScores(StrictModel):
     """One subject's cells; `accuracy` has an exact binomial (Clopper-Pearson) interval."""
 
     subject: str
     label: str
     cells: int
     correct: int
-    accuracy: Measured
+    accuracy: Estimate
     blast_fraction: float | None
 
 
-class Refer(Section):
+class Refer(StrictModel):
     """Which cells a person must look at, and how the others fare.
 
     `missed_blasts` is the share of all blasts that were signed off as another class: called so, and not referred.
@@ -39,12 +40,12 @@ class Refer(Section):
     fraction: float
     reasons: dict[str, int]
     kept_cells: int
-    kept_accuracy: Measured
-    missed_blasts: Measured
+    kept_accuracy: Estimate
+    missed_blasts: Estimate
     stated_miss_rate: float | None = None
 
 
-class Bin(Section):
+class Bin(StrictModel):
     """One bin of the reliability diagram: scores from `low` up to `high`, their mean, and the share that was right."""
 
     low: float
@@ -54,15 +55,15 @@ class Bin(Section):
     correct: float
 
 
-class CalibrationErrors(Section):
+class CalibrationErrors(StrictModel):
     """Three measures of a score as a probability; lower is better."""
 
-    ece: Measured
-    brier: Measured
-    log_loss: Measured
+    ece: Estimate
+    brier: Estimate
+    log_loss: Estimate
 
 
-class Calibration(Section):
+class Calibration(StrictModel):
     """Whether a score of 0.9 is right nine times in ten: as predicted, and as the streams' plain mean softmax.
 
     `binning` states how ECE was binned; `bins` are those of the score as predicted.
@@ -74,17 +75,17 @@ class Calibration(Section):
     bins: list[Bin]
 
 
-class Signal(Section):
+class Signal(StrictModel):
     """One way to rank cells by doubt. `curve` holds (coverage, risk): the share kept, and the share of errors in it."""
 
     name: str
     meaning: str
     cells: int
-    area: Measured
+    area: Estimate
     curve: list[tuple[float, float]]
 
 
-class RiskCoverage(Section):
+class RiskCoverage(StrictModel):
     """Each signal's risk-coverage curve and its area (lower is better).
 
     `disagreement_minus_score` is the area of ranking by stream disagreement less that of ranking by the plain score,
@@ -92,12 +93,12 @@ class RiskCoverage(Section):
     """
 
     signals: list[Signal]
-    disagreement_minus_score: Measured
+    disagreement_minus_score: Estimate
     verdict: str
     point: tuple[float, float] | None
 
 
-class BlastShare(Section):
+class BlastShare(StrictModel):
     """How many of a subject's (or slide's) cells are blasts, as counted and as corrected for the classifier's errors.
 
     `called` of `cells` were called blast: `share` with an exact binomial interval. `corrected` is Rogan-Gladen's.
@@ -111,21 +112,21 @@ class BlastShare(Section):
     label: str | None
     cells: int
     called: int
-    share: Measured
-    corrected: Measured
+    share: Estimate
+    corrected: Estimate
     side: Literal["above", "below", "undecided"]
     more_cells: int | None
     enough_cells: bool
 
 
-class Curve(Section):
+class Curve(StrictModel):
     """Points of a ROC curve."""
 
     false_positive: list[float]
     true_positive: list[float]
 
 
-class SubjectLevel(Section):
+class SubjectLevel(StrictModel):
     """From cells to people: blast share of each subject and slide, and the ROC of telling subjects apart by it.
 
     `left_out` cells have no prediction or no subject.
@@ -136,11 +137,11 @@ class SubjectLevel(Section):
     left_out: int = 0
     subjects: list[BlastShare]
     slides: list[BlastShare]
-    auc: Measured
+    auc: Estimate
     roc: Curve | None
 
 
-class LabelDoubt(Section):
+class LabelError(StrictModel):
     """A cell whose label the model, which had not seen it, doubts: `quality` 0-1, low is doubtful."""
 
     path: str
@@ -150,16 +151,16 @@ class LabelDoubt(Section):
     quality: float
 
 
-class LabelDoubts(Section):
+class LabelErrors(StrictModel):
     """The cells whose labels are most doubtful, by confident learning, most doubtful first."""
 
     method: str
     cells: int
-    found: list[LabelDoubt]
+    found: list[LabelError]
     reason: str | None = None
 
 
-class Leak(Section):
+class Leak(StrictModel):
     """One cell of the judged part that training had seen, or its twin; `kind` says how."""
 
     kind: Literal["subject", "duplicate", "near-duplicate"]
@@ -168,7 +169,7 @@ class Leak(Section):
     detail: str
 
 
-class Leakage(Section):
+class Leakage(StrictModel):
     """Whether the judged cells are new to the model. `without` scores those that are, where asked for."""
 
     checked: list[str]
@@ -179,17 +180,17 @@ class Leakage(Section):
     reason: str | None = None
 
 
-class MapScore(Section):
+class MapScore(StrictModel):
     """One way to say where the model looked. Deletion: lower is better. Insertion: higher is better."""
 
     name: str
-    deletion: Measured
-    insertion: Measured
+    deletion: Estimate
+    insertion: Estimate
     deletion_curve: list[float]
     insertion_curve: list[float]
 
 
-class HeatMaps(Section):
+class Saliency(StrictModel):
     """Whether the maps show what the score rests on: pixels taken away, or brought in, in the order of a map.
 
     The differences are attention less random, cell by cell. `verdict` says in words which is better, `note` how the
@@ -199,36 +200,36 @@ class HeatMaps(Section):
     cells: int
     steps: int
     maps: list[MapScore]
-    attention_minus_random_deletion: Measured
-    attention_minus_random_insertion: Measured
+    attention_minus_random_deletion: Estimate
+    attention_minus_random_insertion: Estimate
     verdict: str
     note: str | None = None
 
 
-class ShiftStep(Section):
+class CorruptionStep(StrictModel):
     """Scores of the same cells under one change of one strength; `amount` says the strength in its own unit."""
 
     change: str
     level: int
     amount: str
     scores: Scores
-    fallen: bool
+    significant_drop: bool
 
 
-class Shift(Section):
+class Robustness(StrictModel):
     """Where the model breaks: graded changes of the picture, and the scores under each.
 
-    `fallen` marks a step whose balanced accuracy is lower than unchanged, its paired interval excluding 0. `note` says
+    `significant_drop` marks a step whose balanced accuracy fell: its paired interval excludes 0. `note` says
     where the cells are a draw of more, or some could not be read.
     """
 
     cells: int
     unchanged: Scores
-    steps: list[ShiftStep]
+    steps: list[CorruptionStep]
     note: str | None = None
 
 
-class Metrics(Section):
+class Metrics(StrictModel):
     """The whole of metrics.json.
 
     `folds` holds the scores of each fold of a cross-validation, where `vote` pools them.
@@ -248,13 +249,13 @@ class Metrics(Section):
     streams: dict[str, Scores]
     constant: dict[str, Scores]
     confusion: Confusion
-    by_subject: list[SubjectScores]
+    per_subject: list[SubjectScores]
     refer: Refer
     folds: list[Scores] | None = None
     calibration: Calibration | None = None
     risk_coverage: RiskCoverage | None = None
     subject_level: SubjectLevel | None = None
-    label_doubts: LabelDoubts | None = None
+    label_errors: LabelErrors | None = None
     leakage: Leakage | None = None
-    heat_maps: HeatMaps | None = None
-    shift: Shift | None = None
+    saliency: Saliency | None = None
+    robustness: Robustness | None = None

@@ -11,7 +11,7 @@ from lymphoscope.experiments.columns import Finished
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Picture, Result, Row
 from lymphoscope.files import written_beside
-from lymphoscope.reports.drawing import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
+from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
 
 SCORE, OF_FOLDS = "weighted_f1", "fold_weighted_f1"
 

@@ -195,7 +195,7 @@ def _table_3_claims() -> list[Claim]:
         )
         for name, gain, score in gains
     ]
-    fallen = [title for title, change in _changes("auc").items() if change < 0]
+    significant_drop = [title for title, change in _changes("auc").items() if change < 0]
     changes = [change for column in ("accuracy", "weighted_f1") for change in _changes(column).values()]
     return [
         *found,
@@ -203,7 +203,7 @@ def _table_3_claims() -> list[Claim]:
             "3.6",
             "all models gain WF1S and accuracy",
             "contradicted by the paper itself" if min(changes) < 0 else "arithmetic agrees",
-            f"all ten do in Table 3; the AUC of {' and '.join(fallen)} falls",
+            f"all ten do in Table 3; the AUC of {' and '.join(significant_drop)} falls",
         ),
         Claim(
             "4",

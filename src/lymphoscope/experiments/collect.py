@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lymphoscope.evaluation import Difference, Measured, Metrics, compare_predictions, read_predictions
+from lymphoscope.evaluation import Difference, Estimate, Metrics, compare_predictions, read_predictions
 from lymphoscope.experiments.columns import Finished, column, number, percent
 from lymphoscope.experiments.definition import Definition
 from lymphoscope.experiments.execution import run_state, state_of
@@ -80,7 +80,7 @@ def _row(run: GridRun, finished: Finished | None, definition: Definition) -> Row
 
 
 def _constants(metrics: Metrics) -> str:
-    def shown(score: Measured) -> str:
+    def shown(score: Estimate) -> str:
         return "none" if score.value is None else f"{100 * score.value:.2f}"
 
     return "; ".join(

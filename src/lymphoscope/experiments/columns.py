@@ -57,7 +57,7 @@ class Finished:
     @cached_property
     def size(self) -> dict[str, int]:
         """Exact parameters and multiply-adds."""
-        from lymphoscope.experiments.counts import sizes
+        from lymphoscope.experiments.table3 import sizes
 
         return sizes(self.run.recipe.architecture(), self.classes)
 

@@ -5,20 +5,15 @@ from importlib import resources
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.vocabulary import StrictModel
 
 _FOLDER = resources.files("lymphoscope.experiments") / "definitions"
 
 
-class _Part(BaseModel):
-    """Unknown keys are refused by name, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RunDefinition(_Part):
+class RunDefinition(StrictModel):
     """A row of the grid: a recipe, and what the paper prints of it, by column.
 
     `preset` is the experiment's where it is None. `test_time_of` names the run whose trained models this one takes,
@@ -31,11 +26,11 @@ class RunDefinition(_Part):
     test_time_of: str | None = None
     cells: Literal["all", "offline", "final"] = "all"
     against: str | None = None
-    published: dict[str, float] = {}
-    published_spread: dict[str, float] = {}
+    published: dict[str, float] = Field(default={})
+    published_spread: dict[str, float] = Field(default={})
 
 
-class Definition(_Part):
+class Definition(StrictModel):
     """An experiment. `folds` 0 is one split; `against` is the run that every other is compared with.
 
     `own_backbones`: the runs name their backbones, and --backbone replaces them all by one.
@@ -49,10 +44,10 @@ class Definition(_Part):
     overrides: tuple[str, ...] = ()
     folds: int = 5
     against: str | None = None
-    columns: list[str] = []
+    columns: list[str] = Field(default=[])
     own_backbones: bool = False
-    facts: list[str] = []
-    runs: dict[str, RunDefinition] = {}
+    facts: list[str] = Field(default=[])
+    runs: dict[str, RunDefinition] = Field(default={})
 
 
 def experiment_names() -> list[str]:

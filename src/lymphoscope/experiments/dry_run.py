@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from lymphoscope.data import Manifest
-from lymphoscope.experiments.counts import sizes
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.execution import state_of
 from lymphoscope.experiments.grid import GridRun, grid_of, settled
 from lymphoscope.experiments.grid_experiment import experiment_cells
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.step_time import measured_step
+from lymphoscope.experiments.table3 import sizes
 
 
 @dataclass(frozen=True)

@@ -96,18 +96,18 @@ def _take_model(folder: RunFolder) -> None:
     from lymphoscope.inference import load
     from lymphoscope.model_file import load_network, save_model
     from lymphoscope.runs import evaluate_run
-    from lymphoscope.runs.inner_subjects import fit_on_inner_subjects
-    from lymphoscope.runs.leaks import known_of_split
+    from lymphoscope.runs.calibration_subjects import fit_on_calibration_subjects
+    from lymphoscope.runs.leaks import training_cells_of_split
 
     source = Path(json.loads((folder.path / SOURCE_OF_MODEL).read_text())["run"]) / "model"
     recipe, manifest = folder.read()
     network, description = load_network(source)
     changed = {"test_time": recipe.test_time, "recipe": recipe.model_dump(mode="json")}
-    fitted: dict[str, None] = dict.fromkeys(("calibration", "referral", "familiarity"))
+    fitted: dict[str, None] = dict.fromkeys(("calibration", "referral", "ood_reference"))
     save_model(network, description.model_copy(update={**changed, **fitted, "exports": ()}), folder.model)
-    fit_on_inner_subjects(recipe, manifest, folder.model)
+    fit_on_calibration_subjects(recipe, manifest, folder.model)
     shutil.copyfile(source.parent / "metrics.csv", folder.curves)
-    title, known = f"Tested in another way: {recipe.name}", known_of_split(manifest)
+    title, known = f"Tested in another way: {recipe.name}", training_cells_of_split(manifest)
     # What leaks was refused when the grid was begun, or is the random split that was asked for.
     evaluate_run(load(folder.model), manifest, folder, title, known=known, allow_leak=True, part="test")
 

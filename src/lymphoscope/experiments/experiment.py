@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.experiments.counts import COUNT_COLUMNS, count_rows
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.grid_experiment import run_grid
-from lymphoscope.experiments.request import Request
+from lymphoscope.experiments.request import Request, check_terms
 from lymphoscope.experiments.result import Result
-from lymphoscope.experiments.terms import check_terms
+from lymphoscope.experiments.table3 import COUNT_COLUMNS, count_rows
 from lymphoscope.experiments.write import write_result
 from lymphoscope.runs.provenance import provenance
 

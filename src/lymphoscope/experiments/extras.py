@@ -6,9 +6,9 @@ from lymphoscope.data import Manifest
 from lymphoscope.experiments import charts, table2
 from lymphoscope.experiments.cells import phases_of
 from lymphoscope.experiments.columns import Finished
-from lymphoscope.experiments.counts import count_rows
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Result, Row
+from lymphoscope.experiments.table3 import count_rows
 
 
 def added(result: Result, request: Request, done: Mapping[str, Finished], manifest: Manifest) -> Result:

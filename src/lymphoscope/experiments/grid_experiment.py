@@ -10,9 +10,8 @@ from lymphoscope.experiments.collect import columns_of, comparisons_of, constant
 from lymphoscope.experiments.definition import Definition, load_definition
 from lymphoscope.experiments.execution import execute_all
 from lymphoscope.experiments.grid import GridRun, begin_grid, grid_of, settled, tests, trainings
-from lymphoscope.experiments.request import Request
+from lymphoscope.experiments.request import Request, data_words, limits_in_words
 from lymphoscope.experiments.result import Result
-from lymphoscope.experiments.words import data_words, limits_in_words
 
 
 def run_grid(request: Request) -> Result:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lymphoscope.experiments.claims import MEANINGS, Claim, Status, claims, constant_weighted_f1
-from lymphoscope.experiments.counts import count_rows
 from lymphoscope.experiments.definition import RunDefinition, load_definition
 from lymphoscope.experiments.result import Number, Result, Row
+from lymphoscope.experiments.table3 import count_rows
 from lymphoscope.files import write_text
 
 TABLES = ("table1", "table2", "table3", "table4")

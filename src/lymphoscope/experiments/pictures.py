@@ -10,18 +10,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lymphoscope.data import Fit, Manifest, UnreadableImage, fit_image, read_image
+from lymphoscope.data import Geometry, Manifest, UnreadableImage, fit_image, read_image
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments.charts import save_figure
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.grid_experiment import experiment_cells
-from lymphoscope.experiments.request import Request
+from lymphoscope.experiments.request import Request, data_words, limits_in_words
 from lymphoscope.experiments.result import Column, Number, Picture, Result, Row
-from lymphoscope.experiments.words import data_words, limits_in_words
 from lymphoscope.files import written_beside
 from lymphoscope.inference import Explanation, Model, load
 from lymphoscope.reports import attention_overlay, explanation_panel
-from lymphoscope.reports.drawing import BLUE, GREEN, ORANGE, PURPLE, drawable, styled
+from lymphoscope.reports.plotting import BLUE, GREEN, ORANGE, PURPLE, drawable, styled
 
 SHOWN_CELLS = 6
 _SCORES = {
@@ -185,7 +184,7 @@ def _plane(result: Result, request: Request, manifest: Manifest) -> Result:
 def _vectors(request: Request, table: pd.DataFrame) -> tuple[NDArray[np.floating[Any]], pd.DataFrame]:
     """What is embedded (N, D), and the rows (N) of the cells that could be read."""
     described = load(request.model).description.preprocessing
-    fit = described.as_fit()
+    fit = described.geometry()
     found = [(_fitted(path, fit), place) for place, path in enumerate(table["path"])]
     known = [(pixels, place) for pixels, place in found if pixels is not None]
     rows = table.iloc[[place for _, place in known]]
@@ -194,7 +193,7 @@ def _vectors(request: Request, table: pd.DataFrame) -> tuple[NDArray[np.floating
     return _features(load(request.model), [pixels for pixels, _ in known]), rows
 
 
-def _fitted(path: str, fit: Fit) -> NDArray[np.uint8] | None:
+def _fitted(path: str, fit: Geometry) -> NDArray[np.uint8] | None:
     try:
         return fit_image(read_image(path), fit)
     except (UnreadableImage, OSError):

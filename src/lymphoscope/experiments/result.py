@@ -2,16 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from lymphoscope.vocabulary import StrictModel
 
 
-class _Part(BaseModel):
-    """Unknown keys are refused by name, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Number(_Part):
+class Number(StrictModel):
     """One of our numbers, in the unit of its column.
 
     `low` to `high` is its 95 % interval, `spread` the standard deviation over folds; `reason` says why the value, or
@@ -25,7 +21,7 @@ class Number(_Part):
     reason: str | None = None
 
 
-class Column(_Part):
+class Column(StrictModel):
     """A column of the table; `unit` is that of the paper's (a percentage is 0-100), `digits` the decimals shown."""
 
     key: str
@@ -34,17 +30,17 @@ class Column(_Part):
     digits: int = 2
 
 
-class Row(_Part):
+class Row(StrictModel):
     """A row: ours by column key, and what the paper prints, where it prints something. `verdict` compares in words."""
 
     name: str
     ours: dict[str, Number]
-    published: dict[str, float] = {}
-    published_spread: dict[str, float] = {}
+    published: dict[str, float] = Field(default={})
+    published_spread: dict[str, float] = Field(default={})
     verdict: str = ""
 
 
-class Comparison(_Part):
+class Comparison(StrictModel):
     """A paired test of a row against another: `difference` is row less `against`, in the unit of `column`."""
 
     row: str
@@ -55,7 +51,7 @@ class Comparison(_Part):
     test: str
 
 
-class Picture(_Part):
+class Picture(StrictModel):
     """A figure in the result's folder: its file, a caption, and its words for who cannot see it."""
 
     file: str
@@ -63,7 +59,7 @@ class Picture(_Part):
     alternative: str
 
 
-class RunState(_Part):
+class RunState(StrictModel):
     """One training of a grid: where it lies below the result's folder, and how it ended (`reason` where it failed)."""
 
     name: str
@@ -73,7 +69,7 @@ class RunState(_Part):
     reason: str | None = None
 
 
-class Result(_Part):
+class Result(StrictModel):
     """All that an experiment's page shows.
 
     `claim` is what the paper says, `protocol` how it was done here, `limited` each limit in a sentence, `missing` each
@@ -84,15 +80,15 @@ class Result(_Part):
     title: str
     claim: str
     protocol: list[str]
-    limited: list[str] = []
-    missing: list[str] = []
-    columns: list[Column] = []
-    rows: list[Row] = []
-    comparisons: list[Comparison] = []
-    facts: list[str] = []
-    pictures: list[Picture] = []
-    runs: list[RunState] = []
-    data: dict[str, str] = {}
+    limited: list[str] = Field(default=[])
+    missing: list[str] = Field(default=[])
+    columns: list[Column] = Field(default=[])
+    rows: list[Row] = Field(default=[])
+    comparisons: list[Comparison] = Field(default=[])
+    facts: list[str] = Field(default=[])
+    pictures: list[Picture] = Field(default=[])
+    runs: list[RunState] = Field(default=[])
+    data: dict[str, str] = Field(default={})
     command: str = ""
     commit: str | None = None
     device: str = ""

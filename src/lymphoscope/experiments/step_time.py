@@ -31,7 +31,7 @@ def measured_step(recipe: "Recipe", classes: int, steps: int = 3) -> StepTime:
     """
     import torch
 
-    from lymphoscope.training.precision import device_of
+    from lymphoscope.training.hardware import device_of
 
     step = _step(recipe, classes, torch.device(device_of(recipe.hardware)))
     step()
@@ -43,8 +43,8 @@ def _step(recipe: "Recipe", classes: int, device: "torch.device") -> Callable[[]
     import torch
 
     from lymphoscope.method import fill_values
+    from lymphoscope.training.hardware import autocast_dtype, resolved_precision
     from lymphoscope.training.losses import StepLosses
-    from lymphoscope.training.precision import autocast_dtype, resolved_precision
     from lymphoscope.training.start import starting_network
     from lymphoscope.training.step import optimiser_of
 

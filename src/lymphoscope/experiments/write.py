@@ -8,8 +8,8 @@ from typing import Any
 
 from lymphoscope.experiments.result import Column, Number, Picture, Result
 from lymphoscope.files import write_text
-from lymphoscope.reports.drawing import file_uri
 from lymphoscope.reports.page import page_environment, sorting_script
+from lymphoscope.reports.plotting import file_uri
 
 CSV_COLUMNS = [
     "row",

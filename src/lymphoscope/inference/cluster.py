@@ -19,12 +19,12 @@ from typing import Any
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
-from lymphoscope.inference.cells import Cell
+from lymphoscope.inference.inputs import Cell
 from lymphoscope.inference.model import Model, load
-from lymphoscope.inference.parts import Part, Parts, check_out_folder
+from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.predict import CHUNK_ROWS, PredictionSummary, run_terms
 from lymphoscope.inference.rows import columns_of
-from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
+from lymphoscope.inference.sinks.parts import Part, Parts, check_out_folder
 from lymphoscope.progress import tracked
 
 LOCAL = "local"

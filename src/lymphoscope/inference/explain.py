@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.inference.cells import Cell
-from lymphoscope.inference.read import ReadCell
+from lymphoscope.inference.inputs import Cell, ReadCell
+from lymphoscope.inference.pipeline import read_batches, readable_pixels
 from lymphoscope.inference.rows import Row, prediction_rows
-from lymphoscope.inference.runtime import Runtime, StreamPictures
-from lymphoscope.inference.stream import read_batches, readable_pixels
+from lymphoscope.inference.ternary import Runtime, StreamPictures
 
 BATCH_SIZE = 8
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lymphoscope.inference.cells import find_cells
+from lymphoscope.inference.backends import open_network
 from lymphoscope.inference.explain import Explanation, explained_cells
-from lymphoscope.inference.runtime import Runtime
-from lymphoscope.inference.runtimes import open_network
-from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
-from lymphoscope.inference.ternary import Erase, TernaryRuntime
+from lymphoscope.inference.inputs import find_cells
+from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
+from lymphoscope.inference.ternary import Erase, Runtime, TernaryRuntime
 from lymphoscope.model_file import Description, demonstration_model
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Model:
 
         A file that cannot be read is a row with `error`. Raises LymphoscopeError for a path that is not there.
         """
-        from lymphoscope.evaluation import as_predictions  # brings pandas, which only a table needs
+        from lymphoscope.evaluation import as_predictions
 
         rows = predicted_rows(self.runtime, find_cells(_many(paths)), batch_size=batch_size, workers=workers)
         return as_predictions(rows, self.description.classes)

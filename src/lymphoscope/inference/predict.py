@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import lymphoscope
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.cells import Cell, cells_of
-from lymphoscope.inference.chunks import Chunks
+from lymphoscope.inference.inputs import Cell, cells_of
 from lymphoscope.inference.model import Model
+from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.rows import columns_of
-from lymphoscope.inference.stream import BATCH_SIZE, predicted_rows
+from lymphoscope.inference.sinks.chunks import Chunks
 from lymphoscope.progress import tracked
 
 if TYPE_CHECKING:

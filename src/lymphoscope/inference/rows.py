@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.fit import to_file_pixels
-from lymphoscope.evaluation.columns import BOX, STREAMS, TEXT, columns
-from lymphoscope.evaluation.temperature import calibrated
-from lymphoscope.inference.cells import Cell
-from lymphoscope.inference.doubts import DOUBT, doubt_columns, doubts_of_batch
-from lymphoscope.inference.read import ReadCell
-from lymphoscope.inference.referral import UNREADABLE, refer_reasons
-from lymphoscope.inference.runtime import StreamOutputs
+from lymphoscope.data.geometry import to_file_pixels
+from lymphoscope.inference.inputs import Cell, ReadCell
+from lymphoscope.method.numpy.voting import StreamOutputs
 from lymphoscope.model_file import Description
+from lymphoscope.referral.calibration import calibrated
+from lymphoscope.referral.decision import UNREADABLE, refer_reasons
+from lymphoscope.referral.ood import DOUBT, ood_columns, ood_scores
+from lymphoscope.vocabulary import BOX_COLUMNS, STREAMS, TEXT_COLUMNS, prediction_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +34,7 @@ class _Told:
 
 def columns_of(description: Description) -> list[str]:
     """The columns of a model's predictions. Raises LymphoscopeError as `columns` does."""
-    return [*columns(description.classes), *doubt_columns(description)]
+    return [*prediction_columns(description.classes), *ood_columns(description)]
 
 
 def prediction_schema(names: Sequence[str]) -> "pa.Schema":
@@ -48,9 +47,9 @@ def prediction_schema(names: Sequence[str]) -> "pa.Schema":
 
 def kind_of(column: str) -> Literal["text", "whole", "truth", "number"]:
     """What a column of the predictions holds."""
-    if column in TEXT:
+    if column in TEXT_COLUMNS:
         return "text"
-    if column in BOX:
+    if column in BOX_COLUMNS:
         return "whole"
     return "truth" if column == "refer" else "number"
 
@@ -61,7 +60,7 @@ def prediction_rows(
     """One row a cell, in their order; `outputs` holds the readable ones alone, None where there is none of them."""
     rows, place = [], 0
     told = None if outputs is None else _told(read, outputs, description)
-    unknown = dict.fromkeys(doubt_columns(description))
+    unknown = dict.fromkeys(ood_columns(description))
     for cell, seen in zip(cells, read, strict=True):
         row = {**cell._asdict(), "path": cell.printable_path}
         if outputs is None or told is None or seen.pixels is None:
@@ -76,7 +75,7 @@ def prediction_rows(
 def _told(read: Sequence[ReadCell], outputs: StreamOutputs, description: Description) -> _Told:
     scores = calibrated_scores(outputs.scores, description)
     measured = [seen.statistics for seen in read if seen.statistics is not None]
-    doubts = doubts_of_batch(description, measured, outputs.features)
+    doubts = ood_scores(description, measured, outputs.features)
     # What is compared is what is shown.
     reasons = refer_reasons(outputs, scores.astype(np.float64), doubts, measured, description)
     return _Told(scores, doubts, reasons)
@@ -122,6 +121,6 @@ def _shortest(values: NDArray[np.float32]) -> list[float]:
 def _box(outputs: StreamOutputs, place: int, seen: ReadCell, description: Description) -> Row:
     if outputs.boxes is None:
         return {}
-    fit = description.preprocessing.as_fit()
+    fit = description.preprocessing.geometry()
     box = to_file_pixels(outputs.boxes[place : place + 1], seen.width, seen.height, fit)[0]
-    return dict(zip(BOX, box.tolist(), strict=True))
+    return dict(zip(BOX_COLUMNS, box.tolist(), strict=True))

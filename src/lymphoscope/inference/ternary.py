@@ -1,18 +1,65 @@
-"""Algorithm 1 over any runtime: which streams run, in which batches, and how they vote."""
+"""What a runtime gives, whatever computes it: NumPy arrays for a batch of fitted cells.
+
+Algorithm 1 over any runtime: which streams run, in which batches, and how they vote.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.crop_erase import normalized_maps
-from lymphoscope.inference.runtime import StreamOutputs, StreamPictures
-from lymphoscope.inference.runtimes.protocol import Images, NetworkPass, NetworkRuntime
-from lymphoscope.inference.vote import check_finite, decided, softmax, stream_votes
+from lymphoscope.inference.backends.protocol import Images, NetworkPass, NetworkRuntime
+from lymphoscope.method.numpy.attention import normalized_maps
+from lymphoscope.method.numpy.voting import StreamOutputs, check_finite, decided, softmax, stream_votes
 from lymphoscope.model_file import Description
+
+
+@dataclass(frozen=True)
+class StreamPictures:
+    """What the streams of B cells saw, at S x S pixels."""
+
+    maps: NDArray[np.float32]
+    """(B, S, S) the guiding attention map, 0-1 (Eq. 2)."""
+    crops: NDArray[np.uint8]
+    """(B, S, S, 3) RGB (Eq. 3)."""
+    erased: NDArray[np.uint8]
+    """(B, S, S, 3) RGB (Eq. 4)."""
+    boxes: NDArray[np.int64]
+    """(B, 4) top, left, bottom, right of the crops in pixels of the fitted cell, half open."""
+    outputs: StreamOutputs
+
+
+class Runtime(Protocol):
+    """A model ready to compute, on whatever library and device."""
+
+    @property
+    def description(self) -> Description:
+        """The model that is computed."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What else the numbers depend on: runtime, device, precision, when the erase stream runs."""
+        ...
+
+    def predict(self, pixels: NDArray[np.uint8]) -> StreamOutputs:
+        """Classify fitted cells (B, S, S, 3), RGB."""
+        ...
+
+    def predict_batches(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[StreamOutputs]:
+        """Yield what `predict` gives for each of the batches, in their order; work may be gathered across them."""
+        ...
+
+    def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:
+        """Show what the streams of fitted cells (B, S, S, 3) saw; none that the model uses is skipped.
+
+        Raises LymphoscopeError for a model without attention.
+        """
+        ...
+
 
 Erase = Literal["always", "on_disagreement"]
 RAW, CROP, ERASE = 0, 1, 2  # of evaluation's STREAMS
@@ -97,15 +144,15 @@ class TernaryRuntime:
         self._check_attention()
         images = self.network.images(pixels)
         raw = self._pass(images)
-        crops, boxes = self.network.crop(images, raw.guides)
-        erased = self.network.erase(images, raw.guides)
+        crops, boxes = self.network.crop(images, raw.guide_maps)
+        erased = self.network.erase(images, raw.guide_maps)
         probabilities = _unfilled(raw)
         probabilities[RAW] = softmax(raw.logits)
         for place, name, seen in ((CROP, "crop", crops), (ERASE, "erase", erased)):
             if name in self._streams:
                 probabilities[place] = softmax(self._pass(seen).logits)
         return StreamPictures(
-            maps=normalized_maps(raw.guides, pixels.shape[1]),
+            maps=normalized_maps(raw.guide_maps, pixels.shape[1]),
             crops=self.network.pixels(crops),
             erased=self.network.pixels(erased),
             boxes=boxes,
@@ -116,10 +163,10 @@ class TernaryRuntime:
         begun: list[_Begun] = []
         waiting: list[_Waiting] = []
         for pixels in batches:
-            one, guides = self._begin(pixels)
+            one, guide_maps = self._begin(pixels)
             begun.append(one)
             if self._lazy:
-                waiting += _disagreeing(one, pixels, guides)
+                waiting += _disagreeing(one, pixels, guide_maps)
                 while len(waiting) >= len(pixels):
                     self._finish(waiting[: len(pixels)])
                     del waiting[: len(pixels)]
@@ -133,11 +180,11 @@ class TernaryRuntime:
         probabilities, boxes = _unfilled(raw), None
         probabilities[RAW] = softmax(raw.logits)
         if "crop" in self._streams:
-            crops, boxes = self.network.crop(images, raw.guides)
+            crops, boxes = self.network.crop(images, raw.guide_maps)
             probabilities[CROP] = softmax(self._pass(crops).logits)
         if "erase" in self._streams and not self._lazy:
-            probabilities[ERASE] = softmax(self._pass(self.network.erase(images, raw.guides)).logits)
-        return _Begun(probabilities, boxes, raw.features), raw.guides
+            probabilities[ERASE] = softmax(self._pass(self.network.erase(images, raw.guide_maps)).logits)
+        return _Begun(probabilities, boxes, raw.features), raw.guide_maps
 
     def _finish(self, waiting: Sequence[_Waiting]) -> None:
         """Run the third stream of one batch of cells, wherever they came from."""
@@ -150,8 +197,8 @@ class TernaryRuntime:
         return decided(begun.probabilities, self._use.decision, begun.boxes, begun.features)
 
     def _pass(self, images: Images) -> NetworkPass:
-        found = self.network.describe(images)
-        check_finite(found.guides, "attention maps")
+        found = self.network.forward_with_features(images)
+        check_finite(found.guide_maps, "attention maps")
         check_finite(found.logits, "logits")
         return found
 
@@ -164,7 +211,7 @@ def _unfilled(found: NetworkPass) -> NDArray[np.float32]:
     return np.full((3, *found.logits.shape), np.nan, dtype=np.float32)
 
 
-def _disagreeing(begun: _Begun, pixels: NDArray[np.uint8], guides: NDArray[np.float32]) -> Iterator[_Waiting]:
+def _disagreeing(begun: _Begun, pixels: NDArray[np.uint8], guide_maps: NDArray[np.float32]) -> Iterator[_Waiting]:
     votes = stream_votes(begun.probabilities)
     for place in np.flatnonzero(votes[RAW] != votes[CROP]).tolist():
-        yield _Waiting(begun, place, pixels[place].copy(), guides[place].copy())  # copies, so that the batch can go
+        yield _Waiting(begun, place, pixels[place].copy(), guide_maps[place].copy())  # copies, so that the batch can go

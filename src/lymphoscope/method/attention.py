@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.method.checks import check_finite
+from lymphoscope.method.voting import check_finite
 
 FLAT = 1e-6
 

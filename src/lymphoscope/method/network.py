@@ -48,7 +48,7 @@ class WTDFN(nn.Module):
         vectors, maps = self.embed(images)
         return self.classify(vectors), maps
 
-    def describe(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Images (B, 3, H, W) -> what `forward` gives, and features (B, C): the mean of X over (h, w), float32."""
         features = self.backbone(images)  # (B, C, h, w)
         vectors, maps = self._attend(features)
@@ -81,9 +81,9 @@ class PlainNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> logits (B, K), float32."""
-        return self.describe(images)[0]
+        return self.forward_with_features(images)[0]
 
-    def describe(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Images (B, 3, H, W) -> logits (B, K), a flat map (B, 1, 1, 1), and features (B, C): the mean over (h, w)."""
         features = self.backbone(images)  # (B, C, h, w)
         with full_precision(features.device):

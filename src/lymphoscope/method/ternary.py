@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.method.attention import Fill, GuidingMap, attention_crop, attention_erase, test_map
-from lymphoscope.method.checks import check_finite
 from lymphoscope.method.network import WTDFN, PlainNetwork
-from lymphoscope.method.voting import NO_VOTE, plurality_vote, stream_votes
+from lymphoscope.method.voting import NO_VOTE, check_finite, plurality_vote, stream_votes
 
 Stream = Literal["raw", "crop", "erase"]
 STREAMS: tuple[Stream, ...] = ("raw", "crop", "erase")
@@ -98,11 +97,11 @@ def _check(network: nn.Module, streams: Sequence[Stream], decision: str, erase: 
 def _describe(network: nn.Module, images: Tensor, streams: Sequence[Stream]) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (B, K), maps (B, M, h, w), of a network without maps a flat one, and features (B, C)."""
     if isinstance(network, WTDFN):
-        logits, maps, features = network.describe(images)
+        logits, maps, features = network.forward_with_features(images)
         check_finite(maps, "attention maps")
         return logits, maps, features
     if isinstance(network, PlainNetwork) and set(streams) == {"raw"}:
-        return network.describe(images)
+        return network.forward_with_features(images)
     output = network(images)
     if not isinstance(output, Tensor):
         logits, maps = output

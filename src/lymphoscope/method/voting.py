@@ -1,8 +1,13 @@
-"""The vote of the streams (Eq. 5)."""
+"""The vote of the streams (Eq. 5).
+
+The one check on numbers: that they are numbers.
+"""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from lymphoscope.errors import LymphoscopeError
 
 NO_VOTE = -1
 
@@ -29,3 +34,20 @@ def plurality_vote(stream_probabilities: Tensor) -> Tensor:
     elects = (ballots.bool() & best).any(dim=2)  # (S, B): the stream's label is among the best
     first = elects.to(torch.uint8).argmax(dim=0, keepdim=True)
     return votes.gather(0, first)[0]
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Refuse NaN and infinity in a tensor of any shape, saying in one line what holds them.
+
+    Raises LymphoscopeError. On CUDA asserts on the device instead, so that nothing waits for it: the device prints
+    the line, and the next operation that does wait raises (nothing here waits for the device).
+    A graph that is exported holds no check.
+    """
+    if torch.compiler.is_exporting():
+        return
+    finite = values.isfinite().all()
+    message = f"{what}: NaN or infinity; lower the learning rate, or use float32 instead of half precision"
+    if values.device.type == "cuda":
+        torch._assert_async(finite, message)
+    elif not finite:
+        raise LymphoscopeError(message)

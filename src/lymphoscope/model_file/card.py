@@ -81,12 +81,12 @@ def _band(description: Description) -> str:
 
 
 def _familiarity(description: Description) -> str | None:
-    known = description.familiarity
+    known = description.ood_reference
     if known is None:
         return None
     return (
         f"limits that {100 * known.share:g} % of {known.cells:,} cells of {known.subjects} subjects keep; "
-        f"novelty by {known.novelty_cells:,} cells of {known.novelty_subjects} subjects"
+        f"feature_distance by {known.feature_distance_cells:,} cells of {known.feature_distance_subjects} subjects"
     )
 
 

@@ -1,12 +1,15 @@
-"""`model.json`: all that inference must know of a trained model; nothing is guessed."""
+"""A part of `model.json`, as pydantic reads and writes it.
+
+`model.json`: all that inference must know of a trained model; nothing is guessed.
+"""
 
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lymphoscope.data.fit import Fit
-from lymphoscope.model_file.evidence import Calibration, Familiarity, Referral
-from lymphoscope.model_file.section import Section
+from lymphoscope.data.geometry import Geometry
+from lymphoscope.referral.schema import Calibration, OodReference, Referral
+from lymphoscope.vocabulary import StrictModel
 
 FORMAT_VERSION = 2
 
@@ -14,7 +17,7 @@ Stream = Literal["raw", "crop", "erase"]
 Triple = tuple[float, float, float]
 
 
-class Architecture(Section):
+class Architecture(StrictModel):
     """The network: a backbone and one of two heads.
 
     `attention` is the paper's head (bilinear attention pooling over `num_maps` maps, Eq. 1); `linear` is the plain
@@ -32,7 +35,7 @@ class Architecture(Section):
     scale: float = 100.0
 
 
-class Preprocessing(Section):
+class Preprocessing(StrictModel):
     """From the pixels of a file to the network: how a cell is fitted to `size` pixels and normalised.
 
     `mean` and `std` are those of RGB scaled to 0-1. `crop` is the side of the centre crop in pixels of the file.
@@ -44,12 +47,12 @@ class Preprocessing(Section):
     mean: Triple
     std: Triple
 
-    def as_fit(self) -> Fit:
+    def geometry(self) -> Geometry:
         """The geometry alone, as the reading of images takes it."""
-        return Fit(mode=self.fit, crop=self.crop, size=self.size)
+        return Geometry(mode=self.fit, crop=self.crop, size=self.size)
 
 
-class TestTime(Section):
+class TestTime(StrictModel):
     """What is done at test time (Eq. 2-5, Algorithm 1); deterministic always.
 
     Thresholds are fractions of the map's range, `crop_padding` a fraction of the image's side.
@@ -66,7 +69,7 @@ class TestTime(Section):
     decision: Literal["vote", "mean"] = "vote"
 
 
-class Thresholds(Section):
+class Thresholds(StrictModel):
     """When a person must look: agreement of the streams, or the score of the predicted class, below these.
 
     With two classes a score below 0.5 means that vote and mean softmax name different classes.
@@ -76,7 +79,7 @@ class Thresholds(Section):
     minimum_score: float = 0.5
 
 
-class Parity(Section):
+class Parity(StrictModel):
     """How an export's outputs compare with torch in float32, on real or made cells, three streams each.
 
     `labels` and `boxes` are the shares of cells where they are equal; `boxes_iou` is the least overlap of two boxes
@@ -94,7 +97,7 @@ class Parity(Section):
     first_streams: float
 
 
-class Export(Section):
+class Export(StrictModel):
     """The network written for a runtime, and how near it came.
 
     `graph` is `network` (one pass) or `algorithm1` (image in, vote out). `files` are names in the model's folder with
@@ -112,7 +115,7 @@ class Export(Section):
     versions: dict[str, str] = Field(default={})
 
 
-class Description(Section):
+class Description(StrictModel):
     """The content of `model.json`."""
 
     format_version: int = FORMAT_VERSION
@@ -125,7 +128,7 @@ class Description(Section):
     thresholds: Thresholds = Thresholds()
     calibration: Calibration | None = None
     referral: Referral | None = None
-    familiarity: Familiarity | None = None
+    ood_reference: OodReference | None = None
     limits: str | None = None
     attribution: str | None = None
     trained_on: dict[str, Any] = Field(default={})

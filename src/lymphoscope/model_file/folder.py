@@ -1,4 +1,7 @@
-"""A trained model on disk: `weights.safetensors`, `model.json` and a card. No pickle is ever loaded."""
+"""An architecture -> the network.
+
+A trained model on disk: `weights.safetensors`, `model.json` and a card. No pickle is ever loaded.
+"""
 
 import hashlib
 import json
@@ -13,16 +16,32 @@ from pydantic import ValidationError
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import sha256_of, write_text, written_beside
 from lymphoscope.model_file.card import write_card
-from lymphoscope.model_file.description import FORMAT_VERSION, Description, Export, Thresholds
-from lymphoscope.model_file.evidence import Calibration, Familiarity, FeatureArrays, Referral
-from lymphoscope.model_file.network import build_network
+from lymphoscope.model_file.description import FORMAT_VERSION, Architecture, Description, Export, Thresholds
+from lymphoscope.referral.schema import Calibration, FeatureArrays, OodReference, Referral
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+
+def build_network(architecture: Architecture, num_classes: int, *, pretrained: bool = False) -> "nn.Module":
+    """Make the network that an architecture names, with fresh weights or a backbone's ImageNet weights.
+
+    Images (B, 3, H, W) -> logits (B, K) and attention maps (B, M, h, w) for the attention head, logits alone for the
+    linear one. Raises LymphoscopeError for an unknown backbone and for ImageNet weights that cannot be had here.
+    """
+    from lymphoscope.backbones import create_backbone, normalised_by
+    from lymphoscope.method import WTDFN, PlainNetwork
+
+    backbone = create_backbone(architecture.backbone, pretrained=pretrained)
+    if architecture.head == "linear":
+        return normalised_by(PlainNetwork(backbone, num_classes), architecture.norm)
+    options = architecture.model_dump(include={"num_maps", "bias", "signed_sqrt", "l2", "scale"})
+    return normalised_by(WTDFN(backbone, num_classes, **options), architecture.norm)
+
+
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
-FAMILIARITY = "familiarity.safetensors"
+OOD_REFERENCE = "ood_reference.safetensors"
 
 
 def save_model(network: "nn.Module", description: Description, folder: Path) -> Description:
@@ -55,14 +74,14 @@ def record_evidence(
     *,
     calibration: Calibration | None,
     referral: Referral | None,
-    familiarity: Familiarity | None,
+    ood_reference: OodReference | None,
     thresholds: Thresholds,
 ) -> Description:
-    """Write what was fitted on inner subjects into `model.json`, the arrays of familiarity beside it first."""
+    """Write what was fitted on inner subjects into `model.json`, the arrays of ood_reference beside it first."""
     found = {"calibration": calibration, "referral": referral, "thresholds": thresholds}
-    if familiarity is not None and familiarity.arrays is not None:
-        familiarity = familiarity.model_copy(update={"arrays_sha256": _write_arrays(familiarity.arrays, folder)})
-    described = load_description(folder).model_copy(update=found | {"familiarity": familiarity})
+    if ood_reference is not None and ood_reference.arrays is not None:
+        ood_reference = ood_reference.model_copy(update={"arrays_sha256": _write_arrays(ood_reference.arrays, folder)})
+    described = load_description(folder).model_copy(update=found | {"ood_reference": ood_reference})
     _write_words(described, folder)
     return described
 
@@ -132,17 +151,17 @@ def demonstration_model() -> Path:
 def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
     from safetensors.numpy import save
 
-    with written_beside(folder / FAMILIARITY) as beside:
+    with written_beside(folder / OOD_REFERENCE) as beside:
         beside.write_bytes(save({"centre": arrays.centre, "axes": np.ascontiguousarray(arrays.axes)}))
-    return sha256_of(folder / FAMILIARITY)
+    return sha256_of(folder / OOD_REFERENCE)
 
 
 def _with_arrays(description: Description, folder: Path) -> Description:
-    familiarity = description.familiarity
-    if familiarity is None or not familiarity.arrays_sha256:
+    ood_reference = description.ood_reference
+    if ood_reference is None or not ood_reference.arrays_sha256:
         return description
-    arrays = FeatureArrays(**_read_arrays(folder / FAMILIARITY, familiarity.arrays_sha256))
-    return description.model_copy(update={"familiarity": familiarity.model_copy(update={"arrays": arrays})})
+    arrays = FeatureArrays(**_read_arrays(folder / OOD_REFERENCE, ood_reference.arrays_sha256))
+    return description.model_copy(update={"ood_reference": ood_reference.model_copy(update={"arrays": arrays})})
 
 
 def _read_arrays(path: Path, expected_sha256: str) -> dict[str, NDArray[np.float32]]:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphoscope.evaluation import STREAMS
 from lymphoscope.inference import Explanation
 from lymphoscope.model_file import Description
 from lymphoscope.reports.overlay import attention_overlay
+from lymphoscope.vocabulary import STREAMS
 
 
 @dataclass(frozen=True)

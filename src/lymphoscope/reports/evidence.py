@@ -14,11 +14,11 @@ MOST_DOUBTS = 50
 SIGNALS = {
     "score": "Plain score",
     "disagreement": "Streams disagree",
-    "doubt_novelty": "Unlike the training cells",
-    "doubt_blur": "Out of focus",
-    "doubt_cut_off": "Cut off",
-    "doubt_exposure": "Exposure",
-    "doubt_colour": "Colour",
+    "ood_feature_distance": "Unlike the training cells",
+    "ood_blur": "Out of focus",
+    "ood_cut_off": "Cut off",
+    "ood_exposure": "Exposure",
+    "ood_colour": "Colour",
 }
 MAPS = {
     "attention": "Attention map",
@@ -26,7 +26,7 @@ MAPS = {
     "centre": "Spot in the middle",
     "random": "Random maps",
 }
-CHANGES = {
+CORRUPTIONS = {
     "blur": "Blur",
     "jpeg": "JPEG",
     "noise": "Noise",
@@ -106,7 +106,7 @@ def refer(metrics: Metrics, rows: list[tuple[str, str, int]]) -> Section:
 
 def doubts(metrics: Metrics) -> Section | None:
     """The cells whose labels are most doubtful."""
-    found = metrics["label_doubts"]
+    found = metrics["label_errors"]
     if found is None or found["reason"]:
         return None
     count = len(found["found"])
@@ -127,13 +127,13 @@ def doubts(metrics: Metrics) -> Section | None:
 
 def doubts_missing(metrics: Metrics) -> str:
     """Why there is no list of doubtful labels."""
-    found = metrics["label_doubts"]
+    found = metrics["label_errors"]
     return f"No list: {found['reason']}." if found and found["reason"] else "Without labels there is nothing to doubt."
 
 
-def heat_maps(metrics: Metrics) -> Section | None:
+def saliency(metrics: Metrics) -> Section | None:
     """Whether the maps beat random ones."""
-    found = metrics["heat_maps"]
+    found = metrics["saliency"]
     if found is None:
         return None
     rows = [{**each, "title": map_name(each["name"])} for each in found["maps"]]
@@ -155,7 +155,7 @@ def heat_maps(metrics: Metrics) -> Section | None:
 
 def shift(metrics: Metrics) -> Section | None:
     """The card of where the model breaks: a row a change, a step a level."""
-    found = metrics["shift"]
+    found = metrics["robustness"]
     if found is None:
         return None
     changes = dict.fromkeys(step["change"] for step in found["steps"])
@@ -181,7 +181,7 @@ def shift(metrics: Metrics) -> Section | None:
 
 def signal_name(name: str) -> str:
     """A signal of doubt as a reader calls it."""
-    return SIGNALS.get(name, name.removeprefix("doubt_").replace("_", " ").capitalize())
+    return SIGNALS.get(name, name.removeprefix("ood_").replace("_", " ").capitalize())
 
 
 def map_name(name: str) -> str:
@@ -191,7 +191,7 @@ def map_name(name: str) -> str:
 
 def change_name(name: str) -> str:
     """A change of the picture as a reader calls it."""
-    return CHANGES.get(name, name.replace("_", " ").capitalize())
+    return CORRUPTIONS.get(name, name.replace("_", " ").capitalize())
 
 
 _ERRORS = {"ece": "ECE", "brier": "Brier", "log_loss": "log loss"}
@@ -274,7 +274,7 @@ def _within(title: str) -> str:
 
 
 def _shift_lead(rows: list[dict[str, Any]]) -> str:
-    first = {row["title"]: next((step for step in row["steps"] if step["fallen"]), None) for row in rows}
+    first = {row["title"]: next((step for step in row["steps"] if step["significant_drop"]), None) for row in rows}
     fell = [f"{_within(title)} from {step['amount']}" for title, step in first.items() if step]
     held = [_within(title) for title, step in first.items() if not step]
     told = f"Balanced accuracy falls beyond chance under {'; '.join(fell)}." if fell else ""

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lymphoscope.reports.drawing import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, drawable, new_axes, styled
 from lymphoscope.reports.evidence import change_name, map_name, signal_name
+from lymphoscope.reports.plotting import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, drawable, new_axes, styled
 
 Metrics = Mapping[str, Any]
 
@@ -128,9 +128,9 @@ def _shift_panel(axes: Axes, card: Metrics, change: str, classes: int) -> None:
     for place, entry in known:
         if entry["low"] is not None:
             axes.plot([place, place], [entry["low"], entry["high"]], color=BLUE, lw=1, alpha=0.6)
-        fallen = place > 0 and steps[levels.index(place) - 1]["fallen"]
-        colour = ORANGE if fallen else BLUE
-        axes.plot(place, entry["value"], "o", ms=6, color=colour, mfc="white" if fallen else colour, zorder=3)
+        significant_drop = place > 0 and steps[levels.index(place) - 1]["significant_drop"]
+        colour = ORANGE if significant_drop else BLUE
+        axes.plot(place, entry["value"], "o", ms=6, color=colour, mfc="white" if significant_drop else colour, zorder=3)
     axes.axhline(1 / classes, color=GREY, lw=1, ls=(0, (1, 2)))
     axes.set(ylim=(0, 1.02), xticks=levels)
     axes.set_title(change_name(change), fontsize=10, loc="left")

@@ -11,8 +11,8 @@ from matplotlib.patches import Rectangle
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference import CellPictures, Explanation
 from lymphoscope.reports.contents import stream_probabilities
-from lymphoscope.reports.drawing import BLUE, GREY, INK, ORANGE, PALE, drawable, styled
 from lymphoscope.reports.overlay import attention_overlay
+from lymphoscope.reports.plotting import BLUE, GREY, INK, ORANGE, PALE, drawable, styled
 
 _MOST_CLASSES = 4
 _DPI = 110

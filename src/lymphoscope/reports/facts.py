@@ -201,7 +201,7 @@ def _band(description: Description) -> str:
 
 
 def _unlike(description: Description) -> str:
-    known = description.familiarity
+    known = description.ood_reference
     if known is None or not known.refers:
         return ""
     named = ", ".join(known.refers).replace("_", " ")

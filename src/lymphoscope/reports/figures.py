@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lymphoscope.evaluation import RocCurve
-from lymphoscope.reports.drawing import BLUE, GREY, INK, ORANGE, PALE, drawable, new_axes, styled
+from lymphoscope.reports.plotting import BLUE, GREY, INK, ORANGE, PALE, drawable, new_axes, styled
 
 LOSSES = {"train_loss": ("training", BLUE), "validation_loss": ("validation", ORANGE)}
 QUALITIES = {"validation_weighted_f1": ("weighted F1", BLUE), "validation_accuracy": ("accuracy", ORANGE)}

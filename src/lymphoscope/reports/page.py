@@ -13,8 +13,8 @@ from lymphoscope.evaluation import roc_of_predictions
 from lymphoscope.files import write_text
 from lymphoscope.reports import evidence, facts, scores
 from lymphoscope.reports.contents import Mistake, ReportContents
-from lymphoscope.reports.drawing import picture_uri
 from lymphoscope.reports.page_figures import area_under, page_figures
+from lymphoscope.reports.plotting import picture_uri
 
 MOST_FAILED = 50
 MOST_MISTAKES = 24
@@ -135,7 +135,7 @@ def _evidence(contents: ReportContents) -> dict[str, Any]:
         "refer": evidence.refer(metrics, facts.refer_rows(metrics)),
         "doubts": doubts,
         "doubts_missing": evidence.doubts_missing(metrics),
-        "maps": evidence.heat_maps(metrics),
+        "maps": evidence.saliency(metrics),
         "shift": evidence.shift(metrics),
     }
 

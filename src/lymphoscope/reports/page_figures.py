@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from lymphoscope.evaluation import RocCurve
 from lymphoscope.reports import evidence_figures, figures
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.drawing import figure_uri
+from lymphoscope.reports.plotting import figure_uri
 from lymphoscope.reports.scores import number
 
 Shown = dict[str, str]
@@ -27,7 +27,7 @@ def area_under(curve: RocCurve | None) -> str:
 
 def _of_scores(contents: ReportContents, curve: RocCurve | None) -> dict[str, Shown | None]:
     metrics = contents.metrics
-    overall, rows = metrics["vote"]["accuracy"]["value"], metrics["by_subject"]
+    overall, rows = metrics["vote"]["accuracy"]["value"], metrics["per_subject"]
     labels, matrix = metrics["confusion"]["labels"], metrics["confusion"]["matrix"]
     confusion = None if overall is None else figures.confusion_figure(labels, matrix)
     subjects = figures.subjects_figure(rows, overall) if rows else None
@@ -50,7 +50,7 @@ def _of_training(contents: ReportContents) -> dict[str, Shown | None]:
 
 def _of_evidence(metrics: Mapping[str, Any]) -> dict[str, Shown | None]:
     level, blast = metrics["subject_level"], metrics["blast_class"]
-    calibration, ranked, maps = metrics["calibration"], metrics["risk_coverage"], metrics["heat_maps"]
+    calibration, ranked, maps = metrics["calibration"], metrics["risk_coverage"], metrics["saliency"]
     drawn: dict[str, tuple[Figure | None, str]] = {
         "blasts": (
             evidence_figures.blasts_figure(level, blast) if level and level["subjects"] else None,
@@ -73,7 +73,9 @@ def _of_evidence(metrics: Mapping[str, Any]) -> dict[str, Shown | None]:
             "Score under deletion and insertion by kind of map; the areas stand in the table beside it.",
         ),
         "shift": (
-            evidence_figures.shift_figure(metrics["shift"], len(metrics["classes"])) if metrics["shift"] else None,
+            evidence_figures.shift_figure(metrics["robustness"], len(metrics["classes"]))
+            if metrics["robustness"]
+            else None,
             "Balanced accuracy by change and step; the table below has the numbers.",
         ),
     }

@@ -10,6 +10,7 @@ from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
 from lymphoscope.evaluation.schema import Leakage
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
+from lymphoscope.runs.calibration_subjects import fit_out_of_fold
 from lymphoscope.runs.evaluation import (
     MISTAKES,
     NO_STRESS,
@@ -21,8 +22,7 @@ from lymphoscope.runs.evaluation import (
     write_results,
 )
 from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.inner_subjects import fit_out_of_fold
-from lymphoscope.runs.judging import USUAL, Judging, judge, never_seen, stated_miss_rate_of
+from lymphoscope.runs.judging import DEFAULT_OPTIONS, EvaluationOptions, is_held_out, judge, stated_miss_rate_of
 from lymphoscope.runs.leaks import refuse_split
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.scores import kept_scores
@@ -81,7 +81,9 @@ def finish_folds(folder: RunFolder, folds: int) -> Metrics:
         return metrics
 
 
-def evaluate_folds(run: RunFolder, out: RunFolder, *, stress: Stress = NO_STRESS, how: Judging = USUAL) -> Metrics:
+def evaluate_folds(
+    run: RunFolder, out: RunFolder, *, stress: Stress = NO_STRESS, how: EvaluationOptions = DEFAULT_OPTIONS
+) -> Metrics:
     """Judge a cross-validation anew into `out`: every cell by the model that had not seen its subject, stressed too.
 
     Raises LymphoscopeError where a fold is not finished.
@@ -109,7 +111,9 @@ def folds_begun(folder: RunFolder) -> int:
     return sum(1 for _ in folder.path.glob("fold_*/config.yaml"))
 
 
-def _judge(folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_STRESS, how: Judging = USUAL) -> Metrics:
+def _judge(
+    folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_STRESS, how: EvaluationOptions = DEFAULT_OPTIONS
+) -> Metrics:
     """Pool the held-out predictions. Scores of different models stand in one ROC: the page says so."""
     recipe, manifest = folder.read()
     runs = [fold_folder(folder, number) for number in range(folds)]
@@ -124,7 +128,7 @@ def _judge(folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_ST
         pooled,
         blast_class=description.blast_class,
         leakage=leakage,
-        out_of_fold=never_seen(leakage),
+        out_of_fold=is_held_out(leakage),
         how=how,
         stated_miss_rate=stated_miss_rate_of(description),
         folds=of_folds,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from lymphoscope.data import Manifest, audited, read_source, synthesize
+from lymphoscope.data import Manifest, audited, read_source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import load
@@ -12,6 +12,7 @@ from lymphoscope.reports import picture_names, write_pictures
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import begin_training, finish_training
+from lymphoscope.synthetic import synthesize
 
 EXPLAINED = 6
 

@@ -14,12 +14,20 @@ from lymphoscope.data import Manifest, UnreadableImage, data_summary, read_image
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.files import write_json, write_text
-from lymphoscope.inference import Model, measure_heat_maps, measure_shift, predict_manifest
+from lymphoscope.inference import Model, predict_manifest
 from lymphoscope.model_file import Description, model_card
 from lymphoscope.reports import Mistake, ReportContents, mistake_of, write_report
+from lymphoscope.robustness import measure_corruptions, measure_saliency
 from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.judging import USUAL, Judging, judge, never_seen, stated_miss_rate_of, without_leaks
-from lymphoscope.runs.leaks import KnownCells, find_leaks, leak_notices, refuse_leaks
+from lymphoscope.runs.judging import (
+    DEFAULT_OPTIONS,
+    EvaluationOptions,
+    is_held_out,
+    judge,
+    stated_miss_rate_of,
+    without_leaks,
+)
+from lymphoscope.runs.leaks import TrainingCells, find_leaks, leak_notices, refuse_leaks
 from lymphoscope.runs.provenance import provenance
 from lymphoscope.runs.scores import kept_scores
 
@@ -32,7 +40,7 @@ class Stress:
     """What else is measured, which takes long: graded changes of the pictures (of so many cells), and the heat maps."""
 
     shift: bool = False
-    heat_maps: bool = False
+    saliency: bool = False
     shift_cells: int | None = None
 
 
@@ -45,12 +53,12 @@ def evaluate_run(
     folder: RunFolder,
     title: str,
     *,
-    known: KnownCells,
+    known: TrainingCells,
     allow_leak: bool,
     show_leak: bool = False,
     stress: Stress = NO_STRESS,
     part: str | None = None,
-    how: Judging = USUAL,
+    how: EvaluationOptions = DEFAULT_OPTIONS,
 ) -> Metrics:
     """Predict the labelled cells of `part` (all without one), judge them and write predictions, metrics and report.
 
@@ -68,7 +76,7 @@ def evaluate_run(
         table,
         blast_class=model.description.blast_class,
         leakage=leakage,
-        out_of_fold=never_seen(leakage),
+        out_of_fold=is_held_out(leakage),
         how=how,
         stated_miss_rate=stated_miss_rate_of(model.description),
     )
@@ -155,15 +163,15 @@ def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress:
     replicates = metrics.bootstrap.replicates
     found: dict[str, Any] = {}
     if stress.shift:
-        found["shift"] = measure_shift(judges, replicates=replicates, cells=stress.shift_cells)
-    if stress.heat_maps:
-        found["heat_maps"] = measure_heat_maps(judges, replicates=replicates)
+        found["shift"] = measure_corruptions(judges, replicates=replicates, cells=stress.shift_cells)
+    if stress.saliency:
+        found["saliency"] = measure_saliency(judges, replicates=replicates)
     return metrics.model_copy(update=found)
 
 
 def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
     """Pictures (H, W, 3) of the cells whose labels are most doubtful, those that can be read."""
-    doubts = metrics.label_doubts.found[:_DOUBTS_SHOWN] if metrics.label_doubts else []
+    doubts = metrics.label_errors.found[:_DOUBTS_SHOWN] if metrics.label_errors else []
     pictures = {}
     for doubt in doubts:
         with suppress(UnreadableImage, OSError):

@@ -10,7 +10,7 @@ from lymphoscope.evaluation import (
     Scores,
     classes_of,
     evaluate_predictions,
-    label_doubts,
+    label_errors,
     subject_level,
 )
 from lymphoscope.evaluation.schema import Leakage, SubjectLevel
@@ -18,14 +18,14 @@ from lymphoscope.model_file import Description
 
 
 @dataclass(frozen=True)
-class Judging:
+class EvaluationOptions:
     """How numbers are made: bootstrap replicates, and the percentage of blasts that subjects are held against."""
 
     replicates: int = REPLICATES
     stated_percentage: float = 20.0
 
 
-USUAL = Judging()
+DEFAULT_OPTIONS = EvaluationOptions()
 
 
 def judge(
@@ -34,7 +34,7 @@ def judge(
     blast_class: str | None,
     leakage: Leakage | None,
     out_of_fold: bool,
-    how: Judging = USUAL,
+    how: EvaluationOptions = DEFAULT_OPTIONS,
     stated_miss_rate: float | None = None,
     folds: list[Scores] | None = None,
 ) -> Metrics:
@@ -49,13 +49,13 @@ def judge(
         replicates=how.replicates,
         stated_miss_rate=stated_miss_rate,
         subject_level=_subject_level(table, blast_class, how),
-        label_doubts=label_doubts(table, out_of_fold=out_of_fold),
+        label_errors=label_errors(table, out_of_fold=out_of_fold),
         folds=folds,
     )
     return metrics.model_copy(update={"leakage": leakage})
 
 
-def never_seen(leakage: Leakage) -> bool:
+def is_held_out(leakage: Leakage) -> bool:
     """Whether it was looked for everything that training could share with the judged cells, and nothing was found."""
     return leakage.reason is None and not leakage.leaks
 
@@ -82,7 +82,7 @@ def stated_miss_rate_of(description: Description) -> float | None:
     return fitted.miss_rate if fitted is not None and fitted.refers else None
 
 
-def _subject_level(table: pd.DataFrame, blast_class: str | None, how: Judging) -> SubjectLevel | None:
+def _subject_level(table: pd.DataFrame, blast_class: str | None, how: EvaluationOptions) -> SubjectLevel | None:
     if blast_class is None or blast_class not in classes_of(table):
         return None
     return subject_level(

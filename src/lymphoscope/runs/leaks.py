@@ -33,19 +33,19 @@ _NOTHING = "the model does not say what it was trained on"
 
 
 @dataclass(frozen=True)
-class KnownCells:
+class TrainingCells:
     """What a model has seen in training: a row a cell, or a row a subject; `reason` says what is not known of it."""
 
     table: pd.DataFrame
     reason: str | None = None
 
 
-def known_of_split(manifest: Manifest) -> KnownCells:
+def training_cells_of_split(manifest: Manifest) -> TrainingCells:
     """The cells of training and validation of a manifest with `split`."""
-    return KnownCells(manifest.table[manifest.table["split"].isin(["train", "validation"])])
+    return TrainingCells(manifest.table[manifest.table["split"].isin(["train", "validation"])])
 
 
-def known_of_model(folder: Path, description: Description) -> KnownCells:
+def training_cells_of_model(folder: Path, description: Description) -> TrainingCells:
     """What the model in `folder` was trained on: from `training_cells.parquet`, else its subjects by name.
 
     Raises LymphoscopeError where an installation can read no Parquet or compare no pictures: a guard that looks for
@@ -54,22 +54,22 @@ def known_of_model(folder: Path, description: Description) -> KnownCells:
     if (folder / TRAINING_CELLS).is_file():
         for extra in ("parquet", "audit"):
             require(extra, f"the leak guard of {folder}")
-        return KnownCells(pd.read_parquet(folder / TRAINING_CELLS))
+        return TrainingCells(pd.read_parquet(folder / TRAINING_CELLS))
     parts = description.trained_on.get("subjects", {})
     subjects = [*parts.get("train", ()), *parts.get("validation", ())]
     table = pd.DataFrame({"path": [f"subject {name}" for name in subjects], "subject": subjects}, dtype=object)
-    return KnownCells(table, _NO_CELLS if subjects else _NOTHING)
+    return TrainingCells(table, _NO_CELLS if subjects else _NOTHING)
 
 
 def write_training_cells(manifest: Manifest, folder: Path) -> None:
     """Keep beside a model what tells its training cells again: names, subjects and fingerprints, and no picture."""
-    table = known_of_split(with_fingerprints(manifest)).table
+    table = training_cells_of_split(with_fingerprints(manifest)).table
     kept = table.reindex(columns=list(_KEPT)).assign(path=below_common_folder(list(table["path"])))
     with written_beside(folder / TRAINING_CELLS) as beside:
         kept.to_parquet(beside, index=False)
 
 
-def find_leaks(judged: Manifest, known: KnownCells) -> Leakage:
+def find_leaks(judged: Manifest, known: TrainingCells) -> Leakage:
     """What of the judged cells the model knows; their pictures are read where the model keeps fingerprints."""
     compared = with_fingerprints(judged) if "sha256" in known.table else judged
     leaks = leaks_between(compared.table, known.table)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from lymphoscope.runs.processes import leads
+from lymphoscope.runs.processes import is_rank_zero
 
 _LOGGER = logging.getLogger("lymphoscope.runs")
 _LOGGER.setLevel(logging.INFO)
@@ -19,7 +19,7 @@ class _ToThePerson(logging.StreamHandler[TextIO]):
 
 def say(line: str) -> None:
     """Say a line; heard while `logged` is open, from the leading process."""
-    if leads():
+    if is_rank_zero():
         _LOGGER.info(line)
 
 

@@ -15,7 +15,7 @@ def kept_scores(metrics: Metrics) -> dict[str, Any]:
 
 def _evidence(metrics: Metrics) -> dict[str, Any]:
     level, calibration, leakage = metrics.subject_level, metrics.calibration, metrics.leakage
-    worst = metrics.by_subject[0] if metrics.by_subject else None
+    worst = metrics.per_subject[0] if metrics.per_subject else None
     found = {
         "calibration": calibration.as_predicted.model_dump(mode="json") if calibration else None,
         "refer": metrics.refer.model_dump(mode="json", exclude={"reasons"}),

@@ -7,7 +7,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics
 from lymphoscope.runs.cross_validation import begin_folds, finish_folds, folds_begun
 from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.processes import leads
+from lymphoscope.runs.processes import is_rank_zero
 from lymphoscope.runs.training import begin_training, finish_training
 
 
@@ -29,7 +29,7 @@ def begin(
     """
     from lymphoscope.training import check_start, load_recipe
 
-    if not leads():
+    if not is_rank_zero():
         return
     folder.require_free()
     recipe = load_recipe(config, overrides)

@@ -6,12 +6,12 @@ from lymphoscope.data import Manifest, split_by, split_holdout, with_fingerprint
 from lymphoscope.evaluation import Metrics
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
+from lymphoscope.runs.calibration_subjects import fit_on_calibration_subjects
 from lymphoscope.runs.evaluation import evaluate_run, read_metrics
 from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.inner_subjects import fit_on_inner_subjects
-from lymphoscope.runs.leaks import known_of_split, refuse_split, write_training_cells
+from lymphoscope.runs.leaks import refuse_split, training_cells_of_split, write_training_cells
 from lymphoscope.runs.log import logged, say
-from lymphoscope.runs.processes import leads
+from lymphoscope.runs.processes import is_rank_zero
 from lymphoscope.runs.scores import kept_scores
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def finish_training(folder: RunFolder) -> Metrics | None:
     with logged(folder.path / "log.txt"):
         say(f"training {recipe.name} on {_counts(manifest)}")
         description = train(recipe, manifest, folder.path)
-        if not leads():
+        if not is_rank_zero():
             return None
         write_training_cells(manifest, folder.model)
-        fit_on_inner_subjects(recipe, manifest, folder.model)
+        fit_on_calibration_subjects(recipe, manifest, folder.model)
         if unreadable := description.trained_on["unreadable"]:
             say(f"{unreadable} cells could not be read and were left out: `lymphoscope data audit` names them")
         if not (manifest.table["split"] == "test").any():
@@ -63,7 +63,7 @@ def finish_training(folder: RunFolder) -> Metrics | None:
             return None
         title = f"Training run: {recipe.name}"
         # What leaks was refused when the run was begun, or allowed.
-        known = known_of_split(manifest)
+        known = training_cells_of_split(manifest)
         metrics = evaluate_run(load(folder.model), manifest, folder, title, known=known, allow_leak=True, part="test")
         record_scores(folder.model, kept_scores(metrics))
         say(f"held-out {_headline(metrics)}; report: {folder.report}")

@@ -12,7 +12,7 @@ from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lymphoscope.augment import BaseAugmentation, ImageAugmentation, Mixing, batch_mixing, image_augmentation
-from lymphoscope.data import CellImages, Fit, Manifest
+from lymphoscope.data import CellImages, Geometry, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.training.recipe import Recipe
 
@@ -106,12 +106,12 @@ class EpochSampler(Sampler[Key]):
         return generator.choice(self.count, self.count, p=self.weights / self.weights.sum())
 
 
-def resolved_fit(recipe: Recipe, manifest: Manifest) -> Fit:
+def resolve_geometry(recipe: Recipe, manifest: Manifest) -> Geometry:
     """The geometry of a recipe for a source: `auto` is the centre crop for C-NMC and a resize otherwise."""
     mode = recipe.data.fit
     if mode == "auto":
         mode = "center_crop" if manifest.source == "cnmc" else "resize"
-    return Fit(mode=mode, crop=recipe.data.crop, size=recipe.data.size)
+    return Geometry(mode=mode, crop=recipe.data.crop, size=recipe.data.size)
 
 
 def labelled_cells(
@@ -119,7 +119,7 @@ def labelled_cells(
     part: Literal["train", "validation", "test"],
     classes: Sequence[str],
     recipe: Recipe,
-    fit: Fit,
+    fit: Geometry,
     *,
     augment: bool = True,
 ) -> LabelledCells:

@@ -11,18 +11,18 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lymphoscope.data import Fit, Manifest
+from lymphoscope.data import Geometry, Manifest
 from lymphoscope.files import written_beside
 from lymphoscope.method import WTDFN, attention_crop, attention_erase, fill_values, test_map
 from lymphoscope.training.batches import EpochSampler, LabelledCells, batches, labelled_cells, sampling_weights
+from lymphoscope.training.hardware import autocast_dtype, device_of, resolved_precision
 from lymphoscope.training.losses import cross_entropy
-from lymphoscope.training.precision import autocast_dtype, device_of, resolved_precision
 from lymphoscope.training.recipe import Recipe
 from lymphoscope.training.start import balanced_weights
 from lymphoscope.training.step import normalized
 
 
-def fine_tuned(network: nn.Module, recipe: Recipe, manifest: Manifest, fit: Fit, folder: Path) -> nn.Module:
+def fine_tuned(network: nn.Module, recipe: Recipe, manifest: Manifest, fit: Geometry, folder: Path) -> nn.Module:
     """Train the classifier and the last batch norm of `network` at the resolution of `fit`; return it, in eval mode.
 
     Goes on from `folder`/last.ckpt where there is one; writes a row an epoch to `folder`/metrics.csv. On the CPU a run

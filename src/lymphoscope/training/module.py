@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from lymphoscope.method import WTDFN, fill_values, predict_ternary
 from lymphoscope.training.losses import StepLosses
+from lymphoscope.training.optimiser import learning_rate_factor
 from lymphoscope.training.recipe import Recipe
-from lymphoscope.training.schedule import learning_rate_factor
 from lymphoscope.training.step import normalized, optimiser_of
 
 Batch = tuple[Tensor, Tensor]

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
-from lymphoscope.model_file import SIGNALS, Architecture, Signal, TestTime
+from lymphoscope.model_file import Architecture, TestTime
+from lymphoscope.referral import SIGNALS, Signal
+from lymphoscope.vocabulary import StrictModel
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Triple = tuple[float, float, float]
@@ -15,13 +17,7 @@ Rule = Literal["streams", "score"] | Signal
 RULES: tuple[Rule, ...] = ("streams", "score", *SIGNALS)
 
 
-class _Section(BaseModel):
-    """Unknown keys are refused by name, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelRecipe(_Section):
+class ModelRecipe(StrictModel):
     """Which network, and from which weights it starts.
 
     `initial_weights` is a Lymphoscope model folder whose backbone and attention are taken over; `pretrained` takes
@@ -40,7 +36,7 @@ class ModelRecipe(_Section):
     initial_weights: str | None = None
 
 
-class DataRecipe(_Section):
+class DataRecipe(StrictModel):
     """From files to the network's input; sizes in pixels, `mean` and `std` of RGB scaled to 0-1.
 
     `fit: auto` is the centre crop for C-NMC, whose cells lie on black, and a resize for any other source.
@@ -55,7 +51,7 @@ class DataRecipe(_Section):
     workers: int | Literal["auto"] = "auto"
 
 
-class SplitRecipe(_Section):
+class SplitRecipe(StrictModel):
     """Who is held out. A random split, not by subject, only on request, and marked wherever it shows."""
 
     by: Literal["subject", "random"] = "subject"
@@ -63,7 +59,7 @@ class SplitRecipe(_Section):
     validation: Fraction = 0.15
 
 
-class AttentionRecipe(_Section):
+class AttentionRecipe(StrictModel):
     """How the maps guide the other two streams in training (Eq. 2-4).
 
     A threshold is a fraction of the map's range, or a pair from which it is drawn for each image.
@@ -77,7 +73,7 @@ class AttentionRecipe(_Section):
     fill: Literal["mean", "black"] = "mean"
 
 
-class OptimisationRecipe(_Section):
+class OptimisationRecipe(StrictModel):
     """Section 3.1. `decay` multiplies the learning rate every `decay_every` epochs, or falls as a cosine to zero.
 
     `class_weights` weighs the loss by inverse class frequency; `sampling: class` draws each class equally often, and
@@ -100,7 +96,7 @@ class OptimisationRecipe(_Section):
     centre_loss: float = Field(default=0.0, ge=0.0)
 
 
-class EarlyStoppingRecipe(_Section):
+class EarlyStoppingRecipe(StrictModel):
     """Watches inner subjects, never the test set. The model kept is the best epoch's, or the last's on request."""
 
     monitor: Literal["validation_loss", "validation_weighted_f1"] = "validation_loss"
@@ -108,7 +104,7 @@ class EarlyStoppingRecipe(_Section):
     keep: Literal["best", "last"] = "best"
 
 
-class FixResRecipe(_Section):
+class FixResRecipe(StrictModel):
     """FixRes (Touvron et al. 2019): after training, the same picture at a higher test resolution.
 
     `size` is the new side in pixels, 320 for the paper's 300; without it nothing is done. For `epochs` more the
@@ -123,7 +119,7 @@ class FixResRecipe(_Section):
     batch_size: int | None = Field(default=None, ge=2)
 
 
-class ReferralRecipe(_Section):
+class ReferralRecipe(StrictModel):
     """When the trained model sends a cell to a person; fitted on inner subjects after training (docs/referral.md).
 
     At most `miss_rate` of blasts shall be signed off as normal and `false_alarm_rate` of normals as blasts, with
@@ -138,7 +134,7 @@ class ReferralRecipe(_Section):
     rules: tuple[Rule, ...] = RULES
 
 
-class HardwareRecipe(_Section):
+class HardwareRecipe(StrictModel):
     """Lightning's own words for devices and strategies; `precision: auto` is bfloat16 where the processor has it.
 
     `passes`: crop and erase in one pass of the network, or in two of a batch each, which changes what batch norm sees;
@@ -154,7 +150,7 @@ class HardwareRecipe(_Section):
     compile: bool = False
 
 
-class Recipe(_Section):
+class Recipe(StrictModel):
     """The whole of a training. `streams: raw` is the plain backbone, the paper's "without".
 
     `comparison` is an augmentation that the paper compares with, on top of the base augmentation (Table 1).

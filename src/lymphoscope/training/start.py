@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import blast_by_name
 from lymphoscope.model_file import build_network, load_description, load_network
 from lymphoscope.training.recipe import Recipe
+from lymphoscope.vocabulary import find_blast_class
 
 
 def blast_class_of(recipe: Recipe, classes: Sequence[str]) -> str | None:
@@ -18,7 +18,7 @@ def blast_class_of(recipe: Recipe, classes: Sequence[str]) -> str | None:
     Raises LymphoscopeError when the recipe names a class that the data do not have.
     """
     if recipe.blast_class is None:
-        return blast_by_name(classes)
+        return find_blast_class(classes)
     if recipe.blast_class not in classes:
         raise LymphoscopeError(
             f"`blast_class`: {recipe.blast_class!r} is not a class of the data ({', '.join(classes)})"

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.method import fill_values
-from lymphoscope.training.compiling import compile_backbone
+from lymphoscope.training.hardware import autocast_dtype, compile_backbone, device_of, resolved_precision
 from lymphoscope.training.losses import StepLosses
 from lymphoscope.training.optimiser import Ranger
-from lymphoscope.training.precision import autocast_dtype, device_of, resolved_precision
 from lymphoscope.training.recipe import OptimisationRecipe, Recipe
 from lymphoscope.training.start import starting_network
 

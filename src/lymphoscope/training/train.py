@@ -16,14 +16,11 @@ from torch import nn
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Description, Preprocessing, save_model
-from lymphoscope.training.batches import EpochSampler, batches, labelled_cells, resolved_fit, sampling_weights
-from lymphoscope.training.compiling import compile_backbone
-from lymphoscope.training.error_curves import ErrorCurves, plain_cells
+from lymphoscope.training.batches import EpochSampler, batches, labelled_cells, resolve_geometry, sampling_weights
 from lymphoscope.training.fix_res import fine_tuned
-from lymphoscope.training.history import History
+from lymphoscope.training.hardware import compile_backbone, device_of, resolved_precision
+from lymphoscope.training.history import ErrorCurves, History, plain_cells, progress_callbacks
 from lymphoscope.training.module import TrainingModule
-from lymphoscope.training.precision import device_of, resolved_precision
-from lymphoscope.training.progress_bar import progress_callbacks
 from lymphoscope.training.recipe import Recipe
 from lymphoscope.training.start import balanced_weights, blast_class_of, starting_network
 
@@ -65,7 +62,7 @@ def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     """
     folders = Folders(run)
     classes = manifest.classes
-    fit = resolved_fit(recipe, manifest)
+    fit = resolve_geometry(recipe, manifest)
     cells = labelled_cells(manifest, "train", classes, recipe, fit)
     watched = labelled_cells(manifest, "validation", classes, recipe, fit)
     weights = sampling_weights(recipe.optimisation.sampling, cells.labels, cells.subjects)
@@ -165,7 +162,7 @@ def _chosen(module: TrainingModule, recipe: Recipe, folders: Folders) -> nn.Modu
 
 
 def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, unreadable: list[str]) -> Description:
-    fit = resolved_fit(recipe, manifest)
+    fit = resolve_geometry(recipe, manifest)
     table = manifest.table
     parts = {part: table[table["split"] == part] for part in ("train", "validation", "test")}
     return Description(

@@ -1,12 +1,5 @@
 """Where cells come from: the C-NMC folders, a folder a class, a table, synthetic smears -> manifest."""
 
-from typing import TYPE_CHECKING
+import lazy_loader as lazy
 
-from lymphoscope.lazily import bring_names_at_first_use
-
-if TYPE_CHECKING:
-    from lymphoscope.data.sources.read import read_source
-
-__all__ = ["read_source"]
-
-bring_names_at_first_use(__name__)
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

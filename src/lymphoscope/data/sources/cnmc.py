@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lymphoscope.data.manifest import Manifest, manifest_of
-from lymphoscope.data.sources.walk import walk_files
+from lymphoscope.data.sources.files import walk_files
 from lymphoscope.errors import LymphoscopeError
 
 PUBLISHED = {

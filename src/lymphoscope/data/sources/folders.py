@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from lymphoscope.data.manifest import Manifest, manifest_of
-from lymphoscope.data.sources.walk import walk_files
+from lymphoscope.data.sources.files import walk_files
 from lymphoscope.errors import LymphoscopeError
 
 _PARTS_OF_A_SPLIT = {"train", "training", "val", "valid", "validation", "test", "testing"}

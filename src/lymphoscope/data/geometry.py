@@ -1,0 +1,76 @@
+"""Pictures of any size -> the square that a network takes, and boxes back to the pixels of the file."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from lymphoscope.errors import LymphoscopeError
+
+FitMode = Literal["center_crop", "resize"]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a picture becomes `size` x `size` pixels: the central `crop` x `crop`, or the whole picture.
+
+    C-NMC's 450x450 cells on black take `center_crop` of 300, other sources `resize` (METHOD, Training).
+    """
+
+    mode: FitMode = "center_crop"
+    crop: int = 300
+    size: int = 300
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("center_crop", "resize"):
+            raise LymphoscopeError(f"fit: mode {self.mode!r} is not known, use center_crop or resize")
+        if min(self.crop, self.size) < 1:
+            raise LymphoscopeError(f"fit: crop {self.crop} and size {self.size} must be 1 pixel or more")
+
+
+def fit_image(pixels: NDArray[np.uint8], fit: Geometry) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 -> (size, size, 3) uint8, bilinear with antialiasing where it has to be resampled.
+
+    `center_crop` pads a smaller picture with black, and resamples only if size differs from crop.
+    """
+    square = _central(pixels, fit.crop) if fit.mode == "center_crop" else pixels
+    if square.shape[:2] == (fit.size, fit.size):
+        return square.copy()
+    image = Image.fromarray(np.ascontiguousarray(square))
+    return np.array(image.resize((fit.size, fit.size), Image.Resampling.BILINEAR))
+
+
+def to_file_pixels(boxes: ArrayLike, width: int, height: int, fit: Geometry) -> NDArray[np.int64]:
+    """(B, 4) boxes top, left, bottom, right in fitted pixels -> (B, 4) int64 in pixels of the file.
+
+    Half open on both sides, widened to whole pixels, clipped to the `width` x `height` of the file: a box that
+    lies wholly in the black padding comes back empty.
+    """
+    fitted = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    scale, offset = _scale_and_offset(width, height, fit)
+    # The product first: whole numbers stay exact in float64, so that no box grows by a rounding error.
+    exact = fitted * scale[0] / scale[1] + offset
+    whole = np.concatenate([np.floor(exact[:, :2]), np.ceil(exact[:, 2:])], axis=1)
+    clipped: NDArray[np.int64] = np.clip(whole, 0, [height, width, height, width]).astype(np.int64)
+    return clipped
+
+
+def _scale_and_offset(width: int, height: int, fit: Geometry) -> tuple[tuple[Any, int], NDArray[np.int64]]:
+    if fit.mode == "resize":
+        return (np.array([height, width, height, width]), fit.size), np.zeros(4, dtype=np.int64)
+    top, left = (height - fit.crop) // 2, (width - fit.crop) // 2
+    return (fit.crop, fit.size), np.array([top, left, top, left])
+
+
+def _central(pixels: NDArray[np.uint8], crop: int) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    top, left = (height - crop) // 2, (width - crop) // 2
+    inside = pixels[max(top, 0) : max(top, 0) + crop, max(left, 0) : max(left, 0) + crop]
+    if inside.shape[:2] == (crop, crop):
+        return inside
+    square = np.zeros((crop, crop, 3), dtype=np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    square[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return square

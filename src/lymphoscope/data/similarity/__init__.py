@@ -1,0 +1,1 @@
+"""Perceptual hashes, near duplicates and leaks between sets of cells."""

@@ -1,0 +1,3 @@
+from .registry import read_source as read_source
+
+__all__ = ["read_source"]

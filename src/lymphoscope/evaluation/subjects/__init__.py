@@ -1,0 +1,1 @@
+"""From cells to subjects: shares of blasts with their intervals."""

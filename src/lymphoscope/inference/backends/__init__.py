@@ -1,0 +1,5 @@
+"""The libraries that can compute a network, behind one protocol."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+"""Where predictions are written: CSV, Parquet, or a folder of Parquet parts."""

@@ -1,0 +1,42 @@
+from .attention import (
+    Fill as Fill,
+    GuidingMap as GuidingMap,
+    MapDraw as MapDraw,
+    attention_crop as attention_crop,
+    attention_erase as attention_erase,
+    draw_maps as draw_maps,
+    fill_values as fill_values,
+    normalize_maps as normalize_maps,
+    test_map as test_map,
+)
+from .network import WTDFN as WTDFN, FeatureExtractor as FeatureExtractor, PlainNetwork as PlainNetwork
+from .pooling import BilinearAttentionPooling as BilinearAttentionPooling
+from .ternary import (
+    STREAMS as STREAMS,
+    Stream as Stream,
+    TernaryPrediction as TernaryPrediction,
+    predict_ternary as predict_ternary,
+)
+from .voting import plurality_vote as plurality_vote, stream_votes as stream_votes
+
+__all__ = [
+    "STREAMS",
+    "WTDFN",
+    "BilinearAttentionPooling",
+    "FeatureExtractor",
+    "Fill",
+    "GuidingMap",
+    "MapDraw",
+    "PlainNetwork",
+    "Stream",
+    "TernaryPrediction",
+    "attention_crop",
+    "attention_erase",
+    "draw_maps",
+    "fill_values",
+    "normalize_maps",
+    "plurality_vote",
+    "predict_ternary",
+    "stream_votes",
+    "test_map",
+]

@@ -1,0 +1,4 @@
+from .generate import synthesize as synthesize
+from .settings import SynthesisSettings as SynthesisSettings
+
+__all__ = ["SynthesisSettings", "synthesize"]

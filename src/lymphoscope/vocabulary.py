@@ -1,0 +1,89 @@
+"""Names shared by all parts: streams, decisions, precisions, runtimes, columns, exit statuses, and the strict model.
+
+Imported by everything that starts quickly, so it imports neither pandas nor torch.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from lymphoscope.errors import LymphoscopeError
+
+Stream = Literal["raw", "crop", "erase"]
+STREAMS: Final[tuple[Stream, ...]] = get_args(Stream)
+"""The three streams of Algorithm 1, in the order of every array over streams."""
+
+Decision = Literal["vote", "mean"]
+"""How the streams decide: plurality of their labels (Eq. 5), or the class of the highest mean softmax."""
+
+ErasePolicy = Literal["always", "on_disagreement"]
+"""When the erase stream runs: for every cell, or only where raw and crop predict different classes (lazy voting)."""
+
+Fill = Literal["mean", "black"]
+"""What erasing paints."""
+
+Precision = Literal["float32", "bfloat16", "int8"]
+PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+
+RuntimeName = Literal["torch", "onnx", "openvino"]
+RUNTIMES: Final[tuple[RuntimeName, ...]] = get_args(RuntimeName)
+
+ExportRuntime = Literal["onnx", "openvino"]
+"""The runtimes that a model can be exported for."""
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of the commands."""
+
+    DONE = 0
+    INTERNAL_ERROR = 1
+    USAGE = 2
+    SOME_FAILED = 3
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class StrictModel(BaseModel):
+    """A pydantic model that refuses unknown keys and does not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+BOX_COLUMNS: Final = ("box_top", "box_left", "box_bottom", "box_right")
+VOTE_COLUMNS: Final = tuple(f"{stream}_vote" for stream in STREAMS)
+_IDENTITY_COLUMNS: Final = ("path", "subject", "slide", "label", "predicted")
+TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error")
+"""The columns of the predictions table that hold text."""
+
+_BLAST_NAMES: Final = ("all", "blast", "blasts", "lymphoblast", "lymphoblasts")
+
+
+def find_blast_class(classes: Sequence[str]) -> str | None:
+    """Return the class whose name is a common name of blasts, or None."""
+    return next((name for name in classes if name.lower() in _BLAST_NAMES), None)
+
+
+def prediction_columns(classes: Sequence[str]) -> list[str]:
+    """Return the columns of the predictions table for these classes, in order.
+
+    Raises LymphoscopeError if a class is listed twice or gives the name of another column, as `vote` does.
+    """
+    probabilities = [f"{prefix}_{name}" for prefix in ("score", *STREAMS) for name in classes]
+    names = [
+        *_IDENTITY_COLUMNS,
+        *probabilities,
+        *VOTE_COLUMNS,
+        "agreement",
+        *BOX_COLUMNS,
+        "refer",
+        "refer_reason",
+        "error",
+    ]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise LymphoscopeError(
+            f"classes {', '.join(classes)}: column {duplicates[0]} would appear twice, rename the class"
+        )
+    return names

@@ -1,0 +1,126 @@
+"""What was planted across the parts of a split is found, and nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lymphoscope.data import Manifest, leaks_between, split_folds, split_holdout, split_leaks, with_fingerprints
+from lymphoscope.data.manifest import manifest_of
+from lymphoscope.data.similarity.fingerprints import likeness, simhashes
+from lymphoscope.data.similarity.leaks import checked_by, without_twins
+from lymphoscope.data.similarity.perceptual_hash import (
+    correlation,
+    near_duplicate_pairs,
+    near_duplicate_pairs_between,
+    perceptual_hash,
+)
+from lymphoscope.synthetic.generate import synthesize
+
+CELLS = 20
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Synthetic cells, the first of each subject's half tested, with 3 copies and 2 near copies in training."""
+    folder = tmp_path_factory.mktemp("leaks")
+    cells = synthesize(folder / "cells", subjects=10, cells_per_subject=6, fields=0, faults=False, size=150).table
+    names = sorted(cells["subject"].unique())
+    tested = cells[cells["subject"].isin([*names[:2], *names[5:7]])].assign(split="test")
+    trained = cells[~cells["subject"].isin(tested["subject"])].assign(split="train")
+    rows = []
+    for place, (_, cell) in enumerate(tested.iloc[::5].iterrows()):
+        copy = folder / f"copy_{place}.png"
+        pixels = np.asarray(Image.open(cell["path"]).convert("RGB"))
+        if place < 3:
+            copy.write_bytes(Path(cell["path"]).read_bytes())
+        else:
+            Image.fromarray(np.clip(pixels * 1.02, 0, 255).astype(np.uint8)).save(copy.with_suffix(".jpg"), quality=90)
+            copy = copy.with_suffix(".jpg")
+        rows.append({"path": str(copy), "label": cell["label"], "subject": f"other{place}", "split": "train"})
+    table = pd.concat([tested, trained])[["path", "label", "subject", "split"]]
+    return with_fingerprints(Manifest(pd.concat([table, pd.DataFrame(rows)]), "table")).table
+
+
+def test_every_planted_copy_is_found_once_and_nothing_else(planted: pd.DataFrame) -> None:
+    found = split_leaks(planted)
+    assert [leak.kind for leak in found].count("duplicate") == 3
+    assert [leak.kind for leak in found].count("near-duplicate") == 2
+    assert len(found) == 5
+    tested = planted[planted["split"] == "test"]
+    assert [leak.path for leak in found] == tested["path"].iloc[::5].tolist()
+    assert {Path(leak.other).stem for leak in found} == {f"copy_{place}" for place in range(5)}
+
+
+def test_a_subject_on_both_sides_leaks_with_all_of_its_cells(planted: pd.DataFrame) -> None:
+    name = planted["subject"].iloc[0]
+    moved = planted.assign(split=planted["split"].where(planted["path"] != planted["path"].iloc[1], "train"))
+    leaks = split_leaks(moved)
+    kinds = {leak.path: leak.kind for leak in leaks}
+    own = moved[(moved["subject"] == name) & (moved["split"] == "test")]["path"]
+    # The first and the sixth have copies, and the strongest evidence is named.
+    assert [kinds[path] for path in own] == ["duplicate", *["subject"] * 3, "duplicate"]
+    assert f"subject {name}" in next(leak.detail for leak in leaks if leak.kind == "subject")
+
+
+def test_the_twins_of_tested_cells_can_be_left_out_of_training(planted: pd.DataFrame) -> None:
+    kept, number = without_twins(planted)
+    assert number == 5
+    assert split_leaks(kept) == []
+    assert (kept["split"] == "test").sum() == (planted["split"] == "test").sum()
+
+
+@pytest.mark.parametrize("by", ["subject", "random"])
+def test_a_split_of_ours_has_no_twin_on_both_sides(planted: pd.DataFrame, by: str) -> None:
+    manifest = Manifest(planted.drop(columns="split"), "table")
+    parts = [split_holdout(manifest, by=by), *split_folds(manifest, 3, validation=0, by=by)]  # type: ignore[arg-type]
+    for part in parts:
+        kinds = {leak.kind for leak in split_leaks(part.table)}
+        assert kinds <= ({"subject"} if by == "random" else set())
+    assert all(fold.table["fold"].notna().all() for fold in parts[1:])
+
+
+def test_without_fingerprints_only_subjects_are_compared(planted: pd.DataFrame) -> None:
+    judged = planted[planted["split"] == "test"]
+    known = planted[planted["split"] == "train"]
+    assert checked_by(judged, known) == ["subjects", "duplicates", "near duplicates"]
+    bare = known[["path", "subject"]]
+    assert checked_by(judged, bare) == ["subjects"]
+    assert leaks_between(judged, bare) == []
+    # A coarse look alone is trusted only where it is all but the same.
+    coarse = known.drop(columns="sketch")
+    assert [leak.kind for leak in leaks_between(judged, coarse)].count("near-duplicate") == 2
+    nobody = judged.assign(subject=None)
+    assert checked_by(nobody, known) == ["duplicates", "near duplicates"]
+
+
+def test_a_sketch_tells_the_correlation_of_two_pictures() -> None:
+    generator = np.random.default_rng(0)
+    one = generator.integers(20, 255, (64, 64)).astype(np.uint8)
+    for share in (0.0, 0.3, 0.6, 0.9, 1.0):
+        noise = generator.integers(20, 255, (64, 64))
+        other = np.clip(share * one + (1 - share) * noise, 0, 255).astype(np.uint8)
+        first, second = simhashes([one, other])
+        assert first is not None and second is not None
+        assert likeness(first, second) == pytest.approx(correlation(one, other), abs=0.12)
+    assert simhashes([None, one]) == [None, simhashes([one])[0]]
+
+
+def test_near_pairs_between_two_lists_are_those_of_one_list() -> None:
+    generator = np.random.default_rng(1)
+    looks = [perceptual_hash(generator.integers(0, 255, (40, 40, 3), dtype=np.uint8)).phash for _ in range(30)]
+    hashes = [*looks, None, "0" * 64, looks[3]]
+    found = {(one, other) for one, other, _ in near_duplicate_pairs_between(hashes[:10], hashes[10:], 256)}
+    expected = {(i, j - 10) for i, j in near_duplicate_pairs(hashes, 256) if i < 10 <= j}
+    assert found == expected
+    assert (3, 22, 0) in set(near_duplicate_pairs_between(hashes[:10], hashes[10:], 0))
+
+
+def test_an_unreadable_cell_is_no_twin_of_another(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    cells = [{"path": str(tmp_path / name), "label": "all"} for name in ("a.png", "b.png")]
+    table = with_fingerprints(manifest_of(cells, "table")).table.assign(split=["train", "test"])
+    assert split_leaks(table) == []
