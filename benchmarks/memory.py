@@ -77,7 +77,7 @@ def _model(folder: Path, backbone: str, size: int) -> Path:
         architecture=architecture,
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="resize", size=size, mean=(0.5,) * 3, std=(0.25,) * 3),
+        preprocessing=Preprocessing(crop_mode="resize", size=size, mean=(0.5,) * 3, std=(0.25,) * 3),
     )
     save_model(build_network(architecture, 2).eval(), description, folder)
     return folder

@@ -100,7 +100,7 @@ def _save_untrained(folder: Path, backbone: str, size: int) -> None:
         architecture=architecture,
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="center_crop", crop=300, size=size, mean=MEAN, std=STD),
+        preprocessing=Preprocessing(crop_mode="center_crop", crop=300, size=size, mean=MEAN, std=STD),
     )
     network = _settled(build_network(architecture, 2), size)
     with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained

@@ -20,7 +20,7 @@ TINY = (
     "model.backbone=test_resnet",
     "model.maps=4",
     "data.size=32",
-    "data.fit=resize",
+    "data.crop_mode=resize",
     "optimisation.batch_size=8",
     "optimisation.epochs=3",
     "optimisation.warmup_epochs=1",
@@ -118,7 +118,7 @@ def description() -> Description:
         architecture=Architecture(backbone="test_resnet", num_maps=4),
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="resize", size=SIDE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
+        preprocessing=Preprocessing(crop_mode="resize", size=SIDE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
         thresholds=Thresholds(minimum_agreement=0.6, minimum_score=0.7),
         weights_sha256="0" * 64,
     )
@@ -209,7 +209,9 @@ def _saved(folder: Path, head: str) -> Path:
         architecture=Architecture.model_validate({"backbone": "test_resnet", "head": head, "num_maps": 4}),
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="center_crop", crop=64, size=64, mean=(0.5, 0.4, 0.6), std=(0.2, 0.25, 0.3)),
+        preprocessing=Preprocessing(
+            crop_mode="center_crop", crop=64, size=64, mean=(0.5, 0.4, 0.6), std=(0.2, 0.25, 0.3)
+        ),
     )
     torch.manual_seed(0)
     save_model(build_network(description.architecture, 2).eval(), description, folder)

@@ -22,7 +22,12 @@ ErasePolicy = Literal["always", "on_disagreement"]
 """When the erase stream runs: for every cell, or only where raw and crop predict different classes (lazy voting)."""
 
 Fill = Literal["mean", "black"]
-"""What erasing paints."""
+FILLS: Final[tuple[Fill, ...]] = get_args(Fill)
+"""The value of erased pixels: the mean of the normalised image (grey), or black."""
+
+CropMode = Literal["center_crop", "resize"]
+CROP_MODES: Final[tuple[CropMode, ...]] = get_args(CropMode)
+"""How an image becomes a square: its central pixels, or the whole image resized."""
 
 Precision = Literal["float32", "bfloat16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)

@@ -21,7 +21,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             architecture=architecture,
             classes=("all", "hem"),
             blast_class="all",
-            preprocessing=Preprocessing(fit="resize", size=64, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
+            preprocessing=Preprocessing(crop_mode="resize", size=64, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
         )
         save_model(build_network(architecture, 2).eval(), description, folder / head)
     return folder

@@ -57,7 +57,7 @@ def test_the_square_is_the_callers_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [({"mode": "stretch"}, "stretch"), ({"size": 0}, "size 0"), ({"crop": -3}, "crop -3")]
+    ("wrong", "words"), [({"crop_mode": "stretch"}, "stretch"), ({"size": 0}, "size 0"), ({"crop": -3}, "crop -3")]
 )
 def test_a_fit_that_is_none_is_refused(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(LymphoscopeError, match=words):
@@ -66,7 +66,7 @@ def test_a_fit_that_is_none_is_refused(wrong: dict[str, object], words: str) -> 
 
 sides = st.integers(16, 500)
 fits = st.builds(
-    Geometry, mode=st.sampled_from(["center_crop", "resize"]), crop=st.integers(8, 400), size=st.integers(8, 400)
+    Geometry, crop_mode=st.sampled_from(["center_crop", "resize"]), crop=st.integers(8, 400), size=st.integers(8, 400)
 )
 
 
@@ -82,7 +82,7 @@ def exactly(box: list[int], width: int, height: int, fit: Geometry) -> list[int]
     mapped = []
     for place, edge in enumerate(box):
         side = (height, width)[place % 2]
-        if fit.mode == "resize":
+        if fit.crop_mode == "resize":
             exact = Fraction(edge * side, fit.size)
         else:
             exact = Fraction(edge * fit.crop, fit.size) + (side - fit.crop) // 2

@@ -28,7 +28,7 @@ def floats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         architecture=architecture,
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="center_crop", crop=64, size=64, mean=(0.5,) * 3, std=(0.2,) * 3),
+        preprocessing=Preprocessing(crop_mode="center_crop", crop=64, size=64, mean=(0.5,) * 3, std=(0.2,) * 3),
     )
     save_model(build_network(architecture, 2).eval(), description, folder / "model")
     write_onnx(folder / "model", folder / "network.onnx", takes="uint8")

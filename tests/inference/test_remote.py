@@ -18,7 +18,7 @@ from lymphoscope.inference.inputs import read_cell
 from lymphoscope.inference.sinks.parts import Part, Parts
 from lymphoscope.vocabulary import prediction_columns
 
-FIT = Geometry(mode="resize", size=32)
+FIT = Geometry(crop_mode="resize", size=32)
 ROW = {"path": "a.png", "predicted": "all", "refer": False}
 
 

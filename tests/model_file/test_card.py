@@ -10,7 +10,7 @@ DESCRIPTION = Description(
     architecture=Architecture(backbone="test_resnet"),
     classes=("all", "hem"),
     blast_class="all",
-    preprocessing=Preprocessing(fit="center_crop", size=144, mean=(0.5,) * 3, std=(0.2,) * 3),
+    preprocessing=Preprocessing(crop_mode="center_crop", size=144, mean=(0.5,) * 3, std=(0.2,) * 3),
 )
 SCORES = {
     "how": "in 5 folds by subject",

@@ -28,7 +28,7 @@ def described(head: str = "attention") -> Description:
         architecture=Architecture(backbone="test_resnet", head=head, num_maps=4),
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="resize", size=32, **MEAN_STD),
+        preprocessing=Preprocessing(crop_mode="resize", size=32, **MEAN_STD),
     )
 
 
@@ -77,8 +77,8 @@ def change(folder: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"format_version": 1}, "is of format 1, this Lymphoscope reads format 2: train the model anew"),
-        ({"format_version": 3}, "is of format 3, this Lymphoscope reads format 2: install a newer one"),
+        ({"format_version": 2}, "is of format 2; this version of Lymphoscope reads format 3: train the model again"),
+        ({"format_version": 4}, "is of format 4; this version of Lymphoscope reads format 3: install a newer version"),
         ({"format_version": 9, "unheard_of": 1}, "is of format 9"),
         ({"unheard_of": 1}, "unheard_of: Extra inputs are not permitted"),
         ({"classes": ["all"]}, "classes: "),

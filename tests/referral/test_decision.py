@@ -28,7 +28,7 @@ def described(**changes: object) -> Description:
         "architecture": Architecture(backbone="test_resnet"),
         "classes": ("all", "hem"),
         "blast_class": "all",
-        "preprocessing": Preprocessing(fit="resize", size=32, mean=(0.5,) * 3, std=(0.2,) * 3),
+        "preprocessing": Preprocessing(crop_mode="resize", size=32, mean=(0.5,) * 3, std=(0.2,) * 3),
     }
     return Description.model_validate(fields | changes)
 

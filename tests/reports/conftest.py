@@ -49,7 +49,7 @@ def make_description(classes: tuple[str, ...], blast: str | None) -> Description
         architecture=Architecture(backbone="test_resnet", num_maps=4),
         classes=classes,
         blast_class=blast,
-        preprocessing=Preprocessing(fit="center_crop", mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
+        preprocessing=Preprocessing(crop_mode="center_crop", mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
         limits="Knows only generated cells.",
         recipe={"name": "quick"},
         versions={"lymphoscope": "0.1.0"},

@@ -50,7 +50,7 @@ def toy_description(fill: str = "mean") -> Description:
         architecture=Architecture(backbone="test_resnet"),
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="resize", size=SIDE, mean=(0.5, 0.4, 0.6), std=(0.2, 0.25, 0.3)),
+        preprocessing=Preprocessing(crop_mode="resize", size=SIDE, mean=(0.5, 0.4, 0.6), std=(0.2, 0.25, 0.3)),
         test_time=TestTime.model_validate({"fill": fill}),
     )
 

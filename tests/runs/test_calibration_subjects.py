@@ -54,7 +54,7 @@ def folder(cells: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
         architecture=Architecture(backbone="test_resnet", num_maps=4),
         classes=("all", "hem"),
         blast_class="all",
-        preprocessing=Preprocessing(fit="center_crop", crop=120, size=96, mean=(0.5,) * 3, std=(0.2,) * 3),
+        preprocessing=Preprocessing(crop_mode="center_crop", crop=120, size=96, mean=(0.5,) * 3, std=(0.2,) * 3),
     )
     folder = tmp_path_factory.mktemp("model")
     save_model(build_network(description.architecture, 2).eval(), description, folder)

@@ -1,15 +1,14 @@
 """Pictures of any size -> the square that a network takes, and boxes back to the pixels of the file."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
-
-FitMode = Literal["center_crop", "resize"]
+from lymphoscope.vocabulary import CROP_MODES, CropMode
 
 
 @dataclass(frozen=True)
@@ -19,15 +18,15 @@ class Geometry:
     C-NMC's 450x450 cells on black take `center_crop` of 300, other sources `resize` (METHOD, Training).
     """
 
-    mode: FitMode = "center_crop"
+    crop_mode: CropMode = "center_crop"
     crop: int = 300
     size: int = 300
 
     def __post_init__(self) -> None:
-        if self.mode not in ("center_crop", "resize"):
-            raise LymphoscopeError(f"fit: mode {self.mode!r} is not known, use center_crop or resize")
+        if self.crop_mode not in CROP_MODES:
+            raise LymphoscopeError(f"crop mode {self.crop_mode!r} is unknown: use {' or '.join(CROP_MODES)}")
         if min(self.crop, self.size) < 1:
-            raise LymphoscopeError(f"fit: crop {self.crop} and size {self.size} must be 1 pixel or more")
+            raise LymphoscopeError(f"crop {self.crop} and size {self.size} must be at least 1 pixel")
 
 
 def fit_image(pixels: NDArray[np.uint8], fit: Geometry) -> NDArray[np.uint8]:
@@ -35,7 +34,7 @@ def fit_image(pixels: NDArray[np.uint8], fit: Geometry) -> NDArray[np.uint8]:
 
     `center_crop` pads a smaller picture with black, and resamples only if size differs from crop.
     """
-    square = _central(pixels, fit.crop) if fit.mode == "center_crop" else pixels
+    square = _central(pixels, fit.crop) if fit.crop_mode == "center_crop" else pixels
     if square.shape[:2] == (fit.size, fit.size):
         return square.copy()
     image = Image.fromarray(np.ascontiguousarray(square))
@@ -58,7 +57,7 @@ def to_file_pixels(boxes: ArrayLike, width: int, height: int, fit: Geometry) -> 
 
 
 def _scale_and_offset(width: int, height: int, fit: Geometry) -> tuple[tuple[Any, int], NDArray[np.int64]]:
-    if fit.mode == "resize":
+    if fit.crop_mode == "resize":
         return (np.array([height, width, height, width]), fit.size), np.zeros(4, dtype=np.int64)
     top, left = (height - fit.crop) // 2, (width - fit.crop) // 2
     return (fit.crop, fit.size), np.array([top, left, top, left])

@@ -64,7 +64,7 @@ def picture_statistics(pixels: NDArray[np.uint8], shown: tuple[slice, slice] | N
 
 def shown_part(width: int, height: int, fit: Geometry) -> tuple[slice, slice] | None:
     """Rows and columns of the fitted square that a file of this size fills; None for all, when nothing is padded."""
-    if fit.mode == "resize" or min(width, height) >= fit.crop:
+    if fit.crop_mode == "resize" or min(width, height) >= fit.crop:
         return None
     return _filled(height, fit), _filled(width, fit)
 

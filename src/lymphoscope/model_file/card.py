@@ -52,7 +52,7 @@ def _facts(description: Description) -> dict[str, Any]:
         "network": f"{architecture.backbone}, {architecture.head} head",
         "parameters": f"{description.parameters:,}" if description.parameters else None,
         "classes": f"{', '.join(description.classes)}; the blast class is {description.blast_class or 'none of them'}",
-        "input": f"{how.size}x{how.size} pixels, {how.fit.replace('_', ' ')}",
+        "input": f"{how.size}x{how.size} pixels, {how.crop_mode.replace('_', ' ')}",
         "data": f"{seen.get('source', 'unknown')}; cells: {cells}",
         "attribution": description.attribution,
         "recipe": f"{description.recipe.get('name')}, seed {description.recipe.get('seed')}",

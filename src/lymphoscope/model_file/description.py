@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 
 from lymphoscope.data.geometry import Geometry
 from lymphoscope.referral.schema import Calibration, OodReference, Referral
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.vocabulary import CropMode, StrictModel
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 Stream = Literal["raw", "crop", "erase"]
 Triple = tuple[float, float, float]
@@ -41,7 +41,7 @@ class Preprocessing(StrictModel):
     `mean` and `std` are those of RGB scaled to 0-1. `crop` is the side of the centre crop in pixels of the file.
     """
 
-    fit: Literal["center_crop", "resize"]
+    crop_mode: CropMode
     crop: int = 300
     size: int = 300
     mean: Triple
@@ -49,7 +49,7 @@ class Preprocessing(StrictModel):
 
     def geometry(self) -> Geometry:
         """The geometry alone, as the reading of images takes it."""
-        return Geometry(mode=self.fit, crop=self.crop, size=self.size)
+        return Geometry(crop_mode=self.crop_mode, crop=self.crop, size=self.size)
 
 
 class TestTime(StrictModel):

@@ -116,8 +116,10 @@ def load_description(folder: Path) -> Description:
     content = _read_json(path)
     version = content.get("format_version")
     if isinstance(version, int) and version != FORMAT_VERSION:
-        mend = "install a newer one" if version > FORMAT_VERSION else "train the model anew with this one"
-        raise LymphoscopeError(f"{path} is of format {version}, this Lymphoscope reads format {FORMAT_VERSION}: {mend}")
+        remedy = "install a newer version" if version > FORMAT_VERSION else "train the model again"
+        raise LymphoscopeError(
+            f"{path} is of format {version}; this version of Lymphoscope reads format {FORMAT_VERSION}: {remedy}"
+        )
     try:
         return _with_arrays(Description.model_validate_json(json.dumps(content)), folder)
     except ValidationError as error:

@@ -170,7 +170,7 @@ def _input(description: Description) -> str:
     fitted = {
         "center_crop": f"the central {shape.crop} x {shape.crop} pixels of the picture",
         "resize": "the whole picture",
-    }[shape.fit]
+    }[shape.crop_mode]
     return f"{fitted}, at {shape.size} x {shape.size} pixels, RGB"
 
 

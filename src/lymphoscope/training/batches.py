@@ -108,10 +108,10 @@ class EpochSampler(Sampler[Key]):
 
 def resolve_geometry(recipe: Recipe, manifest: Manifest) -> Geometry:
     """The geometry of a recipe for a source: `auto` is the centre crop for C-NMC and a resize otherwise."""
-    mode = recipe.data.fit
-    if mode == "auto":
-        mode = "center_crop" if manifest.source == "cnmc" else "resize"
-    return Geometry(mode=mode, crop=recipe.data.crop, size=recipe.data.size)
+    crop_mode = recipe.data.crop_mode
+    if crop_mode == "auto":
+        crop_mode = "center_crop" if manifest.source == "cnmc" else "resize"
+    return Geometry(crop_mode=crop_mode, crop=recipe.data.crop, size=recipe.data.size)
 
 
 def labelled_cells(

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
 from lymphoscope.model_file import Architecture, TestTime
 from lymphoscope.referral import SIGNALS, Signal
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.vocabulary import CropMode, StrictModel
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Triple = tuple[float, float, float]
@@ -39,10 +39,10 @@ class ModelRecipe(StrictModel):
 class DataRecipe(StrictModel):
     """From files to the network's input; sizes in pixels, `mean` and `std` of RGB scaled to 0-1.
 
-    `fit: auto` is the centre crop for C-NMC, whose cells lie on black, and a resize for any other source.
+    `crop_mode: auto` is the centre crop for C-NMC, whose cells lie on black, and a resize for any other source.
     """
 
-    fit: Literal["auto", "center_crop", "resize"] = "auto"
+    crop_mode: Literal["auto"] | CropMode = "auto"
     crop: int = Field(default=300, ge=16)
     size: int = Field(default=300, ge=16)
     mean: Triple = (0.485, 0.456, 0.406)

@@ -173,7 +173,7 @@ def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, un
         classes=tuple(manifest.classes),
         blast_class=blast_class_of(recipe, manifest.classes),
         preprocessing=Preprocessing(
-            fit=fit.mode,
+            crop_mode=fit.crop_mode,
             crop=fit.crop,
             size=recipe.fix_res.size or fit.size,
             mean=recipe.data.mean,
