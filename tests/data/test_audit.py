@@ -11,7 +11,7 @@ from lymphoscope.data.findings import AuditReport
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.synthetic import synthesize
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data"
+REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 def checks(report: AuditReport, *severities: str) -> set[str]:

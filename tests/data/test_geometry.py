@@ -12,7 +12,7 @@ from lymphoscope.data.geometry import Geometry, fit_image, to_file_pixels
 from lymphoscope.data.images import read_image
 from lymphoscope.errors import LymphoscopeError
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data"
+REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 def noise(height: int, width: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from lymphoscope.data.groups import subject_groups
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.data.sources import read_source
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data"
+REAL = Path(__file__).parents[3] / "shared" / "data"
 FLAT = "0" * 64
 
 subjects_and_hashes = st.lists(

@@ -12,7 +12,7 @@ from lymphoscope.data.split import split_folds, split_holdout
 from lymphoscope.data.summary import NO_SUBJECTS_NOTICE, RANDOM_NOTICE
 from lymphoscope.errors import LymphoscopeError
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data"
+REAL = Path(__file__).parents[3] / "shared" / "data"
 
 Cell = tuple[str | None, str | None, str | None]
 """Label, subject, hash (None: one of its own)."""

@@ -29,26 +29,26 @@ class Geometry:
             raise LymphoscopeError(f"crop {self.crop} and size {self.size} must be at least 1 pixel")
 
 
-def fit_image(pixels: NDArray[np.uint8], fit: Geometry) -> NDArray[np.uint8]:
+def fit_image(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 -> (size, size, 3) uint8, bilinear with antialiasing where it has to be resampled.
 
     `center_crop` pads a smaller picture with black, and resamples only if size differs from crop.
     """
-    square = _central(pixels, fit.crop) if fit.crop_mode == "center_crop" else pixels
-    if square.shape[:2] == (fit.size, fit.size):
+    square = _central(pixels, geometry.crop) if geometry.crop_mode == "center_crop" else pixels
+    if square.shape[:2] == (geometry.size, geometry.size):
         return square.copy()
     image = Image.fromarray(np.ascontiguousarray(square))
-    return np.array(image.resize((fit.size, fit.size), Image.Resampling.BILINEAR))
+    return np.array(image.resize((geometry.size, geometry.size), Image.Resampling.BILINEAR))
 
 
-def to_file_pixels(boxes: ArrayLike, width: int, height: int, fit: Geometry) -> NDArray[np.int64]:
+def to_file_pixels(boxes: ArrayLike, width: int, height: int, geometry: Geometry) -> NDArray[np.int64]:
     """(B, 4) boxes top, left, bottom, right in fitted pixels -> (B, 4) int64 in pixels of the file.
 
     Half open on both sides, widened to whole pixels, clipped to the `width` x `height` of the file: a box that
     lies wholly in the black padding comes back empty.
     """
     fitted = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    scale, offset = _scale_and_offset(width, height, fit)
+    scale, offset = _scale_and_offset(width, height, geometry)
     # The product first: whole numbers stay exact in float64, so that no box grows by a rounding error.
     exact = fitted * scale[0] / scale[1] + offset
     whole = np.concatenate([np.floor(exact[:, :2]), np.ceil(exact[:, 2:])], axis=1)
@@ -56,11 +56,11 @@ def to_file_pixels(boxes: ArrayLike, width: int, height: int, fit: Geometry) -> 
     return clipped
 
 
-def _scale_and_offset(width: int, height: int, fit: Geometry) -> tuple[tuple[Any, int], NDArray[np.int64]]:
-    if fit.crop_mode == "resize":
-        return (np.array([height, width, height, width]), fit.size), np.zeros(4, dtype=np.int64)
-    top, left = (height - fit.crop) // 2, (width - fit.crop) // 2
-    return (fit.crop, fit.size), np.array([top, left, top, left])
+def _scale_and_offset(width: int, height: int, geometry: Geometry) -> tuple[tuple[Any, int], NDArray[np.int64]]:
+    if geometry.crop_mode == "resize":
+        return (np.array([height, width, height, width]), geometry.size), np.zeros(4, dtype=np.int64)
+    top, left = (height - geometry.crop) // 2, (width - geometry.crop) // 2
+    return (geometry.crop, geometry.size), np.array([top, left, top, left])
 
 
 def _central(pixels: NDArray[np.uint8], crop: int) -> NDArray[np.uint8]:

@@ -28,10 +28,10 @@ class CellImages(Sequence[Pixels]):
     so that no worker holds the memory a second time; `[i]` is the same array of pixels in every case.
     """
 
-    def __init__(self, paths: Sequence[str | Path], fit: Geometry, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, paths: Sequence[str | Path], geometry: Geometry, cache_bytes: int = CACHE_BYTES) -> None:
         self.paths = [str(path) for path in paths]
-        self.fit = fit
-        self.capacity = min(len(self.paths), max(cache_bytes, 0) // (3 * fit.size**2))
+        self.geometry = geometry
+        self.capacity = min(len(self.paths), max(cache_bytes, 0) // (3 * geometry.size**2))
         self.errors: dict[int, str] = {}
         self._cache: NDArray[np.uint8] | None = None
 
@@ -55,7 +55,7 @@ class CellImages(Sequence[Pixels]):
 
     def preload(self, workers: int | None = None) -> "CellImages":
         """Decode every file once in `workers` threads (default: the processors), keep what fits, fill `errors`."""
-        cache = np.zeros((self.capacity, self.fit.size, self.fit.size, 3), dtype=np.uint8)
+        cache = np.zeros((self.capacity, self.geometry.size, self.geometry.size, 3), dtype=np.uint8)
 
         def keep(place: int) -> None:
             try:
@@ -74,7 +74,7 @@ class CellImages(Sequence[Pixels]):
 
     def _decode(self, place: int) -> Pixels:
         try:
-            return fit_image(read_image(self.paths[place]), self.fit)
+            return fit_image(read_image(self.paths[place]), self.geometry)
         except UnreadableImage as error:
             self.errors[place] = error.reason
             raise

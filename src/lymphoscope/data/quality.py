@@ -62,20 +62,20 @@ def picture_statistics(pixels: NDArray[np.uint8], shown: tuple[slice, slice] | N
     )
 
 
-def shown_part(width: int, height: int, fit: Geometry) -> tuple[slice, slice] | None:
+def shown_part(width: int, height: int, geometry: Geometry) -> tuple[slice, slice] | None:
     """Rows and columns of the fitted square that a file of this size fills; None for all, when nothing is padded."""
-    if fit.crop_mode == "resize" or min(width, height) >= fit.crop:
+    if geometry.crop_mode == "resize" or min(width, height) >= geometry.crop:
         return None
-    return _filled(height, fit), _filled(width, fit)
+    return _filled(height, geometry), _filled(width, geometry)
 
 
-def _filled(side: int, fit: Geometry) -> slice:
-    start = max(0, -((side - fit.crop) // 2))
-    end = min(fit.crop, start + side)
-    first, last = -(-start * fit.size // fit.crop), end * fit.size // fit.crop
+def _filled(side: int, geometry: Geometry) -> slice:
+    start = max(0, -((side - geometry.crop) // 2))
+    end = min(geometry.crop, start + side)
+    first, last = -(-start * geometry.size // geometry.crop), end * geometry.size // geometry.crop
     # A pixel that resampling mixed with the padding is no frame of the cell.
-    mixed = int(fit.size != fit.crop)
-    first, last = first + mixed * (start > 0), last - mixed * (end < fit.crop)
+    mixed = int(geometry.size != geometry.crop)
+    first, last = first + mixed * (start > 0), last - mixed * (end < geometry.crop)
     return slice(first, max(last, first + 1))
 
 

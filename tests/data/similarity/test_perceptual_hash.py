@@ -15,7 +15,7 @@ from lymphoscope.data.similarity.perceptual_hash import (
     perceptual_hash,
 )
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data"
+REAL = Path(__file__).parents[4] / "shared" / "data"
 
 
 def distance(one: str, other: str) -> int:
