@@ -12,7 +12,7 @@ from PIL import Image
 from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference import StreamPictures
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Architecture, Description, Preprocessing, Thresholds
 from lymphoscope.referral import Colour, OodReference, Range
 

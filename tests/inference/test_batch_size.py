@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.inference.pipeline import best_batch_size
 from lymphoscope.inference.sinks.chunks import Chunks
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.vocabulary import prediction_columns
 
 

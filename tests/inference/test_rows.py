@@ -10,7 +10,7 @@ from lymphoscope.evaluation import as_predictions, check_predictions
 from lymphoscope.inference import Cell, Runtime
 from lymphoscope.inference.inputs import ReadCell, read_cell
 from lymphoscope.inference.rows import columns_of, prediction_rows, prediction_schema
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Description
 from lymphoscope.vocabulary import prediction_columns
 

@@ -151,7 +151,7 @@ def test_erase_equals_the_reference(batch: tuple[torch.Tensor, torch.Tensor], th
         np.testing.assert_allclose(coloured[index].numpy(), painted, atol=1e-6)
 
 
-def test_crop_equals_torch_on_each_slice(device: str) -> None:
+def test_crop_equals_interpolation_of_each_slice(device: str) -> None:
     torch.manual_seed(1)
     images = torch.randn(16, 3, 61, 47, device=device)
     maps = torch.rand(16, 7, 5, device=device)
@@ -163,18 +163,18 @@ def test_crop_equals_torch_on_each_slice(device: str) -> None:
         torch.testing.assert_close(crop, expected, atol=1e-4, rtol=0)
 
 
-def test_nothing_outside_the_box_comes_in() -> None:
+def test_pixels_outside_the_box_do_not_contribute() -> None:
     images = torch.full((1, 3, 40, 40), 1e6)
     images[:, :, 10:20, 15:25] = 1.0
     maps = torch.zeros(1, 40, 40)
     maps[:, 10:20, 15:25] = 1.0
     crops, boxes = attention_crop(images, maps)
     assert boxes.tolist() == [[10, 15, 20, 25]]
-    # what rounding of coordinates lets in is a hundred-thousandth of a pixel's step
+    # rounding of coordinates lets in a hundred-thousandth of the difference to the next pixel
     torch.testing.assert_close(crops, torch.ones_like(crops), atol=1e6 * 2e-5, rtol=0)
 
 
-def test_a_flat_map_leaves_the_image_as_it_is_to_the_bit(device: str) -> None:
+def test_a_flat_map_leaves_the_image_bit_equal(device: str) -> None:
     images = torch.randn(3, 3, 33, 50, device=device)
     maps = torch.tensor([0.0, 5.0, 1e5], device=device)[:, None, None].expand(3, 4, 4)
     crops, boxes = attention_crop(images, maps, padding=0.1)
@@ -184,13 +184,13 @@ def test_a_flat_map_leaves_the_image_as_it_is_to_the_bit(device: str) -> None:
         assert torch.equal(attention_erase(images, maps, threshold), images)
 
 
-def test_a_step_below_a_millionth_is_flat_and_one_above_is_not() -> None:
+def test_a_map_is_flat_below_a_range_of_a_millionth() -> None:
     maps = torch.zeros(2, 4, 4)
     maps[0, 1, 1], maps[1, 1, 1] = 0.9e-6, 1.1e-6
     assert normalize_maps(maps, (4, 4)).amax(dim=(1, 2)).tolist() == [0.0, 1.0]
 
 
-def test_each_image_may_have_its_own_threshold(device: str) -> None:
+def test_each_image_can_have_its_own_threshold(device: str) -> None:
     images, maps = torch.randn(4, 3, 20, 20, device=device), torch.rand(4, 5, 5, device=device)
     wanted = [0.2, 0.4, 0.6, 0.8]
     together = torch.tensor(wanted, device=device)
@@ -205,13 +205,13 @@ def test_each_image_may_have_its_own_threshold(device: str) -> None:
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
-def test_a_threshold_is_a_fraction(threshold: float) -> None:
+def test_a_threshold_outside_0_to_1_is_refused(threshold: float) -> None:
     with pytest.raises(LymphoscopeError, match=r"attention threshold .*: not between 0 and 1"):
         attention_crop(torch.zeros(1, 3, 4, 4), torch.zeros(1, 2, 2), threshold)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-def test_maps_that_are_no_numbers_are_refused(bad: float) -> None:
+def test_maps_that_are_not_finite_are_refused(bad: float) -> None:
     images, maps = torch.zeros(2, 3, 8, 8), torch.rand(2, 2, 2)
     maps[1, 0, 1] = bad
     for use in (attention_crop, attention_erase):
@@ -219,7 +219,7 @@ def test_maps_that_are_no_numbers_are_refused(bad: float) -> None:
             use(images, maps)
 
 
-def test_fill_is_the_colour_before_normalisation() -> None:
+def test_fill_values_are_the_normalised_colour() -> None:
     mean, std = (0.5, 0.2, 0.1), (0.25, 0.1, 0.2)
     assert fill_values("mean", mean, std) == (0.0, 0.0, 0.0)
     assert fill_values("black", mean, std) == (-2.0, -2.0, -0.5)
@@ -228,7 +228,7 @@ def test_fill_is_the_colour_before_normalisation() -> None:
     torch.testing.assert_close(original, torch.zeros(3, 1, 1))
 
 
-def test_gradients_pass_through_pixels_and_never_through_the_map() -> None:
+def test_gradients_flow_through_pixels_and_not_through_the_map() -> None:
     images = torch.randn(4, 3, 20, 18, requires_grad=True)
     maps = torch.rand(4, 5, 5, requires_grad=True)
     crops, boxes = attention_crop(images, maps, 0.8)
@@ -273,12 +273,12 @@ def operations(batch: int) -> int:
     return counting.count
 
 
-def test_as_many_operations_for_one_image_as_for_fifty() -> None:
+def test_the_number_of_operations_does_not_depend_on_the_batch() -> None:
     assert 0 < operations(1) == operations(50)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_nothing_waits_for_the_device() -> None:
+def test_nothing_synchronises_with_the_device() -> None:
     images, maps = torch.randn(4, 3, 32, 32, device="cuda"), torch.rand(4, 6, 5, 5, device="cuda")
     thresholds = torch.rand(4, device="cuda")
     before = torch.cuda.get_sync_debug_mode()
@@ -292,7 +292,7 @@ def test_nothing_waits_for_the_device() -> None:
         torch.cuda.set_sync_debug_mode(before)
 
 
-def test_crop_and_erase_keep_the_type_of_the_images_under_autocast(device: str) -> None:
+def test_crop_and_erase_preserve_the_dtype_under_autocast(device: str) -> None:
     images, maps = torch.randn(3, 3, 16, 16, device=device), torch.rand(3, 5, 5, device=device)
     exact, boxes = attention_crop(images, maps)
     with torch.autocast(device, dtype=torch.bfloat16):
@@ -305,7 +305,7 @@ def test_crop_and_erase_keep_the_type_of_the_images_under_autocast(device: str) 
     torch.testing.assert_close(half.float(), exact, atol=0.05, rtol=0.02)
 
 
-def test_drawn_maps_are_the_image_s_own_and_repeat_with_the_seed(device: str) -> None:
+def test_drawn_maps_belong_to_their_image_and_repeat_with_the_seed(device: str) -> None:
     maps = torch.rand(64, 8, 3, 3, device=device)
     for how in ("uniform", "sqrt_energy"):
         first, second = (draw_maps(maps, how, torch.Generator().manual_seed(5)) for _ in range(2))
@@ -317,7 +317,7 @@ def test_drawn_maps_are_the_image_s_own_and_repeat_with_the_seed(device: str) ->
         maps = maps.detach()
 
 
-def test_draws_have_the_stated_frequencies() -> None:
+def test_maps_are_drawn_with_the_documented_frequencies() -> None:
     levels = torch.tensor([0.0, 1.0, 4.0, 9.0])
     maps = levels[None, :, None, None].expand(30_000, 4, 2, 2)
     generator = torch.Generator().manual_seed(0)
@@ -334,7 +334,7 @@ def test_dead_maps_are_drawn_uniformly() -> None:
     assert abs(signs - 0.25) < 0.03
 
 
-def test_guiding_map_of_testing() -> None:
+def test_guide_map_is_the_mean_or_the_map_of_highest_mean() -> None:
     maps = torch.rand(5, 7, 4, 3)
     torch.testing.assert_close(guiding_map(maps), torch.stack([each.mean(dim=0) for each in maps]))
     strongest = [int(np.argmax([part.mean() for part in each.numpy()])) for each in maps]

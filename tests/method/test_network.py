@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lymphoscope.method import WTDFN, FeatureExtractor, PlainNetwork
 
 
-def test_gives_logits_and_maps_that_are_never_negative(network: WTDFN, device: str) -> None:
+def test_network_returns_logits_and_non_negative_maps(network: WTDFN, device: str) -> None:
     logits, maps = network.to(device)(torch.randn(3, 3, 24, 16, device=device))
     assert logits.shape == (3, 4)
     assert maps.shape == (3, 5, 6, 4)
@@ -26,7 +26,7 @@ def test_forward_is_embed_then_classify(network: WTDFN) -> None:
     assert torch.equal(maps, same_maps)
 
 
-def test_the_head_has_as_many_parameters_as_the_article_says(backbone: FeatureExtractor) -> None:
+def test_the_head_has_the_parameter_count_of_the_paper(backbone: FeatureExtractor) -> None:
     def count(network: nn.Module) -> int:
         return sum(each.numel() for name, each in network.named_parameters() if not name.startswith("backbone"))
 
@@ -56,17 +56,17 @@ def test_gradients_reach_every_parameter(network: WTDFN) -> None:
 
 
 def test_maps_and_logits_are_float32_and_finite_under_autocast(network: WTDFN, device: str) -> None:
-    seen: list[Tensor] = []
-    network.to(device).backbone.register_forward_hook(lambda *call: seen.append(call[2]))  # type: ignore[attr-defined]
+    features: list[Tensor] = []
+    network.to(device).backbone.register_forward_hook(lambda *call: features.append(call[2]))  # type: ignore[attr-defined]
     with torch.autocast(device, dtype=torch.bfloat16):
         logits, maps = network(torch.randn(3, 3, 16, 16, device=device))
         logits.sum().backward()
-    assert seen[0].dtype == torch.bfloat16  # so autocast was on
+    assert features[0].dtype == torch.bfloat16  # so autocast was on
     assert logits.dtype == maps.dtype == torch.float32
     assert logits.isfinite().all() and maps.isfinite().all()
 
 
-def test_plain_network_averages_and_weighs(backbone: FeatureExtractor, device: str) -> None:
+def test_plain_network_is_average_pooling_and_a_linear_layer(backbone: FeatureExtractor, device: str) -> None:
     network = PlainNetwork(copy.deepcopy(backbone), 3).to(device)
     images = torch.randn(2, 3, 16, 16, device=device)
     features = network.backbone(images)
@@ -74,11 +74,11 @@ def test_plain_network_averages_and_weighs(backbone: FeatureExtractor, device: s
     torch.testing.assert_close(network(images), expected)
 
 
-@pytest.mark.parametrize("kind", [WTDFN, PlainNetwork])
-def test_an_image_does_not_see_its_neighbours_in_eval_mode(
-    kind: type[WTDFN] | type[PlainNetwork], backbone: FeatureExtractor
+@pytest.mark.parametrize("network_class", [WTDFN, PlainNetwork])
+def test_images_of_a_batch_do_not_affect_each_other_in_eval_mode(
+    network_class: type[WTDFN] | type[PlainNetwork], backbone: FeatureExtractor
 ) -> None:
-    network = kind(backbone, 2).eval()
+    network = network_class(backbone, 2).eval()
     images = torch.randn(3, 3, 16, 16)
     together, alone = network(images), network(images[1:2])
     if isinstance(together, Tensor):

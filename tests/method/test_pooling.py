@@ -33,7 +33,7 @@ def by_hand(
     scale=st.sampled_from([1.0, 100.0]),
     seed=st.integers(0, 99),
 )
-def test_equals_the_sums_written_out(
+def test_pooling_equals_explicit_sums(
     shape: tuple[int, int, int, int, int], signed_sqrt: bool, l2: bool, scale: float, seed: int
 ) -> None:
     batch, channels, parts, height, width = shape
@@ -46,7 +46,7 @@ def test_equals_the_sums_written_out(
         np.testing.assert_allclose(vector, by_hand(x, f, signed_sqrt, l2, scale), rtol=1e-4, atol=1e-3)
 
 
-def test_every_vector_has_the_length_of_the_scale() -> None:
+def test_every_vector_has_the_norm_of_the_scale() -> None:
     vectors = BilinearAttentionPooling(scale=100.0)(torch.randn(9, 4, 3, 3), torch.rand(9, 2, 3, 3))
     torch.testing.assert_close(vectors.norm(dim=1), torch.full((9,), 100.0))
 
@@ -61,7 +61,7 @@ def test_dead_maps_give_finite_vectors_and_gradients() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_computes_in_float32_under_autocast(device: str, dtype: torch.dtype) -> None:
+def test_pooling_computes_in_float32_under_autocast(device: str, dtype: torch.dtype) -> None:
     features = torch.randn(2, 3, 4, 4, device=device)
     maps = torch.rand(2, 5, 4, 4, device=device)
     exact = BilinearAttentionPooling()(features, maps)
@@ -69,7 +69,7 @@ def test_computes_in_float32_under_autocast(device: str, dtype: torch.dtype) -> 
         assert torch.equal(BilinearAttentionPooling()(features, maps), exact)
 
 
-def test_autocast_is_left_as_it_was() -> None:
+def test_full_precision_restores_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         with full_precision(torch.device("cpu")):
             assert not torch.is_autocast_enabled("cpu")

@@ -15,7 +15,7 @@ SIZE = 24
 
 
 class Spread(nn.Module):
-    """Features (B, 4, h, w) that differ much between an image, its crop and its erased remainder."""
+    """Features (B, 4, h, w) that differ strongly between an image, its crop and its erased image."""
 
     channels = 4
 
@@ -32,7 +32,7 @@ def network_of(classes: int, seed: int = 0) -> WTDFN:
     torch.manual_seed(seed)
     network = WTDFN(Spread(), classes, num_maps=3).eval()
     nn.init.normal_(network.classifier.weight, std=0.2)
-    with torch.no_grad():  # no class rules: streams agree on some images and not on others
+    with torch.no_grad():  # no class dominates: streams agree on some images and not on others
         network.classifier.bias -= network(some_images(60, seed))[0].mean(dim=0)
     return network
 
@@ -53,7 +53,7 @@ def by_hand(network: WTDFN, image: Tensor, which: Literal["mean", "max_energy"])
 
 
 @pytest.mark.parametrize("which", ["mean", "max_energy"])
-def test_equals_the_algorithm_image_by_image(which: Literal["mean", "max_energy"]) -> None:
+def test_batches_equal_the_algorithm_image_by_image(which: Literal["mean", "max_energy"]) -> None:
     network, images = network_of(3), some_images(12)
     found = predict_ternary(
         network,
@@ -79,12 +79,12 @@ def test_equals_the_algorithm_image_by_image(which: Literal["mean", "max_energy"
 
 @pytest.mark.parametrize("classes", range(2, 9))
 @pytest.mark.parametrize("seed", range(3))
-def test_skipping_erase_where_raw_and_crop_agree_leaves_every_label(classes: int, seed: int) -> None:
+def test_lazy_voting_changes_no_label(classes: int, seed: int) -> None:
     network, images = network_of(classes, seed), some_images(60, seed)
     always = predict_ternary(network, images)
     skipping = predict_ternary(network, images, erase="on_disagreement")
     agree = always.votes[0] == always.votes[1]
-    assert 0 < agree.sum() < len(agree)  # both ways are taken
+    assert 0 < agree.sum() < len(agree)  # both branches run
     assert torch.equal(always.labels, skipping.labels)
     assert torch.equal(skipping.votes[2] == -1, agree)
     assert torch.equal(skipping.probabilities[2].isnan().all(dim=1), agree)
@@ -94,7 +94,7 @@ def test_skipping_erase_where_raw_and_crop_agree_leaves_every_label(classes: int
     assert (skipping.agreement[agree] == 1).all()
 
 
-def test_no_image_disagrees_and_nothing_runs_a_third_time() -> None:
+def test_the_erase_stream_does_not_run_when_all_images_agree() -> None:
     network = network_of(2)
     nn.init.zeros_(network.classifier.weight)
     passes: list[int] = []
@@ -106,7 +106,7 @@ def test_no_image_disagrees_and_nothing_runs_a_third_time() -> None:
     assert passes == [5, 5, 5, 5, 5]
 
 
-def test_streams_may_be_left_out() -> None:
+def test_streams_can_be_left_out() -> None:
     network, images = network_of(3), some_images(20)
     all_three = predict_ternary(network, images)
     raw = predict_ternary(network, images, streams=("raw",))
@@ -123,14 +123,14 @@ def test_streams_may_be_left_out() -> None:
     assert set(two.agreement.tolist()) == {0.5, 1.0}
 
 
-def test_the_mean_may_decide() -> None:
+def test_decision_by_mean_takes_the_highest_score() -> None:
     network, images = network_of(4), some_images(80)
     found = predict_ternary(network, images, decision="mean")
     assert torch.equal(found.labels, found.probabilities.mean(dim=0).argmax(dim=1))
     assert not torch.equal(found.labels, predict_ternary(network, images).labels)
 
 
-def test_a_network_without_maps_has_one_stream() -> None:
+def test_a_network_without_maps_has_the_raw_stream_only() -> None:
     torch.manual_seed(0)
     network, images = PlainNetwork(Spread(), 3).eval(), some_images(4)
     found = predict_ternary(network, images, streams=("raw",))
@@ -141,16 +141,16 @@ def test_a_network_without_maps_has_one_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
-        ({"streams": ("crop", "erase")}, "want raw"),
-        ({"streams": ("raw", "zoom")}, "want raw"),
+        ({"streams": ("crop", "erase")}, "must contain raw"),
+        ({"streams": ("raw", "zoom")}, "must contain raw"),
         ({"decision": "mean", "erase": "on_disagreement"}, "vote only"),
         ({"crop_threshold": 2.0}, "not between 0 and 1"),
     ],
 )
-def test_words_that_do_not_fit_get_one_line(options: dict[str, object], words: str) -> None:
-    with pytest.raises(LymphoscopeError, match=words) as refusal:
+def test_invalid_options_raise_one_line(options: dict[str, object], message: str) -> None:
+    with pytest.raises(LymphoscopeError, match=message) as refusal:
         predict_ternary(network_of(2), some_images(1), **options)  # type: ignore[arg-type]
     assert "\n" not in str(refusal.value)
 
@@ -160,7 +160,7 @@ def test_a_network_in_training_mode_is_refused() -> None:
         predict_ternary(network_of(2).train(), some_images(1))
 
 
-def test_numbers_that_are_none_are_refused() -> None:
+def test_maps_and_logits_that_are_not_finite_are_refused() -> None:
     with pytest.raises(LymphoscopeError, match="attention maps: NaN"):
         predict_ternary(network_of(2), some_images(1) * torch.nan)
     broken = network_of(2)
@@ -169,7 +169,7 @@ def test_numbers_that_are_none_are_refused() -> None:
         predict_ternary(broken, some_images(1))
 
 
-def test_is_deterministic_and_alone_an_image_gets_what_it_gets_in_company() -> None:
+def test_prediction_is_deterministic_and_does_not_depend_on_the_batch() -> None:
     network, images = network_of(3), some_images(6)
     first, second = predict_ternary(network, images), predict_ternary(network, images)
     assert torch.equal(first.probabilities, second.probabilities)
@@ -179,7 +179,7 @@ def test_is_deterministic_and_alone_an_image_gets_what_it_gets_in_company() -> N
 
 
 @pytest.mark.parametrize("erase", ["always", "on_disagreement"])
-def test_under_autocast_the_numbers_are_float32_and_finite(
+def test_outputs_are_float32_and_finite_under_autocast(
     device: str, erase: Literal["always", "on_disagreement"]
 ) -> None:
     network, images = network_of(3).to(device), some_images(10).to(device)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
-from lymphoscope.method import plurality_vote, stream_votes
+from lymphoscope.method import check_finite, plurality_vote, stream_votes
 
 
 def by_hand(probabilities: NDArray[np.float64]) -> int:
@@ -34,14 +34,14 @@ def streams(draw: st.DrawFn) -> torch.Tensor:
 
 
 @given(streams())
-def test_equals_counting_by_hand(probabilities: torch.Tensor) -> None:
+def test_vote_equals_counting_by_hand(probabilities: torch.Tensor) -> None:
     expected = [by_hand(image) for image in probabilities.double().numpy().transpose(1, 0, 2)]
     labels = plurality_vote(probabilities)
     assert labels.dtype == torch.int64
     assert labels.tolist() == expected
 
 
-def test_rules_of_ties(device: str) -> None:
+def test_ties_go_to_the_highest_mean_and_then_to_the_earliest_stream(device: str) -> None:
     probabilities = torch.tensor(
         [
             [[0.9, 0.1, 0.0], [0.5, 0.3, 0.2], [0.4, 0.3, 0.3], [0.6, 0.4, 0.0]],
@@ -50,16 +50,21 @@ def test_rules_of_ties(device: str) -> None:
         ],
         device=device,
     )
-    # two of three, whatever the mean; three ways: the highest mean; three ways and equal: raw; two streams: the mean
+    # Two of three agree; three labels: the highest mean; three labels with equal means: raw; two streams: the mean.
     assert plurality_vote(probabilities).tolist() == [1, 2, 0, 1]
     assert stream_votes(probabilities).tolist() == [[0, 0, 0, 0], [1, 1, 1, 1], [1, 2, 2, -1]]
 
 
 @given(streams())
-def test_a_third_stream_cannot_change_what_two_agree_on(probabilities: torch.Tensor) -> None:
+def test_a_third_stream_cannot_change_a_label_that_two_agree_on(probabilities: torch.Tensor) -> None:
     three = torch.cat([probabilities[:1], probabilities[:1], probabilities[-1:]])
     agreed = stream_votes(three)[0]
     two_first = plurality_vote(three[:2])
-    heard = agreed >= 0
-    assert torch.equal(plurality_vote(three)[heard], agreed[heard])
+    voted = agreed >= 0
+    assert torch.equal(plurality_vote(three)[voted], agreed[voted])
     assert torch.equal(two_first, agreed)
+
+
+def test_check_finite_accepts_finite_numbers(device: str) -> None:
+    check_finite(torch.tensor([0.0, -1e30, 1e-45], device=device), "maps")
+    check_finite(torch.zeros(0, device=device), "an empty tensor")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lymphoscope.data.quality import PictureStatistics
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Architecture, Description, Preprocessing, Thresholds
 from lymphoscope.referral import SIGNALS, OodReference, Referral
 from lymphoscope.referral.decision import SIGNAL_REASONS, refer_reasons

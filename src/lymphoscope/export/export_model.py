@@ -22,7 +22,7 @@ from lymphoscope.extras import require
 from lymphoscope.files import sha256_of, written_beside
 from lymphoscope.inference.backends.registry import default_threads
 from lymphoscope.inference.ternary import TernaryRuntime
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Description, Export, Parity, load_description, record_exports
 from lymphoscope.model_file.folder import load_network
 

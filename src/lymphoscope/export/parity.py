@@ -13,7 +13,7 @@ from lymphoscope.inference.backends.onnx_runtime import onnx_session
 from lymphoscope.inference.backends.openvino_runtime import HINTS, compiled_model
 from lymphoscope.inference.backends.registry import default_threads, open_network
 from lymphoscope.inference.ternary import Runtime, TernaryRuntime
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Parity
 
 BATCH = 16

@@ -23,7 +23,7 @@ from lymphoscope.inference.inputs import Cell, ReadCell, read_cell
 from lymphoscope.inference.rows import Row, prediction_rows
 from lymphoscope.inference.sinks.chunks import TERMS, Chunks
 from lymphoscope.inference.ternary import Runtime
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

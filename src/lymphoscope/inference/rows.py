@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.data.geometry import to_file_pixels
 from lymphoscope.inference.inputs import Cell, ReadCell
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Description
 from lymphoscope.referral.calibration import calibrated
 from lymphoscope.referral.decision import UNREADABLE, refer_reasons

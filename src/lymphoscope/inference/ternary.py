@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.backends.protocol import Images, NetworkPass, NetworkRuntime
-from lymphoscope.method.numpy.attention import normalized_maps
-from lymphoscope.method.numpy.voting import StreamOutputs, check_finite, decided, softmax, stream_votes
+from lymphoscope.method.numpy import (
+    StreamOutputs,
+    check_finite,
+    combine_streams,
+    normalized_maps,
+    softmax,
+    stream_votes,
+)
 from lymphoscope.model_file import Description
 
 
@@ -194,7 +200,7 @@ class TernaryRuntime:
             cell.batch.probabilities[ERASE, cell.place] = values
 
     def _outputs(self, begun: _Begun) -> StreamOutputs:
-        return decided(begun.probabilities, self._use.decision, begun.boxes, begun.features)
+        return combine_streams(begun.probabilities, self._use.decision, begun.boxes, begun.features)
 
     def _pass(self, images: Images) -> NetworkPass:
         found = self.network.forward_with_features(images)

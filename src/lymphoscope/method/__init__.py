@@ -1,4 +1,4 @@
-"""The method of the paper, and only the method: tensors in, tensors out."""
+"""The method of the paper and nothing else: tensors in, tensors out. `method.numpy` has it without torch."""
 
 import lazy_loader as lazy
 

@@ -11,16 +11,10 @@ from .attention import (
 )
 from .network import WTDFN as WTDFN, FeatureExtractor as FeatureExtractor, PlainNetwork as PlainNetwork
 from .pooling import BilinearAttentionPooling as BilinearAttentionPooling
-from .ternary import (
-    STREAMS as STREAMS,
-    Stream as Stream,
-    TernaryPrediction as TernaryPrediction,
-    predict_ternary as predict_ternary,
-)
-from .voting import plurality_vote as plurality_vote, stream_votes as stream_votes
+from .ternary import TernaryPrediction as TernaryPrediction, predict_ternary as predict_ternary
+from .voting import check_finite as check_finite, plurality_vote as plurality_vote, stream_votes as stream_votes
 
 __all__ = [
-    "STREAMS",
     "WTDFN",
     "BilinearAttentionPooling",
     "FeatureExtractor",
@@ -28,10 +22,10 @@ __all__ = [
     "GuidingMap",
     "MapDraw",
     "PlainNetwork",
-    "Stream",
     "TernaryPrediction",
     "attention_crop",
     "attention_erase",
+    "check_finite",
     "draw_maps",
     "fill_values",
     "normalize_maps",

@@ -1,6 +1,6 @@
-"""From attention maps to cropped and erased images (Eq. 2-4, Figure 4).
+"""Attention maps -> cropped and erased images (Eq. 2-4, Figure 4), in torch. NumPy twin: `method/numpy/attention.py`.
 
-No function here loops over the images of a batch or waits for the device. No gradient flows into a map.
+No function here loops over the images of a batch or synchronises with the device. No gradient flows into a map.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.method.numpy.attention import FLAT_RANGE
 from lymphoscope.method.voting import check_finite
-
-FLAT = 1e-6
 
 MapDraw = Literal["uniform", "sqrt_energy"]
 GuidingMap = Literal["mean", "max_energy"]
@@ -23,27 +22,28 @@ Fill = Literal["mean"] | Sequence[float] | Tensor
 def normalize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Upsample maps (B, h, w) bilinearly to `size` (H, W) pixels and stretch each to [0, 1] (Eq. 2); float32.
 
-    A flat map (max - min below 1e-6, or below that fraction of a range above 1) becomes all zeros; any other has a 1.
-    Raises as `check_finite` does.
+    A flat map (max - min below 1e-6, or below 1e-6 of the maximum where that is above 1) becomes all zeros; every
+    other map has its maximum at 1. Raises LymphoscopeError for a map that is not finite (`check_finite`).
     """
     check_finite(maps, "attention maps")
     maps = maps.detach().float()
-    # From zero up, which Eq. 2 doesn't notice: else rounding makes a relief of a flat map of large values.
-    relief = maps - maps.amin(dim=(1, 2), keepdim=True)
-    large = F.interpolate(relief[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-    low, high = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
+    # Subtracting the minimum first does not change Eq. 2, and keeps rounding from adding structure to a flat map of
+    # large values.
+    shifted = maps - maps.amin(dim=(1, 2), keepdim=True)
+    upsampled = F.interpolate(shifted[:, None], size, mode="bilinear", align_corners=False)[:, 0]  # (B, H, W)
+    low, high = upsampled.amin(dim=(1, 2), keepdim=True), upsampled.amax(dim=(1, 2), keepdim=True)
     span = high - low
-    # Relative above 1, where float32 rounds by more than the limit.
-    return ((large - low) / span).where(span >= FLAT * high.clamp(min=1.0), 0.0)
+    # The limit is relative above 1, where float32 rounds by more than 1e-6.
+    return ((upsampled - low) / span).where(span >= FLAT_RANGE * high.clamp(min=1.0), 0.0)
 
 
 def draw_maps(maps: Tensor, how: MapDraw = "uniform", generator: torch.Generator | None = None) -> Tensor:
-    """Draw one of the M maps (B, M, h, w) for each image -> (B, h, w), in training (section 2.1).
+    """Draw one of the M maps (B, M, h, w) of each image -> (B, h, w); used in training (section 2.1).
 
-    `uniform`, or `sqrt_energy`: in proportion to the square root of a map's mean (uniform where all are zero). Numbers
-    come from the generator's device, or from that of the maps.
+    `uniform` gives every map the same probability; `sqrt_energy` weights a map by the square root of its mean (uniform
+    where all means are zero). Random numbers are drawn on the device of `generator`, or of the maps without one.
     """
-    # The first to finish of M exponential clocks: unlike torch.multinomial it never waits for the device.
+    # The smallest of M exponential variables: unlike torch.multinomial this never synchronises with the device.
     device = maps.device if generator is None else generator.device
     clocks = torch.empty(maps.shape[:2], device=device).exponential_(generator=generator)
     rates = torch.ones_like(clocks, device=maps.device)
@@ -53,7 +53,10 @@ def draw_maps(maps: Tensor, how: MapDraw = "uniform", generator: torch.Generator
 
 
 def test_map(maps: Tensor, how: GuidingMap = "mean") -> Tensor:
-    """Guiding map (B, h, w) of maps (B, M, h, w) in testing: their mean, or the one of the highest mean. No chance."""
+    """Return the guide map (B, h, w) of maps (B, M, h, w) used in testing; deterministic.
+
+    `mean` averages the M maps; `max_energy` takes the map with the highest mean.
+    """
     if how == "mean":
         return maps.detach().float().mean(dim=1)
     return _take(maps, _energies(maps).argmax(dim=1))
@@ -62,15 +65,15 @@ def test_map(maps: Tensor, how: GuidingMap = "mean") -> Tensor:
 def attention_crop(
     images: Tensor, maps: Tensor, threshold: float | Tensor = 0.5, padding: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """Cut out what one map (B, h, w) an image attends to and enlarge it bilinearly to the image's size (Eq. 3).
+    """Crop each image to the region that its map (B, h, w) attends to, and enlarge the crop bilinearly (Eq. 3).
 
     Images (B, 3, H, W) -> crops (B, 3, H, W) and boxes (B, 4) int64: top, left, bottom, right in pixels, half open.
-    The box is the smallest around F* >= threshold (a float or (B,)), grown on each side by `padding` of the image's
-    side, within the image; the whole image for a flat map. Raises LymphoscopeError for a map that is not finite
-    (`check_finite`) and for a threshold outside [0, 1].
+    The box is the smallest that contains F* >= threshold (a float or (B,)), extended on each side by `padding` times
+    the image's side and clipped to the image; the whole image for a flat map.
+    Raises LymphoscopeError for a map that is not finite (`check_finite`) and for a threshold outside [0, 1].
     """
     height, width = images.shape[-2:]
-    mask = _attended(maps, (height, width), threshold)
+    mask = _attended_mask(maps, (height, width), threshold)
     top, bottom = _extent(mask.any(dim=2), round(padding * height))
     left, right = _extent(mask.any(dim=1), round(padding * width))
     boxes = torch.stack((top, left, bottom, right), dim=1)
@@ -78,12 +81,13 @@ def attention_crop(
 
 
 def attention_erase(images: Tensor, maps: Tensor, threshold: float | Tensor = 0.5, fill: Fill = "mean") -> Tensor:
-    """Paint over what one map (B, h, w) an image attends to, F* >= threshold (a float or (B,)) (Eq. 4).
+    """Erase from each image the region that its map (B, h, w) attends to, F* >= threshold (a float or (B,)) (Eq. 4).
 
-    Images (B, 3, H, W) are normalised: `mean` fills with 0; three numbers fill each channel with its own, as
-    `fill_values` gives them for black. Nothing is erased for a flat map. Raises as `attention_crop` does.
+    Images (B, 3, H, W) are normalised, so that `mean` fills with 0; three numbers fill one channel each (`fill_values`
+    gives them for black). Nothing is erased for a flat map.
+    Raises LymphoscopeError for a map that is not finite (`check_finite`) and for a threshold outside [0, 1].
     """
-    mask = _attended(maps, (images.shape[-2], images.shape[-1]), threshold)[:, None]  # (B, 1, H, W)
+    mask = _attended_mask(maps, (images.shape[-2], images.shape[-1]), threshold)[:, None]  # (B, 1, H, W)
     if isinstance(fill, str):
         return images.masked_fill(mask, 0.0)
     values = torch.as_tensor(fill, dtype=images.dtype).to(images.device, non_blocking=True)
@@ -91,7 +95,7 @@ def attention_erase(images: Tensor, maps: Tensor, threshold: float | Tensor = 0.
 
 
 def fill_values(fill: Literal["mean", "black"], mean: Sequence[float], std: Sequence[float]) -> tuple[float, ...]:
-    """Say what a fill is in the normalised tensor, channel by channel; mean and std are of RGB in 0-1."""
+    """Return the value of a fill in the normalised tensor, one per channel; `mean` and `std` are of RGB in 0-1."""
     return tuple(0.0 if fill == "mean" else -m / s for m, s in zip(mean, std, strict=True))
 
 
@@ -103,8 +107,8 @@ def _take(maps: Tensor, index: Tensor) -> Tensor:
     return maps.detach().take_along_dim(index[:, None, None, None], dim=1)[:, 0]
 
 
-def _attended(maps: Tensor, size: tuple[int, int], threshold: float | Tensor) -> Tensor:
-    """Mask (B, H, W), empty for a flat map."""
+def _attended_mask(maps: Tensor, size: tuple[int, int], threshold: float | Tensor) -> Tensor:
+    """Mask (B, H, W) of F* >= threshold; empty for a flat map."""
     if isinstance(threshold, Tensor):
         threshold = threshold[:, None, None]
     elif not 0.0 <= threshold <= 1.0:
@@ -113,33 +117,33 @@ def _attended(maps: Tensor, size: tuple[int, int], threshold: float | Tensor) ->
     return (stretched >= threshold) & (stretched.amax(dim=(1, 2), keepdim=True) > 0)
 
 
-def _extent(marks: Tensor, padding: int) -> tuple[Tensor, Tensor]:
-    """First mark and one past the last of (B, N), grown by `padding`; all of N where there is no mark."""
-    length = marks.shape[1]
-    marks = marks.to(torch.uint8)
-    first = marks.argmax(dim=1)  # of equal values argmax gives the first: 0 where there is no mark
-    last = length - marks.flip(1).argmax(dim=1)
-    return (first - padding).clamp(min=0), (last + padding).clamp(max=length)
+def _extent(mask: Tensor, padding: int) -> tuple[Tensor, Tensor]:
+    """First True and one past the last True of (B, N), extended by `padding`; (0, N) where there is none."""
+    length = mask.shape[1]
+    mask = mask.to(torch.uint8)
+    start = mask.argmax(dim=1)  # argmax gives the first of equal values: 0 where there is no True
+    stop = length - mask.flip(1).argmax(dim=1)
+    return (start - padding).clamp(min=0), (stop + padding).clamp(max=length)
 
 
 def _resample(images: Tensor, boxes: Tensor) -> Tensor:
-    """Enlarge boxes (B, 4) of images (B, 3, H, W) to H x W, as F.interpolate without aligned corners does."""
+    """Enlarge boxes (B, 4) of images (B, 3, H, W) to H x W, as F.interpolate with align_corners=False does."""
     height, width = images.shape[-2:]
-    rows = _places(boxes[:, 0], boxes[:, 2], height)
-    columns = _places(boxes[:, 1], boxes[:, 3], width)
+    rows = _sample_coordinates(boxes[:, 0], boxes[:, 2], height)
+    columns = _sample_coordinates(boxes[:, 1], boxes[:, 3], width)
     grid = torch.stack(
         (columns[:, None, :].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)), dim=3
     )  # (B, H, W, 2)
     crops = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False).to(images.dtype)
     whole = (boxes[:, 2] - boxes[:, 0] == height) & (boxes[:, 3] - boxes[:, 1] == width)
-    # grid_sample rounds its coordinates: the whole image would come back changed in its last digits.
+    # grid_sample rounds its coordinates, which would change the last digits of an image that is not cropped.
     return torch.where(whole[:, None, None, None], images, crops)
 
 
-def _places(start: Tensor, stop: Tensor, length: int) -> Tensor:
-    """Where in [-1, 1] of a side the pixels of the enlarged span [start, stop) (B,) come from, (B, length)."""
+def _sample_coordinates(start: Tensor, stop: Tensor, length: int) -> Tensor:
+    """Coordinates (B, length), in [-1, 1] of the side, of the pixels of the enlarged span [start, stop) (B,)."""
     extent = (stop - start)[:, None]
     steps = torch.arange(length, device=start.device) + 0.5
-    # Held between the centres of the span's first and last pixel, so that nothing outside the box comes in.
+    # Clamped to the centres of the span's first and last pixel, so that no pixel outside the box contributes.
     centres = torch.minimum((steps * (extent / length)).clamp(min=0.5), extent - 0.5)
     return (start[:, None] + centres) * (2 / length) - 1

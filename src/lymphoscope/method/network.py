@@ -1,4 +1,4 @@
-"""The WT-DFN network, and the plain backbone it is compared with (Eq. 1, Table 3)."""
+"""The WT-DFN network, and the plain backbone that it is compared with (Eq. 1, Table 3)."""
 
 from typing import Protocol
 
@@ -8,18 +8,18 @@ from lymphoscope.method.pooling import BilinearAttentionPooling, full_precision
 
 
 class FeatureExtractor(Protocol):
-    """Whatever turns images (B, 3, H, W) into features (B, `channels`, h, w); a module, to be trained."""
+    """A trainable module that turns images (B, 3, H, W) into features (B, `channels`, h, w)."""
 
     channels: int
 
     def __call__(self, images: Tensor, /) -> Tensor:
-        """Features (B, C, h, w): the last feature map before global pooling."""
+        """Return features (B, C, h, w): the last feature map before global pooling."""
 
 
 class WTDFN(nn.Module):
     """Backbone, M attention maps, bilinear attention pooling, one linear layer (Eq. 1, Figure 3).
 
-    The forward takes no part in the streams: it is the same network for the raw, cropped and erased images.
+    The same network computes the raw, the cropped and the erased images; it does not know about the streams.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class WTDFN(nn.Module):
             nn.Conv2d(backbone.channels, num_maps, kernel_size=1, bias=False), nn.BatchNorm2d(num_maps), nn.ReLU()
         )
         self.pooling = BilinearAttentionPooling(signed_sqrt, l2, scale)
-        # One reading of the paper says "no bias", the counts of its Table 3 hold one (ResNet18: 11,225,730 = 11,225,728
-        # + 2). The counts are what can be checked, so the bias is there unless switched off.
+        # The paper can be read as "no bias", but the parameter counts of its Table 3 include one (ResNet18: 11,225,730
+        # = 11,225,728 + 2). The counts can be checked, so the bias is the default.
         self.classifier = nn.Linear(num_maps * backbone.channels, num_classes, bias=bias)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,13 +49,13 @@ class WTDFN(nn.Module):
         return self.classify(vectors), maps
 
     def forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images (B, 3, H, W) -> what `forward` gives, and features (B, C): the mean of X over (h, w), float32."""
+        """Images (B, 3, H, W) -> the outputs of `forward`, and features (B, C): the mean of X over (h, w), float32."""
         features = self.backbone(images)  # (B, C, h, w)
         vectors, maps = self._attend(features)
         return self.classify(vectors), maps, features.float().mean(dim=(2, 3))
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W) -> pooled vectors (B, M*C), which centre loss pulls together, and maps (B, M, h, w)."""
+        """Images (B, 3, H, W) -> pooled vectors (B, M*C), the input of the centre loss, and maps (B, M, h, w)."""
         return self._attend(self.backbone(images))
 
     def classify(self, vectors: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class WTDFN(nn.Module):
 
 
 class PlainNetwork(nn.Module):
-    """Backbone, global average pooling, one linear layer with bias: the rows "without" of Table 3."""
+    """Backbone, global average pooling, one linear layer with bias: the "without" rows of Table 3."""
 
     def __init__(self, backbone: FeatureExtractor, num_classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Bilinear attention pooling: one feature vector a part (section 2.1)."""
+"""Bilinear attention pooling: one feature vector per attention map (section 2.1)."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -9,23 +9,23 @@ EPSILON = 1e-12
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Switch autocast off where it is on: half precision gives NaN in the normalisations."""
-    # Entered only where needed, so that a traced or exported network holds no autocast region.
+    """Switch autocast off where it is on, because half precision gives NaN in the normalisations."""
+    # Entered only where needed, so that a traced or exported network has no autocast region.
     if torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 
 
 def signed_square_root(vectors: Tensor) -> Tensor:
-    """Take sign(x) * sqrt(|x| + 1e-12) of each element; any shape."""
+    """Return sign(x) * sqrt(|x| + 1e-12) of each element; any shape."""
     return vectors.sign() * (vectors.abs() + EPSILON).sqrt()
 
 
 class BilinearAttentionPooling(nn.Module):
-    """Pool features by attention maps into one normalised vector an image, always in float32.
+    """Pool features with attention maps into one normalised vector per image, always in float32.
 
-    Part m is the mean over (h, w) of F_m * X; the parts are laid end to end, then signed square root, L2 norm and
-    `scale`. `signed_sqrt=False`, `l2=False` and `scale=1.0` switch the three off.
+    Part m is the mean over (h, w) of F_m * X. The M parts are concatenated, then signed square root, L2 normalisation
+    and multiplication by `scale` follow; `signed_sqrt=False`, `l2=False` and `scale=1.0` switch these off.
     """
 
     def __init__(self, signed_sqrt: bool = True, l2: bool = True, scale: float = 100.0) -> None:

@@ -1,8 +1,7 @@
-"""Prediction from three streams (Algorithm 1)."""
+"""Prediction from the raw, cropped and erased image (Algorithm 1), in torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,25 +9,25 @@ from torch import Tensor, nn
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.method.attention import Fill, GuidingMap, attention_crop, attention_erase, test_map
 from lymphoscope.method.network import WTDFN, PlainNetwork
-from lymphoscope.method.voting import NO_VOTE, check_finite, plurality_vote, stream_votes
-
-Stream = Literal["raw", "crop", "erase"]
-STREAMS: tuple[Stream, ...] = ("raw", "crop", "erase")
+from lymphoscope.method.numpy.voting import NO_VOTE
+from lymphoscope.method.voting import check_finite, plurality_vote, stream_votes
+from lymphoscope.vocabulary import STREAMS, Decision, ErasePolicy, Stream
 
 
 @dataclass(frozen=True)
 class TernaryPrediction:
-    """What Algorithm 1 says of B images and K classes; streams are in the order raw, crop, erase.
+    """The outputs of Algorithm 1 for B images and K classes; streams are in the order raw, crop, erase.
 
-    labels (B,) int64: the decision.
-    scores (B, K): mean softmax of the streams used, which the vote lacks and AUC needs.
+    labels (B,) int64: the predicted class.
+    scores (B, K): mean softmax of the streams used. The vote alone has no score, which AUC needs.
     probabilities (3, B, K): softmax of each stream, NaN where it was skipped.
-    votes (3, B) int64: label of each stream, -1 where it was skipped.
+    votes (3, B) int64: predicted class of each stream, -1 where it was skipped.
     agreement (B,): share of the streams used that voted for the label.
     boxes (B, 4) int64: top, left, bottom, right of the crop in pixels of the network's input, half open; the whole
         image where there is no crop.
-    maps (B, h, w): the guiding map before Eq. 2; zeros (B, 1, 1) for a network without maps.
-    features (B, C): the raw image's last feature map, averaged; (B, 0) for a network that does not `describe`.
+    maps (B, h, w): the guide map before Eq. 2; zeros (B, 1, 1) for a network without maps.
+    features (B, C): the mean of the raw image's last feature map over (h, w); (B, 0) for a network without
+        `forward_with_features`.
     """
 
     labels: Tensor
@@ -52,19 +51,19 @@ def predict_ternary(
     erase_threshold: float = 0.5,
     fill: Fill = "mean",
     streams: Sequence[Stream] = STREAMS,
-    decision: Literal["vote", "mean"] = "vote",
-    erase: Literal["always", "on_disagreement"] = "always",
+    decision: Decision = "vote",
+    erase: ErasePolicy = "always",
 ) -> TernaryPrediction:
-    """Classify images (B, 3, H, W) by up to three streams guided by one map (Algorithm 1); deterministic, no gradient.
+    """Classify images (B, 3, H, W) with up to three streams guided by one map (Algorithm 1); no gradient, no chance.
 
-    `network` is a WTDFN in eval mode, or with the stream raw alone a network that gives logits only.
-    `erase="on_disagreement"` runs the erase stream just where raw and crop disagree: where two of three agree it can't
-    change a vote. `decision="mean"` takes the highest score instead of the vote.
-    Raises LymphoscopeError for a network in training mode, streams that don't fit it or each other, a mean of
-    streams skipped here and not there, and maps or logits that are not finite.
+    `network` is a WTDFN in eval mode; with `streams=("raw",)` it may also be a network that returns logits only.
+    `erase="on_disagreement"` runs the erase stream only where raw and crop disagree, because the third vote cannot
+    change the label where the first two agree. `decision="mean"` takes the class of the highest score instead.
+    Raises LymphoscopeError for a network in training mode, for streams that the network does not support, for
+    `decision="mean"` with `erase="on_disagreement"`, and for maps or logits that are not finite.
     """
-    _check(network, streams, decision, erase)
-    logits, maps, features = _describe(network, images, streams)
+    _check_options(network, streams, decision, erase)
+    logits, maps, features = _raw_pass(network, images, streams)
     guide = test_map(maps, map)
     probabilities = images.new_full((len(STREAMS), *logits.shape), torch.nan, dtype=torch.float32)
     probabilities[0] = _softmax(logits)
@@ -76,26 +75,28 @@ def predict_ternary(
         probabilities[2] = _softmax(network(attention_erase(images, guide, erase_threshold, fill))[0])
     elif "erase" in streams:
         votes = stream_votes(probabilities)
-        rest = (votes[0] != votes[1]).nonzero()[:, 0]
-        if len(rest):
-            erased = attention_erase(images[rest], guide[rest], erase_threshold, fill)
-            probabilities[2, rest] = _softmax(network(erased)[0])
+        disagreeing = (votes[0] != votes[1]).nonzero()[:, 0]
+        if len(disagreeing):
+            erased = attention_erase(images[disagreeing], guide[disagreeing], erase_threshold, fill)
+            probabilities[2, disagreeing] = _softmax(network(erased)[0])
     return _decide(probabilities, decision, boxes, guide, features)
 
 
-def _check(network: nn.Module, streams: Sequence[Stream], decision: str, erase: str) -> None:
+def _check_options(network: nn.Module, streams: Sequence[Stream], decision: str, erase: str) -> None:
     if network.training:
-        raise LymphoscopeError("the network is in training mode, where images of a batch mix: call eval() first")
+        raise LymphoscopeError(
+            "the network is in training mode, where the images of a batch affect each other: call eval() first"
+        )
     if "raw" not in streams or not set(streams) <= set(STREAMS):
-        raise LymphoscopeError(f"streams {list(streams)}: want raw, and any of crop and erase beside it")
+        raise LymphoscopeError(f"streams {list(streams)}: must contain raw, and may contain crop and erase")
     if decision == "mean" and erase == "on_disagreement" and set(streams) == set(STREAMS):
         raise LymphoscopeError(
-            "erase='on_disagreement' keeps the labels of a vote only: use decision='vote' or erase='always'"
+            "erase='on_disagreement' preserves the labels of a vote only: use decision='vote' or erase='always'"
         )
 
 
-def _describe(network: nn.Module, images: Tensor, streams: Sequence[Stream]) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (B, K), maps (B, M, h, w), of a network without maps a flat one, and features (B, C)."""
+def _raw_pass(network: nn.Module, images: Tensor, streams: Sequence[Stream]) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (B, K), maps (B, M, h, w), and features (B, C); one flat map for a network without maps."""
     if isinstance(network, WTDFN):
         logits, maps, features = network.forward_with_features(images)
         check_finite(maps, "attention maps")
@@ -108,7 +109,9 @@ def _describe(network: nn.Module, images: Tensor, streams: Sequence[Stream]) -> 
         check_finite(maps, "attention maps")
         return logits, maps, logits.new_zeros(len(logits), 0)
     if set(streams) != {"raw"}:
-        raise LymphoscopeError(f"streams {list(streams)}: a network without attention maps has the stream raw only")
+        raise LymphoscopeError(
+            f"streams {list(streams)}: a network without attention maps supports the raw stream only"
+        )
     return output, output.new_zeros(len(output), 1, 1, 1), output.new_zeros(len(output), 0)
 
 

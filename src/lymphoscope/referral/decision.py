@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphoscope.data.quality import PictureStatistics
-from lymphoscope.method.numpy.voting import StreamOutputs
+from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Description, Thresholds
 from lymphoscope.referral import SIGNALS
 from lymphoscope.referral.ood import overexposed

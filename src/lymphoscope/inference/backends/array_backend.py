@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.method.numpy.attention import crop_boxes, write_crops, write_erased
-from lymphoscope.method.numpy.buffers import BufferPool
+from lymphoscope.method.numpy import BufferPool, crop_boxes, write_crops, write_erased
 from lymphoscope.model_file import Description, TestTime
 
 

@@ -1,4 +1,4 @@
-"""Arrays that are kept from one use to the next: to get memory anew takes as long as to fill it."""
+"""Arrays that are reused from batch to batch: allocating memory takes as long as filling it. Has no torch twin."""
 
 import math
 import threading
@@ -9,18 +9,18 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class BufferPool:
-    """Arrays by name; each grows to the largest that was asked for."""
+    """Arrays by name; each grows to the largest size requested."""
 
     def __init__(self) -> None:
-        self._held: dict[str, NDArray[Any]] = {}
+        self._buffers: dict[str, NDArray[Any]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """An array with whatever was left in it, in the memory of the last one of this name."""
-        count, held = math.prod(shape), self._held.get(name)
-        if held is None or held.size < count or held.dtype != dtype:
-            held = self._held[name] = np.empty(count, dtype=dtype)
-        return held[:count].reshape(shape)
+        """Return an uninitialised array in the memory of the last array of this name, whose content is lost."""
+        count, buffer = math.prod(shape), self._buffers.get(name)
+        if buffer is None or buffer.size < count or buffer.dtype != dtype:
+            buffer = self._buffers[name] = np.empty(count, dtype=dtype)
+        return buffer[:count].reshape(shape)
 
 
 class ThreadLocalBufferPool(BufferPool, threading.local):
-    """The same, each thread with its own."""
+    """A buffer pool that holds separate arrays for each thread."""
