@@ -48,10 +48,13 @@ def test_an_absent_extra_is_one_line_that_says_what_to_install(monkeypatch: pyte
 
 def test_an_import_that_fails_for_want_of_an_extra_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     error = ModuleNotFoundError("No module named 'ray'", name="ray.data")
-    assert extras.why_absent(error) is None  # it is installed: the fault lies elsewhere
+    assert extras.explain_missing(error) is None  # it is installed: the fault lies elsewhere
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
-    assert "'lymphoscope[cluster]'" in str(extras.why_absent(error))
-    assert extras.why_absent(ModuleNotFoundError("No module named 'lymphoscope.gone'", name="lymphoscope.gone")) is None
+    assert "'lymphoscope[cluster]'" in str(extras.explain_missing(error))
+    assert (
+        extras.explain_missing(ModuleNotFoundError("No module named 'lymphoscope.gone'", name="lymphoscope.gone"))
+        is None
+    )
 
 
 @pytest.mark.parametrize(

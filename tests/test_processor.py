@@ -9,7 +9,7 @@ from lymphoscope import processor
 
 def test_name_and_instructions_are_read_from_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = tmp_path / "cpuinfo"
-    monkeypatch.setattr(processor, "_LISTING", listing)
+    monkeypatch.setattr(processor, "_CPUINFO", listing)
     assert processor.processor_name() is None
     assert not processor.has_instructions("avx2")
     listing.write_text("model name\t: A Processor\nflags\t\t: sse avx512_vnni\n\nmodel name\t: Another\n")

@@ -1,4 +1,28 @@
-from lymphoscope.inference.model import load as load
+from .api import (
+    audit as audit,
+    compare as compare,
+    evaluate as evaluate,
+    score as score,
+    split as split,
+    stress as stress,
+    train as train,
+)
+from .errors import LymphoscopeError as LymphoscopeError
+from .inference import Model as Model, load as load
+from .synthetic import synthesize as synthesize
+from .version import __version__ as __version__
 
-__version__: str
-__all__ = ["__version__", "load"]
+__all__ = [
+    "LymphoscopeError",
+    "Model",
+    "__version__",
+    "audit",
+    "compare",
+    "evaluate",
+    "load",
+    "score",
+    "split",
+    "stress",
+    "synthesize",
+    "train",
+]

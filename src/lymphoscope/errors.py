@@ -1,8 +1,9 @@
-"""Errors a person can act on."""
+"""The error class for problems that a user can fix."""
 
 
 class LymphoscopeError(Exception):
-    """A mistake in the words, the config or the data: one line that says what, where, and how to mend it.
+    """A problem with the arguments, the configuration or the data that the user can fix.
 
-    The command line prints the line and ends with status 2; anything else that is raised is a fault of ours.
+    The message is one line: what is wrong, where, and how to fix it. The command line prints it and exits with
+    status 2. Any other exception is a bug.
     """

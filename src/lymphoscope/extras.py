@@ -1,4 +1,4 @@
-"""What the plain install leaves out, and the one line that says how to get it."""
+"""The optional extras of the package, and the error message for a missing one."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -26,26 +26,26 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reproduce": ("openTSNE",),
     }
 )
-"""Extra -> the modules that it brings and the plain install lacks."""
+"""Extra -> the modules that it installs and the plain install does not have."""
 
 
 def installed(module: str) -> bool:
-    """Whether a module can be imported, without importing it."""
+    """Return whether a module can be imported, without importing it."""
     return find_spec(module) is not None
 
 
 def require(extra: str, what: str) -> None:
-    """Raise LymphoscopeError where a module of the extra is absent: one line with what to install for `what`.
+    """Raise LymphoscopeError if a module of the extra is missing; `what` is named as the thing that needs it.
 
-    Called before work begins, so that a command does not stop halfway.
+    Call it before long work starts.
     """
     for module in EXTRAS[extra]:
         if not installed(module):
             raise LymphoscopeError(_line(what, module, extra))
 
 
-def why_absent(error: ImportError) -> LymphoscopeError | None:
-    """The one line for a failed import, where an extra brings what is missing; None where it is a fault of ours."""
+def explain_missing(error: ImportError) -> LymphoscopeError | None:
+    """Return the error for a failed import that installing an extra would fix; None if it is a bug."""
     module = (error.name or "").partition(".")[0]
     extra = next((extra for extra, modules in EXTRAS.items() if module in modules), None)
     if extra is None or installed(module):

@@ -1,4 +1,4 @@
-"""Write beside and rename: a kill leaves the old file or the new one, never half of one."""
+"""Atomic writes: a temporary file is renamed over the target, so a kill leaves the old file or the new one."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ from typing import Any
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; rename it over `path` on success, remove it on failure.
+    """Yield a temporary path beside `path`; rename it over `path` on success, remove it on failure.
 
-    The suffix is kept, so that libraries which choose a format by it work. Parent folders are made.
-    Raises OSError when the disk is full or the folder cannot be written.
+    The suffix stays the same, because some libraries choose the format by it. Parent folders are created.
+    Raises OSError if the disk is full or the folder is not writable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
@@ -22,24 +22,24 @@ def written_beside(path: Path) -> Iterator[Path]:
         yield beside
         beside.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a failed write() does not say where
+        error.filename = error.filename or str(path)  # a failed write() has no file name
         raise
     finally:
         beside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text atomically."""
     with written_beside(path) as beside:
         beside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, whole or not at all. Raises ValueError for NaN, which JSON does not have."""
+    """Write indented JSON atomically. Raises ValueError for NaN, which JSON does not have."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,21 +1,21 @@
-"""What Linux says of the processor: its name, and the instructions that it has; nothing elsewhere."""
+"""The name and the instruction sets of the processor, as Linux reports them; empty on other systems."""
 
 from pathlib import Path
 
-_LISTING = Path("/proc/cpuinfo")
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def processor_name() -> str | None:
-    """The first processor's model name."""
+    """Return the model name of the first processor, or None."""
     names = (line.partition(":")[2].strip() for line in _lines() if line.startswith("model name"))
     return next(names, None)
 
 
 def has_instructions(*any_of: str) -> bool:
-    """Whether the processor has one of these sets of instructions, by Linux's names for them."""
+    """Return whether the processor has any of these instruction sets (Linux names, such as avx512_bf16)."""
     flags = next((line.partition(":")[2].split() for line in _lines() if line.startswith("flags")), [])
     return not set(any_of).isdisjoint(flags)
 
 
 def _lines() -> list[str]:
-    return _LISTING.read_text().splitlines() if _LISTING.exists() else []
+    return _CPUINFO.read_text().splitlines() if _CPUINFO.exists() else []

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
 import sys
 import time
@@ -10,9 +10,9 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def tracked(items: Iterable[T], what: str, total: int, done: int = 0) -> Iterator[T]:
-    """Yield the items, showing on standard error how far `what` has come out of `total`.
+    """Yield the items and show on standard error how many of `total` are done; `what` names the work.
 
-    `done` counts what an earlier run had finished. Elsewhere than on a terminal: a line every ten seconds at most.
+    `done` is the number of items that an earlier run finished.
     """
     return _bar(items, what, total, done) if sys.stderr.isatty() else _lines(items, what, total, done)
 

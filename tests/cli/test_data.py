@@ -92,7 +92,7 @@ def test_synthetic_cells_are_made_audited_and_called_synthetic(
     ("parts", "says"),
     [
         (["audit", "{cells}/nowhere"], "no such file or folder"),
-        (["audit", "{cells}", "--expected-size", "big"], "--expected-size big: give pixels"),
+        (["audit", "{cells}", "--expected-size", "big"], "--expected-size big: give width"),
         (["audit", "{cells}", "--subject-pattern", "(["], "is no regular expression"),
         (["split", "{cells}", "--out", "{out}/x.txt"], "not .txt"),
         (["split", "{cells}", "--out", "{out}/x.csv", "--by", "smear"], "smear"),

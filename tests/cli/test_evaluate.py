@@ -1,4 +1,4 @@
-"""`evaluate` refuses words that say nothing of what it judges, instead of passing over them."""
+"""`evaluate` and `stress` refuse options that do not apply to a cross-validation, instead of ignoring them."""
 
 from pathlib import Path
 
@@ -9,33 +9,50 @@ from lymphoscope.cli.main import run
 
 @pytest.fixture
 def cross_validation(tmp_path: Path) -> Path:
-    """As far as `evaluate` looks before it refuses: a run with a fold that was begun."""
+    """A run folder with one fold that has started, which is all that the commands check first."""
     fold = tmp_path / "run" / "fold_0"
     fold.mkdir(parents=True)
     (fold / "config.yaml").touch()
     return fold.parent
 
 
+@pytest.mark.parametrize("command", ["evaluate", "stress"])
 @pytest.mark.parametrize(
-    ("words", "idle"),
+    ("options", "refused"),
     [
-        (["RUN", "--part", "test"], "--part: not for a cross-validation"),
-        (["RUN", "--data", "SRC"], "--data: not for a cross-validation"),
-        (["RUN", "--erase", "always", "--device", "cpu"], "--device, --erase: not for a cross-validation"),
-        (["RUN", "--show-leak"], "--show-leak: not for a cross-validation"),
-        (["--predictions", "P.csv", "--shift"], "--shift: not for predictions alone"),
-        (["--predictions", "P.csv", "--allow-leak"], "--allow-leak: not for predictions alone"),
-        (["MODEL", "--data", "SRC", "--blast-class", "all"], "--blast-class: not for a model"),
-        (["MODEL", "--predictions", "P.csv"], "name one of them"),
-        ([], "name a MODEL and its cells"),
+        (["--part", "test"], "--part: not for a cross-validation"),
+        (["--data", "SRC"], "--data: not for a cross-validation"),
+        (["--erase", "on_disagreement", "--device", "cpu"], "--device, --erase: not for a cross-validation"),
+        (["--allow-leak"], "--allow-leak: not for a cross-validation"),
     ],
 )
-def test_idle_words_are_named(
-    words: list[str], idle: str, cross_validation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_options_that_do_not_apply_to_a_cross_validation_are_refused(
+    command: str,
+    options: list[str],
+    refused: str,
+    cross_validation: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    given = [str(cross_validation) if word == "RUN" else word for word in words]
-    assert run(["evaluate", *given, "--out", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert idle in said
-    assert said.count("\n") == 1
+    assert run([command, str(cross_validation), *options, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert refused in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["evaluate", "MODEL"], "--blast-class"),
+        (["evaluate", "MODEL"], "--max-cells"),
+        (["score", "FILE"], "--allow-leak"),
+        (["score", "FILE"], "--device"),
+        (["stress", "MODEL"], "--held-out"),
+    ],
+)
+def test_each_command_has_only_the_options_that_it_uses(
+    command: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, option, "1", "--out", "out"]) == 2
+    assert f"No such option: {option}" in capsys.readouterr().err

@@ -66,7 +66,7 @@ def test_an_export_is_measured_on_the_cells_that_are_named(
     model: Path, cells: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["export", str(model), "--to", "onnx", "--cells", str(cells)]) == 0
-    assert "on 12 cells of cells: labels equal 100.00%, boxes equal 100.00%" in capsys.readouterr().out
+    assert "on 12 cells of cells: equal labels 100.00%, equal boxes 100.00%" in capsys.readouterr().out
     assert run(["export", str(model), "--to", "onnx"]) == 0
     assert len(load_description(model).exports) == 1  # written anew, not twice
 
@@ -135,7 +135,7 @@ def test_what_is_not_installed_is_said_before_anything_is_written(
         (["--to", "onnx", "--precision", "bfloat16"], "no bfloat16"),
         (["--to", "onnx", "--whole", "--int8", "--calibration", "CELLS"], "written in floats"),
         (["--to", "onnx", "--cells", "gone"], "gone is not there"),
-        (["--to", "openvino", "--int8", "--precision", "bfloat16"], "leave one of them out"),
+        (["--to", "openvino", "--int8", "--precision", "bfloat16"], "leave one out"),
     ],
 )
 def test_wrong_words_are_one_line(

@@ -200,7 +200,7 @@ def test_skipping_the_third_stream_changes_no_label(model: Path, nine: Path, tmp
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["MODEL"], "is a model: name the cells"),
+        (["MODEL"], "is a model folder: add the images"),
         (["MODEL", "gone.png"], "gone.png is not there"),
         (["MODEL", "NOTHING"], "holds no images"),
         (["MODEL", "CELL", "--out", "out.xlsx"], ".csv or .parquet"),
@@ -248,5 +248,5 @@ def test_without_a_model_the_one_that_ships_says_its_limits_first(
 ) -> None:
     assert run(["predict", str(nine / "grey.png")]) == 0
     captured = capsys.readouterr()
-    assert captured.err.startswith("no model named, so the demonstration model is used. ")
+    assert captured.err.startswith("No model given: using the demonstration model. ")
     assert len(captured.out.splitlines()) == 2

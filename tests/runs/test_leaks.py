@@ -88,7 +88,7 @@ def test_evaluate_finds_training_cells_without_their_pictures(
     assert run([*words, str(tmp_path / "show"), "--show-leak"]) == 0
     told = capsys.readouterr().out
     assert f"{len(seen)} of {len(seen) + len(new)} cells leak" in told
-    assert "without those" in told
+    assert "without leaks" in told
     leakage = json.loads((tmp_path / "show/metrics.json").read_text())["leakage"]
     assert leakage["without"]["cells"] == len(new)
     assert leakage["reason"] == "no subjects are known of these cells"
@@ -156,8 +156,8 @@ def test_predictions_alone_give_the_same_numbers_without_torch(allowed: Path, tm
     code = f"""
 import sys
 from lymphoscope.cli.main import run
-words = ["evaluate", "--predictions", {str(file)!r}, "--blast-class", "all", "--out-of-fold"]
-words += ["--stated-percentage", "30", "--out", {str(tmp_path)!r}]
+words = ["score", {str(file)!r}, "--blast-class", "all", "--held-out"]
+words += ["--blast-threshold", "30", "--out", {str(tmp_path)!r}]
 assert run(words) == 0
 print([name for name in ("torch", "torchvision", "timm", "lightning") if name in sys.modules])
 """
@@ -174,7 +174,7 @@ print([name for name in ("torch", "torchvision", "timm", "lightning") if name in
 def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_path: Path) -> None:
     table = read_predictions(RunFolder(allowed).predictions)
     table.assign(label=None, subject=None).to_parquet(tmp_path / "bare.parquet")
-    words = ["evaluate", "--predictions", str(tmp_path / "bare.parquet"), "--out"]
+    words = ["score", str(tmp_path / "bare.parquet"), "--out"]
     assert run([*words, str(tmp_path / "out"), "--data", str(leaking)]) == 0
     ours = json.loads((tmp_path / "out/metrics.json").read_text())
     assert ours["blast_class"] == "all"
@@ -184,18 +184,17 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--predictions", "FILE", "--blast-class", "all", "--stated-percentage", "100"], "less than or equal to 99.9"),
-        (["--predictions", "FILE", "--part", "test"], "name the split data with --data"),
-        (["--predictions", "FILE", "--blast-class", "blast"], "blast class 'blast' is not one of the classes"),
-        (["MODEL", "--predictions", "FILE"], "name one of them"),
-        (["MODEL"], "name a MODEL and its cells"),
-        (["--predictions", "FILE", "--data", "OTHER"], "none of its 12 cells is among"),
-        (["--predictions", "gone.csv"], "there is no such table"),
+        (["score", "FILE", "--blast-class", "all", "--blast-threshold", "100"], "less than or equal to 99.9"),
+        (["score", "FILE", "--part", "test"], "name the split data with --data"),
+        (["score", "FILE", "--blast-class", "blast"], "blast class 'blast' is not one of the classes"),
+        (["evaluate", "MODEL"], "add the labelled cells with --data"),
+        (["score", "FILE", "--data", "OTHER"], "none of its 12 cells is among"),
+        (["score", "gone.csv"], "there is no such table"),
     ],
 )
 def test_wrong_words_are_one_line(
     allowed: Path, tiny_folder: Path, tmp_path: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = {"FILE": str(allowed / "predictions.parquet"), "MODEL": str(allowed / "model"), "OTHER": str(tiny_folder)}
-    assert run(["evaluate", *(named.get(word, word) for word in more), "--out", str(tmp_path / "out")]) == 2
+    assert run([*(named.get(word, word) for word in more), "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err

@@ -1,1 +1,1 @@
-"""The command line: one file a command, thin, with heavy imports inside the command."""
+"""The command line: one thin file per command. Heavy imports are inside the commands, so that `--help` is fast."""

@@ -1,69 +1,71 @@
-"""`lymphoscope compare`: two predictions of the same cells -> differences with intervals, and tests."""
+"""`lymphoscope compare`: two prediction tables of the same cells -> differences with intervals, and tests."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lymphoscope.cli.words import Json
+from lymphoscope.cli.options import AsJson
 
 if TYPE_CHECKING:
     from lymphoscope.evaluation import Difference, PredictionComparison
 
-_FILE = "Predictions, .csv or .parquet."
 
-
-def compare(
-    one: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE, show_default=False)],
-    other: Annotated[Path, typer.Argument(metavar="FILE", help="Others of the same cells.", show_default=False)],
+def compare_command(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Predictions, .csv or .parquet.", show_default=False)],
+    second: Annotated[
+        Path,
+        typer.Argument(metavar="SECOND", help="Predictions of the same cells by another model.", show_default=False),
+    ],
     blast_class: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The class that sensitivity and specificity are of; none without it.",
+            help="Class that counts as positive; without it there are no sensitivity and specificity.",
             show_default=False,
         ),
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare two predictions of the same cells, matched by path: the first less the second.
+    """Compare two prediction tables of the same cells, matched by path: first minus second.
 
-    Intervals and p come from a paired bootstrap over subjects; McNemar's and DeLong's tests stand beside them.
+    Intervals and p-values come from a paired bootstrap over subjects. McNemar's and DeLong's tests are shown as well.
     """
-    from lymphoscope.evaluation import compare_predictions, read_predictions
+    from lymphoscope.api import compare
 
-    found = compare_predictions(read_predictions(one), read_predictions(other), blast_class=blast_class)
-    typer.echo(found.model_dump_json(indent=2) if as_json else _as_text(found, one, other))
+    comparison = compare(first, second, blast_class=blast_class)
+    typer.echo(comparison.model_dump_json(indent=2) if as_json else _as_text(comparison, first, second))
 
 
-def _as_text(found: "PredictionComparison", one: Path, other: Path) -> str:
-    whose = f" of {found.subjects} subjects" if found.subjects else ""
-    drawn = found.bootstrap
+def _as_text(comparison: "PredictionComparison", first: Path, second: Path) -> str:
+    subjects = f" of {comparison.subjects} subjects" if comparison.subjects else ""
+    bootstrap = comparison.bootstrap
     lines = [
-        f"{found.cells} cells{whose} in both",
-        f"first:  {one}",
-        f"second: {other}",
+        f"{comparison.cells} cells{subjects} in both tables",
+        f"first:  {first}",
+        f"second: {second}",
         "",
         f"{'':22}{'first':>8}{'second':>9}   first - second, 95 % interval       p",
-        *(_line(name, difference) for name, difference in found.differences.items()),
+        *(_line(name, difference) for name, difference in comparison.differences.items()),
         "",
-        f"Intervals and p: paired bootstrap over {drawn.unit}s, {drawn.replicates} draws, seed {drawn.seed}.",
-        *([f"Note: {drawn.note}."] if drawn.note else []),
-        "The next two tests take the cells as independent, which those of one subject are not:",
-        _line("DeLong, AUC", found.delong),
-        f"McNemar, exact: {found.mcnemar.only_one_right} cells that only the first has right, "
-        f"{found.mcnemar.only_other_right} that only the second has, p {_p(found.mcnemar.p)}",
+        f"Intervals and p: paired bootstrap over {bootstrap.unit}s, {bootstrap.replicates} samples, "
+        f"seed {bootstrap.seed}.",
+        *([f"Note: {bootstrap.note}."] if bootstrap.note else []),
+        "The next two tests assume independent cells; cells of one subject are not independent:",
+        _line("DeLong, AUC", comparison.delong),
+        f"McNemar, exact: {comparison.mcnemar.only_one_right} cells correct only in the first, "
+        f"{comparison.mcnemar.only_other_right} only in the second, p {_p(comparison.mcnemar.p)}",
     ]
     return "\n".join(lines)
 
 
-def _line(name: str, found: "Difference") -> str:
-    if found.value is None:
-        return f"{name.replace('_', ' '):22}none: {found.reason}"
-    scores = f"{found.one:8.4f}{found.other:9.4f}   {found.value:+.4f}"
-    if found.low is None:
-        return f"{name.replace('_', ' '):22}{scores} (no interval: {found.reason})   {_p(found.p)}"
-    return f"{name.replace('_', ' '):22}{scores} ({found.low:+.4f} to {found.high:+.4f})   {_p(found.p)}"
+def _line(name: str, difference: "Difference") -> str:
+    if difference.value is None:
+        return f"{name.replace('_', ' '):22}none: {difference.reason}"
+    scores = f"{difference.one:8.4f}{difference.other:9.4f}   {difference.value:+.4f}"
+    if difference.low is None:
+        return f"{name.replace('_', ' '):22}{scores} (no interval: {difference.reason})   {_p(difference.p)}"
+    return f"{name.replace('_', ' '):22}{scores} ({difference.low:+.4f} to {difference.high:+.4f})   {_p(difference.p)}"
 
 
 def _p(p: float | None) -> str:

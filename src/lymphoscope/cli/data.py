@@ -1,11 +1,12 @@
-"""`lymphoscope data`: what is there and what is wrong with it, splits, and synthetic smears."""
+"""`lymphoscope data`: audit and split cells, and generate synthetic ones."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lymphoscope.cli.words import Json, Seed, Source, SubjectPattern
+from lymphoscope.cli.options import AsJson, Seed, Source, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.vocabulary import ExitStatus
 
@@ -17,89 +18,90 @@ app = typer.Typer(rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
-def data(context: typer.Context) -> None:
-    """See what cells there are and what is wrong with them, split them, or make synthetic ones."""
+def data_command(context: typer.Context) -> None:
+    """Audit cells, split them by subject, or generate synthetic ones."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(ExitStatus.USAGE)
 
 
-@app.command("audit", short_help="What is there, and what is wrong with it.")
-def audit(
+@app.command("audit", short_help="Check cells for errors, duplicates and leaks.")
+def audit_command(
     source: Source,
     expected_size: Annotated[
         str | None,
-        typer.Option(metavar="WxH", help="Pixels that every picture must have, such as 450x450.", show_default=False),
+        typer.Option(
+            metavar="WxH", help="Size that every image must have, in pixels, for example 450x450.", show_default=False
+        ),
     ] = None,
     subject_pattern: SubjectPattern = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Look for unreadable files, wrong sizes, duplicates, leaks between subjects and parts of a split.
+    """Find unreadable files, wrong sizes, duplicates, and leaks between subjects or parts of a split.
 
-    Ends with status 3 where there is an error or a warning.
+    The exit status is 3 if there is an error or a warning.
     """
-    from lymphoscope.data import audit as audit_manifest, read_source
+    from lymphoscope.api import audit
 
-    size = None if expected_size is None else _size(expected_size)
-    report = audit_manifest(read_source(source, subject_pattern=subject_pattern), expected_size=size)
+    size = None if expected_size is None else _parse_size(expected_size)
+    report = audit(source, expected_size=size, subject_pattern=subject_pattern)
     typer.echo(report.to_json() if as_json else report.to_text())
     if report.failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
-@app.command("split", short_help="Train, validation and test, or folds, by subject.")
-def split(
+@app.command("split", short_help="Split into train, validation and test, or folds.")
+def split_command(
     source: Source,
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The table to write: .csv or .parquet.", show_default=False)
-    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Output table, .csv or .parquet.", show_default=False)],
     by: Annotated[
         Literal["subject", "random"],
-        typer.Option(help="Deal whole subjects; cells at random only to show the difference."),
+        typer.Option(help="Keep subjects together, or assign cells at random, which leaks and is for comparison only."),
     ] = "subject",
-    test: Annotated[float, typer.Option(help="Share of the cells for the test.")] = 0.2,
-    validation: Annotated[float, typer.Option(help="Share of the rest for validation; 0 for none.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Share of the cells for testing.")] = 0.2,
+    validation: Annotated[float, typer.Option(help="Share of the remaining cells for validation; 0 for none.")] = 0.15,
     folds: Annotated[
         int | None,
-        typer.Option(help="So many folds in place of one test; the column `fold` says where a cell is test."),
+        typer.Option(
+            help="Number of folds, instead of one test part; the column `fold` is the fold in which a cell is tested."
+        ),
     ] = None,
     seed: Seed = 0,
     subject_pattern: SubjectPattern = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a table of the cells with the part of each; subjects who share a cell stay together.
+    """Write a table of the cells with a column `split`. Subjects who share a cell stay together.
 
-    With --folds, `split` is that of the first fold.
+    With --folds there is also a column `fold`, and `split` is the split of the first fold.
     """
-    from lymphoscope.data import data_summary, read_source, split_folds, split_holdout, write_manifest
+    from lymphoscope.api import split
+    from lymphoscope.data import data_summary, write_manifest
 
-    manifest = read_source(source, subject_pattern=subject_pattern)
-    if folds is None:
-        dealt = split_holdout(manifest, test=test, validation=validation, by=by, seed=seed)
-    else:
-        dealt = split_folds(manifest, folds, validation=validation, by=by, seed=seed)[0]
-    write_manifest(dealt, out)
+    cells = split(
+        source, by=by, test=test, validation=validation, folds=folds, seed=seed, subject_pattern=subject_pattern
+    )
+    write_manifest(cells, out)
     if as_json:
-        _echo_json(data_summary(dealt))
+        typer.echo(json.dumps(data_summary(cells), indent=2, ensure_ascii=False))
     else:
-        typer.echo(_as_text(dealt))
+        typer.echo(_as_text(cells))
         typer.echo(f"table: {out}")
 
 
-@app.command("synthesize", short_help="Make synthetic smears, for tests and demonstrations.")
-def synthesize(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)],
-    subjects: Annotated[int, typer.Option(min=2, help="Synthetic subjects, half of each class.")] = 24,
-    cells_per_subject: Annotated[int, typer.Option(min=1, help="Cells of each.")] = 12,
-    fields: Annotated[int, typer.Option(min=0, help="Whole fields with boxes.")] = 4,
-    faults: Annotated[bool, typer.Option(help="Plant duplicates, truncated files and wrong labels.")] = True,
-    size: Annotated[int, typer.Option(help="Pixels of the side of a cell's picture.")] = 450,
+@app.command("synthesize", short_help="Generate synthetic cells and fields.")
+def synthesize_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder, new or empty.", show_default=False)],
+    subjects: Annotated[int, typer.Option(min=2, help="Number of synthetic subjects, half of each class.")] = 24,
+    cells_per_subject: Annotated[int, typer.Option(min=1, help="Number of cells per subject.")] = 12,
+    fields: Annotated[int, typer.Option(min=0, help="Number of whole fields, with boxes around the cells.")] = 4,
+    faults: Annotated[bool, typer.Option(help="Add planted faults: duplicates, truncated files, wrong labels.")] = True,
+    size: Annotated[int, typer.Option(help="Side of a cell image in pixels.")] = 450,
     seed: Seed = 0,
 ) -> None:
-    """Make synthetic cells and fields with known masks, and planted faults. They show no patient's blood."""
-    from lymphoscope.synthetic import synthesize as synthesize_smears
+    """Generate synthetic cells and fields with known masks and planted faults. They are drawings, not blood."""
+    from lymphoscope.synthetic import synthesize
 
-    manifest = synthesize_smears(
+    manifest = synthesize(
         folder,
         subjects=subjects,
         cells_per_subject=cells_per_subject,
@@ -111,10 +113,10 @@ def synthesize(
     typer.echo(f"{len(manifest)} synthetic cells of {manifest.table['subject'].nunique()} synthetic subjects: {folder}")
 
 
-def _size(words: str) -> tuple[int, int]:
-    width, _, height = words.lower().partition("x")
+def _parse_size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and (height or width).isdecimal()):
-        raise LymphoscopeError(f"--expected-size {words}: give pixels across and down, such as 450x450")
+        raise LymphoscopeError(f"--expected-size {text}: give width x height in pixels, for example 450x450")
     return int(width), int(height or width)
 
 
@@ -122,13 +124,7 @@ def _as_text(manifest: "Manifest") -> str:
     from lymphoscope.data import data_summary, part_counts
 
     summary = data_summary(manifest)
-    called = "synthetic cells" if summary["synthetic"] else "cells"
-    head = f"{summary['cells']} {called} ({summary['source']}), {summary['split']['kind']} by {summary['split']['by']}"
+    noun = "synthetic cells" if summary["synthetic"] else "cells"
+    head = f"{summary['cells']} {noun} ({summary['source']}), {summary['split']['kind']} by {summary['split']['by']}"
     notices = [f"notice: {notice}" for notice in summary["notices"]]
     return "\n".join([head, part_counts(manifest).to_string(index=False), *notices])
-
-
-def _echo_json(value: object) -> None:
-    import json
-
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

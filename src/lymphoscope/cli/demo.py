@@ -1,30 +1,30 @@
-"""`lymphoscope demo`: the whole way, in minutes on two cores."""
+"""`lymphoscope demo`: audit, split, train, evaluate, explain and report, in minutes on two cores."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.words import SOURCE_HELP, AllowLeak, SubjectPattern
+from lymphoscope.cli.options import SOURCE_HELP, AllowLeak, SubjectPattern
 from lymphoscope.extras import require
 
 
-def demo(
+def demo_command(
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="SRC", help=f"{SOURCE_HELP} Synthetic cells without it.", show_default=False),
+        typer.Option("--data", metavar="SRC", help=f"{SOURCE_HELP} Default: synthetic cells.", show_default=False),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The run folder.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Output folder.")] = Path("runs/demo"),
     allow_leak: AllowLeak = False,
     subject_pattern: SubjectPattern = None,
 ) -> None:
-    """Show the whole way: audit, split by subject, train, judge who was held out, explain, report.
+    """Run every step once: audit, split by subject, train, evaluate on held-out subjects, explain, report.
 
-    Takes minutes on two cores. What the small model scores is no measure of the method.
+    Takes minutes on two cores. The scores of such a small model say nothing about the method.
     """
-    require("train", "the demo, which trains,")
-    from lymphoscope.runs import RunFolder, demo as run_demo
+    require("train", "the demo")
+    from lymphoscope.runs import RunFolder, demo
 
     folder = RunFolder(out)
-    run_demo(folder, data, subject_pattern, allow_leak=allow_leak)
+    demo(folder, data, subject_pattern, allow_leak=allow_leak)
     typer.echo(f"open {folder.report.resolve()}")

@@ -1,4 +1,4 @@
-"""`lymphoscope doctor`: what is installed, what the machine has, and whether the method works on it."""
+"""`lymphoscope doctor`: versions, devices, free disk space, and a self-test."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import typer
 
-import lymphoscope
-from lymphoscope.cli.words import Json
+from lymphoscope.cli.options import AsJson
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import installed
+from lymphoscope.version import __version__
 from lymphoscope.vocabulary import ExitStatus
 
 PACKAGES = (
@@ -24,14 +24,14 @@ PACKAGES = (
 )
 SEED = 0
 SIDE = 96
-"""Pixels of the synthetic pictures of the self-test."""
-# What a broken installation, driver or model file raises; anything else is a fault of ours and shows its traceback.
+"""Side of the synthetic images of the self-test, in pixels."""
+# What a broken installation, driver or model file raises. Anything else is a bug and shows its traceback.
 FAULTS = (LymphoscopeError, ImportError, OSError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One part of the self-test: whether it passed, and what was seen."""
+    """One part of the self-test, whether it passed, and a detail for the reader."""
 
     part: str
     passed: bool
@@ -40,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the doctor saw; `free_disk_gb` is by folder, `cuda` the names of the devices."""
+    """The result of `doctor`; `free_disk_gb` is by folder, `cuda` the names of the devices."""
 
     versions: dict[str, str]
     cpus: int
@@ -49,8 +49,8 @@ class Findings:
     checks: list[Check]
 
 
-def doctor(as_json: Json = False) -> None:
-    """Show versions, devices and free disk, and test that the method works here."""
+def doctor_command(as_json: AsJson = False) -> None:
+    """Show versions, devices and free disk space, and test that the method works on this machine."""
     cuda = _cuda_devices()
     checks = self_test(["cpu", *(f"cuda:{index}" for index in range(len(cuda)))])
     findings = Findings(_versions(), os.cpu_count() or 1, cuda, _free_disk_gb(), checks)
@@ -60,25 +60,25 @@ def doctor(as_json: Json = False) -> None:
 
 
 def self_test(devices: list[str]) -> list[Check]:
-    """Run the demonstration model by each runtime that is installed, and with torch the method on each device."""
-    exported = [_checked(f"demonstration model by {name}", _try_exported, name) for name in _exported()]
+    """Run the demonstration model with each installed runtime, and the method with torch on each device."""
+    exported = [_checked(f"demonstration model with {name}", _try_exported, name) for name in _exported()]
     if not installed("torch"):
         return exported
     parts: dict[str, Callable[[str], str]] = {"method": _try_method, "demonstration model": _try_demonstration}
-    by_torch = [(f"{part} on {device}", attempt, device) for part, attempt in parts.items() for device in devices]
-    return [*(_checked(*one) for one in by_torch), *exported]
+    with_torch = [(f"{part} on {device}", attempt, device) for part, attempt in parts.items() for device in devices]
+    return [*(_checked(*one) for one in with_torch), *exported]
 
 
 def _exported() -> list[str]:
-    """The runtimes beside torch that are installed and that the demonstration model holds a network for."""
+    """The installed runtimes other than torch for which the demonstration model has a network."""
     from lymphoscope.model_file import demonstration_model, load_description
 
     try:
-        held = {export.runtime for export in load_description(demonstration_model()).exports}
-    except FAULTS:  # what is wrong with the model, the attempt to load it says
-        held = set()
+        available = {export.runtime for export in load_description(demonstration_model()).exports}
+    except FAULTS:  # the test that loads the model reports the reason
+        available = set()
     modules = {"onnx": "onnxruntime", "openvino": "openvino"}
-    return [name for name, module in modules.items() if installed(module) and (name in held or name == "onnx")]
+    return [name for name, module in modules.items() if installed(module) and (name in available or name == "onnx")]
 
 
 def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:
@@ -98,13 +98,13 @@ def _try_method(device: str) -> str:
     network = WTDFN(create_backbone("test_resnet"), num_classes=2, num_maps=4).eval().to(device)
     images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(SEED)).to(device)
     with torch.inference_mode():
-        found = predict_ternary(network, images)
-    sums = found.probabilities.float().sum(dim=2)  # (3, B)
+        prediction = predict_ternary(network, images)
+    sums = prediction.probabilities.float().sum(dim=2)  # (3, B)
     if not torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
-        raise LymphoscopeError(f"the streams' probabilities sum to {sums.tolist()}, not to 1")
-    if not torch.equal(plurality_vote(found.probabilities), found.labels):
-        raise LymphoscopeError("the prediction is not the plurality of the streams' votes")
-    return "three streams, finite and voted"
+        raise LymphoscopeError(f"the probabilities of the streams sum to {sums.tolist()} instead of 1")
+    if not torch.equal(plurality_vote(prediction.probabilities), prediction.labels):
+        raise LymphoscopeError("the prediction is not the plurality vote of the streams")
+    return "three streams computed and voted"
 
 
 def _try_demonstration(device: str) -> str:
@@ -115,23 +115,23 @@ def _try_exported(runtime: str) -> str:
     return _try_scores(device="cpu", runtime=runtime)
 
 
-def _try_scores(**how: str) -> str:
+def _try_scores(**options: str) -> str:
     import numpy as np
 
     from lymphoscope.inference import load
     from lymphoscope.model_file import demonstration_model
 
-    runtime = load(demonstration_model(), **how).runtime  # type: ignore[arg-type]
+    runtime = load(demonstration_model(), **options).runtime  # type: ignore[arg-type]
     side = runtime.description.preprocessing.size
     pixels = np.random.default_rng(SEED).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     scores = runtime.predict(pixels).scores  # (B, K)
     if not np.allclose(scores.sum(axis=1), 1, atol=1e-3):
-        raise LymphoscopeError(f"the scores are {scores.tolist()}, rows that do not sum to 1")
-    return f"{runtime.description.name}: two synthetic pictures scored"
+        raise LymphoscopeError(f"the rows of the scores {scores.tolist()} do not sum to 1")
+    return f"{runtime.description.name}: two synthetic images scored"
 
 
 def _versions() -> dict[str, str]:
-    ours = {"lymphoscope": lymphoscope.__version__, "python": platform.python_version()}
+    ours = {"lymphoscope": __version__, "python": platform.python_version()}
     return ours | {name: _version_of(name) for name in PACKAGES}
 
 
@@ -147,20 +147,20 @@ def _cuda_devices() -> list[str]:
         return []
     try:
         import torch
-    except FAULTS:  # the self-test says why
+    except FAULTS:  # the self-test reports the reason
         return []
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
 def _free_disk_gb() -> dict[str, float]:
-    places = (Path.cwd(), Path(tempfile.gettempdir()))
-    return {str(place): round(shutil.disk_usage(place).free / 1e9, 1) for place in places}
+    folders = (Path.cwd(), Path(tempfile.gettempdir()))
+    return {str(folder): round(shutil.disk_usage(folder).free / 1e9, 1) for folder in folders}
 
 
 def _as_text(findings: Findings) -> str:
     rows = list(findings.versions.items())
     rows += [("processors", str(findings.cpus)), ("CUDA devices", ", ".join(findings.cuda) or "none")]
-    rows += [(f"free in {place}", f"{free} GB") for place, free in findings.free_disk_gb.items()]
+    rows += [(f"free in {folder}", f"{free} GB") for folder, free in findings.free_disk_gb.items()]
     rows += [(check.part, f"{'ok' if check.passed else 'FAILED'}: {check.detail}") for check in findings.checks]
-    wide = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows)
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

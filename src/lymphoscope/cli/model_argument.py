@@ -1,9 +1,7 @@
-"""The words that `predict` and `explain` share: which model, which cells, and how to compute."""
+"""What `predict` and `explain` share beyond options: which folder is the model, and what is printed at the end."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -13,80 +11,40 @@ from lymphoscope.vocabulary import ExitStatus
 MODEL_FILES = ("model.json", "weights.safetensors")
 
 
-class Precision(StrEnum):
-    """Arithmetic of the network, always named and never a library's own choice."""
+def split_model_and_paths(arguments: list[str], model: Path | None) -> tuple[Path, list[str]]:
+    """Return the model folder and the paths of the cells.
 
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    int8 = "int8"
-
-
-ModelAndPaths = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="[MODEL] PATH",
-        help="Pictures, folders of pictures, or a CSV or Parquet manifest, here or at an address such as "
-        "s3://bucket/cells; before them the folder of a model. "
-        "Without one the demonstration model that ships is used.",
-        show_default=False,
-    ),
-]
-ModelFolder = Annotated[
-    Path | None, typer.Option("--model", metavar="MODEL", help="The folder of a model.", show_default=False)
-]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
-PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="What the network computes in; int8 where the model was exported so.")
-]
-RuntimeOption = Annotated[
-    str,
-    typer.Option(
-        "--runtime",
-        help="torch, onnx, openvino, or auto: the fastest that is here and in the model.",
-    ),
-]
-Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Threads of the network; as many as processors unless told.")
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Threads that read files; up to 4 unless told otherwise.")
-]
-
-
-def model_and_paths(words: list[str], model: Path | None) -> tuple[Path, list[str]]:
-    """Tell the model's folder from the cells: `--model`, or the first word where it is a model's folder.
-
-    Without either it is the demonstration model, which a line on standard error says, limits included.
-    Raises LymphoscopeError where a model is named and no cells are.
+    The model is `--model`, or the first argument if that is a model folder, or the demonstration model. In the last
+    case a line on standard error says so. Raises LymphoscopeError if there is a model but no path.
     """
     if model is not None:
-        return model, words
-    if not any((Path(words[0]) / name).is_file() for name in MODEL_FILES):
-        return _demonstration(), words
-    if len(words) == 1:
-        raise LymphoscopeError(f"{words[0]} is a model: name the cells to look at after it")
-    return Path(words[0]), words[1:]
+        return model, arguments
+    if not any((Path(arguments[0]) / name).is_file() for name in MODEL_FILES):
+        return _demonstration_model(), arguments
+    if len(arguments) == 1:
+        raise LymphoscopeError(f"{arguments[0]} is a model folder: add the images to classify after it")
+    return Path(arguments[0]), arguments[1:]
 
 
 def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
-    """Raise LymphoscopeError where something would be written over what is read."""
+    """Raise LymphoscopeError if an output file is also an input file."""
     both = {path.resolve() for path in outputs} & {Path(path).resolve() for path in inputs}
     if both:
-        raise LymphoscopeError(f"--out would overwrite {min(both)}, which is read: choose another --out")
+        raise LymphoscopeError(f"--out would overwrite the input {min(both)}: choose another --out")
 
 
-def _demonstration() -> Path:
+def print_counts(rows: int, failed: int, out: str | Path | None) -> None:
+    """Print to standard error how many cells were processed and how many failed. Exit with status 3 if any failed."""
+    cells = "1 cell" if rows == 1 else f"{rows:,} cells"
+    typer.echo(f"{cells}, {failed:,} failed" + (f"; wrote {out}" if out else ""), err=True)
+    if failed:
+        raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+def _demonstration_model() -> Path:
     from lymphoscope.model_file import demonstration_model, load_description
 
     folder = demonstration_model()
     limits = load_description(folder).limits
-    typer.echo(f"no model named, so the demonstration model is used. {limits or ''}".rstrip(), err=True)
+    typer.echo(f"No model given: using the demonstration model. {limits or ''}".rstrip(), err=True)
     return folder
-
-
-def say_counts(rows: int, failed: int, wrote: str | Path | None) -> None:
-    """Say on standard error how many cells there were and failed, and end with status 3 where some did."""
-    cells = "1 cell" if rows == 1 else f"{rows:,} cells"
-    typer.echo(f"{cells}, {failed:,} failed" + (f"; wrote {wrote}" if wrote else ""), err=True)
-    if failed:
-        raise typer.Exit(ExitStatus.SOME_FAILED)

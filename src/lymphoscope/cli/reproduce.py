@@ -1,11 +1,11 @@
-"""`lymphoscope reproduce`: one table or figure of the paper, run again beside its published numbers."""
+"""`lymphoscope reproduce`: rerun one table or figure of the paper and compare with the published numbers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lymphoscope.cli.words import SOURCE_HELP, Json, SubjectPattern
+from lymphoscope.cli.options import AsJson, DataOption, Overrides, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.vocabulary import ExitStatus
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lymphoscope.experiments import Request
 
 
-def reproduce(
+def reproduce_command(
     name: Annotated[
         str,
         typer.Argument(
@@ -22,44 +22,49 @@ def reproduce(
             show_default=False,
         ),
     ],
-    data: Annotated[str | None, typer.Option("--data", metavar="SRC", help=SOURCE_HELP, show_default=False)] = None,
+    data: DataOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The folder to write to.", show_default="runs/NAME")
+        Path | None, typer.Option("--out", metavar="DIR", help="Output folder.", show_default="runs/NAME")
     ] = None,
     counts_only: Annotated[
         bool,
-        typer.Option("--counts-only", help="Table 3's counts alone, without data; with --out a page too."),
+        typer.Option(
+            "--counts-only",
+            help="Only compare the parameter counts of Table 3; needs no data. With --out, write a page too.",
+        ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs with an estimate of their time.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs with an estimate of their duration.")
+    ] = False,
     limit_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Train for so many epochs at most.", show_default=False)
+        int | None, typer.Option(min=1, help="Maximum number of epochs per training.", show_default=False)
     ] = None,
     limit_cells: Annotated[
-        int | None, typer.Option(min=4, help="Take so many cells, evenly over classes.", show_default=False)
+        int | None, typer.Option(min=4, help="Maximum number of cells, evenly over classes.", show_default=False)
     ] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="So many folds instead of five.", show_default=False)] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Number of folds (default: 5).", show_default=False)] = None,
     backbone: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One backbone for every run.", show_default=False)
+        str | None, typer.Option(metavar="NAME", help="Use this backbone for every run.", show_default=False)
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Corruption a key of every recipe.")
-    ] = None,
+    overrides: Overrides = None,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="ROW", help="This run of the grid; as often as wanted.")
+        list[str] | None, typer.Option(metavar="ROW", help="Run only this row of the grid. May be repeated.")
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="MODEL", help="The model that figures 2 to 5 look at.", show_default=False),
+        typer.Option(metavar="MODEL", help="Model folder for figures 2 to 5.", show_default=False),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="So many runs side by side on this machine.")] = 1,
-    ray: Annotated[bool, typer.Option("--ray", help="Send the runs to Ray Tune: several machines or GPUs.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of runs in parallel on this machine.")] = 1,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Distribute the runs with Ray Tune over several machines or GPUs.")
+    ] = False,
     subject_pattern: SubjectPattern = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Run one table or figure of the paper again, beside its published numbers; go on with one that was stopped.
+    """Rerun a table or figure of the paper beside its published numbers, or resume an unfinished rerun.
 
-    Writes NAME.html, NAME.csv and NAME.json, and each run in its own folder. A run that fails is marked so and the
-    others finish; the status is then 3.
+    Writes NAME.html, NAME.csv and NAME.json, and a folder for each run. If a run fails it is marked, the others
+    finish, and the exit status is 3.
     """
     from lymphoscope.experiments import Limits, Request
 
@@ -114,20 +119,20 @@ def _plan(request: "Request", *, as_json: bool) -> None:
             f"{_counted(run.steps, 'step')} of {run.step_seconds:.2f} s: about {duration(run.minutes)}"
         )
     total = sum(run.minutes for run in planned)
-    typer.echo(f"{'all':24} about {duration(total)} of steps on this machine, as busy as it is now.")
+    typer.echo(f"{'all':24} about {duration(total)} of training steps on this machine at its current load.")
     typer.echo(
-        "A step of the cheapest run was measured; the others follow its multiply-adds. Reading, validation and judging "
-        "come on top; early stopping may save epochs."
+        "One step of the cheapest run was measured; the others are scaled by multiply-adds. Reading images, validation "
+        "and evaluation are not included; early stopping may save epochs."
     )
 
 
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _ledger(folder: Path) -> None:
     from lymphoscope.experiments import write_ledger
 
     if not folder.is_dir():
-        raise LymphoscopeError(f"{folder}: no such folder; --out names the folder of the docs")
+        raise LymphoscopeError(f"{folder}: no such folder: set --out to the documentation folder")
     typer.echo(f"wrote {write_ledger(folder)}")

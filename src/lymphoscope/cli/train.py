@@ -1,55 +1,51 @@
-"""`lymphoscope train`: cells and a recipe -> a model, judged on who was held out."""
+"""`lymphoscope train`: cells and a recipe -> a model, evaluated on held-out subjects."""
 
 from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.words import AllowLeak, Json, Out, SubjectPattern
-from lymphoscope.extras import require
+from lymphoscope.cli.options import AllowLeak, AsJson, DataOption, OutFolder, Overrides, SubjectPattern
 
 
-def train(
-    out: Out,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="SRC", help="Where the cells are.", show_default=False)
-    ] = None,
+def train_command(
+    out: OutFolder,
+    data: DataOption = None,
     config: Annotated[
         str,
-        typer.Option("--config", metavar="FILE", help="A recipe: a YAML file, or quick, baseline, paper or wsdan."),
+        typer.Option("--config", metavar="RECIPE", help="A recipe: a YAML file, or quick, baseline, paper or wsdan."),
     ] = "quick",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="A.B=C", help="Corruption a key of the recipe; as often as wanted."),
-    ] = None,
-    folds: Annotated[int, typer.Option("--folds", min=0, help="Cross-validate with so many folds, by subject.")] = 0,
+    overrides: Overrides = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Number of cross-validation folds, by subject. 0: a single run.")
+    ] = 0,
     final: Annotated[
-        bool, typer.Option("--final", help="After the folds, train a model on all cells, with the scores of the folds.")
+        bool,
+        typer.Option(
+            "--final", help="After the folds, train a model on all cells; it carries the scores of the folds."
+        ),
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in --out.")] = False,
     allow_leak: AllowLeak = False,
     subject_pattern: SubjectPattern = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Train a model, test it on held-out subjects, and write a report.
+    """Train a model, evaluate it on held-out subjects, and write a report.
 
-    The run folder holds the model, predictions, metrics.json and report.html. A run that was killed goes on with
-    --resume from the end of its last whole epoch.
+    --out receives the model, predictions, metrics.json and report.html. An interrupted run continues with --resume,
+    from the end of its last complete epoch.
     """
-    require("train", "training")
-    from lymphoscope.runs import RunFolder, begin, finish
+    from lymphoscope.api import train
 
-    folder = RunFolder(out)
-    if not resume:
-        begin(
-            folder,
-            data,
-            config,
-            overrides or [],
-            folds,
-            final=final,
-            allow_leak=allow_leak,
-            subject_pattern=subject_pattern,
-        )
-    metrics = finish(folder)
+    metrics = train(
+        data,
+        out,
+        recipe=config,
+        overrides=overrides or (),
+        folds=folds,
+        final=final,
+        resume=resume,
+        allow_leak=allow_leak,
+        subject_pattern=subject_pattern,
+    )
     if as_json:
         typer.echo(metrics.model_dump_json(indent=2) if metrics else "null")

@@ -235,7 +235,7 @@ def check_parity(parity: Parity, precision: str, accept: float) -> None:
     elif parity.labels < accept:
         raise LymphoscopeError(
             f"{precision}: {parity.labels:.2%} of labels as in float32, fewer than {accept:.2%}; nothing was kept. "
-            "Accept fewer by --accept, or calibrate with more cells"
+            "Lower --min-label-agreement, or calibrate with more cells"
         )
 
 

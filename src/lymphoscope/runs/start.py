@@ -1,8 +1,9 @@
 """The words of `lymphoscope train` -> a run that is begun, and from there to its end."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from lymphoscope.data import read_source
+from lymphoscope.data import Manifest, read_source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics
 from lymphoscope.runs.cross_validation import begin_folds, finish_folds, folds_begun
@@ -13,7 +14,7 @@ from lymphoscope.runs.training import begin_training, finish_training
 
 def begin(
     folder: RunFolder,
-    data: str | None,
+    data: Path | str | Manifest | None,
     config: str,
     overrides: Iterable[str] = (),
     folds: int = 0,
@@ -35,7 +36,7 @@ def begin(
     recipe = load_recipe(config, overrides)
     if data is None:
         raise LymphoscopeError("no cells: name them with --data, or go on with a run with --resume")
-    manifest = read_source(data, subject_pattern=subject_pattern)
+    manifest = data if isinstance(data, Manifest) else read_source(str(data), subject_pattern=subject_pattern)
     check_start(recipe, manifest.classes)
     if folds:
         begin_folds(recipe, manifest, folder, folds, final=final, allow_leak=allow_leak)

@@ -1,0 +1,287 @@
+"""The commands as Python functions: `from lymphoscope import load, train, evaluate, score, compare, ...`.
+
+Each function does what the command of the same name does, raises LymphoscopeError where the command prints an error,
+and returns an object instead of printing it. Cells are given as on the command line (a path, or `cnmc:PATH`,
+`folders:PATH`, `table:PATH`), as a DataFrame with the columns of a manifest, or as a `Manifest`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.vocabulary import ErasePolicy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lymphoscope.data import AuditReport, Manifest
+    from lymphoscope.evaluation import Metrics, PredictionComparison
+    from lymphoscope.runs import EvaluationOptions, RunFolder, Stress
+
+    Cells: TypeAlias = str | Path | pd.DataFrame | Manifest
+    Predictions: TypeAlias = str | Path | pd.DataFrame
+
+Part: TypeAlias = Literal["all", "train", "validation", "test"]
+StressTest: TypeAlias = Literal["corruptions", "saliency"]
+
+
+def train(
+    data: "Cells | None",
+    out: str | Path,
+    *,
+    recipe: str = "quick",
+    overrides: Iterable[str] = (),
+    folds: int = 0,
+    final: bool = False,
+    resume: bool = False,
+    allow_leak: bool = False,
+    subject_pattern: str | None = None,
+) -> "Metrics | None":
+    """Train a model, evaluate it on held-out subjects and write everything to the folder `out`.
+
+    `recipe` is the name of a recipe or a YAML file, `overrides` are changes such as "optimisation.epochs=20". With
+    `folds` the run is a cross-validation; `final` adds a model trained on all cells. `resume` continues the run in
+    `out` and takes no data. Returns the metrics of the held-out cells, or None if there are none.
+
+    Raises LymphoscopeError for an invalid recipe, data that cannot be read or split, and train/test leakage.
+    """
+    from lymphoscope.extras import require
+    from lymphoscope.runs import RunFolder, begin, finish
+
+    require("train", "training")
+    folder = RunFolder(Path(out))
+    if not resume:
+        cells = data if data is None or isinstance(data, str | Path) else _manifest(data, subject_pattern)
+        begin(
+            folder, cells, recipe, overrides, folds, final=final, allow_leak=allow_leak, subject_pattern=subject_pattern
+        )
+    return finish(folder)
+
+
+def evaluate(
+    model: str | Path,
+    data: "Cells | None" = None,
+    *,
+    out: str | Path | None = None,
+    part: Part | None = None,
+    allow_leak: bool = False,
+    show_leak: bool = False,
+    erase: ErasePolicy = "always",
+    device: str = "auto",
+    replicates: int = 2000,
+    blast_threshold: float = 20.0,
+    subject_pattern: str | None = None,
+) -> "Metrics":
+    """Evaluate a model on labelled cells; write predictions, metrics and the report to `out` if it is given.
+
+    `model` is a model folder, or the run folder of a cross-validation: then every fold's model is evaluated on its own
+    held-out cells, and no data are given. Raises LymphoscopeError for labels that the model does not know, and for
+    train/test leakage unless `allow_leak` or `show_leak`.
+    """
+    from lymphoscope.runs import EvaluationOptions, Stress
+
+    return _evaluate(
+        Path(model), data, out, Stress(), EvaluationOptions(replicates, blast_threshold),
+        part=part, allow_leak=allow_leak, show_leak=show_leak, erase=erase, device=device,
+        subject_pattern=subject_pattern,
+    )  # fmt: skip
+
+
+def stress(
+    model: str | Path,
+    data: "Cells | None" = None,
+    *,
+    out: str | Path | None = None,
+    tests: Sequence[StressTest] = ("corruptions", "saliency"),
+    max_cells: int | None = None,
+    part: Part | None = None,
+    allow_leak: bool = False,
+    erase: ErasePolicy = "always",
+    device: str = "auto",
+    replicates: int = 2000,
+    blast_threshold: float = 20.0,
+    subject_pattern: str | None = None,
+) -> "Metrics":
+    """Evaluate a model as `evaluate` does, and test it under image corruptions and test its saliency maps.
+
+    `max_cells` limits the cells of the corruption test. The results are in the returned metrics. Raises
+    LymphoscopeError as `evaluate` does, and for saliency tests without PyTorch.
+    """
+    from lymphoscope.extras import require
+    from lymphoscope.runs import EvaluationOptions, Stress
+
+    if "saliency" in tests:
+        require("train", "the saliency test (leave it out with --only corruptions)")
+    wanted = Stress(shift="corruptions" in tests, saliency="saliency" in tests, shift_cells=max_cells)
+    return _evaluate(
+        Path(model), data, out, wanted, EvaluationOptions(replicates, blast_threshold),
+        part=part, allow_leak=allow_leak, show_leak=False, erase=erase, device=device,
+        subject_pattern=subject_pattern,
+    )  # fmt: skip
+
+
+def score(
+    predictions: str | Path,
+    data: "Cells | None" = None,
+    *,
+    out: str | Path | None = None,
+    part: Part | None = None,
+    blast_class: str | None = None,
+    held_out: bool = False,
+    replicates: int = 2000,
+    blast_threshold: float = 20.0,
+    subject_pattern: str | None = None,
+) -> "Metrics":
+    """Compute the metrics of a table of predictions, without a model; write the report to `out` if it is given.
+
+    Labels and subjects are those of the table, or those of `data`, joined by path. `held_out` states that the model was
+    not trained on any of these subjects. Raises LymphoscopeError for a file that is not a table of predictions, and
+    for data of other cells.
+    """
+    from lymphoscope.runs import EvaluationOptions, evaluate_predictions_file
+
+    cells = None if data is None else _manifest(data, subject_pattern)
+    with _run_folder(out) as folder:
+        return evaluate_predictions_file(
+            Path(predictions),
+            folder,
+            data=cells,
+            part=part,
+            blast_class=blast_class,
+            out_of_fold=held_out,
+            how=EvaluationOptions(replicates, blast_threshold),
+        )
+
+
+def compare(first: "Predictions", second: "Predictions", *, blast_class: str | None = None) -> "PredictionComparison":
+    """Compare two tables of predictions of the same cells, matched by path: differences with intervals, and tests.
+
+    Raises LymphoscopeError for tables that share no labelled cell.
+    """
+    from lymphoscope.evaluation import compare_predictions
+
+    return compare_predictions(_predictions(first), _predictions(second), blast_class=blast_class)
+
+
+def audit(
+    data: "Cells", *, expected_size: tuple[int, int] | None = None, subject_pattern: str | None = None
+) -> "AuditReport":
+    """Check cells: unreadable files, wrong sizes, duplicates, and leaks between subjects and parts of a split.
+
+    `expected_size` is (width, height) in pixels.
+    """
+    from lymphoscope.data import audit as audit_manifest
+
+    return audit_manifest(_manifest(data, subject_pattern), expected_size=expected_size)
+
+
+def split(
+    data: "Cells",
+    *,
+    by: Literal["subject", "random"] = "subject",
+    test: float = 0.2,
+    validation: float = 0.15,
+    folds: int | None = None,
+    seed: int = 0,
+    subject_pattern: str | None = None,
+) -> "Manifest":
+    """Return the cells with a column `split` (train, validation, test); with `folds` also a column `fold`.
+
+    `test` is a share of all cells, `validation` a share of the rest. Subjects who share a cell stay together.
+    Raises LymphoscopeError if there are too few subjects of a class.
+    """
+    from lymphoscope.data import split_folds, split_holdout
+
+    cells = _manifest(data, subject_pattern)
+    if folds is not None:
+        return split_folds(cells, folds, validation=validation, by=by, seed=seed)[0]
+    return split_holdout(cells, test=test, validation=validation, by=by, seed=seed)
+
+
+def _evaluate(
+    model: Path,
+    data: "Cells | None",
+    out: str | Path | None,
+    stress: "Stress",
+    options: "EvaluationOptions",
+    *,
+    part: Part | None,
+    allow_leak: bool,
+    show_leak: bool,
+    erase: ErasePolicy,
+    device: str,
+    subject_pattern: str | None,
+) -> "Metrics":
+    from lymphoscope.runs import RunFolder, evaluate_folds, evaluate_run, folds_begun
+
+    if folds_begun(RunFolder(model)):
+        _refuse_for_folds(
+            data=data, part=part, allow_leak=allow_leak, show_leak=show_leak, erase=erase != "always",
+            device=device != "auto", subject_pattern=subject_pattern,
+        )  # fmt: skip
+        with _run_folder(out) as folder:
+            return evaluate_folds(RunFolder(model), folder, stress=stress, how=options)
+    if data is None:
+        raise LymphoscopeError(f"{model}: add the labelled cells with --data")
+    from lymphoscope.inference import load
+    from lymphoscope.runs import part_to_judge, training_cells_of_model
+
+    cells = _manifest(data, subject_pattern)
+    # Grad-CAM needs gradients, which only torch has.
+    loaded = load(model, device=device, erase=erase, runtime="torch" if stress.saliency else "auto")
+    with _run_folder(out) as folder:
+        return evaluate_run(
+            loaded,
+            cells,
+            folder,
+            "Evaluation",
+            known=training_cells_of_model(model, loaded.description),
+            allow_leak=allow_leak,
+            show_leak=show_leak,
+            stress=stress,
+            part=part_to_judge(cells, part),
+            how=options,
+        )
+
+
+def _refuse_for_folds(**given: object) -> None:
+    names = sorted(f"--{name.replace('_', '-')}" for name, value in given.items() if value)
+    if names:
+        raise LymphoscopeError(
+            f"{', '.join(names)}: not for a cross-validation, which has its own held-out cells: leave this out"
+        )
+
+
+@contextmanager
+def _run_folder(out: str | Path | None) -> "Iterator[RunFolder]":
+    """Yield the folder to write to; without `out` a temporary one."""
+    from lymphoscope.runs import RunFolder
+
+    if out is not None:
+        yield RunFolder(Path(out))
+        return
+    with TemporaryDirectory(prefix="lymphoscope-") as temporary:
+        yield RunFolder(Path(temporary))
+
+
+def _manifest(data: "Cells", subject_pattern: str | None) -> "Manifest":
+    from lymphoscope.data import Manifest, read_source
+
+    if isinstance(data, str | Path):
+        return read_source(str(data), subject_pattern=subject_pattern)
+    if subject_pattern is not None:
+        raise LymphoscopeError("subject_pattern is for folders of images: leave it out, and give a column `subject`")
+    if isinstance(data, Manifest):
+        return data
+    if "path" not in data.columns:
+        raise LymphoscopeError(f"the table has no column `path` (it has {', '.join(map(str, data.columns))})")
+    return Manifest(data.assign(path=[str(Path(name).absolute()) for name in data["path"]]), "table")
+
+
+def _predictions(table: "Predictions") -> "pd.DataFrame":
+    from lymphoscope.evaluation import read_predictions
+
+    return read_predictions(Path(table)) if isinstance(table, str | Path) else table

@@ -1,0 +1,105 @@
+"""Arguments and options that several commands share, declared once so that they read the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lymphoscope.vocabulary import ErasePolicy, Precision
+
+Part = Literal["all", "train", "validation", "test"]
+
+SOURCE_HELP = (
+    "The cells: a C-NMC folder, a folder with one subfolder per class, or a CSV or Parquet table. "
+    "Write cnmc:PATH, folders:PATH or table:PATH to choose the format yourself."
+)
+
+Source = Annotated[str, typer.Argument(metavar="SRC", help=SOURCE_HELP, show_default=False)]
+DataOption = Annotated[str | None, typer.Option("--data", metavar="SRC", help=SOURCE_HELP, show_default=False)]
+SubjectPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--subject-pattern",
+        metavar="REGEX",
+        help="How to read the subject from a path: a regular expression with a group named subject, "
+        r"for example '(?P<subject>S\d+)_'.",
+        show_default=False,
+    ),
+]
+PartOption = Annotated[
+    Part | None,
+    typer.Option(
+        "--part", help="Part of the data's split to use (default: test if the data are split, else all).",
+        show_default=False,
+    ),
+]  # fmt: skip
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Output folder.", show_default=False)]
+AllowLeak = Annotated[
+    bool, typer.Option("--allow-leak", help="Continue despite train/test leakage; the report is marked.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed. The same seed gives the same output.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, as in a.b=c. May be repeated."),
+]
+
+ModelOrRun = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model folder, such as RUN/model. The RUN folder of a cross-validation also works: each fold's model "
+        "is then evaluated on its own held-out cells, and --data is left out.",
+        show_default=False,
+    ),
+]
+Replicates = Annotated[
+    int, typer.Option("--replicates", min=100, help="Number of bootstrap samples for the confidence intervals.")
+]
+BlastThreshold = Annotated[
+    float,
+    typer.Option(
+        "--blast-threshold", min=0.1, max=99.9, help="Percentage of blasts that each subject is compared with."
+    ),
+]
+
+PathsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[MODEL] PATH...",
+        help="Image files, folders of images, or a CSV or Parquet manifest; local paths or addresses such as "
+        "s3://bucket/cells. A model folder may come first. Without a model, the demonstration model is used.",
+        show_default=False,
+    ),
+]
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", metavar="MODEL", help="Model folder.", show_default=False)
+]  # fmt: skip
+Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="Arithmetic of the network. int8 needs a model that was exported in int8."),
+]
+RuntimeOption = Annotated[
+    str,
+    typer.Option(
+        "--runtime",
+        help="torch, onnx, openvino, or auto: the fastest that is installed and that the model supports.",
+    ),
+]
+EraseOption = Annotated[
+    ErasePolicy,
+    typer.Option(
+        "--erase",
+        help="When to run the erase stream. on_disagreement is faster, changes no label, and leaves the erase scores "
+        "empty where raw and crop agree.",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Threads of the network (default: one per processor).", show_default=False),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Threads that read image files (default: up to 4).", show_default=False),
+]
