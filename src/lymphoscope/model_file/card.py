@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lymphoscope.files import write_text
-from lymphoscope.model_file.description import Description
+from lymphoscope.model_file.description import Architecture, Description
 
 CARD = "README.md"
 _NO_LIMITS = "Its limits have not been written down: take nothing for granted beyond the scores below."
@@ -49,7 +49,7 @@ def _facts(description: Description) -> dict[str, Any]:
     architecture, how, seen = description.architecture, description.preprocessing, description.trained_on
     cells = ", ".join(f"{count:,} {part}" for part, count in seen.get("cells", {}).items() if count)
     return {
-        "network": f"{architecture.backbone}, {architecture.head} head",
+        "network": f"{architecture.backbone}{_stage(architecture)}, {architecture.head} head",
         "parameters": f"{description.parameters:,}" if description.parameters else None,
         "classes": f"{', '.join(description.classes)}; the blast class is {description.blast_class or 'none of them'}",
         "input": f"{how.size}x{how.size} pixels, {how.crop_mode.replace('_', ' ')}",
@@ -63,6 +63,10 @@ def _facts(description: Description) -> dict[str, Any]:
         "knows its cells": _familiarity(description),
         "versions": ", ".join(f"{name} {number}" for name, number in description.versions.items()),
     }
+
+
+def _stage(architecture: Architecture) -> str:
+    return "" if architecture.features is None else f" up to stage {architecture.features}"
 
 
 def _score(description: Description) -> str:

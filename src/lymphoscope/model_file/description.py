@@ -26,6 +26,9 @@ class Architecture(StrictModel):
     """
 
     backbone: str
+    features: str | int | None = Field(
+        default=None, description="Stage of the backbone whose features the head gets; null for the last features."
+    )
     head: Literal["attention", "linear"] = "attention"
     norm: Literal["batch", "frozen", "group"] = "batch"
     num_maps: int = Field(default=32, ge=1)
@@ -33,6 +36,7 @@ class Architecture(StrictModel):
     signed_sqrt: bool = True
     l2: bool = True
     scale: float = 100.0
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="Dropout before the classifier, in training only.")
 
 
 class Preprocessing(StrictModel):

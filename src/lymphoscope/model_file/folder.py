@@ -27,16 +27,17 @@ def build_network(architecture: Architecture, num_classes: int, *, pretrained: b
     """Make the network that an architecture names, with fresh weights or a backbone's ImageNet weights.
 
     Images (B, 3, H, W) -> logits (B, K) and attention maps (B, M, h, w) for the attention head, logits alone for the
-    linear one. Raises LymphoscopeError for an unknown backbone and for ImageNet weights that cannot be had here.
+    linear one. Raises LymphoscopeError for an unknown backbone or stage and for ImageNet weights that cannot be had
+    here.
     """
-    from lymphoscope.backbones import create_backbone, normalised_by
+    from lymphoscope.backbones import convert_norm, create_backbone
     from lymphoscope.method import WTDFN, PlainNetwork
 
-    backbone = create_backbone(architecture.backbone, pretrained=pretrained)
+    backbone = create_backbone(architecture.backbone, pretrained=pretrained, features=architecture.features)
     if architecture.head == "linear":
-        return normalised_by(PlainNetwork(backbone, num_classes), architecture.norm)
-    options = architecture.model_dump(include={"num_maps", "bias", "signed_sqrt", "l2", "scale"})
-    return normalised_by(WTDFN(backbone, num_classes, **options), architecture.norm)
+        return convert_norm(PlainNetwork(backbone, num_classes, dropout=architecture.dropout), architecture.norm)
+    options = architecture.model_dump(include={"num_maps", "bias", "signed_sqrt", "l2", "scale", "dropout"})
+    return convert_norm(WTDFN(backbone, num_classes, **options), architecture.norm)
 
 
 WEIGHTS = "weights.safetensors"

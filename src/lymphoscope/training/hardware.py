@@ -66,4 +66,6 @@ def _trial(backbone: nn.Module, recipe: Recipe, device: torch.device) -> None:
     images = torch.zeros(count, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
     dtype = autocast_dtype(resolved_precision(recipe.hardware.precision, device.type))
     with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
-        torch.autograd.backward(backbone(images).float().mean())
+        mean = backbone(images).float().mean()
+        if mean.requires_grad:  # not of a frozen backbone
+            torch.autograd.backward(mean)

@@ -47,7 +47,7 @@ class TrainingModule(lightning.LightningModule):
         epoch = self.current_epoch + batch_idx / self.trainer.num_training_batches
         factor = learning_rate_factor(self.recipe.optimisation, epoch)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = factor * self.recipe.optimisation.learning_rate
+            group["lr"] = factor * self.recipe.optimisation.learning_rate * group["lr_scale"]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of the joint phase, or two of the alternating ones (section 2.3)."""

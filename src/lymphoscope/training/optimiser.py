@@ -4,6 +4,7 @@ Ranger: RAdam + Lookahead + gradient centralisation (section 3.1), descending fr
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, overload
 
@@ -25,6 +26,33 @@ def learning_rate_factor(recipe: OptimisationRecipe, epoch: float) -> float:
     if recipe.schedule == "steps":
         return float(recipe.decay ** (int(past) // recipe.decay_every))
     return 0.5 * (1.0 + math.cos(math.pi * min(past / max(recipe.epochs - recipe.warmup_epochs, 1), 1.0)))
+
+
+def parameter_groups(network: nn.Module, recipe: OptimisationRecipe) -> list[dict[str, Any]]:
+    """Group the trainable weights by learning rate; `lr_scale` of a group is its rate as a multiple of the recipe's.
+
+    The head comes first, at 1. The last stage of the backbone has `backbone_lr_scale`, and each stage before it
+    `stage_lr_decay` times the rate of the next one.
+    """
+    weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
+    stages = list(dict.fromkeys(stage for stage in map(_backbone_stage, weights) if stage is not None))
+    scales = {
+        stage: recipe.backbone_lr_scale * recipe.stage_lr_decay**distance
+        for distance, stage in enumerate(reversed(stages))
+    }
+    if all(scale == 1.0 for scale in scales.values()):
+        return [{"params": list(weights.values()), "lr_scale": 1.0}]
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, weight in weights.items():
+        stage = _backbone_stage(name)
+        groups.setdefault(1.0 if stage is None else scales[stage], []).append(weight)
+    return [{"params": group, "lr_scale": scale} for scale, group in groups.items() if group]
+
+
+def _backbone_stage(parameter: str) -> str | None:
+    """Return the stage of the backbone that a parameter belongs to (`body.blocks.3`), None for the head."""
+    stage = re.match(r"backbone\.((?:body\.)?[^.]+(?:\.\d+)?)", parameter)
+    return stage and stage[1]
 
 
 class Ranger(RAdam):

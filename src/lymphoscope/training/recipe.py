@@ -1,10 +1,11 @@
 """A recipe: every choice of a training, by name, with our reading of the paper (docs/explanation.md) as the default."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
 from lymphoscope.referral import SIGNALS, Signal
 from lymphoscope.vocabulary import CropMode, StrictModel
@@ -14,26 +15,46 @@ Triple = tuple[float, float, float]
 Range = tuple[Fraction, Fraction]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Rule = Literal["streams", "score"] | Signal
+_PAPER_BACKBONE: Final = "seresnext50_32x4d"
 RULES: tuple[Rule, ...] = ("streams", "score", *SIGNALS)
 
 
 class ModelRecipe(StrictModel):
-    """Which network, and from which weights it starts.
+    """The network and its initial weights."""
 
-    `initial_weights` is a Lymphoscope model folder whose backbone and attention are taken over; `pretrained` takes
-    timm's ImageNet weights. `maps` is M (Table 4); the three normalisations follow bilinear attention pooling.
-    `norm: frozen` keeps every batch norm as those weights bring it, `norm: group` puts group norm in its place.
-    """
-
-    backbone: str = "seresnext50_32x4d"
-    norm: Literal["batch", "frozen", "group"] = "batch"
-    maps: int = Field(default=32, ge=1)
-    bias: bool = True
-    signed_sqrt: bool = True
-    l2: bool = True
-    scale: float = 100.0
-    pretrained: bool = False
-    initial_weights: str | None = None
+    backbone: str = Field(
+        default=_PAPER_BACKBONE, description="Backbone by name: one of `docs/reference.md`, or any of timm's."
+    )
+    features: str | int | None = Field(
+        default=None,
+        description="Stage of the backbone whose features the head gets: a name (`blocks.3`, or short `block3`) or an "
+        "index; later stages are removed. `null`: the last features, as in the paper.",
+    )
+    norm: Literal["batch", "frozen", "group"] = Field(
+        default="batch",
+        description="`batch`: batch norm. `frozen`: batch norm with the statistics and weights of the initial weights, "
+        "fixed. `group`: group norm in its place.",
+    )
+    freeze: bool = Field(
+        default=False,
+        description="Keep the whole backbone, its batch norm too, at its initial weights and train the head alone.",
+    )
+    maps: int = Field(default=32, ge=1, description="Number of attention maps, M (Table 4).")
+    bias: bool = Field(default=True, description="Whether the classifier has a bias.")
+    signed_sqrt: bool = Field(default=True, description="Signed square root after bilinear attention pooling.")
+    l2: bool = Field(default=True, description="L2 normalisation after bilinear attention pooling.")
+    scale: float = Field(default=100.0, description="Factor after the L2 normalisation.")
+    dropout: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="Dropout of the pooled features before the classifier, in training."
+    )
+    pretrained: bool = Field(
+        default=False,
+        description="Start from ImageNet weights. Those of `efficientnet_lite0`, `1` and `2` come with the extra "
+        "`train`; those of timm's other models are downloaded.",
+    )
+    initial_weights: str | None = Field(
+        default=None, description="Lymphoscope model folder whose backbone and attention weights are the initial ones."
+    )
 
 
 class DataRecipe(StrictModel):
@@ -82,6 +103,15 @@ class OptimisationRecipe(StrictModel):
 
     optimiser: Literal["ranger", "adamw"] = "ranger"
     learning_rate: float = Field(default=0.01, gt=0.0)
+    backbone_lr_scale: float = Field(
+        default=1.0, ge=0.0, description="Learning rate of the backbone as a multiple of `learning_rate`."
+    )
+    stage_lr_decay: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="Factor by which the learning rate falls from each stage of the backbone to the one before it.",
+    )
     weight_decay: float = Field(default=1e-4, ge=0.0)
     schedule: Literal["steps", "cosine"] = "steps"
     warmup_epochs: int = Field(default=2, ge=0)
@@ -179,13 +209,31 @@ class Recipe(StrictModel):
     referral: ReferralRecipe = ReferralRecipe()
     hardware: HardwareRecipe = HardwareRecipe()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _normalise_as_the_weights_expect(cls, recipe: Any) -> Any:
+        """Fill in `data.mean` and `data.std` of ImageNet weights that were trained with other values."""
+        model, data = _given(recipe, "model"), _given(recipe, "data")
+        if model is None or data is None or model.get("pretrained") is not True:
+            return recipe
+        from lymphoscope.backbones import pretrained_normalisation
+
+        try:
+            mean, std = pretrained_normalisation(str(model.get("backbone", _PAPER_BACKBONE)))
+        except LymphoscopeError:
+            return recipe  # reported, with the reason, when the network is created
+        return {**recipe, "data": {"mean": mean, "std": std, **data}}
+
     @model_validator(mode="after")
     def _frozen_from_something(self) -> Self:
-        if self.model.norm == "frozen" and not (self.model.pretrained or self.model.initial_weights):
-            raise ValueError(
-                "model.norm: frozen keeps the batch norm of weights that are there: set model.pretrained or "
-                "model.initial_weights, or take group"
-            )
+        if self.model.pretrained or self.model.initial_weights:
+            return self
+        for name, is_frozen in (("norm: frozen", self.model.norm == "frozen"), ("freeze: true", self.model.freeze)):
+            if is_frozen:
+                raise ValueError(
+                    f"model.{name} keeps initial weights, and there are none: set model.pretrained or "
+                    "model.initial_weights"
+                )
         return self
 
     @model_validator(mode="after")
@@ -208,6 +256,7 @@ class Recipe(StrictModel):
         model = self.model
         return Architecture(
             backbone=model.backbone,
+            features=model.features,
             head="linear" if self.streams == "raw" else "attention",
             norm=model.norm,
             num_maps=model.maps,
@@ -215,4 +264,13 @@ class Recipe(StrictModel):
             signed_sqrt=model.signed_sqrt,
             l2=model.l2,
             scale=model.scale,
+            dropout=model.dropout,
         )
+
+
+def _given(recipe: Any, section: str) -> dict[str, Any] | None:
+    """The keys of a section that were set, before validation; None where the section is not one."""
+    content = recipe.get(section, {}) if isinstance(recipe, dict) else None
+    if isinstance(content, BaseModel):
+        return content.model_dump(exclude_unset=True)
+    return content if isinstance(content, dict) else None

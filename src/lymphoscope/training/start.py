@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lymphoscope.backbones import Backbone
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import build_network, load_description, load_network
 from lymphoscope.training.recipe import Recipe
@@ -44,6 +45,10 @@ def starting_network(recipe: Recipe, num_classes: int) -> nn.Module:
     network = build_network(recipe.architecture(), num_classes, pretrained=recipe.model.pretrained)
     if recipe.model.initial_weights is not None:
         _take_over(network, Path(recipe.model.initial_weights))
+    if recipe.model.freeze:
+        backbone = network.get_submodule("backbone")
+        assert isinstance(backbone, Backbone)  # noqa: S101  # as `build_network` makes it
+        backbone.freeze()
     return network
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lymphoscope.method import fill_values
 from lymphoscope.training.hardware import autocast_dtype, compile_backbone, device_of, resolved_precision
 from lymphoscope.training.losses import StepLosses
-from lymphoscope.training.optimiser import Ranger
+from lymphoscope.training.optimiser import Ranger, parameter_groups
 from lymphoscope.training.recipe import OptimisationRecipe, Recipe
 from lymphoscope.training.start import starting_network
 
@@ -23,11 +23,11 @@ def normalized(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def optimiser_of(network: nn.Module, chosen: OptimisationRecipe) -> torch.optim.Optimizer:
-    """Ranger (section 3.1) or AdamW over the weights that train."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    """Create Ranger (section 3.1) or AdamW over the weights that train."""
+    groups = parameter_groups(network, chosen)
     if chosen.optimiser == "ranger":
-        return Ranger(weights, chosen.learning_rate, weight_decay=chosen.weight_decay)
-    return torch.optim.AdamW(weights, chosen.learning_rate, weight_decay=chosen.weight_decay, fused=True)
+        return Ranger(groups, chosen.learning_rate, weight_decay=chosen.weight_decay)
+    return torch.optim.AdamW(groups, chosen.learning_rate, weight_decay=chosen.weight_decay, fused=True)
 
 
 def measured_step(recipe: Recipe, num_classes: int = 2, *, rounds: int = 3, device: str | None = None) -> float:

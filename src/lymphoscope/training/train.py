@@ -137,6 +137,8 @@ def _fit(trainer: lightning.Trainer, module: TrainingModule, train: Any, validat
         # Said on purpose: two cores are better spent on the network (batches.py), and epochs are short.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+        # `model.freeze` keeps the backbone in evaluation mode.
+        warnings.filterwarnings("ignore", message=r"Found .* module\(s\) in eval mode")
         # Lightning 2.6 asks torch 2.15 in words that torch has since changed; both mean the same.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
         trainer.fit(
