@@ -50,6 +50,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert answer.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.timing
 def test_help_answers_before_a_person_waits() -> None:
     seconds = []
     for _ in range(5):

@@ -112,6 +112,7 @@ print(status, peak() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its memory from /proc")
+@pytest.mark.timing
 def test_nine_files_of_all_kinds_give_nine_rows_in_bounded_memory(model: Path, nine: Path, tmp_path: Path) -> None:
     words = [str(model), str(nine / "grey.png"), str(nine), str(tmp_path)]
     answer = subprocess.run([sys.executable, "-c", IN_A_PROCESS, *words], capture_output=True, text=True, timeout=120)

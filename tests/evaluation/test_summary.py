@@ -147,6 +147,7 @@ def test_unknown_classes_get_one_line(predictions: Maker, label: str, blast: str
         evaluate_predictions(predictions().assign(label=label), blast_class=blast)
 
 
+@pytest.mark.timing
 def test_two_thousand_cells_take_seconds(predictions: Maker) -> None:
     table = predictions(subjects=40, cells=50)
     start = time.perf_counter()

@@ -214,6 +214,7 @@ def test_a_wrong_request_gets_one_line(predictions: Maker, blast: str, percentag
         subject_level(predictions(), blast_class=blast, stated_percentage=percentage)
 
 
+@pytest.mark.timing
 def test_a_hundred_subjects_take_seconds(predictions: Maker) -> None:
     table = predictions(subjects=118, cells=10)
     start = time.perf_counter()
