@@ -35,7 +35,7 @@ def main() -> None:
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(words.rounds + 1):
         for name, way in ways.items():
-            value = seconds(way, device)
+            value = _seconds_or_nan(way, device)
             if number:
                 taken[name].append(value)
     medians = {name: statistics.median(values) for name, values in taken.items()}
@@ -45,6 +45,17 @@ def main() -> None:
         answer["augmented_images_per_second_per_core"] = _augmented(words)
     _show(answer, medians)
     write(words.json, answer)
+
+
+def _seconds_or_nan(step: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one step; not a number where the device's memory does not suffice."""
+    try:
+        return seconds(step, device)
+    except torch.OutOfMemoryError:
+        return math.nan
+    finally:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def _words() -> argparse.Namespace:

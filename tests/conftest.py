@@ -29,6 +29,15 @@ TINY = (
 )
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests marked `cuda` on a machine without a CUDA device."""
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
+
+
 def write_tiny_cells(folder: Path, cells: int = 6, subjects: int = 10) -> pd.DataFrame:
     """Cells of subjects of two classes told apart by a spot's colour: columns path, label, subject."""
     generator = np.random.default_rng(0)

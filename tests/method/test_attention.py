@@ -277,7 +277,7 @@ def test_the_number_of_operations_does_not_depend_on_the_batch() -> None:
     assert 0 < operations(1) == operations(50)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_nothing_synchronises_with_the_device() -> None:
     images, maps = torch.randn(4, 3, 32, 32, device="cuda"), torch.rand(4, 6, 5, 5, device="cuda")
     thresholds = torch.rand(4, device="cuda")
