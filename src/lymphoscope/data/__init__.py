@@ -1,4 +1,4 @@
-"""Cells: sources -> manifest -> audit and split -> pixels; and the generator of synthetic smears. No torch."""
+"""Cells before a model sees them: sources, manifests, audit, splits, leak checks and images. Needs no torch."""
 
 import lazy_loader as lazy
 

@@ -1,23 +1,31 @@
-from .audit import audit as audit, audited as audited
+from .audit import audit_manifest as audit_manifest, audit_with_fingerprints as audit_with_fingerprints
 from .findings import AuditReport as AuditReport
 from .geometry import Geometry as Geometry, fit_image as fit_image, to_file_pixels as to_file_pixels
 from .groups import subject_groups as subject_groups
+from .image_files import IMAGE_SUFFIXES as IMAGE_SUFFIXES, walk_files as walk_files
 from .images import UnreadableImage as UnreadableImage, read_image as read_image
 from .loading import CellImages as CellImages
 from .manifest import (
     COLUMNS as COLUMNS,
     Manifest as Manifest,
+    below_common_folder as below_common_folder,
     read_manifest as read_manifest,
     write_manifest as write_manifest,
 )
-from .similarity.fingerprints import FINGERPRINTS as FINGERPRINTS, with_fingerprints as with_fingerprints
-from .similarity.leaks import (
-    CellLeak as CellLeak,
-    checked_by as checked_by,
-    leaks_between as leaks_between,
-    split_leaks as split_leaks,
+from .quality import (
+    ImageStatistics as ImageStatistics,
+    image_statistics as image_statistics,
+    visible_part as visible_part,
 )
-from .sources.registry import read_source as read_source
+from .similarity import (
+    FINGERPRINT_COLUMNS as FINGERPRINT_COLUMNS,
+    CellLeak as CellLeak,
+    find_leaks as find_leaks,
+    leak_checks as leak_checks,
+    split_leaks as split_leaks,
+    with_fingerprints as with_fingerprints,
+)
+from .sources import read_source as read_source
 from .split import split_folds as split_folds, split_holdout as split_holdout
 from .summary import (
     data_summary as data_summary,
@@ -29,19 +37,23 @@ from .summary import (
 
 __all__ = [
     "COLUMNS",
-    "FINGERPRINTS",
+    "FINGERPRINT_COLUMNS",
+    "IMAGE_SUFFIXES",
     "AuditReport",
     "CellImages",
     "CellLeak",
     "Geometry",
+    "ImageStatistics",
     "Manifest",
     "UnreadableImage",
-    "audit",
-    "audited",
-    "checked_by",
+    "audit_manifest",
+    "audit_with_fingerprints",
+    "below_common_folder",
     "data_summary",
+    "find_leaks",
     "fit_image",
-    "leaks_between",
+    "image_statistics",
+    "leak_checks",
     "part_counts",
     "read_image",
     "read_manifest",
@@ -54,6 +66,8 @@ __all__ = [
     "split_summary",
     "subject_groups",
     "to_file_pixels",
+    "visible_part",
+    "walk_files",
     "with_fingerprints",
     "write_manifest",
 ]

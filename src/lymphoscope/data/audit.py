@@ -1,66 +1,71 @@
-"""What is there, and what is wrong with it: every check over a manifest."""
+"""Every check of a manifest and its files: unreadable files, sizes, duplicates, leaks, suspicious labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from lymphoscope.data.findings import AuditReport, Finding, as_findings
+from lymphoscope.data.findings import AuditReport, Finding, findings_table
 from lymphoscope.data.manifest import Manifest
-from lymphoscope.data.quality import CROP, Examination, examine_all
-from lymphoscope.data.similarity.duplicates import exact_duplicates, near_duplicates
-from lymphoscope.data.similarity.fingerprints import with_marks
-from lymphoscope.data.similarity.perceptual_hash import NEAR_DISTANCE
+from lymphoscope.data.quality import DEFAULT_CROP
+from lymphoscope.data.similarity import (
+    NEAR_DISTANCE,
+    FileInspection,
+    add_fingerprints,
+    exact_duplicates,
+    inspect_files,
+    near_duplicates,
+)
 from lymphoscope.data.summary import split_notices
 
-_USUAL_SIZE = 0.9
-_USUAL_LABELS = 0.9
+_USUAL_SIZE_SHARE = 0.9
+_SINGLE_LABEL_SHARE = 0.9
 _LARGE_SUBJECT = 1 / 3
-_UNEVEN_CLASSES = 3
+_CLASS_RATIO = 3
 
 
-def audit(
+def audit_manifest(
     manifest: Manifest, *, expected_size: tuple[int, int] | None = None, near_distance: int = NEAR_DISTANCE
 ) -> AuditReport:
-    """Read every file once and report what is wrong; see AuditReport for what fails.
+    """Read every file once and report what is wrong; the report says whether the audit failed.
 
     Errors: unreadable files, one file under two labels or subjects or in two parts of a split, subjects in two parts,
-    another size than `expected_size` (width, height; pixels). Warnings: files that stand twice, near duplicates under
-    two labels, subjects or parts (`near_distance` of 256 bits, see `looks`), another size than nine in ten have,
-    a subject of two labels where nine in ten have one. The rest are notices.
+    another size than `expected_size` (width, height; pixels). Warnings: files that occur twice, near duplicates (within
+    `near_distance` of 256 bits) under two labels or subjects or in two parts, another size than 90 % of the images, a
+    subject with two labels where 90 % of the subjects have one. All other findings are notices.
     """
-    return audited(manifest, expected_size=expected_size, near_distance=near_distance)[0]
+    return audit_with_fingerprints(manifest, expected_size=expected_size, near_distance=near_distance)[0]
 
 
-def audited(
+def audit_with_fingerprints(
     manifest: Manifest, *, expected_size: tuple[int, int] | None = None, near_distance: int = NEAR_DISTANCE
 ) -> tuple[AuditReport, Manifest]:
-    """The report of `audit`, and the manifest with the fingerprints of that one reading."""
-    examined = examine_all(list(manifest.table["path"]))
-    report = _report(manifest, examined, expected_size, near_distance)
-    return report, with_marks(manifest, examined, manifest.table.index)
+    """Return the report of `audit_manifest` and the manifest with fingerprints, both from one reading of the files."""
+    inspections = inspect_files(list(manifest.table["path"]))
+    report = _report(manifest, inspections, expected_size, near_distance)
+    return report, add_fingerprints(manifest, inspections, manifest.table.index)
 
 
 def _report(
-    manifest: Manifest, examined: list[Examination], expected_size: tuple[int, int] | None, near_distance: int
+    manifest: Manifest, inspections: Sequence[FileInspection], expected_size: tuple[int, int] | None, near_distance: int
 ) -> AuditReport:
     cells = manifest.table.assign(
-        **{name: [getattr(one, name) for one in examined] for name in ("fault", "sha256", "phash", "beyond_crop")}
+        **{name: [getattr(one, name) for one in inspections] for name in ("fault", "sha256", "phash", "beyond_crop")}
     )
     for name in ("width", "height"):
-        cells[name] = pd.array([getattr(one, name) for one in examined], dtype="Int64")
+        cells[name] = pd.array([getattr(one, name) for one in inspections], dtype="Int64")
     findings = [
         *_unreadable(cells),
         *_sizes(cells, expected_size),
         *exact_duplicates(cells),
-        *near_duplicates(cells, [one.thumbnail for one in examined], near_distance),
+        *near_duplicates(cells, [one.thumbnail for one in inspections], near_distance),
         *_split_subjects(cells),
-        *_odd_labels(cells),
-        *_unknown(cells),
-        *_uneven(cells),
+        *_unusual_labels(cells),
+        *_missing_values(cells),
+        *_imbalance(cells),
         *_beyond_crop(cells),
     ]
     notices = tuple(dict.fromkeys(manifest.notices + split_notices(cells)))
-    return AuditReport(manifest.source, len(cells), as_findings(findings), _balance(cells), notices)
+    return AuditReport(manifest.source, len(cells), findings_table(findings), _class_counts(cells), notices)
 
 
 def _unreadable(cells: pd.DataFrame) -> Iterator[Finding]:
@@ -73,71 +78,74 @@ def _sizes(cells: pd.DataFrame, expected: tuple[int, int] | None) -> Iterator[Fi
     sizes = pd.Series(list(zip(readable["width"], readable["height"], strict=True)), index=readable.index, dtype=object)
     if sizes.empty:
         return
-    common = sizes.value_counts()
-    wanted = expected or common.index[0]
-    if expected is None and common.iloc[0] < _USUAL_SIZE * len(sizes):
-        listed = ", ".join(f"{width}x{height}" for width, height in common.index[:5])
-        yield Finding("size", "notice", None, None, f"{len(common)} sizes, none of them usual: {listed}")
+    counts = sizes.value_counts()
+    right_size = expected or counts.index[0]
+    if expected is None and counts.iloc[0] < _USUAL_SIZE_SHARE * len(sizes):
+        listed = ", ".join(f"{width}x{height}" for width, height in counts.index[:5])
+        yield Finding("size", "notice", None, None, f"{len(counts)} sizes, none of them usual: {listed}")
         return
-    for row in sizes.index[sizes != wanted]:
-        detail = f"{sizes[row][0]}x{sizes[row][1]} pixels, {'' if expected else 'most are '}{wanted[0]}x{wanted[1]}"
-        detail += " expected" if expected else ""
+    reference = f"{right_size[0]}x{right_size[1]}"
+    for row in sizes.index[sizes != right_size]:
+        detail = f"{sizes[row][0]}x{sizes[row][1]} pixels, "
+        detail += f"{reference} expected" if expected else f"most are {reference}"
         yield Finding("size", "error" if expected else "warning", str(cells.at[row, "path"]), None, detail)
 
 
 def _split_subjects(cells: pd.DataFrame) -> Iterator[Finding]:
-    """Subjects in two parts of a split (in two folds, where there are only folds), each with a file of two parts."""
-    name = next((name for name in ("split", "fold") if name in cells), None)
-    if name is None:
+    """Subjects in two parts of a split (or in two folds, if there are only folds), with one file of each part."""
+    column = next((name for name in ("split", "fold") if name in cells), None)
+    if column is None:
         return
-    for subject, own in cells[cells[name].notna()].groupby("subject"):
-        parts = own.drop_duplicates(name)
+    for subject, own in cells[cells[column].notna()].groupby("subject"):
+        parts = own.drop_duplicates(column)
         if len(parts) > 1:
-            held = " and ".join(str(part) for part in parts[name])
-            one, other = parts["path"].iloc[:2]
-            yield Finding("split-subject", "error", one, other, f"subject {subject} is in {name} {held}")
+            listed = " and ".join(str(part) for part in parts[column])
+            path, other = parts["path"].iloc[:2]
+            yield Finding("split-subject", "error", path, other, f"subject {subject} is in {column} {listed}")
 
 
-def _odd_labels(cells: pd.DataFrame) -> Iterator[Finding]:
-    """Subjects with cells of two labels, where nearly every subject has one: perhaps cells under a wrong label."""
+def _unusual_labels(cells: pd.DataFrame) -> Iterator[Finding]:
+    """Subjects with cells of two labels where nearly every subject has one: some labels may be wrong."""
     labels = cells.groupby("subject")["label"].nunique()
-    if (labels <= 1).mean() < _USUAL_LABELS or (labels <= 1).all():
+    if (labels <= 1).mean() < _SINGLE_LABEL_SHARE or (labels <= 1).all():
         return
     for subject in labels.index[labels > 1]:
         counts = cells.loc[cells["subject"] == subject, "label"].value_counts()
         path = cells.loc[(cells["subject"] == subject) & (cells["label"] == counts.index[-1]), "path"].iloc[0]
-        held = " and ".join(f"{count} {label}" for label, count in counts.items())
-        yield Finding("subject-label", "warning", path, None, f"subject {subject} has {held}, others have one label")
+        listed = " and ".join(f"{count} {label}" for label, count in counts.items())
+        yield Finding("subject-label", "warning", path, None, f"subject {subject} has {listed}, others have one label")
 
 
-def _unknown(cells: pd.DataFrame) -> Iterator[Finding]:
+def _missing_values(cells: pd.DataFrame) -> Iterator[Finding]:
     for name in ("label", "subject"):
-        without = cells.loc[cells[name].isna(), "path"]
-        if len(without):
-            yield Finding(name, "notice", without.iloc[0], None, f"{len(without)} of {len(cells)} cells have no {name}")
+        paths = cells.loc[cells[name].isna(), "path"]
+        if len(paths):
+            yield Finding(name, "notice", paths.iloc[0], None, f"{len(paths)} of {len(cells)} cells have no {name}")
 
 
-def _uneven(cells: pd.DataFrame) -> Iterator[Finding]:
+def _imbalance(cells: pd.DataFrame) -> Iterator[Finding]:
     counts = cells["label"].value_counts()
-    if len(counts) and counts.iloc[0] >= _UNEVEN_CLASSES * counts.iloc[-1]:
+    if len(counts) and counts.iloc[0] >= _CLASS_RATIO * counts.iloc[-1]:
         detail = f"{counts.index[0]} has {counts.iloc[0]} cells, {counts.index[-1]} has {counts.iloc[-1]}"
         yield Finding("balance", "notice", None, None, detail)
     for label, own in cells[cells["subject"].notna()].groupby("label"):
-        held = own["subject"].value_counts()
-        if len(held) == 1:
-            yield Finding("balance", "notice", None, None, f"{label} has one subject only: no split by subject")
-        elif held.iloc[0] > _LARGE_SUBJECT * counts[label]:
-            detail = f"subject {held.index[0]} has {held.iloc[0]} of the {counts[label]} cells of {label}"
+        subjects = own["subject"].value_counts()
+        if len(subjects) == 1:
+            detail = f"{label} has only one subject: a split by subject is impossible"
+            yield Finding("balance", "notice", None, None, detail)
+        elif subjects.iloc[0] > _LARGE_SUBJECT * counts[label]:
+            detail = f"subject {subjects.index[0]} has {subjects.iloc[0]} of the {counts[label]} cells of {label}"
             yield Finding("balance", "notice", None, None, detail)
 
 
 def _beyond_crop(cells: pd.DataFrame) -> Iterator[Finding]:
-    beyond = cells.loc[cells["beyond_crop"], "path"]
-    if len(beyond):
-        detail = f"{len(beyond)} of {len(cells)} cells on black reach the border of the central {CROP}x{CROP} pixels"
-        yield Finding("border", "notice", beyond.iloc[0], None, detail)
+    paths = cells.loc[cells["beyond_crop"], "path"]
+    if len(paths):
+        crop = f"{DEFAULT_CROP}x{DEFAULT_CROP}"
+        detail = f"{len(paths)} of {len(cells)} cells on black reach the border of the central {crop} pixels"
+        yield Finding("border", "notice", paths.iloc[0], None, detail)
 
 
-def _balance(cells: pd.DataFrame) -> pd.DataFrame:
-    counted = cells.groupby("label").agg(cells=("path", "size"), subjects=("subject", "nunique"))
-    return counted.reset_index()
+def _class_counts(cells: pd.DataFrame) -> pd.DataFrame:
+    counts = cells.groupby("label").agg(cells=("path", "size"), subjects=("subject", "nunique"))
+    return counts.reset_index()

@@ -1,4 +1,5 @@
-"""Pictures of any size -> the square that a network takes, and boxes back to the pixels of the file."""
+"""Images of any size -> the square that a network takes, and boxes back to pixels of the file."""
+
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,9 @@ from lymphoscope.vocabulary import CROP_MODES, CropMode
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a picture becomes `size` x `size` pixels: the central `crop` x `crop`, or the whole picture.
+    """How an image becomes `size` x `size` pixels: from its central `crop` x `crop` pixels, or from all of it.
 
-    C-NMC's 450x450 cells on black take `center_crop` of 300, other sources `resize` (METHOD, Training).
+    C-NMC's 450 x 450 cells on black get a `center_crop` of 300, other sources `resize`.
     """
 
     crop_mode: CropMode = "center_crop"
@@ -30,9 +31,9 @@ class Geometry:
 
 
 def fit_image(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 -> (size, size, 3) uint8, bilinear with antialiasing where it has to be resampled.
+    """Crop or resize (H, W, 3) uint8 to (size, size, 3) uint8, bilinear with antialiasing.
 
-    `center_crop` pads a smaller picture with black, and resamples only if size differs from crop.
+    `center_crop` pads a smaller image with black, and resamples only if size differs from crop.
     """
     square = _central(pixels, geometry.crop) if geometry.crop_mode == "center_crop" else pixels
     if square.shape[:2] == (geometry.size, geometry.size):
@@ -42,10 +43,10 @@ def fit_image(pixels: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8
 
 
 def to_file_pixels(boxes: ArrayLike, width: int, height: int, geometry: Geometry) -> NDArray[np.int64]:
-    """(B, 4) boxes top, left, bottom, right in fitted pixels -> (B, 4) int64 in pixels of the file.
+    """Map boxes (B, 4) top, left, bottom, right from fitted pixels to int64 pixels of the file.
 
-    Half open on both sides, widened to whole pixels, clipped to the `width` x `height` of the file: a box that
-    lies wholly in the black padding comes back empty.
+    Boxes are half open, widened to whole pixels and clipped to the `width` x `height` of the file: a box that lies
+    wholly in the black padding becomes empty.
     """
     fitted = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     scale, offset = _scale_and_offset(width, height, geometry)

@@ -1,7 +1,4 @@
-"""Many pictures at a time.
-
-A picture file -> 8-bit RGB pixels, or one line that says what is wrong with the file.
-"""
+"""Read an image file as 8-bit RGB pixels, or say in one line what is wrong with it."""
 
 import os
 import struct
@@ -9,7 +6,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,23 +27,15 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.progress import tracked
 
 T = TypeVar("T")
-
-
-def in_threads(function: Callable[[str], T], paths: Sequence[str], what: str) -> list[T]:
-    """`function` of every path, in the order of the paths, with progress shown; a thread for each processor."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(tracked(pool.map(function, paths), what, len(paths)))
-
-
 Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
-"""Pixels of the largest picture that is decoded: a bomb stops here, a 60-megapixel camera field passes."""
-SMALLEST_SIDE = 16
-"""Pixels. A cell that is smaller shows nothing."""
+"""Pixels of the largest image that is decoded: stops a decompression bomb, allows a 60-megapixel camera field."""
+MIN_SIDE = 16
+"""Pixels of the shorter side of the smallest image: a smaller cell shows nothing."""
 
-# Named one by one: Pillow would also try formats that start other programs (EPS), and importing them here
-# registers them before any thread asks for them.
+# Listed one by one: Pillow would also try formats that start other programs (EPS), and importing the plugins here
+# registers them before several threads need them.
 _FORMATS = (
     BmpImagePlugin.BmpImageFile.format,
     PngImagePlugin.PngImageFile.format,
@@ -58,7 +47,7 @@ _FORMATS = (
     PpmImagePlugin.PpmImageFile.format,
 )
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-# What Pillow's decoders raise for broken bytes; UserWarning where a caller has made errors of warnings.
+# What Pillow's decoders raise for broken bytes; UserWarning where a caller has turned warnings into errors.
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -73,8 +62,8 @@ _DECODER_ERRORS = (
 )
 
 
-class UnreadableImage(LymphoscopeError):  # noqa: N818 - reads as what it is where it is caught
-    """A picture that cannot be used: `reason` is the fault in one line, `path` the file."""
+class UnreadableImage(LymphoscopeError):  # noqa: N818 - named for how it reads where it is caught
+    """An image that cannot be used: `reason` is the fault in one line, `path` the file."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, reason)
@@ -86,12 +75,12 @@ class UnreadableImage(LymphoscopeError):  # noqa: N818 - reads as what it is whe
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Read a picture as (H, W, 3) uint8 RGB; the first frame, orientation tags and colour profiles unapplied.
+    """Read an image as (H, W, 3) uint8 RGB: the first frame, without orientation tags and colour profiles.
 
-    16-bit grey is divided by 257 and 16-bit RGB cut to its high byte, as the file's mode says, whatever the range
-    of the values; transparency is laid over black. Peak memory is about 8 bytes a pixel, never above
-    8 * `max_pixels`. Raises UnreadableImage: missing, empty, no picture, truncated, larger than `max_pixels`, a side
-    below 16 pixels, 32-bit samples (their range is not known).
+    16-bit grey is divided by 257 and 16-bit RGB cut to its high byte, as the mode of the file says, whatever the
+    range of its values; transparency is laid over black. Peak memory is about 8 bytes per pixel, at most
+    8 * `max_pixels`. Raises UnreadableImage: missing, empty, not an image, truncated, more than `max_pixels`, a side
+    below 16 pixels, 32-bit samples (their range is unknown).
     """
     path = Path(path)
     _check_file(path)
@@ -100,11 +89,27 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
             _check_size(path, image.size, max_pixels)
             return _to_rgb(path, image)
     except _BOMBS as error:
-        raise UnreadableImage(path, f"more than {max_pixels} pixels, taken for a decompression bomb") from error
+        raise UnreadableImage(path, f"more than {max_pixels} pixels, refused as a decompression bomb") from error
     except UnidentifiedImageError as error:
-        raise UnreadableImage(path, "not an image in a format that is read here") from error
+        raise UnreadableImage(path, "not an image in a supported format") from error
     except _DECODER_ERRORS as error:
         raise UnreadableImage(path, f"truncated or damaged: {error}") from error
+
+
+def map_in_threads(function: Callable[[str], T], paths: Sequence[str], task: str) -> list[T]:
+    """Apply `function` to every path in one thread per processor, in order, with progress shown as `task`."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(tracked(pool.map(function, paths), task, len(paths)))
+
+
+def grey_of(pixels: Pixels) -> Pixels:
+    """Convert (H, W, 3) uint8 RGB to (H, W) luma."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))
+
+
+def border_of(values: NDArray[Any]) -> NDArray[Any]:
+    """Concatenate the outermost rows and columns of (H, W)."""
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
 def _check_file(path: Path) -> None:
@@ -123,24 +128,24 @@ def _check_file(path: Path) -> None:
 def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        limit = f"more than {max_pixels} pixels, taken for a decompression bomb"
+        limit = f"more than {max_pixels} pixels, refused as a decompression bomb"
         raise UnreadableImage(path, f"{width}x{height}: {limit}")
-    if min(size) < SMALLEST_SIDE:
-        raise UnreadableImage(path, f"{width}x{height}: smaller than {SMALLEST_SIDE} pixels on a side")
+    if min(size) < MIN_SIDE:
+        raise UnreadableImage(path, f"{width}x{height}: smaller than {MIN_SIDE} pixels on a side")
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Pixels:
     if image.mode.startswith("I;16"):
         return _from_16_bit_grey(np.asarray(image))
     if image.mode in ("I", "F"):
-        raise UnreadableImage(path, "32-bit samples, whose range is not known: save it with 8 or 16 bits")
+        raise UnreadableImage(path, "32-bit samples of unknown range: save it with 8 or 16 bits")
     if image.has_transparency_data:
         return _over_black(image.convert("RGBA"))
     return np.array(image.convert("RGB"))
 
 
 def _from_16_bit_grey(grey: NDArray[np.uint16]) -> Pixels:
-    # 65535 / 255 = 257; half a step added so that it rounds.
+    # 65535 / 255 = 257; half a step is added so that it rounds.
     eight = ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.repeat(eight[:, :, None], 3, axis=2)
 

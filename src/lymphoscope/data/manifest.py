@@ -1,4 +1,4 @@
-"""The manifest: one row a cell, where its picture is and what is known of it."""
+"""The manifest: a table with one row per cell, its image file and what is known about it."""
 
 import hashlib
 import os
@@ -8,25 +8,24 @@ from typing import Any
 
 import pandas as pd
 
+from lymphoscope.data.sources import source_names
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 
 COLUMNS = ("path", "label", "subject", "slide", "phase", "sha256", "width", "height")
-"""Columns that every manifest has; `phash`, `sketch`, `split` (one of PARTS), `group` and `fold` may follow."""
+"""Columns that every manifest has; `phash`, `simhash`, `split` (one of PARTS), `group` and `fold` may follow."""
 PARTS = ("train", "validation", "test")
-"""What the column `split` may hold; empty where a cell takes no part."""
-SOURCES = ("cnmc", "folders", "table", "synthetic")
-"""Where a manifest may come from."""
+"""Values of the column `split`; empty where a cell takes no part."""
 SOURCE_COLUMN = "data_source"
-"""Column of a written manifest that keeps the source, so that synthetic cells stay called synthetic."""
+"""Column of a written manifest that records the source, so that synthetic cells remain marked as synthetic."""
 
 _WHOLE_NUMBERS = ("width", "height", "fold")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Cells in a table with at least COLUMNS, the source they came from, and what a reader of results must know.
+    """A table of cells with at least COLUMNS, the name of its source, and notices for readers of the results.
 
     `path` is absolute; text columns hold str or None, `width`, `height` (pixels) and `fold` whole numbers or NA.
     """
@@ -43,52 +42,49 @@ class Manifest:
 
     @property
     def classes(self) -> list[str]:
-        """The labels that occur, sorted."""
+        """The labels in the table, sorted."""
         return sorted(self.table["label"].dropna().unique())
 
     @property
     def digest(self) -> str:
         """SHA-256 over every cell's path below the common folder, label, subject and hash, in sorted order.
 
-        The same for the same cells wherever they lie and in whatever order the rows come.
+        It does not depend on the location of the cells or the order of the rows.
         """
-        known = self.table[["label", "subject", "sha256"]].fillna("").itertuples(index=False)
-        rows = zip(below_common_folder(list(self.table["path"])), known, strict=True)
+        values = self.table[["label", "subject", "sha256"]].fillna("").itertuples(index=False)
+        rows = zip(below_common_folder(list(self.table["path"])), values, strict=True)
         lines = sorted("\t".join((path, *row)) for path, row in rows)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def with_table(self, table: pd.DataFrame, *notices: str) -> "Manifest":
-        """The same source with another table, and notices added to those it has."""
+        """Return a manifest of the same source with another table and further notices."""
         return Manifest(table, self.source, tuple(dict.fromkeys(self.notices + notices)))
 
 
 def manifest_of(cells: list[dict[str, Any]], source: str, notices: tuple[str, ...] = ()) -> Manifest:
-    """A manifest of cells given as dictionaries; columns that are not given are empty."""
+    """Make a manifest of cells given as dictionaries; missing columns are empty."""
     return Manifest(pd.DataFrame(cells, columns=None if cells else list(COLUMNS)), source, notices)
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Read a CSV or Parquet table with at least the column `path`; further columns are kept.
+    """Read a CSV or Parquet table with at least the column `path`; unknown columns are preserved.
 
-    Relative paths are taken from the table's folder. Raises LymphoscopeError: no such file, another suffix, not a
-    table, no `path` column, a row without a path, a `split` that is none of train, validation, test.
+    Relative paths start at the table's folder. Raises LymphoscopeError: no such file, another suffix, not a
+    table, no column `path`, a row without a path, a `split` other than train, validation and test.
     """
     path = Path(path)
     table = _read_table(path)
     _check(table, path)
     folder = path.resolve().parent
     table["path"] = [_absolute(str(name), folder) for name in table["path"]]
-    source = "table"
-    if SOURCE_COLUMN in table.columns:
-        named = set(table.pop(SOURCE_COLUMN).dropna())
-        source = named.pop() if len(named) == 1 and named <= set(SOURCES) else source
-    return Manifest(table, source)
+    sources = set(table.pop(SOURCE_COLUMN).dropna()) if SOURCE_COLUMN in table.columns else set()
+    return Manifest(table, sources.pop() if len(sources) == 1 and sources <= set(source_names()) else "table")
 
 
 def write_manifest(manifest: Manifest, path: str | Path) -> None:
-    """Write a manifest as CSV or Parquet, by suffix, whole or not at all.
+    """Write a manifest as CSV or Parquet, by suffix, atomically.
 
-    Paths at or below the file's folder are written relative to it, so that the two can move together.
+    Paths below the file's folder are written relative to it, so that the folder can be moved.
     """
     path = Path(path)
     _check_suffix(path)
@@ -103,7 +99,7 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
 
 
 def below_common_folder(paths: list[str]) -> list[str]:
-    """Paths below the deepest folder that holds them all, with forward slashes."""
+    """Return paths relative to the deepest folder that contains them all, with forward slashes."""
     if not paths:
         return []
     common = Path(os.path.commonpath([str(Path(path).parent) for path in paths]))
@@ -111,10 +107,10 @@ def below_common_folder(paths: list[str]) -> list[str]:
 
 
 def _tidy(table: pd.DataFrame) -> pd.DataFrame:
-    """Every column there, in order, text as str or None, numbers as Int64, rows numbered from 0."""
+    """All columns in order, text as str or None, numbers as Int64, rows indexed from 0."""
     others = [name for name in table.columns if name not in COLUMNS]
     tidy = table.reindex(columns=[*COLUMNS, *others]).reset_index(drop=True)
-    for name in (*COLUMNS, "phash", "sketch", "split", "group"):
+    for name in (*COLUMNS, "phash", "simhash", "split", "group"):
         if name in tidy.columns and name not in _WHOLE_NUMBERS:
             tidy[name] = _as_text(tidy[name])
     for name in _WHOLE_NUMBERS:
@@ -132,7 +128,7 @@ def _as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".csv", ".parquet"):
-        raise LymphoscopeError(f"{path}: a manifest is a .csv or a .parquet file, not {path.suffix or 'neither'}")
+        raise LymphoscopeError(f"{path}: a manifest is a .csv or .parquet file, not {path.suffix or 'a file without suffix'}")
     if path.suffix.lower() == ".parquet":
         require("parquet", str(path))
 
@@ -144,29 +140,29 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
-        # Text as it stands: subject 007 is not 7, and a subject called NA is not missing.
+        # As text: subject 007 is not 7, and a subject named NA is not missing.
         return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except (ValueError, OSError) as error:
-        raise LymphoscopeError(f"{path} is not a table that can be read: {_one_line(error)}") from error
+        raise LymphoscopeError(f"{path} is not a readable table: {_one_line(error)}") from error
 
 
 def _check(table: pd.DataFrame, path: Path) -> None:
     if "path" not in table.columns:
-        found = ", ".join(str(name) for name in table.columns[:8])
-        raise LymphoscopeError(f"{path} has no column `path` (it has {found}): name the column of the files so")
+        columns = ", ".join(str(name) for name in table.columns[:8])
+        raise LymphoscopeError(f"{path} has no column `path` (it has {columns}): rename the column of image files")
     _refuse(table["path"].isna() | (table["path"] == ""), path, "no path")
     if "split" in table.columns:
-        known = table["split"].isna() | table["split"].isin(PARTS)
-        _refuse(~known, path, f"a split that is none of {', '.join(PARTS)}")
+        valid = table["split"].isna() | table["split"].isin(PARTS)
+        _refuse(~valid, path, f"a split other than {', '.join(PARTS)}")
     for name in set(_WHOLE_NUMBERS) & set(table.columns):
         numbers = pd.to_numeric(table[name], errors="coerce")
-        _refuse(table[name].notna() & (numbers.isna() | (numbers % 1 != 0)), path, f"no whole number in {name}")
+        _refuse(table[name].notna() & (numbers.isna() | (numbers % 1 != 0)), path, f"a {name} that is not a whole number")
 
 
 def _refuse(wrong: "pd.Series[bool]", path: Path, fault: str) -> None:
     if wrong.any():
         row = int(wrong.to_numpy().argmax()) + 1
-        raise LymphoscopeError(f"{path}: row {row} below the header has {fault}: mend it")
+        raise LymphoscopeError(f"{path}: row {row} after the header has {fault}: correct it")
 
 
 def _one_line(error: Exception) -> str:
@@ -174,7 +170,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _absolute(name: str, folder: Path) -> str:
-    # an address such as s3://bucket/cell.png is where it says it is
+    # An address such as s3://bucket/cell.png is absolute.
     return name if "://" in name else os.path.normpath(folder / name)
 
 

@@ -1,6 +1,6 @@
-"""Whole groups dealt into parts so that every class keeps its share of cells and of subjects in each part.
+"""Split cells into train, validation and test, or into folds, by whole groups of subjects; at random only on request.
 
-Train, validation and test by whole groups of subjects; at random only when asked.
+Every class keeps its share of cells and of subjects in each part.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -11,70 +11,75 @@ from numpy.typing import NDArray
 
 from lymphoscope.data.groups import subject_groups
 from lymphoscope.data.manifest import Manifest
-from lymphoscope.data.similarity.fingerprints import with_fingerprints
-from lymphoscope.data.similarity.leaks import without_twins
+from lymphoscope.data.similarity import with_fingerprints, without_near_duplicates
 from lymphoscope.data.summary import split_notices
 from lymphoscope.errors import LymphoscopeError
 
 Counts = NDArray[np.int64]
-Parts = NDArray[np.int64]
+"""(G, K) cells of each group and class."""
+Assignments = NDArray[np.int64]
+"""(G,) part of each group, or (T, G) for T candidates."""
+By = Literal["subject", "random"]
 
-MOST_CANDIDATES = 20_000
-"""Deals that are tried; fewer where there are many groups, because then any of them is near the shares."""
-_MOST_CELLS_OF_A_TABLE = 2_000_000
-_MISSING_CLASS = 100.0
-_LARGEST_FAIR_SHARE = 0.3
-# Fewer cells than this of a class tell little, from however many subjects: N of them cost so much * (1/N - 1/FEW).
+MAX_CANDIDATES = 20_000
+"""Candidate assignments that are compared; fewer if there are many groups, when any of them is near the shares."""
+_MAX_TABLE_CELLS = 2_000_000
+_COST_OF_MISSING_CLASS = 100.0
+_MAX_FAIR_SHARE = 0.3
+# Fewer cells of a class say little, from however many subjects: N of them cost _COST_OF_FEW * (1 / N - 1 / _FEW).
 _FEW = 20
 _COST_OF_FEW = 0.6
 
 
 class Part(NamedTuple):
-    """What a part should hold: its share (0-1) of every class, and the weight against one group that is most of it."""
+    """The aim for a part: its share (0-1) of every class, and the penalty on one group that dominates it."""
 
     share: float
-    against_largest: float
+    largest_group_penalty: float
 
 
-def stratified_parts(counts: Counts, parts: list[Part], generator: np.random.Generator) -> Parts:
-    """The part of every group, (G,) int in 0..P-1, for counts (G, K) of cells by class; the P shares sum to 1.
+def stratified_parts(counts: Counts, parts: list[Part], generator: np.random.Generator) -> Assignments:
+    """Assign every group to a part, (G,) int in 0..P-1, from counts (G, K) of cells by class; the P shares sum to 1.
 
-    The best of many stratified deals by, for each class in each part: the distance of its share of cells, and of
-    groups, from the part's share; how far one group holds more than its fair share of the cells; and having few
-    cells at all. Deterministic under the generator.
+    Returns the best of many stratified candidates by the sum, over classes and parts, of: the squared distance of the
+    share of cells, and of groups, from the part's share; how far one group exceeds its fair share of the cells; and a
+    cost for few cells. Deterministic under the generator.
     """
-    tries = int(np.clip(_MOST_CELLS_OF_A_TABLE // max(len(counts), 1), 4, MOST_CANDIDATES))
+    tries = int(np.clip(_MAX_TABLE_CELLS // max(len(counts), 1), 4, MAX_CANDIDATES))
     strata = _rarest_class(counts)
     best, lowest = np.zeros(len(counts), dtype=np.int64), np.inf
-    # Without strata too: where subjects hold several classes each, the strata are small and arbitrary.
-    for dealt_by in (strata, np.zeros_like(strata)):
-        deals = _deals(dealt_by, np.array([part.share for part in parts]), tries // 2, generator)
-        costs = _costs(deals, counts, parts)
+    # Also without strata: where subjects have cells of several classes, the strata are small and arbitrary.
+    for candidate_strata in (strata, np.zeros_like(strata)):
+        shares = np.array([part.share for part in parts])
+        candidates = _candidates(candidate_strata, shares, tries // 2, generator)
+        costs = _costs(candidates, counts, parts)
         if costs.min() < lowest:
-            lowest, best = costs.min(), deals[costs.argmin()]
+            lowest, best = costs.min(), candidates[costs.argmin()]
     return best
 
 
 def _rarest_class(counts: Counts) -> NDArray[np.int64]:
-    """(G,): the class of which a group holds the largest part."""
+    """(G,): the class of which a group has the largest share."""
     rarest: NDArray[np.int64] = (counts / np.maximum(counts.sum(axis=0), 1)).argmax(axis=1)
     return rarest
 
 
-def _deals(strata: NDArray[np.int64], shares: NDArray[np.float64], tries: int, generator: Any) -> Parts:
+def _candidates(
+    strata: NDArray[np.int64], shares: NDArray[np.float64], tries: int, generator: np.random.Generator
+) -> Assignments:
     """(T, G) parts: each stratum shuffled, then cut at the shares from a random start (systematic sampling)."""
-    deals = np.zeros((tries, len(strata)), dtype=np.int64)
+    candidates = np.zeros((tries, len(strata)), dtype=np.int64)
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         ranks = generator.permuted(np.tile(np.arange(len(members)), (tries, 1)), axis=1)
-        places = (ranks + generator.random((tries, 1))) / len(members)
+        positions = (ranks + generator.random((tries, 1))) / len(members)
         edges = np.cumsum(_at_least_one(shares, len(members)))[:-1]
-        deals[:, members] = np.searchsorted(edges, places, side="right")
-    return deals
+        candidates[:, members] = np.searchsorted(edges, positions, side="right")
+    return candidates
 
 
 def _at_least_one(shares: NDArray[np.float64], members: int) -> NDArray[np.float64]:
-    """Shares raised so that each part gets a member where there are enough of them."""
+    """Raise the shares so that each part gets a member if there are enough of them."""
     if members < len(shares):
         return shares
     raised = np.maximum(shares, 1 / members)
@@ -83,72 +88,71 @@ def _at_least_one(shares: NDArray[np.float64], members: int) -> NDArray[np.float
     return lowered
 
 
-def _costs(deals: Parts, counts: Counts, parts: list[Part]) -> NDArray[np.float64]:
-    """(T,): how far each deal is from what the parts should hold."""
-    costs = np.zeros(len(deals))
-    for place, part in enumerate(parts):
-        chosen = deals == place  # (T, G)
-        for held in counts.T:  # (G,)
-            costs += _cost(chosen, held, part)
+def _costs(candidates: Assignments, counts: Counts, parts: list[Part]) -> NDArray[np.float64]:
+    """(T,): how far each candidate is from the aims of the parts."""
+    costs = np.zeros(len(candidates))
+    for number, part in enumerate(parts):
+        chosen = candidates == number  # (T, G)
+        for class_counts in counts.T:  # (G,)
+            costs += _cost(chosen, class_counts, part)
     return costs
 
 
-def _cost(chosen: NDArray[np.bool_], held: NDArray[np.int64], part: Part) -> NDArray[np.float64]:
-    holds = (held > 0).astype(np.int64)
-    cells = chosen @ held
-    largest = (chosen * held).max(axis=1) / np.maximum(cells, 1)
-    off = (cells / held.sum() - part.share) ** 2 + (chosen @ holds / holds.sum() - part.share) ** 2
-    too_large = np.maximum(largest - _LARGEST_FAIR_SHARE, 0) ** 2
+def _cost(chosen: NDArray[np.bool_], class_counts: NDArray[np.int64], part: Part) -> NDArray[np.float64]:
+    has_class = (class_counts > 0).astype(np.int64)
+    cells = chosen @ class_counts
+    largest = (chosen * class_counts).max(axis=1) / np.maximum(cells, 1)
+    cell_error = (cells / class_counts.sum() - part.share) ** 2
+    group_error = (chosen @ has_class / has_class.sum() - part.share) ** 2
+    too_large = np.maximum(largest - _MAX_FAIR_SHARE, 0) ** 2
     few = _COST_OF_FEW * np.maximum(1 / np.maximum(cells, 1) - 1 / _FEW, 0)
-    missing = _MISSING_CLASS * (cells == 0)
-    cost: NDArray[np.float64] = off + part.against_largest * too_large + few + missing
+    missing = _COST_OF_MISSING_CLASS * (cells == 0)
+    cost: NDArray[np.float64] = cell_error + group_error + part.largest_group_penalty * too_large + few + missing
     return cost
 
 
-By = Literal["subject", "random"]
-
-# Weights against one subject who is most of a part. A small test takes none of the largest subjects; validation had
-# rather have one than a handful of cells; in folds every subject is test once, and large ones had better not share one.
+# Penalty on one subject that dominates a part. A small test part takes none of the largest subjects; validation prefers
+# one of them to a handful of cells; in folds every subject is tested once, and large ones should not share a fold.
 _TRAIN, _VALIDATION, _TEST, _FOLD = 0.0, 0.1, 0.5, 0.07
 
 
 def split_holdout(
     manifest: Manifest, *, test: float = 0.2, validation: float = 0.15, by: By = "subject", seed: int = 0
 ) -> Manifest:
-    """Mark every labelled cell train, validation or test in `split`, and its subject group in `group`.
+    """Assign every labelled cell to train, validation or test in `split`, and its subject group in `group`.
 
-    `test` is a share of all labelled cells, `validation` of those that the test leaves; 0 for no validation. Whole
-    groups are dealt, every class into every part; `by="random"` deals cells, and a notice and `split_by` say so. A cell
-    of training that shows a tested one, in another file, is left out and a notice says how many. Raises
-    LymphoscopeError: shares out of range, one class, one subject, too few groups of a class.
+    `test` is a share of all labelled cells, `validation` of the remaining ones; 0 for no validation. Whole groups are
+    assigned, every class to every part; `by="random"` assigns single cells, and a notice and `split_by` say so.
+    Training images of test cells are left out, and a notice says how many. Raises LymphoscopeError: shares out of
+    range, one class, one subject, too few groups of a class.
     """
     _check_share("test", test)
     _check_validation(validation)
     table = _grouped(manifest, by)
     generator = np.random.default_rng(seed)
-    inner = (1 - test) * validation
-    parts = {"train": Part(1 - test - inner, _TRAIN), "test": Part(test, _TEST)}
+    validation_share = (1 - test) * validation
+    parts = {"train": Part(1 - test - validation_share, _TRAIN), "test": Part(test, _TEST)}
     if validation > 0:
-        parts["validation"] = Part(inner, _VALIDATION)
-    # All in one deal: dealt one after the other, the last part gets what the others left of a few small subjects.
-    table["split"] = _deal(table, list(parts.values()), generator).map(dict(enumerate(parts)))
-    return _marked(manifest, table)
+        parts["validation"] = Part(validation_share, _VALIDATION)
+    # All at once: one after the other, the last part would get what the others leave of a few small subjects.
+    table["split"] = _assign(table, list(parts.values()), generator).map(dict(enumerate(parts)))
+    return _finish(manifest, table)
 
 
 def split_folds(
     manifest: Manifest, folds: int = 5, *, validation: float = 0.15, by: By = "subject", seed: int = 0
 ) -> list[Manifest]:
-    """One manifest a fold: `fold` says in which of them a cell is test, `split` what it is in this one.
+    """Return one manifest per fold: `fold` is the fold in which a cell is tested, `split` its part in this fold.
 
-    Every labelled cell is test exactly once. Raises LymphoscopeError as `split_holdout` does, and for fewer groups
+    Every labelled cell is tested exactly once. Raises LymphoscopeError as `split_holdout` does, and for fewer groups
     of a class than folds.
     """
     if folds < 2:
-        raise LymphoscopeError(f"{folds} folds: cross-validation takes two or more")
+        raise LymphoscopeError(f"{folds} folds: cross-validation needs at least two")
     _check_validation(validation)
     table = _grouped(manifest, by)
     generator = np.random.default_rng(seed)
-    table["fold"] = _deal(table, [Part(1 / folds, _FOLD)] * folds, generator)
+    table["fold"] = _assign(table, [Part(1 / folds, _FOLD)] * folds, generator)
     return [_fold(manifest, table, fold, validation, generator) for fold in range(folds)]
 
 
@@ -157,16 +161,16 @@ def _fold(
 ) -> Manifest:
     table = table.assign(split=table["fold"].map(dict.fromkeys(table["fold"].dropna(), "train") | {fold: "test"}))
     _hold_out_validation(table, validation, generator)
-    return _marked(manifest, table)
+    return _finish(manifest, table)
 
 
 def _grouped(manifest: Manifest, by: By) -> pd.DataFrame:
-    """The table with `group`, and `unit`: what is dealt whole."""
+    """The table with `group`, and `unit`: what is assigned as a whole."""
     if by not in ("subject", "random"):
-        raise LymphoscopeError(f"a split by {by!r} is not known: use subject or random")
+        raise LymphoscopeError(f"a split by {by!r} is unknown: use subject or random")
     if len(manifest.classes) < 2:
         raise LymphoscopeError(
-            f"a split needs two classes or more, and there is {', '.join(manifest.classes) or 'none'}"
+            f"a split needs at least two classes, and there is {', '.join(manifest.classes) or 'none'}"
         )
     prepared = with_fingerprints(manifest)
     table = prepared.table.drop(columns=["split", "fold"], errors="ignore")
@@ -175,27 +179,27 @@ def _grouped(manifest: Manifest, by: By) -> pd.DataFrame:
     return table
 
 
-def _deal(table: pd.DataFrame, parts: list[Part], generator: np.random.Generator) -> "pd.Series[Any]":
-    """The part of every labelled cell of `table`, on its index; NA for the others."""
+def _assign(table: pd.DataFrame, parts: list[Part], generator: np.random.Generator) -> "pd.Series[Any]":
+    """The number of the part of every labelled cell, on the index of `table`; NA for the others."""
     cells = table[table["label"].notna()]
     counts = pd.crosstab(cells["unit"], cells["label"])
     _check_enough(counts, len(parts))
-    dealt = pd.Series(stratified_parts(counts.to_numpy(), parts, generator), index=counts.index)
-    _check_all_there(counts, dealt, len(parts))
-    return cells["unit"].map(dealt).reindex(table.index).astype("Int64")
+    assigned = pd.Series(stratified_parts(counts.to_numpy(), parts, generator), index=counts.index)
+    _check_classes(counts, assigned, len(parts))
+    return cells["unit"].map(assigned).reindex(table.index).astype("Int64")
 
 
 def _hold_out_validation(table: pd.DataFrame, share: float, generator: np.random.Generator) -> None:
     if share > 0:
         parts = [Part(1 - share, _TRAIN), Part(share, _VALIDATION)]
-        dealt = _deal(table[table["split"] == "train"], parts, generator)
-        table.loc[dealt.index[dealt == 1], "split"] = "validation"
+        assigned = _assign(table[table["split"] == "train"], parts, generator)
+        table.loc[assigned.index[assigned == 1], "split"] = "validation"
 
 
-def _marked(manifest: Manifest, table: pd.DataFrame) -> Manifest:
-    parted, left_out = without_twins(table.drop(columns="unit"))
-    told = (f"{left_out} cells were left out of training: they show cells that are tested",) if left_out else ()
-    return manifest.with_table(parted, *split_notices(parted), *told)
+def _finish(manifest: Manifest, table: pd.DataFrame) -> Manifest:
+    table, left_out = without_near_duplicates(table.drop(columns="unit"))
+    notice = (f"{left_out} cells were left out of training: they are images of held-out cells",) if left_out else ()
+    return manifest.with_table(table, *split_notices(table), *notice)
 
 
 def _check_share(name: str, share: float) -> None:
@@ -212,21 +216,21 @@ def _check_enough(counts: pd.DataFrame, parts: int) -> None:
     if len(counts) == 1:
         raise LymphoscopeError(
             f"all cells are of one subject, or of subjects who share cells ({str(counts.index[0])[:60]}): "
-            "a split by subject needs two of each class; bring more, or ask for a random split"
+            "a split by subject needs two of each class; add subjects, or ask for a random split"
         )
-    held = (counts > 0).sum()
-    if held.min() < parts:
+    groups = (counts > 0).sum()
+    if groups.min() < parts:
         raise LymphoscopeError(
-            f"class {held.idxmin()} has {held.min()} groups to deal (subjects, or cells in a random split) where "
-            f"{parts} parts are asked for: ask for fewer folds, no validation (0), or a random split"
+            f"class {groups.idxmin()} has {groups.min()} groups (subjects, or cells in a random split) for "
+            f"{parts} parts: ask for fewer folds, no validation (0), or a random split"
         )
 
 
-def _check_all_there(counts: pd.DataFrame, parts: "pd.Series[Any]", number: int) -> None:
-    there = counts.groupby(parts).sum().reindex(range(number), fill_value=0) > 0
-    if not there.all(axis=None):
-        name = there.columns[~there.all()][0]
+def _check_classes(counts: pd.DataFrame, assigned: "pd.Series[Any]", parts: int) -> None:
+    present = counts.groupby(assigned).sum().reindex(range(parts), fill_value=0) > 0
+    if not present.all(axis=None):
+        name = present.columns[~present.all()][0]
         raise LymphoscopeError(
-            f"no deal of whole subjects puts class {name} into every part: "
+            f"no assignment of whole subjects puts class {name} into every part: "
             "ask for fewer folds, no validation (0), or a random split"
         )

@@ -1,71 +1,75 @@
-"""One cell that stands twice: byte for byte, or in two pictures that look alike."""
+"""Audit checks for cells that occur twice: files of equal bytes, and images that show the same cell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lymphoscope.data.findings import Finding
-from lymphoscope.data.similarity.perceptual_hash import NEAR_CORRELATION, correlation, near_duplicate_pairs
+from lymphoscope.data.similarity.perceptual_hash import NEAR_CORRELATION, correlation, near_pairs
 
-_DIFFERENCES = {
+Thumbnail = NDArray[np.uint8]
+
+_CHECKS = {
     "label": ("two-labels", "under two labels"),
     "subject": ("two-subjects", "under two subjects"),
     "split": ("split-cell", "in two parts of the split"),
 }
+"""Column in which two images of one cell must agree -> name of the check, and its description."""
 
 
 def exact_duplicates(cells: pd.DataFrame) -> Iterator[Finding]:
-    """Files of equal SHA-256, each with the first of them: errors where label, subject or part of a split differ.
+    """Yield each file with the SHA-256 of an earlier one: an error if label, subject or part of the split differ.
 
-    `cells` is numbered from 0.
+    `cells` is indexed from 0.
     """
-    known, paths = _known(cells), list(cells["path"])
-    twice = cells[cells["sha256"].notna() & cells["sha256"].duplicated(keep=False)]
-    for copies in twice.groupby("sha256").groups.values():
+    values, paths = _column_values(cells), list(cells["path"])
+    repeated = cells[cells["sha256"].notna() & cells["sha256"].duplicated(keep=False)]
+    for copies in repeated.groupby("sha256").groups.values():
         first = int(copies[0])
         for other in map(int, copies[1:]):
-            differences = _differences(known, first, other)
+            differences = _differences(values, first, other)
             for check, detail in differences:
-                yield Finding(check, "error", paths[first], paths[other], f"one file {detail}")
+                yield Finding(check, "error", paths[first], paths[other], f"the same file {detail}")
             if not differences:
-                yield Finding("duplicate", "warning", paths[first], paths[other], "one file twice")
+                yield Finding("duplicate", "warning", paths[first], paths[other], "the same file twice")
 
 
 def near_duplicates(
-    cells: pd.DataFrame, thumbnails: list[NDArray[np.uint8] | None], distance: int
+    cells: pd.DataFrame, thumbnails: Sequence[Thumbnail | None], max_distance: int
 ) -> Iterator[Finding]:
-    """Pairs within `distance` bits of 256 that correlate; warnings where label, subject or part of a split differ.
+    """Yield pairs within `max_distance` bits of 256 that correlate: a warning if label, subject or part differ.
 
-    `cells` is numbered from 0. Of byte-identical files only the first takes part; the others are exact duplicates.
+    `cells` is indexed from 0. Only the first of byte-identical files takes part; the others are exact duplicates.
     """
-    known, paths = _known(cells), list(cells["path"])
-    single = np.flatnonzero(cells["sha256"].notna() & ~cells["sha256"].duplicated())
-    for i, j in near_duplicate_pairs(list(cells["phash"].iloc[single]), distance):
-        one, other = int(single[i]), int(single[j])
-        likeness = _likeness(thumbnails[one], thumbnails[other])
-        if likeness >= NEAR_CORRELATION:
-            details = [detail for _, detail in _differences(known, one, other)]
-            text = f"look like one cell (correlation {likeness:.2f}) {' and '.join(details)}".rstrip()
-            yield Finding("near-duplicate", "warning" if details else "notice", paths[one], paths[other], text)
+    values, paths = _column_values(cells), list(cells["path"])
+    unique = np.flatnonzero(cells["sha256"].notna() & ~cells["sha256"].duplicated())
+    for i, j in near_pairs(list(cells["phash"].iloc[unique]), max_distance):
+        first, other = int(unique[i]), int(unique[j])
+        similarity = _correlation(thumbnails[first], thumbnails[other])
+        if similarity >= NEAR_CORRELATION:
+            details = [detail for _, detail in _differences(values, first, other)]
+            detail = f"show the same cell (correlation {similarity:.2f}) {' and '.join(details)}".rstrip()
+            severity = "warning" if details else "notice"
+            yield Finding("near-duplicate", severity, paths[first], paths[other], detail)
 
 
-def _likeness(one: NDArray[np.uint8] | None, other: NDArray[np.uint8] | None) -> float:
-    return 0.0 if one is None or other is None else correlation(one, other)
+def _correlation(thumbnail: Thumbnail | None, other: Thumbnail | None) -> float:
+    return 0.0 if thumbnail is None or other is None else correlation(thumbnail, other)
 
 
-def _known(cells: pd.DataFrame) -> dict[str, list[str | None]]:
-    """The columns in which one cell must not differ, as lists: a cell of a frame takes too long for every pair."""
-    return {name: list(cells[name]) for name in _DIFFERENCES if name in cells}
+def _column_values(cells: pd.DataFrame) -> dict[str, list[str | None]]:
+    """The columns of _CHECKS as lists: looking up single values of a data frame is too slow for every pair."""
+    return {name: list(cells[name]) for name in _CHECKS if name in cells}
 
 
-def _differences(known: dict[str, list[str | None]], one: int, other: int) -> list[tuple[str, str]]:
-    """Name of the check and its words for each column that is known for both cells and differs."""
-    found = []
-    for name, values in known.items():
-        pair = (values[one], values[other])
+def _differences(values: dict[str, list[str | None]], first: int, other: int) -> list[tuple[str, str]]:
+    """Check and detail for each column that is known for both cells and differs."""
+    differences = []
+    for name, column in values.items():
+        pair = (column[first], column[other])
         if None not in pair and pair[0] != pair[1]:
-            check, words = _DIFFERENCES[name]
-            found.append((check, f"{words} ({pair[0]}, {pair[1]})"))
-    return found
+            check, description = _CHECKS[name]
+            differences.append((check, f"{description} ({pair[0]}, {pair[1]})"))
+    return differences

@@ -1,6 +1,6 @@
-"""Cells that stand on both sides of a judgement: judged here, and seen in training. Tables in, leaks out.
+"""Train/test leakage: evaluated cells that the model met in training, as the same file, image or subject.
 
-A table has a row a cell, with `path` and what there is of `subject`, `sha256`, `phash` and `sketch`.
+Works on tables with one row per cell: `path` and, as far as known, `subject`, `sha256`, `phash` and `simhash`.
 """
 
 from collections.abc import Iterator
@@ -8,118 +8,116 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from lymphoscope.data.groups import COPY_DISTANCE
-from lymphoscope.data.similarity.fingerprints import SAME_CELL, likeness
-from lymphoscope.data.similarity.perceptual_hash import NEAR_DISTANCE, near_duplicate_pairs_between
+from lymphoscope.data.similarity.perceptual_hash import COPY_DISTANCE, NEAR_DISTANCE, near_pairs_between
+from lymphoscope.data.similarity.simhash import SAME_CELL_CORRELATION, simhash_correlation
 
-Kind = Literal["duplicate", "near-duplicate", "subject"]
+LeakKind = Literal["duplicate", "near-duplicate", "subject"]
 
-_SEEN_BEFORE = {"test": ("train", "validation"), "validation": ("train",)}
-_WHAT = {"duplicate": "duplicates", "near-duplicate": "near duplicates", "subject": "subjects"}
+_EARLIER_PARTS = {"test": ("train", "validation"), "validation": ("train",)}
+_CHECKS = {"subjects": "subject", "duplicates": "sha256", "near duplicates": "phash"}
+"""What is looked for -> the column that it needs."""
 
 
 class CellLeak(NamedTuple):
-    """A judged cell, `path`, that training had seen: `other` is the cell that it saw, `detail` one line of how."""
+    """A leak: `path` is the evaluated cell, `other` the training cell, `detail` one line of how they are related."""
 
-    kind: Kind
+    kind: LeakKind
     path: str
     other: str
     detail: str
 
 
-class _Twin(NamedTuple):
-    """Row numbers of two cells that are one picture."""
+class _Pair(NamedTuple):
+    """Row numbers of an evaluated and a training cell that are one image."""
 
-    judged: int
-    known: int
-    kind: Kind
+    evaluated: int
+    training: int
+    kind: LeakKind
     detail: str
 
 
-def leaks_between(judged: pd.DataFrame, known: pd.DataFrame) -> list[CellLeak]:
-    """The judged cells that are known, each once, in their order: as the same file, as a twin, or by their subject.
+def find_leaks(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[CellLeak]:
+    """List the evaluated cells that occur in training, each once, in their order, with the strongest evidence.
 
-    A twin is a near duplicate as `audit` finds it: within NEAR_DISTANCE bits of 256, and alike in the fine look; where
-    a table has no sketches, within COPY_DISTANCE bits.
+    Evidence is, from the strongest: the same file, a near duplicate, the same subject. Near duplicates are within
+    NEAR_DISTANCE bits of 256 and alike in their simhashes; in a table without simhashes, within COPY_DISTANCE bits.
     """
-    paths, others = list(judged["path"]), list(known["path"])
-    found = [CellLeak(twin.kind, paths[twin.judged], others[twin.known], twin.detail) for twin in _twins(judged, known)]
+    paths, others = list(evaluated["path"]), list(training["path"])
+    pairs = _same_image(evaluated, training)
+    leaks = [CellLeak(pair.kind, paths[pair.evaluated], others[pair.training], pair.detail) for pair in pairs]
     strongest: dict[str, CellLeak] = {}
-    for leak in (*found, *_same_subject(judged, known)):
+    for leak in (*leaks, *_same_subject(evaluated, training)):
         strongest.setdefault(leak.path, leak)
     return [strongest[path] for path in dict.fromkeys(paths) if path in strongest]
 
 
 def split_leaks(table: pd.DataFrame) -> list[CellLeak]:
-    """The leaks of a table with `split`: of the test into training and validation, of the validation into training."""
-    return [leak for judged, known in _sides(table) for leak in leaks_between(judged, known)]
+    """List the leaks of a table with `split`: of test into training and validation, of validation into training."""
+    leaks = []
+    for part, earlier in _EARLIER_PARTS.items():
+        leaks += find_leaks(table[table["split"] == part], table[table["split"].isin(earlier)])
+    return leaks
 
 
-def checked_by(judged: pd.DataFrame, known: pd.DataFrame) -> list[str]:
-    """What could be looked for between two tables: subjects, duplicates, near duplicates."""
-    columns = {"subject": "subject", "duplicate": "sha256", "near-duplicate": "phash"}
-    return [_WHAT[kind] for kind, name in columns.items() if all(_has(table, name) for table in (judged, known))]
+def leak_checks(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[str]:
+    """List what can be compared between two tables: subjects, duplicates, near duplicates."""
+    return [name for name, column in _CHECKS.items() if all(_has(table, column) for table in (evaluated, training))]
 
 
-def without_twins(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Take out of training, and then of validation, the cells that show one which is tested or watched; how many.
+def without_near_duplicates(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Take the images of test cells out of training and validation, and those of validation cells out of training.
 
-    They keep their row, and take no part in the split. `table` is numbered from 0 and has `split`.
+    The rows stay, with an empty `split`; the second value is their number. `table` is indexed from 0 and has `split`.
     """
     table, before = table.copy(), int(table["split"].notna().sum())
-    for part, seen in _SEEN_BEFORE.items():
-        known = table[table["split"].isin(seen)]
-        twins = _twins(table[table["split"] == part], known)
-        table.loc[known.index[sorted({twin.known for twin in twins})], "split"] = None
+    for part, earlier in _EARLIER_PARTS.items():
+        training = table[table["split"].isin(earlier)]
+        pairs = _same_image(table[table["split"] == part], training)
+        table.loc[training.index[sorted({pair.training for pair in pairs})], "split"] = None
     return table, before - int(table["split"].notna().sum())
 
 
-def _sides(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    for part, seen in _SEEN_BEFORE.items():
-        yield table[table["split"] == part], table[table["split"].isin(seen)]
+def _same_image(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[_Pair]:
+    return [*_duplicates(evaluated, training), *_near_duplicates(evaluated, training)]
 
 
-def _twins(judged: pd.DataFrame, known: pd.DataFrame) -> list[_Twin]:
-    return [*_duplicates(judged, known), *_near_duplicates(judged, known)]
-
-
-def _duplicates(judged: pd.DataFrame, known: pd.DataFrame) -> Iterator[_Twin]:
-    if "sha256" not in judged or "sha256" not in known:
+def _duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pair]:
+    if "sha256" not in evaluated or "sha256" not in training:
         return
-    places: dict[str, list[int]] = {}
-    for place, digest in enumerate(known["sha256"]):
-        places.setdefault(digest, []).append(place)
-    for place, digest in enumerate(judged["sha256"]):
+    rows: dict[str, list[int]] = {}
+    for row, digest in enumerate(training["sha256"]):
+        rows.setdefault(digest, []).append(row)
+    for row, digest in enumerate(evaluated["sha256"]):
         if pd.notna(digest):
-            yield from (_Twin(place, other, "duplicate", "one file, byte for byte") for other in places.get(digest, ()))
+            yield from (_Pair(row, other, "duplicate", "the same file") for other in rows.get(digest, ()))
 
 
-def _near_duplicates(judged: pd.DataFrame, known: pd.DataFrame) -> Iterator[_Twin]:
-    if "phash" not in judged or "phash" not in known:
+def _near_duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pair]:
+    if "phash" not in evaluated or "phash" not in training:
         return
-    ones, others = (_column(table, "sketch") for table in (judged, known))
-    for one, other, bits in near_duplicate_pairs_between(
-        _column(judged, "phash"), _column(known, "phash"), NEAR_DISTANCE
-    ):
-        alike = _alike(ones[one], others[other], bits)
-        if alike is not None:
-            yield _Twin(one, other, "near-duplicate", f"looks like one cell ({alike})")
+    simhashes, other_simhashes = (_column(table, "simhash") for table in (evaluated, training))
+    phashes, other_phashes = (_column(table, "phash") for table in (evaluated, training))
+    for row, other, bits in near_pairs_between(phashes, other_phashes, NEAR_DISTANCE):
+        evidence = _same_cell(simhashes[row], other_simhashes[other], bits)
+        if evidence is not None:
+            yield _Pair(row, other, "near-duplicate", f"shows the same cell ({evidence})")
 
 
-def _alike(one: str | None, other: str | None, bits: int) -> str | None:
-    """How two pictures within NEAR_DISTANCE are one cell; None where they are not."""
-    if one is None or other is None:
+def _same_cell(simhash: str | None, other: str | None, bits: int) -> str | None:
+    """Why two images within NEAR_DISTANCE bits show one cell; None if they do not."""
+    if simhash is None or other is None:
         return f"{bits} of 256 bits differ" if bits <= COPY_DISTANCE else None
-    alike = likeness(one, other)
-    return f"likeness {alike:.2f}" if alike >= SAME_CELL else None
+    estimate = simhash_correlation(simhash, other)
+    return f"estimated correlation {estimate:.2f}" if estimate >= SAME_CELL_CORRELATION else None
 
 
-def _same_subject(judged: pd.DataFrame, known: pd.DataFrame) -> Iterator[CellLeak]:
-    cells = known[known["subject"].notna()].drop_duplicates("subject")
-    seen = dict(zip(cells["subject"], cells["path"], strict=True))
-    for path, subject in zip(judged["path"], judged["subject"], strict=True):
-        if subject in seen:
-            yield CellLeak("subject", path, seen[subject], f"training saw cells of subject {subject}")
+def _same_subject(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[CellLeak]:
+    cells = training[training["subject"].notna()].drop_duplicates("subject")
+    training_paths = dict(zip(cells["subject"], cells["path"], strict=True))
+    for path, subject in zip(evaluated["path"], evaluated["subject"], strict=True):
+        if subject in training_paths:
+            detail = f"training has cells of subject {subject}"
+            yield CellLeak("subject", path, training_paths[subject], detail)
 
 
 def _column(table: pd.DataFrame, name: str) -> list[str | None]:

@@ -1,4 +1,4 @@
-"""Where cells come from: the C-NMC folders, a folder a class, a table, synthetic smears -> manifest."""
+"""Sources of cells: C-NMC folders, one folder per class, a table, a synthetic set. Each module registers one source."""
 
 import lazy_loader as lazy
 

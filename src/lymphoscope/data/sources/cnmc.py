@@ -1,4 +1,4 @@
-"""C-NMC 2019: the official folders, the subject from the name, Phase-II's labels from its CSV.
+"""C-NMC 2019: official folders, subjects from the file names, labels of phase 2 from its CSV.
 
 Gupta A., Gupta R. (2019), ALL Challenge dataset of ISBI 2019, doi 10.7937/tcia.2019.dc64i46r.
 """
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lymphoscope.data.image_files import walk_files
 from lymphoscope.data.manifest import Manifest, manifest_of
-from lymphoscope.data.sources.files import walk_files
+from lymphoscope.data.sources.registry import source
 from lymphoscope.errors import LymphoscopeError
 
 PUBLISHED = {
@@ -20,7 +21,7 @@ PUBLISHED = {
     ("phase-2", "hem"): (648, 15),
     ("phase-3", None): (2586, 17),
 }
-"""Cells and subjects of each phase and label as published; the names of Phase-III do not tell its subjects."""
+"""Published number of cells and subjects by phase and label; the file names of phase 3 do not contain subjects."""
 LABELS_FILE = "C-NMC_test_prelim_phase_data_labels.csv"
 
 _SUFFIXES = (".bmp", ".png")
@@ -32,23 +33,24 @@ _OFFICIAL = re.compile(r"C-NMC_|fold_\d+$", re.IGNORECASE)
 
 
 def looks_like_cnmc(root: Path) -> bool:
-    """Whether a folder is laid out or named as C-NMC is, or holds a picture with a C-NMC name."""
+    """Return whether a folder is laid out or named like C-NMC, or contains an image with a C-NMC name."""
     if _OFFICIAL.match(root.name) or any(_OFFICIAL.match(path.name) for path in root.iterdir() if path.is_dir()):
         return True
     return any(_NAME.fullmatch(path.stem) for path in walk_files(root, _SUFFIXES))
 
 
+@source("cnmc", title="the folders of C-NMC 2019", reads="folder", detect=looks_like_cnmc, priority=2)
 def read_cnmc(root: Path) -> Manifest:
-    """A manifest of C-NMC at `root`, which may be the whole set, one phase, or any folder above them.
+    """Read C-NMC at `root`, which may be the whole set, one phase, or any folder above them.
 
-    Labels come from the names, for Phase-II from the CSV; Phase-III has none. Subjects are upper case, a slide is
-    subject_image. Notices say where counts differ from PUBLISHED. Raises LymphoscopeError for no picture, or for a
-    broken CSV of labels.
+    Labels come from the file names, those of phase 2 from the CSV; phase 3 has none. Subjects are upper case, a slide
+    is subject_image. Notices report counts that differ from PUBLISHED. Raises LymphoscopeError: no image, a broken CSV
+    of labels.
     """
     labels = _read_labels(root)
     cells = [_cell(path, root, labels) for path in walk_files(root, _SUFFIXES)]
     if not cells:
-        raise LymphoscopeError(f"{root} holds no .bmp or .png: give the folder that holds C-NMC_training_data")
+        raise LymphoscopeError(f"{root} contains no .bmp or .png: give the folder that contains C-NMC_training_data")
     manifest = manifest_of(cells, "cnmc")
     return manifest.with_table(manifest.table, *_notices(manifest, len(labels)))
 
@@ -56,25 +58,25 @@ def read_cnmc(root: Path) -> Manifest:
 def _cell(path: Path, root: Path, labels: dict[str, tuple[str, str]]) -> dict[str, Any]:
     phase = _phase(path.relative_to(root.parent))
     name, label = labels.get(path.stem, (path.stem, None)) if phase == "phase-2" else (path.stem, None)
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         folder = path.parent.name.lower()
         return {"path": str(path), "phase": phase, "label": folder if folder in ("all", "hem") else label}
-    subject = found["subject"].upper()
-    slide = f"{subject}_{found['image']}"
-    label = label or found["label"].lower()
+    subject = match["subject"].upper()
+    slide = f"{subject}_{match['image']}"
+    label = label or match["label"].lower()
     return {"path": str(path), "phase": phase, "label": label, "subject": subject, "slide": slide}
 
 
-def _phase(below: Path) -> str:
-    folders = "/".join(below.parts[:-1])
+def _phase(relative: Path) -> str:
+    folders = "/".join(relative.parts[:-1])
     if _PHASE_2.search(folders):
         return "phase-2"
     return "phase-3" if _PHASE_3.search(folders) else "phase-1"
 
 
 def _read_labels(root: Path) -> dict[str, tuple[str, str]]:
-    """Stem of a Phase-II file -> its true stem and its label; empty where there is no CSV."""
+    """Stem of a phase 2 file -> its original stem and its label; empty where there is no CSV."""
     path = next(_label_files(root), None)
     if path is None:
         return {}
@@ -82,25 +84,25 @@ def _read_labels(root: Path) -> dict[str, tuple[str, str]]:
         rows = csv.DictReader(stream)
         missing = [name for name in _LABEL_COLUMNS if name not in (rows.fieldnames or ())]
         if missing:
-            raise LymphoscopeError(f"{path} has no column {missing[0]}: take the official file")
-        return dict(_named(row, path, line) for line, row in enumerate(rows, start=2))
+            raise LymphoscopeError(f"{path} has no column {missing[0]}: use the official file")
+        return dict(_label_of(row, path, line) for line, row in enumerate(rows, start=2))
 
 
 def _label_files(root: Path) -> Iterator[Path]:
     yield from sorted(root.rglob(LABELS_FILE))
-    # Where the root is the folder of Phase-II itself, the CSV lies beside it.
+    # If the root is the folder of phase 2 itself, the CSV is next to it.
     if (root.parent / LABELS_FILE).is_file():
         yield root.parent / LABELS_FILE
 
 
-def _named(row: dict[str, str], path: Path, line: int) -> tuple[str, tuple[str, str]]:
-    true_name, name, label = (row[column] or "" for column in _LABEL_COLUMNS)
-    if label not in ("0", "1") or not _NAME.fullmatch(Path(true_name).stem):
+def _label_of(row: dict[str, str], path: Path, line: int) -> tuple[str, tuple[str, str]]:
+    original_name, name, label = (row[column] or "" for column in _LABEL_COLUMNS)
+    if label not in ("0", "1") or not _NAME.fullmatch(Path(original_name).stem):
         raise LymphoscopeError(
-            f"{path}, line {line}: {true_name!r} with label {label!r}; "
-            "expected UID_<subject>_<image>_<cell>_<all|hem>.bmp with 1 or 0: take the official file"
+            f"{path}, line {line}: {original_name!r} with label {label!r}; "
+            "expected UID_<subject>_<image>_<cell>_<all|hem>.bmp with 1 or 0: use the official file"
         )
-    return Path(name).stem, (Path(true_name).stem, "all" if label == "1" else "hem")
+    return Path(name).stem, (Path(original_name).stem, "all" if label == "1" else "hem")
 
 
 def _notices(manifest: Manifest, labelled_names: int) -> list[str]:
@@ -108,10 +110,10 @@ def _notices(manifest: Manifest, labelled_names: int) -> list[str]:
     phases = set(table["phase"])
     notices = [_difference(table, *key) for key in PUBLISHED if key[0] in phases]
     if labelled_names and "phase-2" not in phases:
-        notices.append(f"C-NMC phase-2: the labels of {labelled_names} cells are here, their pictures are not")
+        notices.append(f"C-NMC phase-2: the labels of {labelled_names} cells are here, their images are not")
     unlabelled = int((table["label"].isna() & (table["phase"] != "phase-3")).sum())
     if unlabelled:
-        notices.append(f"C-NMC: {unlabelled} pictures of phase-1 and phase-2 have no label in their name or the CSV")
+        notices.append(f"C-NMC: {unlabelled} images of phase-1 and phase-2 have no label in their name or the CSV")
     return [notice for notice in notices if notice]
 
 
@@ -120,5 +122,5 @@ def _difference(table: Any, phase: str, label: str | None) -> str:
     cells, subjects = PUBLISHED[phase, label]
     if len(here) == cells and (label is None or here["subject"].nunique() == subjects):
         return ""
-    found = f"{len(here)} cells" + (f" of {here['subject'].nunique()} subjects" if label else "")
-    return f"C-NMC {phase} {label or 'unlabelled'}: {found} here, {cells} of {subjects} published"
+    counts = f"{len(here)} cells" + (f" of {here['subject'].nunique()} subjects" if label else "")
+    return f"C-NMC {phase} {label or 'unlabelled'}: {counts} here, {cells} of {subjects} published"

@@ -1,30 +1,32 @@
-"""A folder a class; the subject by a regular expression on the path."""
+"""One folder per class; subjects by a regular expression on the path."""
 
 import re
 from pathlib import Path
 
+from lymphoscope.data.image_files import walk_files
 from lymphoscope.data.manifest import Manifest, manifest_of
-from lymphoscope.data.sources.files import walk_files
+from lymphoscope.data.sources.registry import source
 from lymphoscope.errors import LymphoscopeError
 
-_PARTS_OF_A_SPLIT = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
+@source("folders", title="one folder per class", reads="folder", detect=Path.is_dir, priority=0)
 def read_folders(root: Path, subject_pattern: str | None = None) -> Manifest:
-    """A manifest where the first folder below `root` is the class; pictures in `root` itself have no label.
+    """Read images whose class is the first folder below `root`; images in `root` itself have no label.
 
     `subject_pattern` is searched in the path below `root` (forward slashes); the subject is its group named `subject`,
-    else its first. Raises LymphoscopeError: no pictures, a class without any, folders that are parts of a split, a
-    pattern that is wrong or matches no path.
+    else its first group. Raises LymphoscopeError: no images, a class without any, folders that are parts of a split, a
+    pattern that is invalid or matches no path.
     """
     pattern = _compiled(subject_pattern) if subject_pattern is not None else None
     cells = []
     for path in walk_files(root):
-        below = path.relative_to(root)
-        label = below.parts[0] if len(below.parts) > 1 else None
-        cells.append({"path": str(path), "label": label, "subject": _subject(pattern, below.as_posix())})
+        relative = path.relative_to(root)
+        label = relative.parts[0] if len(relative.parts) > 1 else None
+        cells.append({"path": str(path), "label": label, "subject": _subject(pattern, relative.as_posix())})
     if not cells:
-        raise LymphoscopeError(f"{root} holds no pictures: give a folder with a folder of pictures for each class")
+        raise LymphoscopeError(f"{root} contains no images: give a folder with one folder of images per class")
     manifest = manifest_of(cells, "folders")
     _check_classes(root, manifest)
     return manifest.with_table(manifest.table, *_notices(manifest, pattern))
@@ -34,29 +36,29 @@ def _compiled(text: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise LymphoscopeError(f"subject pattern {text!r} is no regular expression: {error}") from error
+        raise LymphoscopeError(f"subject pattern {text!r} is not a valid regular expression: {error}") from error
     if pattern.groups == 0:
-        raise LymphoscopeError(f"subject pattern {text!r} has no group: put the subject's part in (?P<subject>...)")
+        raise LymphoscopeError(f"subject pattern {text!r} has no group: mark the subject as (?P<subject>...)")
     return pattern
 
 
-def _subject(pattern: re.Pattern[str] | None, below: str) -> str | None:
-    found = pattern.search(below) if pattern else None
-    if pattern is None or found is None:
+def _subject(pattern: re.Pattern[str] | None, relative: str) -> str | None:
+    match = pattern.search(relative) if pattern else None
+    if pattern is None or match is None:
         return None
-    return found["subject" if "subject" in pattern.groupindex else 1] or None
+    return match["subject" if "subject" in pattern.groupindex else 1] or None
 
 
 def _check_classes(root: Path, manifest: Manifest) -> None:
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if folders and {name.lower() for name in folders} <= _PARTS_OF_A_SPLIT:
+    if folders and {name.lower() for name in folders} <= _SPLIT_FOLDERS:
         raise LymphoscopeError(
-            f"{root} holds {', '.join(folders)}, which are parts of a split and not classes: "
+            f"{root} contains {', '.join(folders)}, which are parts of a split and not classes: "
             "give one of them, or a table with the columns path, label, subject, split"
         )
     empty = sorted(set(folders) - set(manifest.classes))
     if empty:
-        raise LymphoscopeError(f"class {empty[0]} has no pictures in {root / empty[0]}: add some or remove the folder")
+        raise LymphoscopeError(f"class {empty[0]} has no images in {root / empty[0]}: add some or remove the folder")
 
 
 def _notices(manifest: Manifest, pattern: re.Pattern[str] | None) -> list[str]:
@@ -64,7 +66,7 @@ def _notices(manifest: Manifest, pattern: re.Pattern[str] | None) -> list[str]:
     unlabelled = int(manifest.table["label"].isna().sum())
     without = manifest.table.loc[manifest.table["subject"].isna(), "path"]
     if unlabelled:
-        notices.append(f"{unlabelled} pictures lie outside the folders of the classes and have no label")
+        notices.append(f"{unlabelled} images are outside the class folders and have no label")
     if pattern is not None and len(without) == len(manifest):
         raise LymphoscopeError(f"subject pattern {pattern.pattern!r} matches no path, such as {without.iloc[0]}")
     if pattern is not None and len(without):

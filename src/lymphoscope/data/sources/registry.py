@@ -1,48 +1,118 @@
-"""One way in: words such as `PATH` or `cnmc:PATH` -> manifest."""
+"""The registry of sources: every module of this folder registers one, named like the module.
 
+To add a source, add a module with one function decorated with `source`; `read_source`, help and error messages take
+it from there. Imports neither pandas nor the sources until one is used, because the command line asks for the names.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Literal
 
-from lymphoscope.data.manifest import Manifest
-from lymphoscope.data.sources.cnmc import looks_like_cnmc, read_cnmc
-from lymphoscope.data.sources.folders import read_folders
-from lymphoscope.data.sources.tables import SYNTHETIC_MARK, read_synthetic, read_table
 from lymphoscope.errors import LymphoscopeError
 
-KINDS = ("cnmc", "folders", "table")
-"""What may stand before the colon."""
+if TYPE_CHECKING:
+    from lymphoscope.data.manifest import Manifest
+
+_PATTERN = "subject_pattern"
 
 
-def read_source(where: str, *, subject_pattern: str | None = None) -> Manifest:
-    """The cells at `where`: a path whose kind is detected, or `cnmc:PATH`, `folders:PATH`, `table:PATH`.
+@dataclass(frozen=True)
+class Source:
+    """A kind of place that cells are read from.
 
-    `subject_pattern` is for `folders`. Pictures are not opened. Raises LymphoscopeError: no such place, the wrong kind
-    of place, a pattern where names or columns carry the subject, and what each source raises.
+    `title` says in a few words what it reads, `detect` whether a file or folder is of this kind. Sources are asked in
+    the order of their `priority`, the highest first.
     """
-    kind, path = _parse(where)
-    if kind != "folders" and subject_pattern is not None:
+
+    name: str
+    title: str
+    reads: Literal["file", "folder"]
+    detect: Callable[[Path], bool]
+    priority: int
+    read: Callable[..., "Manifest"]
+
+    @property
+    def takes_subject_pattern(self) -> bool:
+        """Whether subjects are found in the paths by a regular expression."""
+        return _PATTERN in signature(self.read).parameters
+
+
+def source(
+    name: str,
+    *,
+    title: str,
+    reads: Literal["file", "folder"],
+    detect: Callable[[Path], bool],
+    priority: int = 1,
+) -> Callable[[Callable[..., "Manifest"]], Callable[..., "Manifest"]]:
+    """Register a function from a path to a Manifest as a source; see Source for the arguments."""
+
+    def register(read: Callable[..., "Manifest"]) -> Callable[..., "Manifest"]:
+        read.source = Source(name, title, reads, detect, priority, read)  # type: ignore[attr-defined]
+        return read
+
+    return register
+
+
+@cache
+def source_names() -> tuple[str, ...]:
+    """Return the names of all sources, in alphabetical order, without importing them."""
+    folder = str(Path(__file__).parent)
+    return tuple(sorted(module.name for module in iter_modules([folder]) if module.name != Path(__file__).stem))
+
+
+@cache
+def get_source(name: str) -> Source:
+    """Return a source by name. Raises LymphoscopeError if its module does not register it."""
+    module = import_module(f"{__package__}.{name}")
+    for value in vars(module).values():
+        registered = getattr(value, "source", None)
+        if isinstance(registered, Source) and registered.name == name:
+            return registered
+    raise LymphoscopeError(f"{module.__name__} registers no source {name}: decorate its function with @source")
+
+
+def source_help() -> str:
+    """Return one sentence on how to name a source, for help texts and errors."""
+    return f"A source is PATH, or NAME:PATH with one of the names {', '.join(source_names())}"
+
+
+def read_source(where: str, *, subject_pattern: str | None = None) -> "Manifest":
+    """Read the cells at `where`: a path, whose kind is detected, or `NAME:PATH` with the name of a source.
+
+    Images are not opened. Raises LymphoscopeError: no such file or folder, a source that does not read it, a
+    `subject_pattern` where the source takes none, and what each source raises.
+    """
+    chosen, path = _parse(where)
+    if subject_pattern is None:
+        return chosen.read(path)
+    if not chosen.takes_subject_pattern:
+        accepting = [name for name in source_names() if get_source(name).takes_subject_pattern]
         raise LymphoscopeError(
-            f"a subject pattern is for folders, and {where} is {kind}: leave it out, or folders:PATH"
+            f"a subject pattern is for {' and '.join(accepting)}, but {where} is read as {chosen.name}: "
+            f"leave out the pattern, or write {accepting[0]}:PATH"
         )
-    if kind == "folders":
-        return read_folders(path, subject_pattern)
-    return {"cnmc": read_cnmc, "table": read_table, "synthetic": read_synthetic}[kind](path)
+    return chosen.read(path, subject_pattern=subject_pattern)
 
 
-def _parse(where: str) -> tuple[str, Path]:
-    word, colon, rest = where.partition(":")
-    named = colon and word in KINDS
-    path = Path(rest if named else where).expanduser()
+def _parse(where: str) -> tuple[Source, Path]:
+    name, colon, rest = where.partition(":")
+    is_named = bool(colon) and name in source_names()
+    path = Path(rest if is_named else where).expanduser()
     if not path.exists():
-        raise LymphoscopeError(f"{path}: no such file or folder (a source is PATH, or {':PATH, '.join(KINDS)}:PATH)")
-    kind = word if named else _detected(path)
-    if path.is_file() != (kind == "table"):
-        raise LymphoscopeError(f"{path}: {kind} takes a {'file' if kind == 'table' else 'folder'}")
-    return kind, path.resolve()
+        raise LymphoscopeError(f"{path}: no such file or folder. {source_help()}")
+    chosen = get_source(name) if is_named else _detected(path)
+    if path.is_file() != (chosen.reads == "file"):
+        raise LymphoscopeError(f"{path}: the source {chosen.name} reads a {chosen.reads}. {source_help()}")
+    return chosen, path.resolve()
 
 
-def _detected(path: Path) -> str:
-    if path.is_file():
-        return "table"
-    if (path / SYNTHETIC_MARK).is_file():
-        return "synthetic"
-    return "cnmc" if looks_like_cnmc(path) else "folders"
+def _detected(path: Path) -> Source:
+    sources = sorted(map(get_source, source_names()), key=lambda each: -each.priority)
+    kind = "file" if path.is_file() else "folder"
+    return next(each for each in sources if each.reads == kind and each.detect(path))
