@@ -23,8 +23,7 @@ from models import (
 from numpy.typing import NDArray
 from timing import in_turns, write
 
-from lymphoscope.data import fit_image, read_image
-from lymphoscope.data.sources.files import walk_files
+from lymphoscope.data import fit_image, read_image, walk_files
 from lymphoscope.inference import Model, find_cells, predict_cells, predicted_rows
 from lymphoscope.inference.ternary import TernaryRuntime
 from lymphoscope.model_file import Preprocessing, load_network

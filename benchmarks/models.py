@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lymphoscope.data import fit_image, read_image
-from lymphoscope.data.sources.files import walk_files
+from lymphoscope.data import fit_image, read_image, walk_files
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.export.export_model import Cells, export_model, synthetic_cells
 from lymphoscope.inference.backends import open_network

@@ -173,7 +173,7 @@ def audit(
 
     `expected_size` is (width, height) in pixels.
     """
-    from lymphoscope.data import audit as audit_manifest
+    from lymphoscope.data import audit_manifest
 
     return audit_manifest(_manifest(data, subject_pattern), expected_size=expected_size)
 

@@ -93,10 +93,10 @@ def test_synthetic_cells_are_made_audited_and_called_synthetic(
     [
         (["audit", "{cells}/nowhere"], "no such file or folder"),
         (["audit", "{cells}", "--expected-size", "big"], "--expected-size big: give width"),
-        (["audit", "{cells}", "--subject-pattern", "(["], "is no regular expression"),
+        (["audit", "{cells}", "--subject-pattern", "(["], "is not a valid regular expression"),
         (["split", "{cells}", "--out", "{out}/x.txt"], "not .txt"),
         (["split", "{cells}", "--out", "{out}/x.csv", "--by", "smear"], "smear"),
-        (["split", "{cells}", "--out", "{out}/x.csv", "--folds", "9", *PATTERN], "9 parts are asked for"),
+        (["split", "{cells}", "--out", "{out}/x.csv", "--folds", "9", *PATTERN], "for 9 parts"),
         (["split", "{cells}", "--out", "{out}/x.csv", "--test", "2"], "test 2.0: give a share"),
         (["split", "{cells}"], "--out"),
         (["synthesize", "{cells}"], "give a new folder"),

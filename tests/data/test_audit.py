@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lymphoscope.data import audit, read_source, split_holdout
+from lymphoscope.data import audit_manifest, read_source, split_holdout
 from lymphoscope.data.findings import AuditReport
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.synthetic import synthesize
@@ -32,7 +32,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, li
     planted: dict[str, list[dict[str, Any]]] = {}
     for fault in json.loads((folder / "synthetic.json").read_text())["faults"]:
         planted.setdefault(fault["kind"], []).append(fault)
-    return folder, planted, audit(manifest)
+    return folder, planted, audit_manifest(manifest)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_subject_with_wrong_labels_is_found(
 
 
 def test_the_same_set_without_faults_is_clean(tmp_path: Path) -> None:
-    report = audit(synthesize(tmp_path, subjects=6, cells_per_subject=4, fields=0, size=200, faults=False))
+    report = audit_manifest(synthesize(tmp_path, subjects=6, cells_per_subject=4, fields=0, size=200, faults=False))
     assert not report.failed
-    assert report.balance.to_numpy().tolist() == [["all", 12, 3], ["hem", 12, 3]]
+    assert report.class_counts.to_numpy().tolist() == [["all", 12, 3], ["hem", 12, 3]]
 
 
 def pictures(folder: Path, *sizes: tuple[int, int]) -> Manifest:
@@ -79,20 +79,20 @@ def pictures(folder: Path, *sizes: tuple[int, int]) -> Manifest:
 
 
 def test_another_size_than_the_usual_is_a_warning(tmp_path: Path) -> None:
-    report = audit(pictures(tmp_path, *[(30, 20)] * 10, (20, 30)))
+    report = audit_manifest(pictures(tmp_path, *[(30, 20)] * 10, (20, 30)))
     assert checks(report, "warning") == {"size"}
     assert files(report, "size") == {"10.png"}
     assert report.findings["detail"][0] == "20x30 pixels, most are 30x20"
 
 
 def test_another_size_than_the_expected_is_an_error(tmp_path: Path) -> None:
-    report = audit(pictures(tmp_path, (30, 20), (30, 20), (20, 30)), expected_size=(20, 30))
+    report = audit_manifest(pictures(tmp_path, (30, 20), (30, 20), (20, 30)), expected_size=(20, 30))
     assert checks(report, "error") == {"size"}
     assert files(report, "size") == {"0.png", "1.png"}
 
 
 def test_sizes_of_all_kinds_are_a_notice(tmp_path: Path) -> None:
-    report = audit(pictures(tmp_path, (30, 20), (31, 20), (20, 30)))
+    report = audit_manifest(pictures(tmp_path, (30, 20), (31, 20), (20, 30)))
     assert not report.failed
     assert "3 sizes" in report.findings["detail"].str.cat()
 
@@ -100,12 +100,12 @@ def test_sizes_of_all_kinds_are_a_notice(tmp_path: Path) -> None:
 def test_a_leak_between_the_parts_of_a_split_is_an_error(tmp_path: Path) -> None:
     manifest = pictures(tmp_path, *[(30, 20)] * 8)
     table = manifest.table.assign(subject=[str(i // 2 % 4) for i in range(8)])
-    clean = audit(split_holdout(manifest, validation=0))
+    clean = audit_manifest(split_holdout(manifest, validation=0))
     assert not clean.failed
-    leaking = audit(manifest.with_table(table.assign(split=["train", "test"] * 4)))
+    leaking = audit_manifest(manifest.with_table(table.assign(split=["train", "test"] * 4)))
     assert checks(leaking, "error") == {"split-subject"}
     assert any("RANDOM SPLIT" in notice for notice in leaking.notices)
-    folds = audit(manifest.with_table(table.assign(fold=[0, 1] * 4)))
+    folds = audit_manifest(manifest.with_table(table.assign(fold=[0, 1] * 4)))
     assert checks(folds, "error") == {"split-subject"}
 
 
@@ -113,28 +113,28 @@ def test_what_is_unknown_or_uneven_is_a_notice(tmp_path: Path) -> None:
     table = pictures(tmp_path, *[(30, 20)] * 8).table.assign(
         label=["a"] * 6 + ["b", None], subject=["1"] * 4 + ["2", None, "3", None]
     )
-    report = audit(Manifest(table, "table"))
+    report = audit_manifest(Manifest(table, "table"))
     assert not report.failed
     assert set(report.findings["detail"]) == {
         "1 of 8 cells have no label",
         "2 of 8 cells have no subject",
         "a has 6 cells, b has 1",
         "subject 1 has 4 of the 6 cells of a",
-        "b has one subject only: no split by subject",
+        "b has only one subject: a split by subject is impossible",
     }
 
 
 def test_nothing_readable_is_still_a_report(tmp_path: Path) -> None:
     manifest = manifest_of([{"path": str(tmp_path / "none.png")}], "table")
-    report = audit(manifest)
+    report = audit_manifest(manifest)
     assert checks(report, "error") == {"unreadable"}
-    assert json.loads(report.to_json())["balance"] == []
+    assert json.loads(report.to_json())["class_counts"] == []
     assert "none.png" in report.to_text()
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 def test_the_real_cells_have_three_shared_between_subjects_and_no_other_fault() -> None:
-    report = audit(read_source(str(REAL / "cnmc")))
+    report = audit_manifest(read_source(str(REAL / "cnmc")))
     assert checks(report, "error", "warning") == {"near-duplicate"}
     details = report.findings.loc[report.findings["severity"] == "warning", "detail"]
     assert len(details) == 3

@@ -88,13 +88,13 @@ def test_paths_below_their_common_folder() -> None:
     ("name", "content", "says"),
     [
         ("m.csv", "file,label\na,b\n", "no column `path` (it has file, label)"),
-        ("m.csv", "path,label\na,b\n,c\n", "row 2 below the header has no path"),
-        ("m.csv", "path,split\na,train\nb,exam\n", "row 2 below the header has a split that is none of train"),
-        ("m.csv", "path,width\na,wide\n", "row 1 below the header has no whole number in width"),
-        ("m.csv", "path,fold\na,0.5\n", "no whole number in fold"),
-        ("m.csv", "", "is not a table"),
-        ("m.csv", 'path,label\n"a,b\n', "is not a table"),
-        ("m.parquet", "no parquet", "is not a table"),
+        ("m.csv", "path,label\na,b\n,c\n", "row 2 after the header has no path"),
+        ("m.csv", "path,split\na,train\nb,exam\n", "row 2 after the header has a split other than train"),
+        ("m.csv", "path,width\na,wide\n", "row 1 after the header has a width that is not a whole number"),
+        ("m.csv", "path,fold\na,0.5\n", "a fold that is not a whole number"),
+        ("m.csv", "", "is not a readable table"),
+        ("m.csv", 'path,label\n"a,b\n', "is not a readable table"),
+        ("m.parquet", "no parquet", "is not a readable table"),
         ("m.xlsx", "x", "not .xlsx"),
     ],
 )
@@ -109,12 +109,12 @@ def test_a_wrong_table_is_refused_in_one_line(tmp_path: Path, name: str, content
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes(b"path\n\xff\xfe\x00\n")
-    with pytest.raises(LymphoscopeError, match="is not a table"):
+    with pytest.raises(LymphoscopeError, match="is not a readable table"):
         read_manifest(tmp_path / "m.csv")
 
 
 def test_a_missing_table_and_a_wrong_suffix_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LymphoscopeError, match="no such file"):
         read_manifest(tmp_path / "m.csv")
-    with pytest.raises(LymphoscopeError, match="neither"):
+    with pytest.raises(LymphoscopeError, match="without suffix"):
         write_manifest(cells(tmp_path), tmp_path / "m")

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from lymphoscope.data import Geometry, fit_image
-from lymphoscope.data.quality import PictureStatistics, picture_statistics, shown_part
+from lymphoscope.data.quality import ImageStatistics, image_statistics, reaches_beyond_crop, visible_part
 from lymphoscope.synthetic import synthesize
 
 SIDE = 150
@@ -27,8 +27,8 @@ def cells(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return [load(str(path)) for path in sorted(folder.glob("images/*/*.png"))]
 
 
-def measured(pictures: list[np.ndarray]) -> list[PictureStatistics]:
-    return [picture_statistics(pixels) for pixels in pictures]
+def measured(pictures: list[np.ndarray]) -> list[ImageStatistics]:
+    return [image_statistics(pixels) for pixels in pictures]
 
 
 def changed(pixels: np.ndarray, factors: tuple[float, float, float]) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_a_blurred_cell_is_less_sharp_the_more_so_the_more_it_is_blurred(cells: 
 def test_sharpness_on_a_smear_is_the_mean_square_of_scipys_laplacian() -> None:
     pixels = np.random.default_rng(0).integers(100, 255, (41, 40, 3), dtype=np.uint8)
     reference = ndimage.laplace(pixels[:, :, 1].astype(float))[1:-1:2, 1:-1]
-    assert picture_statistics(pixels).sharpness == pytest.approx(np.log((reference**2).mean() + 0.1), rel=1e-4)
+    assert image_statistics(pixels).sharpness == pytest.approx(np.log((reference**2).mean() + 0.1), rel=1e-4)
 
 
 def test_less_light_is_less_brightness_and_the_same_colour(cells: list[np.ndarray]) -> None:
@@ -74,20 +74,49 @@ def test_padding_of_a_small_file_is_no_surrounding() -> None:
     fit = Geometry("center_crop", crop=100, size=50)
     file = np.zeros((60, 41, 3), dtype=np.uint8)
     file[:, 15:27] = 90  # a cell on black, cut off above and below
-    fitted, shown = fit_image(file, fit), shown_part(41, 60, fit)
+    fitted, shown = fit_image(file, fit), visible_part(41, 60, fit)
     assert shown == (slice(11, 39), slice(16, 34))
-    assert picture_statistics(fitted).touching == 0
-    assert picture_statistics(fitted, shown).touching == pytest.approx(2 * 6 / (2 * 28 + 2 * 18), abs=0.03)
-    assert shown_part(100, 120, fit) is None
-    assert shown_part(10, 10, Geometry("resize", size=50)) is None
+    assert image_statistics(fitted).touching == 0
+    assert image_statistics(fitted, shown).touching == pytest.approx(2 * 6 / (2 * 28 + 2 * 18), abs=0.03)
+    assert visible_part(100, 120, fit) is None
+    assert visible_part(10, 10, Geometry("resize", size=50)) is None
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_picture_of_nothing_has_finite_numbers(level: int) -> None:
-    found = picture_statistics(np.full((64, 64, 3), level, dtype=np.uint8))
+    found = image_statistics(np.full((64, 64, 3), level, dtype=np.uint8))
     assert np.isfinite(found).all()
     assert found.brightness == pytest.approx(level)
     assert found.sharpness == pytest.approx(np.log(0.1))
+
+
+def square_cell(side: int, top: int, left: int, bottom: int, right: int, background: int = 0) -> np.ndarray:
+    pixels = np.full((side, side, 3), background, dtype=np.uint8)
+    pixels[top:bottom, left:right] = (150, 60, 160)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("box", "beyond"),
+    [
+        ((76, 76, 374, 374), False),
+        ((75, 100, 200, 200), True),
+        ((100, 75, 200, 200), True),
+        ((100, 100, 375, 200), True),
+        ((100, 100, 200, 375), True),
+        ((10, 10, 30, 30), True),
+        ((200, 200, 201, 201), False),
+    ],
+)
+def test_a_cell_on_the_border_of_the_central_300_of_450_reaches_beyond_crop(
+    box: tuple[int, int, int, int], beyond: bool
+) -> None:
+    assert reaches_beyond_crop(square_cell(450, *box), 300) is beyond
+
+
+def test_only_cells_on_black_that_are_cropped_count() -> None:
+    assert not reaches_beyond_crop(square_cell(450, 10, 10, 30, 30, background=90), 300)
+    assert not reaches_beyond_crop(square_cell(300, 0, 100, 300, 200), 300)
 
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -98,10 +127,10 @@ def test_blur_and_cutting_show_on_real_cells_on_black() -> None:
     """Estimate on 40 cells against the 1 % limit of 40 others: 0 of 40 kept at a blur of 1.5 pixels and more."""
     fit = Geometry()
     files = [load(str(path)) for path in sorted((REAL / "cnmc").glob("**/*.png"))[::9]]
-    sharp = [picture_statistics(fit_image(each, fit)).sharpness for each in files]
+    sharp = [image_statistics(fit_image(each, fit)).sharpness for each in files]
     soft = [np.array(Image.fromarray(each).filter(ImageFilter.GaussianBlur(2))) for each in files]
-    blurred = [picture_statistics(fit_image(each, fit)).sharpness for each in soft]
+    blurred = [image_statistics(fit_image(each, fit)).sharpness for each in soft]
     assert np.mean(np.array(blurred) < np.min(sharp)) > 0.9
     cut = [np.ascontiguousarray(each[:, 165:]) for each in files]
-    touching = [picture_statistics(fit_image(each, fit), shown_part(285, 450, fit)).touching for each in cut]
+    touching = [image_statistics(fit_image(each, fit), visible_part(285, 450, fit)).touching for each in cut]
     assert np.mean(np.array(touching) > 0.08) > 0.9

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import assume, given, settings, strategies as st
@@ -8,7 +9,7 @@ from hypothesis import assume, given, settings, strategies as st
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.data.similarity.fingerprints import with_fingerprints
 from lymphoscope.data.sources import read_source
-from lymphoscope.data.split import split_folds, split_holdout
+from lymphoscope.data.split import Part, split_folds, split_holdout, stratified_parts
 from lymphoscope.data.summary import NO_SUBJECTS_NOTICE, RANDOM_NOTICE
 from lymphoscope.errors import LymphoscopeError
 
@@ -132,17 +133,17 @@ def test_cells_without_a_label_take_no_part() -> None:
 @pytest.mark.parametrize(
     ("attempt", "says"),
     [
-        (lambda: split_holdout(cohort([5], [])), "two classes or more, and there is all"),
+        (lambda: split_holdout(cohort([5], [])), "at least two classes, and there is all"),
         (lambda: split_holdout(known([("all", "1", None), ("hem", "1", None)])), "all cells are of one subject"),
-        (lambda: split_holdout(cohort([2, 2, 2], [9])), "class hem has 1 groups to deal"),
-        (lambda: split_folds(cohort([2] * 6, [2] * 4), 5), "class hem has 4 groups to deal .* where 5 parts"),
+        (lambda: split_holdout(cohort([2, 2, 2], [9])), "class hem has 1 groups"),
+        (lambda: split_folds(cohort([2] * 6, [2] * 4), 5), "class hem has 4 groups .* for 5 parts"),
         (lambda: split_folds(cohort([2] * 6, [2] * 2), 2), "class hem has 1 groups .* no validation"),
         (lambda: split_holdout(cohort([2, 2, 2], [2, 2, 2], [(0, 1)])), "class all has 2 groups"),
         (lambda: split_folds(cohort([2] * 6, [2] * 4), 1), "1 folds"),
         (lambda: split_holdout(cohort([2] * 6, [2] * 4), test=1.0), "test 1.0: give a share"),
         (lambda: split_holdout(cohort([2] * 6, [2] * 4), test=0), "test 0: give a share"),
         (lambda: split_holdout(cohort([2] * 6, [2] * 4), validation=-0.1), "validation -0.1: give a share"),
-        (lambda: split_holdout(cohort([2] * 6, [2] * 4), by="cell"), "by 'cell' is not known"),
+        (lambda: split_holdout(cohort([2] * 6, [2] * 4), by="cell"), "by 'cell' is unknown"),
         (lambda: split_holdout(manifest_of([], "table")), "there is none"),
     ],
 )
@@ -154,7 +155,7 @@ def test_what_cannot_be_split_is_refused_in_one_line(attempt: Callable[[], objec
 
 def test_classes_that_only_come_together_are_refused() -> None:
     pairs = [("a", "1"), ("b", "1"), ("b", "2"), ("c", "2"), ("c", "3"), ("a", "3")]
-    with pytest.raises(LymphoscopeError, match=r"no deal of whole subjects puts class \w into every part"):
+    with pytest.raises(LymphoscopeError, match=r"no assignment of whole subjects puts class \w into every part"):
         split_folds(known([(label, subject, None) for label, subject in pairs]), 2, validation=0)
 
 
@@ -174,3 +175,63 @@ def test_on_real_cells_the_test_is_not_one_of_the_three_giants(real_cells: Manif
     assert len(blasts) >= 4
     assert not {"5", "2", "11"} & set(blasts.index)
     assert held_out[held_out["label"] == "hem"]["subject"].nunique() >= 2
+
+
+HOLD_OUT = [Part(0.8, 0.0), Part(0.2, 0.5)]
+
+
+def deal(counts: list[list[int]], parts: list[Part], seed: int = 0) -> np.ndarray:
+    return stratified_parts(np.array(counts), parts, np.random.default_rng(seed))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=3, max_size=12), st.lists(st.integers(1, 60), min_size=3, max_size=12))
+def test_every_part_has_every_class_where_subjects_are_enough(blasts: list[int], normals: list[int]) -> None:
+    counts = [[n, 0] for n in blasts] + [[0, n] for n in normals]
+    parts = deal(counts, [Part(0.68, 0.0), Part(0.2, 0.5), Part(0.12, 0.1)])
+    for part in range(3):
+        assert (np.array(counts)[parts == part].sum(axis=0) > 0).all()
+
+
+def test_cells_that_stand_alone_are_dealt_exactly_in_proportion() -> None:
+    parts = deal([[1, 0]] * 500 + [[0, 1]] * 200, HOLD_OUT)
+    assert (parts[:500] == 1).sum() == 100
+    assert (parts[500:] == 1).sum() == 40
+
+
+def test_equal_subjects_are_dealt_evenly_into_folds() -> None:
+    parts = deal([[10, 0]] * 20 + [[0, 10]] * 10, [Part(0.2, 0.07)] * 5)
+    assert np.bincount(parts[:20]).tolist() == [4] * 5
+    assert np.bincount(parts[20:]).tolist() == [2] * 5
+
+
+def test_a_giant_subject_is_not_the_test() -> None:
+    counts = [[200, 0], *[[10, 0]] * 20, *[[0, 15]] * 12]
+    for seed in range(5):
+        assert deal(counts, HOLD_OUT, seed)[0] == 0
+
+
+def test_giants_are_told_apart_in_folds() -> None:
+    counts = [*[[100, 0]] * 3, *[[5, 0]] * 12, *[[0, 10]] * 9]
+    parts = deal(counts, [Part(1 / 3, 0.07)] * 3)
+    assert sorted(parts[:3]) == [0, 1, 2]
+
+
+def test_subjects_that_hold_every_class_are_dealt_by_their_share() -> None:
+    generator = np.random.default_rng(0)
+    counts = generator.integers(5, 15, (30, 8))
+    parts = stratified_parts(counts, HOLD_OUT, generator)
+    assert (parts == 1).sum() == 6
+    assert counts[parts == 1].sum(axis=0) / counts.sum(axis=0) == pytest.approx(0.2, abs=0.05)
+
+
+def test_the_same_generator_gives_the_same_deal() -> None:
+    counts = [[n, 0] for n in range(1, 20)] + [[0, n] for n in range(1, 15)]
+    assert (deal(counts, HOLD_OUT, 3) == deal(counts, HOLD_OUT, 3)).all()
+    assert any((deal(counts, HOLD_OUT, 3) != deal(counts, HOLD_OUT, seed)).any() for seed in range(4, 8))
+
+
+def test_many_groups_stay_within_memory_and_time() -> None:
+    counts = np.eye(2, dtype=np.int64)[np.arange(50_000) % 2]
+    parts = stratified_parts(counts, HOLD_OUT, np.random.default_rng(0))
+    assert abs((parts == 1).sum() - 10_000) <= 2

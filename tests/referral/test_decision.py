@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from lymphoscope.data.quality import PictureStatistics
+from lymphoscope.data.quality import ImageStatistics
 from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Architecture, Description, Preprocessing, Thresholds
 from lymphoscope.referral import SIGNALS, OodReference, Referral
 from lymphoscope.referral.decision import SIGNAL_REASONS, refer_reasons
 
-DEFAULT_OPTIONS = PictureStatistics(sharpness=2.0, brightness=60.0, touching=0.0, red_green=0.8, blue_green=1.0)
+DEFAULT_OPTIONS = ImageStatistics(sharpness=2.0, brightness=60.0, touching=0.0, red_green=0.8, blue_green=1.0)
 BAND = Referral(
     low=0.2,
     high=0.9,
@@ -39,7 +39,7 @@ def reasons(
     predicted: int,
     description: Description,
     doubts: dict[str, float] | None = None,
-    statistics: PictureStatistics = DEFAULT_OPTIONS,
+    statistics: ImageStatistics = DEFAULT_OPTIONS,
 ) -> list[str]:
     outputs = StreamOutputs(
         labels=np.array([predicted]),

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from lymphoscope.data.quality import PictureStatistics
+from lymphoscope.data.quality import ImageStatistics
 from lymphoscope.model_file import Description
 from lymphoscope.referral import SIGNALS, Colour, FeatureArrays, OodReference
 from lymphoscope.referral.ood import colour_distance, ood_columns, ood_scores
 
-DEFAULT_OPTIONS = PictureStatistics(sharpness=2.0, brightness=60.0, touching=0.0, red_green=0.8, blue_green=1.0)
+DEFAULT_OPTIONS = ImageStatistics(sharpness=2.0, brightness=60.0, touching=0.0, red_green=0.8, blue_green=1.0)
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_evaluate_finds_training_cells_without_their_pictures(
 def test_an_older_model_is_compared_by_subjects_and_says_what_it_cannot_tell(allowed: Path, tmp_path: Path) -> None:
     model = shutil.copytree(allowed / "model", tmp_path / "model")
     description = load_description(model)
-    assert {"sha256", "phash", "sketch", "subject"} <= set(training_cells_of_model(model, description).table.columns)
+    assert {"sha256", "phash", "simhash", "subject"} <= set(training_cells_of_model(model, description).table.columns)
     (model / TRAINING_CELLS).unlink()
     known = training_cells_of_model(model, description)
     assert set(known.table["subject"]) == {f"S{number}" for number in range(8)}
@@ -130,7 +130,7 @@ def test_no_picture_and_no_folder_of_the_training_cells_is_kept(allowed: Path) -
     table = pd.read_parquet(allowed / "model" / TRAINING_CELLS)
     assert not any(Path(path).is_absolute() for path in table["path"])
     assert set(table["split"]) == {"train", "validation"}
-    assert table["sketch"].str.len().eq(256).all()
+    assert table["simhash"].str.len().eq(256).all()
 
 
 def test_one_leak_is_told_in_the_singular() -> None:

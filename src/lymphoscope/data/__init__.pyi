@@ -20,8 +20,8 @@ from .quality import (
 from .similarity import (
     FINGERPRINT_COLUMNS as FINGERPRINT_COLUMNS,
     CellLeak as CellLeak,
-    find_leaks as find_leaks,
     leak_checks as leak_checks,
+    leaks_between as leaks_between,
     split_leaks as split_leaks,
     with_fingerprints as with_fingerprints,
 )
@@ -50,10 +50,10 @@ __all__ = [
     "audit_with_fingerprints",
     "below_common_folder",
     "data_summary",
-    "find_leaks",
     "fit_image",
     "image_statistics",
     "leak_checks",
+    "leaks_between",
     "part_counts",
     "read_image",
     "read_manifest",

@@ -1,6 +1,5 @@
 """Images of any size -> the square that a network takes, and boxes back to pixels of the file."""
 
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -28,9 +28,7 @@ class CellImages(Sequence[Pixels]):
     memory a second time; `[i]` returns the same pixels in every case.
     """
 
-    def __init__(
-        self, paths: Sequence[str | Path], geometry: Geometry, cache_bytes: int = DEFAULT_CACHE_BYTES
-    ) -> None:
+    def __init__(self, paths: Sequence[str | Path], geometry: Geometry, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
         self.paths = [str(path) for path in paths]
         self.geometry = geometry
         self.capacity = min(len(self.paths), max(cache_bytes, 0) // (3 * geometry.size**2))

@@ -128,7 +128,9 @@ def _as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".csv", ".parquet"):
-        raise LymphoscopeError(f"{path}: a manifest is a .csv or .parquet file, not {path.suffix or 'a file without suffix'}")
+        raise LymphoscopeError(
+            f"{path}: a manifest is a .csv or .parquet file, not {path.suffix or 'a file without suffix'}"
+        )
     if path.suffix.lower() == ".parquet":
         require("parquet", str(path))
 
@@ -156,7 +158,9 @@ def _check(table: pd.DataFrame, path: Path) -> None:
         _refuse(~valid, path, f"a split other than {', '.join(PARTS)}")
     for name in set(_WHOLE_NUMBERS) & set(table.columns):
         numbers = pd.to_numeric(table[name], errors="coerce")
-        _refuse(table[name].notna() & (numbers.isna() | (numbers % 1 != 0)), path, f"a {name} that is not a whole number")
+        _refuse(
+            table[name].notna() & (numbers.isna() | (numbers % 1 != 0)), path, f"a {name} that is not a whole number"
+        )
 
 
 def _refuse(wrong: "pd.Series[bool]", path: Path, fault: str) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphoscope.data.geometry import Geometry, fit_image
+from lymphoscope.data.image_files import IMAGE_SUFFIXES, walk_files
 from lymphoscope.data.images import UnreadableImage, read_image
-from lymphoscope.data.quality import PictureStatistics, picture_statistics, shown_part
-from lymphoscope.data.sources.files import IMAGE_SUFFIXES, walk_files
+from lymphoscope.data.quality import ImageStatistics, image_statistics, visible_part
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.remote import TABLE_SUFFIXES, exists, images_at, is_remote, is_table, local_copy
 
@@ -115,7 +115,7 @@ class ReadCell:
     width: int = 0
     height: int = 0
     error: str | None = None
-    statistics: PictureStatistics | None = None
+    statistics: ImageStatistics | None = None
 
 
 def read_cell(path: str, fit: Geometry, *, measured: bool = False) -> ReadCell:
@@ -128,7 +128,7 @@ def read_cell(path: str, fit: Geometry, *, measured: bool = False) -> ReadCell:
         return ReadCell(None, error=unreadable.reason)
     height, width = picture.shape[:2]
     pixels = fit_image(picture, fit)
-    statistics = picture_statistics(pixels, shown_part(width, height, fit)) if measured else None
+    statistics = image_statistics(pixels, visible_part(width, height, fit)) if measured else None
     return ReadCell(pixels, width, height, statistics=statistics)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lymphoscope.data.sources.files import IMAGE_SUFFIXES
+from lymphoscope.data.image_files import IMAGE_SUFFIXES
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.quality import PictureStatistics
+from lymphoscope.data.quality import ImageStatistics
 from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Description, Thresholds
 from lymphoscope.referral import SIGNALS
@@ -32,7 +32,7 @@ def refer_reasons(
     outputs: StreamOutputs,
     scores: NDArray[np.float64],
     doubts: Mapping[str, NDArray[np.float64]],
-    statistics: Sequence[PictureStatistics],
+    statistics: Sequence[ImageStatistics],
     description: Description,
 ) -> list[list[str]]:
     """Why a person must look at each of B cells; empty where nobody need.
@@ -69,7 +69,7 @@ def _of_band(scores: NDArray[np.float64], description: Description) -> dict[str,
 
 
 def _of_signals(
-    doubts: Mapping[str, NDArray[np.float64]], statistics: Sequence[PictureStatistics], description: Description
+    doubts: Mapping[str, NDArray[np.float64]], statistics: Sequence[ImageStatistics], description: Description
 ) -> dict[str, Cells]:
     known = description.ood_reference
     if known is None or not doubts:

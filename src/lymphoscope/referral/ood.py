@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lymphoscope.data.quality import PictureStatistics
+from lymphoscope.data.quality import ImageStatistics
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.metrics import Floats
 from lymphoscope.model_file import Description
@@ -70,7 +70,7 @@ def ood_columns(description: Description) -> list[str]:
 
 
 def ood_scores(
-    description: Description, statistics: Sequence[PictureStatistics], features: NDArray[np.float32] | None
+    description: Description, statistics: Sequence[ImageStatistics], features: NDArray[np.float32] | None
 ) -> dict[str, Values]:
     """Signal -> (B,) doubts of B cells with features (B, C); feature_distance is NaN where it cannot be known.
 
@@ -90,7 +90,7 @@ def ood_scores(
     return {signal: np.round(values, 4) for signal, values in found.items()}
 
 
-def overexposed(known: OodReference, statistics: Sequence[PictureStatistics]) -> NDArray[np.bool_]:
+def overexposed(known: OodReference, statistics: Sequence[ImageStatistics]) -> NDArray[np.bool_]:
     """Which cells (B,) are brighter than the middle, so that their doubt of exposure is one of too much light."""
     return np.array([measured.brightness for measured in statistics]) > known.brightness.middle
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from lymphoscope.data import Manifest, audited, read_source
+from lymphoscope.data import Manifest, audit_with_fingerprints, read_source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import load
@@ -47,7 +47,7 @@ def _begin(
     from lymphoscope.training import load_recipe
 
     manifest = _synthetic(folder.path / "cells") if data is None else read_source(data, subject_pattern=subject_pattern)
-    report, fingerprinted = audited(manifest)
+    report, fingerprinted = audit_with_fingerprints(manifest)
     write_text(folder.path / "audit.json", report.to_json() + "\n")
     say(report.to_text())
     begin_training(load_recipe("quick", overrides), fingerprinted, folder, allow_leak=allow_leak)

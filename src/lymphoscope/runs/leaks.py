@@ -8,16 +8,16 @@ from pathlib import Path
 import pandas as pd
 
 from lymphoscope.data import (
-    FINGERPRINTS,
+    FINGERPRINT_COLUMNS,
     CellLeak,
     Manifest,
-    checked_by,
+    below_common_folder,
+    leak_checks,
     leaks_between,
     split_by,
     split_leaks,
     with_fingerprints,
 )
-from lymphoscope.data.manifest import below_common_folder
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.schema import Leak, Leakage
 from lymphoscope.extras import require
@@ -27,7 +27,7 @@ from lymphoscope.model_file import Description
 TRAINING_CELLS = "training_cells.parquet"
 
 _NAMED = 3
-_KEPT = ("path", "label", "subject", "split", *FINGERPRINTS)
+_KEPT = ("path", "label", "subject", "split", *FINGERPRINT_COLUMNS)
 _NO_CELLS = "the model keeps no fingerprints of the cells that it was trained on, so duplicates could not be looked for"
 _NOTHING = "the model does not say what it was trained on"
 
@@ -73,7 +73,7 @@ def find_leaks(judged: Manifest, known: TrainingCells) -> Leakage:
     """What of the judged cells the model knows; their pictures are read where the model keeps fingerprints."""
     compared = with_fingerprints(judged) if "sha256" in known.table else judged
     leaks = leaks_between(compared.table, known.table)
-    return leakage_of(leaks, checked_by(compared.table, known.table), known.reason)
+    return leakage_of(leaks, leak_checks(compared.table, known.table), known.reason)
 
 
 def leakage_of(leaks: Sequence[CellLeak], checked: list[str], reason: str | None = None) -> Leakage:

@@ -20,10 +20,10 @@ def cells(*rows: dict[str, Any]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("other", "found"),
     [
-        ({"subject": "2"}, [("two-subjects", "error", "one file under two subjects (1, 2)")]),
-        ({"label": "hem"}, [("two-labels", "error", "one file under two labels (all, hem)")]),
-        ({"subject": None}, [("duplicate", "warning", "one file twice")]),
-        ({}, [("duplicate", "warning", "one file twice")]),
+        ({"subject": "2"}, [("two-subjects", "error", "the same file under two subjects (1, 2)")]),
+        ({"label": "hem"}, [("two-labels", "error", "the same file under two labels (all, hem)")]),
+        ({"subject": None}, [("duplicate", "warning", "the same file twice")]),
+        ({}, [("duplicate", "warning", "the same file twice")]),
     ],
 )
 def test_a_file_that_stands_twice(other: dict[str, Any], found: list[tuple[str, str, str]]) -> None:
@@ -52,14 +52,14 @@ def test_a_near_pair_takes_hash_and_correlation() -> None:
     assert [(one.check, one.severity, one.path, one.other_path) for one in found] == [
         ("near-duplicate", "notice", "/a", "/b")
     ]
-    assert found[0].detail == "look like one cell (correlation 1.00)"
+    assert found[0].detail == "show the same cell (correlation 1.00)"
 
 
 def test_near_duplicates_that_differ_are_warnings() -> None:
     table = cells({"sha256": "a", "phash": f"{7:064x}"}, {"sha256": "b", "phash": f"{6:064x}", "subject": "2"})
     (found,) = near_duplicates(table, [GREY, GREY], 1)
     assert found.severity == "warning"
-    assert found.detail == "look like one cell (correlation 1.00) under two subjects (1, 2)"
+    assert found.detail == "show the same cell (correlation 1.00) under two subjects (1, 2)"
     assert list(near_duplicates(table, [GREY, GREY], 0)) == []
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lymphoscope.data.images import map_in_threads
 from lymphoscope.data.manifest import manifest_of
-from lymphoscope.data.similarity.fingerprints import Fingerprint, fingerprint, in_threads, with_fingerprints
+from lymphoscope.data.similarity.fingerprints import inspect_file, inspect_files, with_fingerprints
 
 
 def picture(path: Path, seed: int = 0) -> str:
@@ -17,7 +18,7 @@ def picture(path: Path, seed: int = 0) -> str:
 
 def test_a_fingerprint_is_hash_and_size(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png")
-    found = fingerprint(path)
+    found = inspect_file(path)
     assert found.sha256 == hashlib.sha256(Path(path).read_bytes()).hexdigest()
     assert (found.width, found.height) == (30, 20)
     assert len(str(found.phash)) == 64
@@ -28,7 +29,9 @@ def test_what_cannot_be_read_has_none(tmp_path: Path) -> None:
     cut = Path(picture(tmp_path / "cut.png"))
     cut.write_bytes(cut.read_bytes()[:-100])
     for path in (tmp_path / "empty.png", cut, tmp_path / "missing.png", tmp_path):
-        assert fingerprint(str(path)) == Fingerprint(None, None, None, None)
+        inspection = inspect_file(str(path))
+        assert inspection.fault
+        assert inspection[1:] == (None, None, None, None, None, False)
 
 
 def test_only_what_is_empty_is_filled(tmp_path: Path) -> None:
@@ -42,13 +45,42 @@ def test_only_what_is_empty_is_filled(tmp_path: Path) -> None:
 
 
 def test_a_manifest_with_everything_is_not_read_again() -> None:
-    cells = [{"path": "/nowhere.png", "sha256": "a", "width": 1, "height": 1, "phash": "b", "sketch": "c"}]
+    cells = [{"path": "/nowhere.png", "sha256": "a", "width": 1, "height": 1, "phash": "b", "simhash": "c"}]
     manifest = manifest_of(cells, "table")
     assert with_fingerprints(manifest) is manifest
 
 
 def test_threads_keep_the_order_and_raise_what_is_raised() -> None:
     words = [str(i) for i in range(200)]
-    assert in_threads(int, words, "numbers") == list(range(200))
+    assert map_in_threads(int, words, "numbers") == list(range(200))
     with pytest.raises(ValueError, match="invalid literal"):
-        in_threads(int, [*words, "x"], "numbers")
+        map_in_threads(int, [*words, "x"], "numbers")
+
+
+def cell() -> np.ndarray:
+    pixels = np.zeros((450, 450, 3), dtype=np.uint8)
+    pixels[60:200, 100:200] = (150, 60, 160)
+    return pixels
+
+
+def test_one_reading_finds_all(tmp_path: Path) -> None:
+    pixels = cell()
+    Image.fromarray(pixels).save(tmp_path / "a.bmp")
+    found = inspect_file(str(tmp_path / "a.bmp"))
+    assert found.fault is None
+    assert found.sha256 == hashlib.sha256((tmp_path / "a.bmp").read_bytes()).hexdigest()
+    assert (found.width, found.height, found.beyond_crop) == (450, 450, True)
+    assert found.thumbnail is not None
+    assert found.thumbnail.shape == (64, 64)
+
+
+def test_a_broken_file_has_a_fault_of_one_line_and_nothing_else(tmp_path: Path) -> None:
+    Image.fromarray(cell()).save(tmp_path / "good.png")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("no picture\n")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:-60])
+    names = ["good.png", "empty.png", "text.png", "cut.png", "missing.png"]
+    found = inspect_files([str(tmp_path / name) for name in names])
+    assert [one.fault is None for one in found] == [True, False, False, False, False]
+    assert all("\n" not in str(one.fault) and one.sha256 is None and one.width is None for one in found[1:])
+    assert "truncated" in str(found[3].fault)

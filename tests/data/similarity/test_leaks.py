@@ -9,14 +9,7 @@ from PIL import Image
 
 from lymphoscope.data import Manifest, leaks_between, split_folds, split_holdout, split_leaks, with_fingerprints
 from lymphoscope.data.manifest import manifest_of
-from lymphoscope.data.similarity.fingerprints import likeness, simhashes
-from lymphoscope.data.similarity.leaks import checked_by, without_twins
-from lymphoscope.data.similarity.perceptual_hash import (
-    correlation,
-    near_duplicate_pairs,
-    near_duplicate_pairs_between,
-    perceptual_hash,
-)
+from lymphoscope.data.similarity.leaks import leak_checks, without_near_duplicates
 from lymphoscope.synthetic.generate import synthesize
 
 CELLS = 20
@@ -66,7 +59,7 @@ def test_a_subject_on_both_sides_leaks_with_all_of_its_cells(planted: pd.DataFra
 
 
 def test_the_twins_of_tested_cells_can_be_left_out_of_training(planted: pd.DataFrame) -> None:
-    kept, number = without_twins(planted)
+    kept, number = without_near_duplicates(planted)
     assert number == 5
     assert split_leaks(kept) == []
     assert (kept["split"] == "test").sum() == (planted["split"] == "test").sum()
@@ -85,37 +78,15 @@ def test_a_split_of_ours_has_no_twin_on_both_sides(planted: pd.DataFrame, by: st
 def test_without_fingerprints_only_subjects_are_compared(planted: pd.DataFrame) -> None:
     judged = planted[planted["split"] == "test"]
     known = planted[planted["split"] == "train"]
-    assert checked_by(judged, known) == ["subjects", "duplicates", "near duplicates"]
+    assert leak_checks(judged, known) == ["subjects", "duplicates", "near duplicates"]
     bare = known[["path", "subject"]]
-    assert checked_by(judged, bare) == ["subjects"]
+    assert leak_checks(judged, bare) == ["subjects"]
     assert leaks_between(judged, bare) == []
     # A coarse look alone is trusted only where it is all but the same.
-    coarse = known.drop(columns="sketch")
+    coarse = known.drop(columns="simhash")
     assert [leak.kind for leak in leaks_between(judged, coarse)].count("near-duplicate") == 2
     nobody = judged.assign(subject=None)
-    assert checked_by(nobody, known) == ["duplicates", "near duplicates"]
-
-
-def test_a_sketch_tells_the_correlation_of_two_pictures() -> None:
-    generator = np.random.default_rng(0)
-    one = generator.integers(20, 255, (64, 64)).astype(np.uint8)
-    for share in (0.0, 0.3, 0.6, 0.9, 1.0):
-        noise = generator.integers(20, 255, (64, 64))
-        other = np.clip(share * one + (1 - share) * noise, 0, 255).astype(np.uint8)
-        first, second = simhashes([one, other])
-        assert first is not None and second is not None
-        assert likeness(first, second) == pytest.approx(correlation(one, other), abs=0.12)
-    assert simhashes([None, one]) == [None, simhashes([one])[0]]
-
-
-def test_near_pairs_between_two_lists_are_those_of_one_list() -> None:
-    generator = np.random.default_rng(1)
-    looks = [perceptual_hash(generator.integers(0, 255, (40, 40, 3), dtype=np.uint8)).phash for _ in range(30)]
-    hashes = [*looks, None, "0" * 64, looks[3]]
-    found = {(one, other) for one, other, _ in near_duplicate_pairs_between(hashes[:10], hashes[10:], 256)}
-    expected = {(i, j - 10) for i, j in near_duplicate_pairs(hashes, 256) if i < 10 <= j}
-    assert found == expected
-    assert (3, 22, 0) in set(near_duplicate_pairs_between(hashes[:10], hashes[10:], 0))
+    assert leak_checks(nobody, known) == ["duplicates", "near duplicates"]
 
 
 def test_an_unreadable_cell_is_no_twin_of_another(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from lymphoscope.data.similarity.perceptual_hash import (
     NEAR_CORRELATION,
     NEAR_DISTANCE,
     correlation,
-    near_duplicate_pairs,
-    perceptual_hash,
+    hash_image,
+    near_pairs,
+    near_pairs_between,
 )
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
@@ -23,7 +24,7 @@ def distance(one: str, other: str) -> int:
 
 
 def is_near(one: np.ndarray, other: np.ndarray) -> bool:
-    a, b = perceptual_hash(one), perceptual_hash(other)
+    a, b = hash_image(one), hash_image(other)
     return distance(a.phash, b.phash) <= NEAR_DISTANCE and correlation(a.thumbnail, b.thumbnail) >= NEAR_CORRELATION
 
 
@@ -39,7 +40,7 @@ def test_near_pairs_are_those_of_two_loops(phashes: list[str | None], within: in
         for j, other in enumerate(phashes)
         if i < j and one and other and int(one, 16) and int(other, 16) and distance(one, other) <= within
     }
-    assert set(near_duplicate_pairs(phashes, within)) == expected
+    assert set(near_pairs(phashes, within)) == expected
 
 
 def test_near_pairs_reach_across_blocks_and_words() -> None:
@@ -47,12 +48,22 @@ def test_near_pairs_reach_across_blocks_and_words() -> None:
     phashes: list[str | None] = [generator.bytes(32).hex() for _ in range(900)]
     for i, flipped in ((3, 1), (400, 1 << 255), (880, 1 << 100)):
         phashes.append(f"{int(str(phashes[i]), 16) ^ flipped:064x}")
-    assert list(near_duplicate_pairs(phashes, 1)) == [(3, 900), (400, 901), (880, 902)]
+    assert list(near_pairs(phashes, 1)) == [(3, 900), (400, 901), (880, 902)]
+
+
+def test_near_pairs_between_two_lists_are_those_of_one_list() -> None:
+    generator = np.random.default_rng(1)
+    hashes_of_noise = [hash_image(generator.integers(0, 255, (40, 40, 3), dtype=np.uint8)).phash for _ in range(30)]
+    hashes = [*hashes_of_noise, None, "0" * 64, hashes_of_noise[3]]
+    found = {(one, other) for one, other, _ in near_pairs_between(hashes[:10], hashes[10:], 256)}
+    expected = {(i, j - 10) for i, j in near_pairs(hashes, 256) if i < 10 <= j}
+    assert found == expected
+    assert (3, 22, 0) in set(near_pairs_between(hashes[:10], hashes[10:], 0))
 
 
 def test_flat_pictures_are_near_nothing() -> None:
-    flat = [perceptual_hash(np.full((40, 40, 3), grey, dtype=np.uint8)).phash for grey in (0, 128, 255)]
-    assert list(near_duplicate_pairs([*flat], 256)) == []
+    flat = [hash_image(np.full((40, 40, 3), grey, dtype=np.uint8)).phash for grey in (0, 128, 255)]
+    assert list(near_pairs([*flat], 256)) == []
 
 
 def test_correlation_is_that_of_numpy_where_both_show_a_cell() -> None:

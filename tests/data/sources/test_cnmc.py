@@ -60,7 +60,7 @@ def test_phase_2_takes_its_names_and_labels_from_the_csv(tmp_path: Path, root: s
         ("hem", "H26", "H26_4", "phase-2"),
         (None, None, None, "phase-2"),
     ]
-    assert "C-NMC: 1 pictures of phase-1 and phase-2 have no label in their name or the CSV" in manifest.notices
+    assert "C-NMC: 1 images of phase-1 and phase-2 have no label in their name or the CSV" in manifest.notices
 
 
 def test_phase_3_has_no_labels(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_broken_csv_of_labels_is_refused_in_one_line(tmp_path: Path, content: 
 
 
 def test_no_picture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LymphoscopeError, match=r"holds no \.bmp or \.png"):
+    with pytest.raises(LymphoscopeError, match=r"contains no \.bmp or \.png"):
         read_cnmc(lay_out(tmp_path, "C-NMC_training_data/readme.txt"))
 
 
@@ -178,4 +178,4 @@ def test_the_real_cells_are_read_with_their_notices() -> None:
     assert subjects.to_dict() == {"all": 21, "hem": 13}
     assert "H3" in set(manifest.table["subject"])
     assert len(manifest.notices) == 3
-    assert "the labels of 1867 cells are here, their pictures are not" in manifest.notices[2]
+    assert "the labels of 1867 cells are here, their images are not" in manifest.notices[2]

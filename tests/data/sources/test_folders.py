@@ -42,17 +42,17 @@ def test_the_subject_is_the_named_group_or_the_first(tmp_path: Path, pattern: st
 def test_pictures_outside_the_classes_have_no_label(tmp_path: Path) -> None:
     manifest = read_folders(lay_out(tmp_path, "1.png", "a/2.png"))
     assert manifest.table["label"].tolist() == [None, "a"]
-    assert manifest.notices == ("1 pictures lie outside the folders of the classes and have no label",)
+    assert manifest.notices == ("1 images are outside the class folders and have no label",)
 
 
 @pytest.mark.parametrize(
     ("names", "pattern", "says"),
     [
-        ([], None, "holds no pictures"),
-        (["a/notes.txt"], None, "holds no pictures"),
-        (["a/1.png", "b/notes.txt"], None, "class b has no pictures in"),
+        ([], None, "contains no images"),
+        (["a/notes.txt"], None, "contains no images"),
+        (["a/1.png", "b/notes.txt"], None, "class b has no images in"),
         (["Train/all/1.png", "val/all/2.png"], None, "parts of a split and not classes"),
-        (["a/1.png"], "([", "is no regular expression"),
+        (["a/1.png"], "([", "is not a valid regular expression"),
         (["a/1.png"], r"S\d", "has no group"),
         (["a/1.png"], r"(S\d)", "matches no path, such as"),
     ],

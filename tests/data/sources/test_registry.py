@@ -54,11 +54,11 @@ def test_relative_words_give_absolute_paths(places: Path, monkeypatch: pytest.Mo
     ("where", "pattern", "says"),
     [
         ("{}/nowhere", None, "no such file or folder"),
-        ("cmnc:{}/cnmc", None, "no such file or folder .*cnmc:PATH"),
-        ("{}/empty", None, "holds no pictures"),
-        ("cnmc:{}/empty", None, "holds no .bmp or .png"),
-        ("table:{}/folders", None, "table takes a file"),
-        ("folders:{}/table.csv", None, "folders takes a folder"),
+        ("cmnc:{}/cnmc", None, "no such file or folder.* NAME:PATH .*cnmc"),
+        ("{}/empty", None, "contains no images"),
+        ("cnmc:{}/empty", None, "contains no .bmp or .png"),
+        ("table:{}/folders", None, "source table reads a file"),
+        ("folders:{}/table.csv", None, "source folders reads a folder"),
         ("{}/cnmc", "(H3)", "a subject pattern is for folders"),
     ],
 )

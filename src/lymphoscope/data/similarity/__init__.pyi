@@ -9,8 +9,8 @@ from .fingerprints import (
 )
 from .leaks import (
     CellLeak as CellLeak,
-    find_leaks as find_leaks,
     leak_checks as leak_checks,
+    leaks_between as leaks_between,
     split_leaks as split_leaks,
     without_near_duplicates as without_near_duplicates,
 )
@@ -20,9 +20,9 @@ from .perceptual_hash import (
     NEAR_CORRELATION as NEAR_CORRELATION,
     NEAR_DISTANCE as NEAR_DISTANCE,
     correlation as correlation,
+    hash_image as hash_image,
     near_pairs as near_pairs,
     near_pairs_between as near_pairs_between,
-    hash_image as hash_image,
 )
 
 __all__ = [
@@ -36,14 +36,14 @@ __all__ = [
     "add_fingerprints",
     "correlation",
     "exact_duplicates",
-    "find_leaks",
+    "hash_image",
     "inspect_file",
     "inspect_files",
     "leak_checks",
+    "leaks_between",
     "near_duplicates",
     "near_pairs",
     "near_pairs_between",
-    "hash_image",
     "split_leaks",
     "with_fingerprints",
     "without_near_duplicates",

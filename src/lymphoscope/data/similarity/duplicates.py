@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphoscope.data.findings import Finding
+from lymphoscope.data.findings import Finding, Severity
 from lymphoscope.data.similarity.perceptual_hash import NEAR_CORRELATION, correlation, near_pairs
 
 Thumbnail = NDArray[np.uint8]
@@ -51,7 +51,7 @@ def near_duplicates(
         if similarity >= NEAR_CORRELATION:
             details = [detail for _, detail in _differences(values, first, other)]
             detail = f"show the same cell (correlation {similarity:.2f}) {' and '.join(details)}".rstrip()
-            severity = "warning" if details else "notice"
+            severity: Severity = "warning" if details else "notice"
             yield Finding("near-duplicate", severity, paths[first], paths[other], detail)
 
 

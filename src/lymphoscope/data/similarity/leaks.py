@@ -36,7 +36,7 @@ class _Pair(NamedTuple):
     detail: str
 
 
-def find_leaks(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[CellLeak]:
+def leaks_between(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[CellLeak]:
     """List the evaluated cells that occur in training, each once, in their order, with the strongest evidence.
 
     Evidence is, from the strongest: the same file, a near duplicate, the same subject. Near duplicates are within
@@ -55,7 +55,7 @@ def split_leaks(table: pd.DataFrame) -> list[CellLeak]:
     """List the leaks of a table with `split`: of test into training and validation, of validation into training."""
     leaks = []
     for part, earlier in _EARLIER_PARTS.items():
-        leaks += find_leaks(table[table["split"] == part], table[table["split"].isin(earlier)])
+        leaks += leaks_between(table[table["split"] == part], table[table["split"].isin(earlier)])
     return leaks
 
 

@@ -3,16 +3,16 @@ import json
 import pandas as pd
 import pytest
 
-from lymphoscope.data.findings import AuditReport, Finding, Severity, as_findings
+from lymphoscope.data.findings import AuditReport, Finding, Severity, findings_table
 
 
 def report(*findings: Finding, source: str = "folders") -> AuditReport:
-    balance = pd.DataFrame({"label": ["a", "b"], "cells": [3, 1], "subjects": [2, 1]})
-    return AuditReport(source, 4, as_findings(list(findings)), balance, ("counts differ",))
+    class_counts = pd.DataFrame({"label": ["a", "b"], "cells": [3, 1], "subjects": [2, 1]})
+    return AuditReport(source, 4, findings_table(list(findings)), class_counts, ("counts differ",))
 
 
 UNREADABLE = Finding("unreadable", "error", "/x/a/1.png", None, "empty file")
-TWICE = Finding("duplicate", "warning", "/x/a/1.png", "/x/b/2.png", "one file twice")
+TWICE = Finding("duplicate", "warning", "/x/a/1.png", "/x/b/2.png", "the same file twice")
 UNEVEN = Finding("balance", "notice", None, None, "a has more")
 
 
@@ -35,7 +35,7 @@ def test_json_holds_all_of_it_and_nothing_that_json_has_not() -> None:
     content = json.loads(report(UNEVEN, TWICE, UNREADABLE).to_json(), parse_constant=pytest.fail)
     assert content["failed"] is True
     assert content["notices"] == ["counts differ"]
-    assert content["balance"] == [
+    assert content["class_counts"] == [
         {"label": "a", "cells": 3, "subjects": 2},
         {"label": "b", "cells": 1, "subjects": 1},
     ]
@@ -44,8 +44,8 @@ def test_json_holds_all_of_it_and_nothing_that_json_has_not() -> None:
 
 def test_text_names_files_below_their_common_folder_and_is_short() -> None:
     text = report(*[TWICE] * 25, UNEVEN).to_text()
-    assert "warning: duplicate (25)\n  a/1.png and b/2.png: one file twice" in text
-    assert text.count("one file twice") == 10
+    assert "warning: duplicate (25)\n  a/1.png and b/2.png: the same file twice" in text
+    assert text.count("the same file twice") == 10
     assert "and 15 more" in text
     assert "notice: counts differ" in text
     assert "  a has more" in text
