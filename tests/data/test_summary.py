@@ -7,6 +7,7 @@ from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.data.summary import (
     NO_SUBJECTS_NOTICE,
     RANDOM_NOTICE,
+    DataSummary,
     data_summary,
     part_counts,
     split_by,
@@ -56,11 +57,11 @@ def test_no_split_has_no_mark() -> None:
     assert split_notices(bare.table) == ()
     empty: list[str] = []
     subjects = {f"{part}_subjects": empty for part in ("train", "validation", "test")}
-    assert split_summary(bare) == {"by": "none", "kind": "none", **subjects, "cells": {}}
+    assert split_summary(bare).model_dump() == {"by": "none", "kind": "none", **subjects, "cells": {}}
 
 
 def test_the_summary_says_who_is_where() -> None:
-    assert split_summary(APART) == {
+    assert split_summary(APART).model_dump() == {
         "by": "subject",
         "kind": "hold-out",
         "train_subjects": ["1"],
@@ -71,17 +72,17 @@ def test_the_summary_says_who_is_where() -> None:
 
 
 def test_folds_are_called_folds() -> None:
-    assert split_summary(split_cells(("a", "1", "train"), ("a", "2", "test"), fold=[1, 0]))["kind"] == "folds"
+    assert split_summary(split_cells(("a", "1", "train"), ("a", "2", "test"), fold=[1, 0])).kind == "folds"
 
 
 def test_the_summary_of_the_data_is_plain_json_and_says_synthetic() -> None:
     summary = data_summary(LEAKING)
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-    assert summary["synthetic"] is True
-    assert (summary["source"], summary["cells"], summary["subjects"]) == ("synthetic", 2, 1)
-    assert summary["classes"] == {"a": 2}
-    assert summary["notices"] == ["counts differ", RANDOM_NOTICE]
-    assert summary["split"]["by"] == "random"
+    assert DataSummary.model_validate_json(json.dumps(summary.model_dump(mode="json"), allow_nan=False)) == summary
+    assert summary.synthetic
+    assert (summary.source, summary.cells, summary.subjects) == ("synthetic", 2, 1)
+    assert summary.classes == {"a": 2}
+    assert summary.notices == ["counts differ", RANDOM_NOTICE]
+    assert summary.split.by == "random"
 
 
 def test_cells_and_subjects_are_counted_by_part_in_order() -> None:

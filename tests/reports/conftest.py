@@ -1,4 +1,4 @@
-"""Everything a report is made from, generated."""
+"""Generated contents of a report."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphoscope.evaluation import as_predictions, evaluate_predictions
+from lymphoscope.data import DataSummary, SplitSummary
+from lymphoscope.evaluation import as_predictions, evaluate_predictions, subject_level
 from lymphoscope.inference import CellPictures, Explanation
 from lymphoscope.model_file import Architecture, Description, Preprocessing
 from lymphoscope.reports import ReportContents, mistake_of
@@ -22,18 +23,18 @@ def make_predictions(
 ) -> pd.DataFrame:
     generator = np.random.default_rng(0)
     rows = []
-    for place in range(subjects * cells):
-        kind = place // cells % len(classes)
-        row: dict[str, Any] = {"path": f"/cells/{place}.png", "subject": f"{subject}{place // cells}"}
-        evidence = generator.normal(0, 1, len(classes)) + 1.5 * np.eye(len(classes))[kind]
+    for index in range(subjects * cells):
+        class_index = index // cells % len(classes)
+        row: dict[str, Any] = {"path": f"/cells/{index}.png", "subject": f"{subject}{index // cells}"}
+        evidence = generator.normal(0, 1, len(classes)) + 1.5 * np.eye(len(classes))[class_index]
         for stream in (*STREAMS, "score"):
             odds = np.exp(evidence + generator.normal(0, 0.5, len(classes)))
             row |= dict(zip((f"{stream}_{name}" for name in classes), odds / odds.sum(), strict=True))
             row[f"{stream}_vote"] = classes[int(odds.argmax())]
         row["predicted"] = row.pop("score_vote")
         agreement = np.mean([row[f"{stream}_vote"] == row["predicted"] for stream in STREAMS])
-        doubt = {"refer": agreement < 1, "refer_reason": "streams disagree" if agreement < 1 else None}
-        rows.append(row | {"label": classes[kind], "agreement": agreement} | doubt)
+        referral = {"refer": agreement < 1, "refer_reason": "streams disagree" if agreement < 1 else None}
+        rows.append(row | {"label": classes[class_index], "agreement": agreement} | referral)
     return as_predictions(rows, classes)
 
 
@@ -57,25 +58,33 @@ def make_description(classes: tuple[str, ...], blast: str | None) -> Description
 
 
 def make_contents(table: pd.DataFrame, blast: str | None = "all", **changes: Any) -> ReportContents:
-    metrics = evaluate_predictions(table, blast_class=blast, replicates=30).model_dump(mode="json")
+    level = None if blast is None else subject_level(table, blast_class=blast, replicates=30)
+    metrics = evaluate_predictions(table, blast_class=blast, replicates=30, subject_level=level)
     wrong = table[table["label"].notna() & table["predicted"].notna() & (table["label"] != table["predicted"])]
     subjects = sorted(table["subject"].dropna().unique())
-    split = {"train_subjects": ["T1", "T2"], "validation_subjects": ["V1"], "test_subjects": subjects}
+    split = SplitSummary(
+        by="subject",
+        kind="hold-out",
+        train_subjects=["T1", "T2"],
+        validation_subjects=["V1"],
+        test_subjects=subjects,
+        cells={"train": 60, "test": len(table)},
+    )
     contents = ReportContents(
         title="A run",
         metrics=metrics,
         predictions=table,
-        description=make_description(tuple(metrics["classes"]), blast),
+        description=make_description(tuple(metrics.classes), blast),
         curves=pd.DataFrame({"epoch": [1, 2], "train_loss": [0.9, 0.5], "validation_accuracy": [0.6, float("nan")]}),
-        data={
-            "source": "folders",
-            "synthetic": False,
-            "cells": len(table) + 60,
-            "subjects": len(subjects) + 3,
-            "classes": {name: int((table["label"] == name).sum()) for name in metrics["classes"]},
-            "notices": [],
-            "split": {"by": "subject", "kind": "hold-out", **split, "cells": {"train": 60, "test": len(table)}},
-        },
+        data=DataSummary(
+            source="folders",
+            synthetic=False,
+            cells=len(table) + 60,
+            subjects=len(subjects) + 3,
+            classes={name: int((table["label"] == name).sum()) for name in metrics.classes},
+            notices=[],
+            split=split,
+        ),
         mistakes=[mistake_of(row, make_explanation(row.to_dict())) for _, row in wrong.head(3).iterrows()],
         command="lymphoscope train --data cells",
         commit="0123456789ab",

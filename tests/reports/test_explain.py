@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.reports import explanation_panel
+from lymphoscope.reports import explanation_panel, panel_names
 
 Maker = Callable[..., Any]
 
@@ -18,7 +19,7 @@ def colours(panel: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("classes", [("all", "hem"), tuple("abcdefgh")])
-def test_a_panel_is_a_picture_of_a_cell(predictions: Maker, explanation: Maker, classes: tuple[str, ...]) -> None:
+def test_panel_is_a_png_with_the_crop_box(predictions: Maker, explanation: Maker, classes: tuple[str, ...]) -> None:
     row = predictions(classes).iloc[0].to_dict()
     panel = explanation_panel(explanation(row))
     assert panel.startswith(b"\x89PNG")
@@ -28,20 +29,20 @@ def test_a_panel_is_a_picture_of_a_cell(predictions: Maker, explanation: Maker, 
     assert (pixels == (0xD5, 0x5E, 0x00)).all(axis=-1).sum() > 100  # the box
 
 
-def test_the_panel_changes_with_the_box_the_pictures_and_the_answer(predictions: Maker, explanation: Maker) -> None:
+def test_panel_depends_on_box_images_referral_and_streams(predictions: Maker, explanation: Maker) -> None:
     row = predictions().iloc[0].to_dict()
-    seen = explanation(row)
+    cell = explanation(row)
     other = [
-        dataclasses.replace(seen, pictures=dataclasses.replace(seen.pictures, box=(0, 0, 10, 10))),
-        dataclasses.replace(seen, pictures=dataclasses.replace(seen.pictures, erase=seen.pictures.raw)),
-        dataclasses.replace(seen, row={**row, "refer": True, "refer_reason": "streams disagree"}),
-        dataclasses.replace(seen, row={**row, "erase_vote": None}),
+        dataclasses.replace(cell, pictures=dataclasses.replace(cell.pictures, box=(0, 0, 10, 10))),
+        dataclasses.replace(cell, pictures=dataclasses.replace(cell.pictures, erase=cell.pictures.raw)),
+        dataclasses.replace(cell, row={**row, "refer": True, "refer_reason": "streams disagree"}),
+        dataclasses.replace(cell, row={**row, "erase_vote": None}),
     ]
-    panels = {explanation_panel(one) for one in (seen, seen, *other)}
+    panels = {explanation_panel(one) for one in (cell, cell, *other)}
     assert len(panels) == 1 + len(other)
 
 
-def test_long_reasons_do_not_take_the_pictures_room(predictions: Maker, explanation: Maker) -> None:
+def test_long_referral_reasons_do_not_shrink_the_images(predictions: Maker, explanation: Maker) -> None:
     row = predictions().iloc[0].to_dict()
     reasons = (
         "streams disagree",
@@ -55,7 +56,18 @@ def test_long_reasons_do_not_take_the_pictures_room(predictions: Maker, explanat
     assert not np.array_equal(short, long)
 
 
-def test_a_cell_that_cannot_be_read_has_no_panel(explanation: Maker) -> None:
+def test_panel_of_an_unreadable_cell_is_an_error(explanation: Maker) -> None:
     failed = dataclasses.replace(explanation({"path": "a.png", "error": "not an image"}), pictures=None)
-    with pytest.raises(LymphoscopeError, match=r"a\.png: no picture to explain, not an image"):
+    with pytest.raises(LymphoscopeError, match=r"a\.png: no image to explain, not an image"):
         explanation_panel(failed)
+
+
+@given(st.lists(st.sampled_from(["a/x.png", "b/x.png", "b/X.bmp", "x-2.png", "x-3", "y.png", "y" * 99, "y" * 98])))
+def test_panel_names_are_unique_even_without_case(paths: list[str]) -> None:
+    names = panel_names(paths)
+    assert len({name.casefold() for name in names}) == len(paths)
+    assert all(name.endswith(".png") and len(name) < 80 for name in names)
+
+
+def test_a_panel_has_the_name_of_its_cell_if_it_is_free() -> None:
+    assert panel_names(["a/cell.bmp", "b/cell.png", "c.png"]) == ["cell.png", "cell-2.png", "c.png"]

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from lymphoscope.data import SplitSummary
 from lymphoscope.evaluation import METRICS, as_predictions
 from lymphoscope.reports import ReportContents, render_report, write_report
-from lymphoscope.reports.scores import interval
+from lymphoscope.reports.formatting import interval, metric
 
 Maker = Callable[..., Any]
 EVIL = "<script>alert('x')</script>&\"$\\frac{1}"
@@ -20,7 +21,7 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """What a browser would see: tags that match, what is loaded, and the text."""
+    """What a browser shows: matching tags, what is loaded, and the text with single spaces."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -30,10 +31,13 @@ class Page(HTMLParser):
         self.text = ""
         self.feed(html)
         self.close()
+        self.text = " ".join(self.text.split())
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
+        if tag in ("td", "th", "span"):
+            self.text += " "
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag not in VOID:
             self.open.append(tag)
@@ -59,13 +63,16 @@ def variants(predictions: Maker, contents: Maker) -> dict[str, Callable[[], Repo
     data = plain.data
     right = table[table["label"] == table["predicted"]]
     failed = as_predictions([*table.to_dict("records"), failed_row()], ["all", "hem"])
-    unsplit = {"by": "none", "kind": "none", "cells": {}} | {
-        f"{p}_subjects": [] for p in ("train", "validation", "test")
-    }
+    unsplit = SplitSummary(
+        by="none", kind="none", train_subjects=[], validation_subjects=[], test_subjects=[], cells={}
+    )
+    folds = data.split.model_copy(update={"kind": "folds"})
     eight = tuple("abcdefgh")
     return {
         "plain": lambda: plain,
-        "no labels": lambda: contents(table.assign(label=None), data={**data, "split": unsplit, "classes": {}}),
+        "no labels": lambda: contents(
+            table.assign(label=None), data=data.model_copy(update={"split": unsplit, "classes": {}})
+        ),
         "no subjects": lambda: contents(table.assign(subject=None)),
         "one class": lambda: contents(table[table["label"] == "hem"]),
         "one subject": lambda: contents(table[table["subject"] == "S1"]),
@@ -76,7 +83,7 @@ def variants(predictions: Maker, contents: Maker) -> dict[str, Callable[[], Repo
         "failed rows": lambda: contents(failed),
         "baseline": lambda: contents(table.assign(crop_vote=None, erase_vote=None)),
         "bare": lambda: dataclasses.replace(plain, description=None, curves=None, commit=None, parameters=None),
-        "folds": lambda: dataclasses.replace(plain, data={**data, "split": {**data["split"], "kind": "folds"}}),
+        "folds": lambda: dataclasses.replace(plain, data=data.model_copy(update={"split": folds})),
         "only failures": lambda: contents(as_predictions([failed_row()], ["all", "hem"])),
     }
 
@@ -100,7 +107,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_kind_of_result_makes_a_whole_page_that_loads_nothing(
+def test_every_kind_of_result_gives_a_complete_page_that_loads_nothing(
     predictions: Maker, contents: Maker, name: str
 ) -> None:
     shown = variants(predictions, contents)[name]()
@@ -117,7 +124,7 @@ def test_every_kind_of_result_makes_a_whole_page_that_loads_nothing(
     assert {value.removeprefix("#") for value in page.values("href")} <= headings
 
 
-def test_styles_load_nothing_and_the_browser_is_told_so(predictions: Maker, contents: Maker) -> None:
+def test_styles_load_nothing_and_the_security_policy_forbids_it(predictions: Maker, contents: Maker) -> None:
     html = render_report(contents(predictions()))
     style = html[html.index("<style>") : html.index("</style>")]
     assert "url(" not in style
@@ -125,23 +132,23 @@ def test_styles_load_nothing_and_the_browser_is_told_so(predictions: Maker, cont
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in html
 
 
-def test_numbers_in_the_page_are_those_of_the_metrics(predictions: Maker, contents: Maker) -> None:
+def test_page_shows_the_numbers_of_the_metrics(predictions: Maker, contents: Maker) -> None:
     shown = contents(predictions())
     text = Page(render_report(shown)).text
-    judged = [shown.metrics["vote"], *shown.metrics["streams"].values()]
-    for scores in judged:
-        cells = "".join(f"{scores[m]['value']:.3f}{interval(scores[m])}" for m in METRICS)
-        assert cells in text
-    for label, guess in shown.metrics["constant"].items():
-        assert f"Always “{label}”" + "".join(f"{guess[m]['value']:.3f}" for m in METRICS) in text
-    for row in shown.metrics["per_subject"]:
-        assert f"{row['subject']}{row['label']}{row['cells']}{row['correct']}{row['accuracy']['value']:.3f}" in text
-    (a, b), (c, d) = shown.metrics["confusion"]["matrix"]
-    assert f"all{a}{b}\nhem{c}{d}" in text
-    assert f"called {a + d} of 48 labelled cells of 8 subjects" in text
+    for scores in (shown.metrics.vote, *shown.metrics.streams.values()):
+        estimates = [metric(scores, name) for name in METRICS]
+        assert " ".join(f"{each.value:.3f} {interval(each)}" for each in estimates) in text
+    for label, baseline in shown.metrics.constant.items():
+        values = " ".join(f"{metric(baseline, name).value:.3f}" for name in METRICS)
+        assert f"Always “{label}” {values}" in text
+    for row in shown.metrics.per_subject:
+        assert f"{row.subject} {row.label} {row.cells} {row.correct} {row.accuracy.value:.3f}" in text
+    (a, b), (c, d) = shown.metrics.confusion.matrix
+    assert f"all {a} {b} hem {c} {d}" in text
+    assert f"classified {a + d} of 48 labelled cells of 8 subjects" in text
 
 
-def test_held_out_subjects_the_split_and_the_making_are_told(predictions: Maker, contents: Maker) -> None:
+def test_page_names_held_out_subjects_the_split_and_its_provenance(predictions: Maker, contents: Maker) -> None:
     text = Page(render_report(contents(predictions()))).text
     assert "S0, S1, S2, S3, S4, S5, S6, S7" in text
     assert "Test (held out)" in text
@@ -149,49 +156,49 @@ def test_held_out_subjects_the_split_and_the_making_are_told(predictions: Maker,
     for words in ("lymphoscope train --data cells", "0123456789ab", "two cores", "2026-11-23", "1,234,567", "tiny"):
         assert words in text
     assert "Knows only generated cells." in text
-    assert "30 bootstrap replicates over subjects (8 subjects drawn anew" in text
+    assert "30 bootstrap replicates over subjects (8 subjects resampled" in text
 
 
-def test_synthetic_and_random_stand_on_the_face_of_the_page(predictions: Maker, contents: Maker) -> None:
+def test_synthetic_data_random_split_and_leakage_are_at_the_top(predictions: Maker, contents: Maker) -> None:
     plain = contents(predictions())
     assert "Synthetic data" not in render_report(plain)
     assert "Random split" not in render_report(plain)
-    split = {**plain.data["split"], "by": "random"}
-    data = {**plain.data, "synthetic": True, "source": "synthetic", "split": split, "notices": ["LEAKAGE: seen before"]}
+    split = plain.data.split.model_copy(update={"by": "random"})
+    data = plain.data.model_copy(
+        update={"synthetic": True, "source": "synthetic", "split": split, "notices": ["LEAKAGE: seen before"]}
+    )
     text = Page(render_report(dataclasses.replace(plain, data=data))).text
-    face = text[: text.index("The model called")]
+    face = text[: text.index("The model classified")]
     for words in ("Synthetic data", "Random split", "Leakage", "on synthetic cells"):
         assert words in face
     assert "Test (held out)" not in text
 
 
-def test_names_from_data_stay_text(predictions: Maker, contents: Maker) -> None:
+def test_text_from_data_is_escaped(predictions: Maker, contents: Maker) -> None:
     table = predictions((f"<b>{EVIL}", "hem"), subject=EVIL + "\u7d30\u80de").assign(path=EVIL)
     table["error"] = [EVIL, *[None] * (len(table) - 1)]
     shown = contents(table, f"<b>{EVIL}", title=EVIL, command=EVIL, device=EVIL)
-    shown = dataclasses.replace(shown, data={**shown.data, "notices": [EVIL], "source": EVIL})
+    shown = dataclasses.replace(shown, data=shown.data.model_copy(update={"notices": [EVIL], "source": EVIL}))
     page = Page(render_report(shown))
     assert page.tags["script"] == 1
     assert page.text.count(EVIL) > 20
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
 
 
-def test_mistakes_show_what_each_stream_saw_and_said(predictions: Maker, contents: Maker) -> None:
+def test_mistakes_show_the_image_and_prediction_of_each_stream(predictions: Maker, contents: Maker) -> None:
     shown = contents(predictions())
     page = Page(render_report(shown))
     assert len(shown.mistakes) == 3
     for mistake in shown.mistakes:
         name = Path(mistake.path).name
-        assert f"Labelled {mistake.label}, called {mistake.predicted} (score {mistake.score:.2f})" in page.text
+        assert f"Labelled {mistake.label}, predicted {mistake.predicted} (score {mistake.score:.2f})" in page.text
         assert {f"{name}, {what}" for what in ("the cell", "attention", "crop", "erased")} <= set(page.values("alt"))
         for stream in ("raw", "crop", "erase"):
             by_class = mistake.probabilities[stream]
             assert f"{max(by_class, key=by_class.get)} {max(by_class.values()):.2f}" in page.text
 
 
-def test_mistakes_without_pictures_are_listed_by_the_score_of_what_was_called(
-    predictions: Maker, contents: Maker
-) -> None:
+def test_mistakes_without_images_are_listed_by_score(predictions: Maker, contents: Maker) -> None:
     table = predictions()
     shown = dataclasses.replace(contents(table), mistakes=[])
     text = Page(render_report(shown)).text
@@ -201,16 +208,16 @@ def test_mistakes_without_pictures_are_listed_by_the_score_of_what_was_called(
     assert listed == wrong.loc[scores.sort_values(ascending=False).index, "path"].tolist()
 
 
-def test_failed_cells_are_listed_and_a_flood_of_them_is_bounded(predictions: Maker, contents: Maker) -> None:
-    failed = [{**failed_row(), "path": f"/cells/broken_{place}.png"} for place in range(70)]
+def test_at_most_fifty_failed_cells_are_listed(predictions: Maker, contents: Maker) -> None:
+    failed = [{**failed_row(), "path": f"/cells/broken_{index}.png"} for index in range(70)]
     table = as_predictions([*predictions().to_dict("records"), *failed], ["all", "hem"])
     text = Page(render_report(contents(table))).text
     assert text.count("/cells/broken_") == 50
     assert "The first 50 of 70" in text
-    assert "unreadablethe file could not be read; its row says why70" in text
+    assert "unreadable the file could not be read; its row says why 70" in text
 
 
-def test_the_page_is_small_and_each_picture_is_one(predictions: Maker, contents: Maker, tmp_path: Path) -> None:
+def test_page_is_small_and_every_image_is_valid(predictions: Maker, contents: Maker, tmp_path: Path) -> None:
     shown = contents(predictions(subjects=60, cells=20))
     write_report(tmp_path / "report.html", dataclasses.replace(shown, mistakes=list(shown.mistakes) * 4))
     assert (tmp_path / "report.html").stat().st_size < 1_000_000
@@ -221,11 +228,11 @@ def test_the_page_is_small_and_each_picture_is_one(predictions: Maker, contents:
         assert base64.b64decode(content, validate=True).startswith(starts)
 
 
-def test_the_same_contents_make_the_same_page(predictions: Maker, contents: Maker) -> None:
+def test_page_is_deterministic(predictions: Maker, contents: Maker) -> None:
     assert render_report(contents(predictions())) == render_report(contents(predictions()))
 
 
-def test_a_perfect_score_is_no_certainty(predictions: Maker, contents: Maker) -> None:
+def test_perfect_score_comes_with_a_caveat(predictions: Maker, contents: Maker) -> None:
     table: pd.DataFrame = predictions()
     right = table[table["label"] == table["predicted"]]
-    assert "a bootstrap cannot show mistakes that did not happen" in render_report(contents(right))
+    assert "a bootstrap cannot show errors that did not occur" in render_report(contents(right))

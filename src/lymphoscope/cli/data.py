@@ -82,7 +82,7 @@ def split_command(
     )
     write_manifest(cells, out)
     if as_json:
-        typer.echo(json.dumps(data_summary(cells), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(data_summary(cells).model_dump(mode="json"), indent=2, ensure_ascii=False))
     else:
         typer.echo(_as_text(cells))
         typer.echo(f"table: {out}")
@@ -124,7 +124,7 @@ def _as_text(manifest: "Manifest") -> str:
     from lymphoscope.data import data_summary, part_counts
 
     summary = data_summary(manifest)
-    noun = "synthetic cells" if summary["synthetic"] else "cells"
-    head = f"{summary['cells']} {noun} ({summary['source']}), {summary['split']['kind']} by {summary['split']['by']}"
-    notices = [f"notice: {notice}" for notice in summary["notices"]]
+    noun = "synthetic cells" if summary.synthetic else "cells"
+    head = f"{summary.cells} {noun} ({summary.source}), {summary.split.kind} by {summary.split.by}"
+    notices = [f"notice: {notice}" for notice in summary.notices]
     return "\n".join([head, part_counts(manifest).to_string(index=False), *notices])

@@ -37,14 +37,14 @@ def explain_command(
     from lymphoscope.evaluation import as_predictions, write_predictions
     from lymphoscope.inference import explained_cells, find_cells, load
     from lymphoscope.progress import tracked
-    from lymphoscope.reports import picture_names, write_pictures
+    from lymphoscope.reports import panel_names, write_panels
 
     cells = find_cells(inputs)
-    names = picture_names([cell.printable_path for cell in cells])
+    names = panel_names([cell.printable_path for cell in cells])
     refuse_overwriting([out / name for name in (INDEX, *names)], [*inputs, *(cell.path for cell in cells)])
     loaded = load(folder, device=device, precision=precision, runtime=runtime).runtime
     explanations = tracked(explained_cells(loaded, cells, workers=workers), "explaining", total=len(cells))
-    rows = list(write_pictures(explanations, names, out))
+    rows = list(write_panels(explanations, names, out))
     write_predictions(as_predictions(rows, loaded.description.classes), out / INDEX)
     failed = sum("error" in row for row in rows)
     if as_json:

@@ -28,6 +28,8 @@ from .similarity import (
 from .sources import read_source as read_source
 from .split import split_folds as split_folds, split_holdout as split_holdout
 from .summary import (
+    DataSummary as DataSummary,
+    SplitSummary as SplitSummary,
     data_summary as data_summary,
     part_counts as part_counts,
     split_by as split_by,
@@ -42,9 +44,11 @@ __all__ = [
     "AuditReport",
     "CellImages",
     "CellLeak",
+    "DataSummary",
     "Geometry",
     "ImageStatistics",
     "Manifest",
+    "SplitSummary",
     "UnreadableImage",
     "audit_manifest",
     "audit_with_fingerprints",

@@ -1,10 +1,12 @@
 """Summaries and notices for readers of results: which cells there are, and how they were split."""
 
-from typing import Any
+from typing import Literal
 
 import pandas as pd
+from pydantic import Field
 
 from lymphoscope.data.manifest import PARTS, Manifest
+from lymphoscope.vocabulary import StrictModel
 
 RANDOM_NOTICE = (
     "RANDOM SPLIT: cells were assigned regardless of their subjects, so cells of one subject are in training and in "
@@ -15,8 +17,34 @@ NO_SUBJECTS_NOTICE = (
     "and in test, and the scores may be too high for new people"
 )
 
+SplitBy = Literal["subject", "random", "none"]
+SplitKind = Literal["none", "folds", "hold-out"]
 
-def split_by(table: pd.DataFrame) -> str:
+
+class SplitSummary(StrictModel):
+    """How the cells of a manifest are split."""
+
+    by: SplitBy = Field(description="Whether subjects, or single cells, were assigned to the parts; none if unsplit.")
+    kind: SplitKind = Field(description="No split, a cross-validation, or one split.")
+    train_subjects: list[str] = Field(description="Subjects with cells in the training part.")
+    validation_subjects: list[str] = Field(description="Subjects with cells in the validation part.")
+    test_subjects: list[str] = Field(description="Subjects with cells in the test part.")
+    cells: dict[str, int] = Field(description="Number of cells of each part.")
+
+
+class DataSummary(StrictModel):
+    """What a report says about its data."""
+
+    source: str = Field(description="The kind of source that the manifest was read from.")
+    synthetic: bool = Field(description="Whether the cells were generated.")
+    cells: int = Field(description="Number of cells.")
+    subjects: int = Field(description="Number of known subjects.")
+    classes: dict[str, int] = Field(description="Number of cells with each label.")
+    notices: list[str] = Field(description="What a reader must know about the cells and their split.")
+    split: SplitSummary = Field(description="How the cells are split.")
+
+
+def split_by(table: pd.DataFrame) -> SplitBy:
     """Return "subject", "random", or "none" if there is no split, as found in the table itself.
 
     A split is by subject only if every cell in it has a subject and no subject or group is in two parts, in any fold.
@@ -40,32 +68,35 @@ def split_notices(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(notices)
 
 
-def split_summary(manifest: Manifest) -> dict[str, Any]:
+def split_summary(manifest: Manifest) -> SplitSummary:
     """Describe the split for a report: by, kind, subjects and cells of each part."""
     table = _split_cells(manifest.table)
     folds = "fold" in table and bool(table["fold"].notna().any())
-    kind = "none" if table.empty else "folds" if folds else "hold-out"
+    kind: SplitKind = "none" if table.empty else "folds" if folds else "hold-out"
     parts = {part: table[table["split"] == part] for part in PARTS} if kind != "none" else {}
-    return {
-        "by": split_by(manifest.table),
-        "kind": kind,
-        **{f"{part}_subjects": _subjects(parts.get(part, table)) for part in PARTS},
-        "cells": {part: len(cells) for part, cells in parts.items()},
-    }
+    train, validation, test = (_subjects(parts.get(part, table)) for part in ("train", "validation", "test"))
+    return SplitSummary(
+        by=split_by(manifest.table),
+        kind=kind,
+        train_subjects=train,
+        validation_subjects=validation,
+        test_subjects=test,
+        cells={part: len(cells) for part, cells in parts.items()},
+    )
 
 
-def data_summary(manifest: Manifest) -> dict[str, Any]:
-    """Describe a manifest for a report: source, counts, notices and split, as JSON values."""
+def data_summary(manifest: Manifest) -> DataSummary:
+    """Describe a manifest for a report: source, counts, notices and split."""
     table = manifest.table
-    return {
-        "source": manifest.source,
-        "synthetic": manifest.source == "synthetic",
-        "cells": len(table),
-        "subjects": int(table["subject"].nunique()),
-        "classes": {label: int((table["label"] == label).sum()) for label in manifest.classes},
-        "notices": list(dict.fromkeys(manifest.notices + split_notices(table))),
-        "split": split_summary(manifest),
-    }
+    return DataSummary(
+        source=manifest.source,
+        synthetic=manifest.source == "synthetic",
+        cells=len(table),
+        subjects=int(table["subject"].nunique()),
+        classes={label: int((table["label"] == label).sum()) for label in manifest.classes},
+        notices=list(dict.fromkeys(manifest.notices + split_notices(table))),
+        split=split_summary(manifest),
+    )
 
 
 def part_counts(manifest: Manifest) -> pd.DataFrame:

@@ -1,8 +1,13 @@
+from . import plotting as plotting
 from .contents import Mistake as Mistake, ReportContents as ReportContents, mistake_of as mistake_of
-from .explain import explanation_panel as explanation_panel
-from .overlay import attention_overlay as attention_overlay
-from .page import render_report as render_report, write_report as write_report
-from .pictures import picture_names as picture_names, write_pictures as write_pictures
+from .explain import explanation_panel as explanation_panel, panel_names as panel_names, write_panels as write_panels
+from .page import (
+    page_environment as page_environment,
+    render_report as render_report,
+    sorting_script as sorting_script,
+    write_report as write_report,
+)
+from .plotting import attention_overlay as attention_overlay
 
 __all__ = [
     "Mistake",
@@ -10,8 +15,11 @@ __all__ = [
     "attention_overlay",
     "explanation_panel",
     "mistake_of",
-    "picture_names",
+    "page_environment",
+    "panel_names",
+    "plotting",
     "render_report",
-    "write_pictures",
+    "sorting_script",
+    "write_panels",
     "write_report",
 ]

@@ -8,18 +8,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lymphoscope.data import DataSummary
+from lymphoscope.evaluation import Metrics
 from lymphoscope.inference import Explanation
 from lymphoscope.model_file import Description
-from lymphoscope.reports.overlay import attention_overlay
+from lymphoscope.reports.plotting import attention_overlay
 from lymphoscope.vocabulary import STREAMS
+
+_MANY_CLASSES = 5
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A cell that was called otherwise than labelled, and what the streams saw of it.
+    """A cell whose prediction differs from its label, with what each stream saw and predicted.
 
-    `score` is the mean softmax of the class that was called. `pictures` holds what there is of raw, attention, crop
-    and erase, (S, S, 3) uint8 RGB; `probabilities` the softmax 0-1 by stream and class.
+    `score` is the mean softmax of the predicted class. `images` holds those of raw, attention, crop and erase that are
+    available, (S, S, 3) uint8 RGB; `probabilities` the softmax (0-1) by stream and class.
     """
 
     path: str
@@ -27,25 +31,25 @@ class Mistake:
     label: str
     predicted: str
     score: float
-    pictures: Mapping[str, NDArray[np.uint8]]
+    images: Mapping[str, NDArray[np.uint8]]
     probabilities: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class ReportContents:
-    """All that `write_report` shows.
+    """Everything that `write_report` shows.
 
-    `metrics` is the content of metrics.json (`evaluate_predictions`), `curves` of metrics.csv, `data` what
-    `data_summary` gives. `mistakes` come in the order in which they are shown. `parameters` counts the network's.
-    `thumbnails` are pictures (H, W, 3) uint8 of some cells with doubtful labels, by path.
+    `curves` is the content of metrics.csv (the training curves). `mistakes` come in the order in which they are shown.
+    `parameters` is the number of the network's parameters. `thumbnails` are images (H, W, 3) uint8 RGB of some cells
+    with a possible label error, by path.
     """
 
     title: str
-    metrics: Mapping[str, Any]
+    metrics: Metrics
     predictions: pd.DataFrame
     description: Description | None
     curves: pd.DataFrame | None
-    data: Mapping[str, Any]
+    data: DataSummary
     mistakes: Sequence[Mistake]
     command: str
     commit: str | None
@@ -54,38 +58,48 @@ class ReportContents:
     parameters: int | None = None
     thumbnails: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
+    @property
+    def has_many_classes(self) -> bool:
+        """Whether figures with one mark per class need the full width of the page."""
+        return len(self.metrics.classes) >= _MANY_CLASSES
 
-def mistake_of(row: "Mapping[str, Any] | pd.Series[Any]", seen: Explanation) -> Mistake:
-    """A row of the predictions and the explanation of its cell -> a mistake to show.
+    @property
+    def is_scored(self) -> bool:
+        """Whether any cell had both a label and a prediction."""
+        return self.metrics.evaluated > 0
 
-    The pictures are none where the cell can no longer be read.
+
+def mistake_of(row: "Mapping[str, Any] | pd.Series[Any]", explanation: Explanation) -> Mistake:
+    """Make a mistake to show from a row of the predictions and the explanation of its cell.
+
+    It has no images if the cell can no longer be read.
     """
-    called = str(row["predicted"])
+    predicted = str(row["predicted"])
     return Mistake(
         path=str(row["path"]),
         subject=None if pd.isna(row["subject"]) else str(row["subject"]),
         label=str(row["label"]),
-        predicted=called,
-        score=float(row[f"score_{called}"]),
-        pictures=_pictures(seen),
+        predicted=predicted,
+        score=float(row[f"score_{predicted}"]),
+        images=_images(explanation),
         probabilities=stream_probabilities(row),
     )
 
 
 def stream_probabilities(row: "Mapping[str, Any] | pd.Series[Any]") -> dict[str, dict[str, float]]:
-    """The softmax of each stream that was run, by class, from a row of the predictions."""
+    """The softmax by stream and class from a row of the predictions; only streams that were run."""
     classes = [str(name).removeprefix("score_") for name in row.keys() if str(name).startswith("score_")]  # noqa: SIM118
     ran = [stream for stream in STREAMS if pd.notna(row.get(f"{stream}_vote"))]
     return {stream: {name: float(row[f"{stream}_{name}"]) for name in classes} for stream in ran}
 
 
-def _pictures(seen: Explanation) -> dict[str, NDArray[np.uint8]]:
-    if seen.pictures is None:
+def _images(explanation: Explanation) -> dict[str, NDArray[np.uint8]]:
+    if explanation.pictures is None:
         return {}
-    attention = attention_overlay(seen.pictures.raw, seen.pictures.attention)
+    streams = explanation.pictures
     return {
-        "raw": seen.pictures.raw,
-        "attention": attention,
-        "crop": seen.pictures.crop,
-        "erase": seen.pictures.erase,
+        "raw": streams.raw,
+        "attention": attention_overlay(streams.raw, streams.attention),
+        "crop": streams.crop,
+        "erase": streams.erase,
     }

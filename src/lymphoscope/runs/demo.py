@@ -8,7 +8,7 @@ from lymphoscope.data import Manifest, audit_with_fingerprints, read_source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import load
-from lymphoscope.reports import picture_names, write_pictures
+from lymphoscope.reports import panel_names, write_panels
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.training import begin_training, finish_training
@@ -73,5 +73,5 @@ def _explain(folder: RunFolder) -> int:
     _, manifest = folder.read()
     held_out = manifest.table.loc[manifest.table["split"] == "test", "path"].tolist()
     chosen = held_out[:: max(1, len(held_out) // EXPLAINED)][:EXPLAINED]
-    rows = write_pictures(load(folder.model).explain(chosen), picture_names(chosen), folder.path / "explained")
+    rows = write_panels(load(folder.model).explain(chosen), panel_names(chosen), folder.path / "explained")
     return sum(row["picture"] is not None for row in rows)

@@ -108,7 +108,7 @@ def write_results(
     made = provenance()
     contents = ReportContents(
         title=title,
-        metrics=metrics.model_dump(mode="json"),
+        metrics=metrics,
         predictions=table,
         description=description,
         curves=curves,
@@ -163,7 +163,7 @@ def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress:
     replicates = metrics.bootstrap.replicates
     found: dict[str, Any] = {}
     if stress.shift:
-        found["shift"] = measure_corruptions(judges, replicates=replicates, cells=stress.shift_cells)
+        found["robustness"] = measure_corruptions(judges, replicates=replicates, cells=stress.shift_cells)
     if stress.saliency:
         found["saliency"] = measure_saliency(judges, replicates=replicates)
     return metrics.model_copy(update=found)

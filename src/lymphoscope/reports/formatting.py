@@ -1,0 +1,70 @@
+"""Numbers, intervals and lists as the report writes them."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from lymphoscope.evaluation import Estimate, Scores
+
+MISSING = "\u2013"
+"""Written in place of a value that could not be computed."""
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash if there is no value."""
+    return MISSING if value is None else f"{value:.3f}"
+
+
+def interval(estimate: Estimate) -> str:
+    """The interval as "low to high", empty if there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def with_interval(estimate: Estimate) -> str:
+    """The value, followed by its interval in parentheses if there is one."""
+    return number(estimate.value) + (f" ({text})" if (text := interval(estimate)) else "")
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: "1 cell", "2,000 cells"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def sentence(text: str) -> str:
+    """The text as a sentence: first letter in upper case, with a full stop."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def missing_reasons(estimates: Mapping[str, Estimate]) -> list[str]:
+    """Why values or intervals are missing: one sentence per reason, with the names of the estimates it applies to."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name, estimate in estimates.items():
+        if estimate.reason:
+            missing = "no value" if estimate.value is None else "no interval"
+            names_by_reason.setdefault(f"{missing}: {estimate.reason}", []).append(name)
+    return [f"{shortened(names)} \u2013 {reason}." for reason, names in names_by_reason.items()]
+
+
+def shortened(names: Iterable[str], longest: int = 6) -> str:
+    """Names as a comma-separated list; beyond `longest` names their number."""
+    listed = list(dict.fromkeys(names))
+    rest = f" and {len(listed) - longest} more" if len(listed) > longest else ""
+    return ", ".join(listed[:longest]) + rest
+
+
+def natural_sort(names: Iterable[str]) -> list[str]:
+    """Names sorted as people do: S2 before S10."""
+    return sorted(names, key=natural_key)
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """The key of `natural_sort`."""
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]
+
+
+def metric(scores: Scores, name: str) -> Estimate:
+    """The estimate of a metric by its name in the registry."""
+    estimate: Estimate = getattr(scores, name)
+    return estimate

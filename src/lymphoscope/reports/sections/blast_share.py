@@ -1,0 +1,161 @@
+"""The share of blasts of each subject and slide, and how well it separates subjects."""
+
+from matplotlib.figure import Figure
+
+from lymphoscope.evaluation import Estimate
+from lymphoscope.evaluation.schema import Curve, SubjectLevel
+from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.formatting import missing_reasons, with_interval
+from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, drawable, new_axes, styled
+from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+
+_WIDTH = 5.2
+
+
+def build(contents: ReportContents) -> Section:
+    """Show the share of blasts of each subject, or say why there is none."""
+    level, blast = contents.metrics.subject_level, contents.metrics.blast_class
+    has_shares = level is not None and bool(level.subjects) and blast is not None
+    values: dict[str, object] = {"level": level if has_shares else None, "blast": blast}
+    if level is not None and blast is not None and level.subjects:
+        values |= _values(level, blast)
+    return Section(heading="Share of blasts per subject", template=_TEMPLATE, values=values)
+
+
+def _values(level: SubjectLevel, blast: str) -> dict[str, object]:
+    threshold = f"{level.stated_percentage:g} %"
+    corrected = {f"subject {row.subject}, corrected": row.corrected for row in level.subjects}
+    return {
+        "threshold": threshold,
+        "slides": level.slides if len(level.slides) > len(level.subjects) else [],
+        "lead": _lead(level, threshold),
+        "explanation": _explanation(blast, threshold),
+        "reasons": missing_reasons(corrected),
+        "separation": _separation(level.auc),
+        "shares": page_figure(
+            blast_share_figure(level, blast),
+            alt="Share of predicted blasts per subject with its exact interval; the numbers are in the table below.",
+            caption=(
+                f"Each line is a subject: the dot is the share of its cells classified as \u201c{blast}\u201d, the bar "
+                "its exact 95 % binomial interval, which takes every prediction as correct. The dashed line is the "
+                f"threshold. Filled dots are labelled \u201c{blast}\u201d, hollow ones are not."
+            ),
+        ),
+        "roc": page_figure(
+            None if level.roc is None else subject_roc_figure(level.roc),
+            alt="ROC curve of separating subjects by their share of predicted blasts.",
+            caption=(
+                f"Each step is a subject: the fraction of subjects with \u201c{blast}\u201d cells that are found, "
+                "against the fraction of other subjects taken for them, as the threshold on the share falls."
+            ),
+        ),
+    }
+
+
+@styled()
+def blast_share_figure(level: SubjectLevel, blast: str) -> Figure:
+    """The share of blasts of each subject with its exact interval, largest first, and the threshold."""
+    rows = sorted(level.subjects, key=lambda row: -(row.share.value or 0.0))
+    figure, axes = new_axes(7.2, 1.3 + 0.2 * len(rows))
+    for y, row in enumerate(rows):
+        share = row.share
+        if share.value is None:
+            continue
+        if share.low is not None and share.high is not None:
+            axes.plot([share.low, share.high], [y, y], color=GREY, lw=1.4, zorder=1)
+        fill = BLUE if row.label == blast else "white"
+        axes.plot(share.value, y, "o", ms=6, color=BLUE, mfc=fill, zorder=2, clip_on=False)
+    axes.axvline(level.stated_percentage / 100, color=ORANGE, lw=1.2, ls=(0, (4, 3)))
+    axes.set_yticks(range(len(rows)), [drawable(row.subject, 14) for row in rows], fontsize=8)
+    axes.set(xlim=(-0.01, 1.01), ylim=(len(rows) - 0.4, -0.6))
+    axes.set_xlabel(f"share of the subject\u2019s cells predicted {drawable(blast, 14)}")
+    return figure
+
+
+@styled()
+def subject_roc_figure(curve: Curve) -> Figure:
+    """The ROC curve of separating subjects by their share of predicted blasts."""
+    figure, axes = new_axes(_WIDTH, _WIDTH - 0.6)
+    axes.plot(curve.false_positive, curve.true_positive, color=BLUE, lw=1.8, label="share of predicted blasts")
+    axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=(0, (4, 3)), label="chance")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_xlabel("other subjects taken for subjects with blasts")
+    axes.set_ylabel("subjects with blasts found")
+    axes.legend(loc="lower right", fontsize=9)
+    return figure
+
+
+def _lead(level: SubjectLevel, threshold: str) -> str:
+    sides = [row.side for row in level.subjects]
+    enough = sum(row.enough_cells for row in level.subjects)
+    return (
+        f"Of {len(sides)} subjects the exact interval lies above {threshold} in {sides.count('above')}, below it in "
+        f"{sides.count('below')}, and on both sides of it in {sides.count('undecided')}. {enough} have the "
+        f"{level.fewest_cells} cells that the ICSH asks for in a differential count."
+    )
+
+
+def _explanation(blast: str, threshold: str) -> str:
+    return (
+        f"Share: the fraction of the subject\u2019s cells classified as \u201c{blast}\u201d, with its exact "
+        "(Clopper-Pearson) interval. Corrected: the Rogan-Gladen estimate, with the sensitivity and specificity "
+        "measured on the labelled cells of the other subjects. More cells to decide: how many more cells, at the "
+        f"present share, would bring the exact interval entirely to one side of {threshold}. The cells were selected "
+        "by the data set\u2019s authors, so a share here is not the subject\u2019s blood count."
+    )
+
+
+def _separation(auc: Estimate) -> str:
+    if auc.value is None:
+        return f"It cannot be computed: {auc.reason}."
+    reason = f" No interval: {auc.reason}." if auc.low is None and auc.reason else ""
+    return f"Area under the curve {with_interval(auc)}; 0.5 is chance.{reason}"
+
+
+_TEMPLATE = """
+{% macro share_table(rows, with_slides) %}
+<div class="wide" role="region" aria-label="Share of blasts" tabindex="0">
+<table>
+<thead><tr>{{ sortable("Subject") }}{% if with_slides %}{{ sortable("Slide") }}{% endif %}{{ sortable("Label") }}
+{{ sortable("Cells", "n") }}{{ sortable("Predicted " ~ blast, "n") }}{{ sortable("Share", "n") }}
+{{ sortable("Corrected", "n") }}{{ sortable("Against " ~ threshold) }}{{ sortable("More cells to decide", "n") }}
+{{ sortable(level.fewest_cells ~ " cells") }}</tr></thead>
+<tbody>
+{% for row in rows %}
+<tr><th scope="row">{{ row.subject }}</th>{% if with_slides %}<td>{{ row.slide or "" }}</td>{% endif %}
+<td>{{ row.label or "unknown" }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
+<td class="n">{{ "{:,}".format(row.called) }}</td><td class="n">{{ measured(row.share) }}</td>
+<td class="n">{{ measured(row.corrected) }}</td><td>{{ row.side }}</td>
+<td class="n">{{ row.more_cells|number if row.more_cells is none else "{:,}".format(row.more_cells) }}</td>
+<td>{{ "yes" if row.enough_cells else "too few" }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+{% endmacro %}
+{% if level %}
+<p>{{ lead }}</p>
+<p class="soft">{{ explanation }}</p>
+<div class="pair one">{{ figure(shares) }}</div>
+{{ share_table(level.subjects, false) }}
+{% for reason in reasons %}
+<p class="soft">{{ reason }}</p>
+{% endfor %}
+{% if slides %}
+<details><summary>The same by slide</summary>
+{{ share_table(slides, true) }}
+</details>
+{% endif %}
+<h3>Separating subjects by their share of blasts</h3>
+<p>{{ separation }}</p>
+{% if roc %}
+<div class="pair one">{{ figure(roc) }}</div>
+{% endif %}
+{% elif blast %}
+<p>The subjects of these cells are not known, so there is no share per subject.</p>
+{% else %}
+<p>No class is the blast class, so there is no share of blasts.</p>
+{% endif %}
+"""
+
+SECTION = SectionDefinition(title="Share of blasts", anchor="blast-share", order=40, build=build)

@@ -1,0 +1,121 @@
+"""Whether the score can be read as a probability: reliability diagram and calibration errors."""
+
+from matplotlib.figure import Figure
+
+from lymphoscope.evaluation import Estimate
+from lymphoscope.evaluation.schema import Calibration
+from lymphoscope.model_file import Description
+from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.formatting import missing_reasons, with_interval
+from lymphoscope.reports.plotting import BLUE, GREY, new_axes, styled
+from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+
+_WIDTH, _HEIGHT = 5.2, 4.2
+_ERROR_NAMES = {"ece": "ECE", "brier": "Brier", "log_loss": "log loss"}
+
+
+def build(contents: ReportContents) -> Section:
+    """Show the calibration of the score as predicted and, if it was calibrated, without calibration."""
+    calibration = contents.metrics.calibration
+    values: dict[str, object] = {"calibration": calibration, "unit": contents.metrics.bootstrap.unit}
+    if calibration is not None:
+        values |= _values(calibration, contents.description, folds=bool(contents.metrics.folds))
+    return Section(heading="Calibration of the score", template=_TEMPLATE, values=values)
+
+
+def _values(calibration: Calibration, description: Description | None, *, folds: bool) -> dict[str, object]:
+    rows = [("As predicted", calibration.as_predicted)]
+    if description is not None and description.calibration is not None:
+        rows.append(("Plain mean softmax", calibration.uncalibrated))
+    errors = {f"{name}, {text}": getattr(row, key) for name, row in rows for key, text in _ERROR_NAMES.items()}
+    return {
+        "rows": rows,
+        "lead": _lead(calibration.as_predicted.ece, _calibration_sentence(description, folds=folds)),
+        "reliability": page_figure(
+            reliability_figure(calibration),
+            alt="Reliability diagram: how often predictions of a score are correct; metrics.json has the bins.",
+            caption=(
+                "Cells are binned by the score of their predicted class. Each dot is a bin: its height is the fraction "
+                "of its cells classified as labelled, its area their number. On the dashed line a score of 0.8 is "
+                "correct eight times in ten; below it the model is overconfident."
+            ),
+        ),
+        "explanation": (
+            "ECE is the mean distance of the dots from the dashed line, weighted by their number of cells "
+            f"({calibration.binning}). Brier is the mean squared distance of the scores from the labels, log loss the "
+            "mean negative log-likelihood of the labels."
+        ),
+        "reasons": missing_reasons(errors),
+    }
+
+
+@styled()
+def reliability_figure(calibration: Calibration) -> Figure:
+    """One dot per bin: its mean score against its fraction of correct predictions."""
+    figure, axes = new_axes(_WIDTH, _HEIGHT)
+    bins = [each for each in calibration.bins if each.cells]
+    most = max((each.cells for each in bins), default=1)
+    areas = [16 + 180 * each.cells / most for each in bins]
+    axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=(0, (4, 3)), label="as often correct as the score says")
+    scores, correct = [each.score for each in bins], [each.correct for each in bins]
+    axes.plot(scores, correct, color=BLUE, lw=1)
+    axes.scatter(scores, correct, s=areas, color=BLUE, ec="white", lw=0.8, zorder=3, label="this model", clip_on=False)
+    axes.set(xlim=(min([0.5, *scores]) - 0.03, 1.02), ylim=(-0.02, 1.02))
+    axes.set_xlabel("score of the predicted class")
+    axes.set_ylabel("fraction classified as labelled")
+    axes.legend(loc="lower right", fontsize=9)
+    return figure
+
+
+def _calibration_sentence(description: Description | None, *, folds: bool) -> str:
+    if description is None:
+        return "The predictions alone do not say whether their score was calibrated."
+    fitted = description.calibration
+    if fitted is None:
+        return "This score was not calibrated."
+    if folds:
+        return (
+            "Each fold calibrated its score on its own calibration subjects, so the diagram mixes several temperatures."
+        )
+    return (
+        f"The score was calibrated on calibration subjects (temperature {fitted.temperature:.2f}, {fitted.cells:,} "
+        "cells)."
+    )
+
+
+def _lead(ece: Estimate, calibration: str) -> str:
+    error = ""
+    if ece.value is not None:
+        error = f" On these cells it differs from the fraction correct by {with_interval(ece)} on average (ECE)."
+    return f"{calibration}{error} This holds for cells like these: if blasts are rarer, the same score means less."
+
+
+_TEMPLATE = """
+{% if calibration %}
+<p>{{ lead }}</p>
+<div class="pair">
+{{ figure(reliability) }}
+<div>
+<table class="small">
+<caption>Lower is better. The range is the 95 % interval over {{ unit }}s.</caption>
+<thead><tr><th scope="col">Score</th><th scope="col" class="n">ECE</th><th scope="col" class="n">Brier</th>
+<th scope="col" class="n">Log loss</th></tr></thead>
+<tbody>
+{% for name, errors in rows %}
+<tr><th scope="row">{{ name }}</th><td class="n">{{ measured(errors.ece) }}</td>
+<td class="n">{{ measured(errors.brier) }}</td><td class="n">{{ measured(errors.log_loss) }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+<p class="soft">{{ explanation }}</p>
+{% for reason in reasons %}
+<p class="soft">{{ reason }}</p>
+{% endfor %}
+</div>
+</div>
+{% else %}
+<p>Calibration cannot be measured without labels.</p>
+{% endif %}
+"""
+
+SECTION = SectionDefinition(title="Calibration", anchor="calibration", order=50, build=build)

@@ -1,0 +1,83 @@
+"""The cells with a possible label error, by confident learning."""
+
+from pathlib import Path
+
+from lymphoscope.evaluation.schema import LabelErrors
+from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.plotting import image_uri
+from lymphoscope.reports.registry import Section, SectionDefinition
+
+_MOST_LISTED = 50
+
+
+def build(contents: ReportContents) -> Section:
+    """List the most doubtful labels, or say why there is no list."""
+    found = contents.metrics.label_errors
+    listed = [] if found is None else [(Path(row.path).name, row) for row in found.found[:_MOST_LISTED]]
+    return Section(
+        heading="Possible label errors",
+        template=_TEMPLATE,
+        values={
+            "found": found,
+            "lead": "" if found is None else _lead(found),
+            "rows": listed,
+            "thumbnails": [
+                (image_uri(contents.thumbnails[row.path]), file, row)
+                for file, row in listed
+                if row.path in contents.thumbnails
+            ],
+        },
+    )
+
+
+def _lead(found: LabelErrors) -> str:
+    count = len(found.found)
+    if not count:
+        return (
+            f"None of the {found.cells:,} labels is doubtful by this method. That does not prove that all are correct."
+        )
+    labels = "label is" if count == 1 else "labels are"
+    return (
+        f"{count:,} of {found.cells:,} {labels} doubtful: the model is certain of another class. The model may be "
+        "wrong; an expert must check."
+    )
+
+
+_TEMPLATE = """
+{% if found and not found.reason %}
+<p>{{ lead }}</p>
+<p class="soft">{{ found.method }}</p>
+{% if thumbnails %}
+<ul class="cells">
+{% for uri, file, row in thumbnails %}
+<li><img src="{{ uri }}" alt="{{ file }}, labelled {{ row.label }}, suggested {{ row.suggested }}">
+<span>{{ row.label }} → {{ row.suggested }}?</span></li>
+{% endfor %}
+</ul>
+{% endif %}
+{% if rows %}
+<div class="wide" role="region" aria-label="Possible label errors" tabindex="0">
+<table>
+{% if found.found|length > rows|length %}
+<caption>The first {{ rows|length }} of {{ "{:,}".format(found.found|length) }}; metrics.json holds all of
+them.</caption>
+{% endif %}
+<thead><tr>{{ sortable("File") }}{{ sortable("Subject") }}{{ sortable("Label") }}{{ sortable("Suggested") }}
+{{ sortable("Label quality", "n") }}</tr></thead>
+<tbody>
+{% for file, row in rows %}
+<tr><td class="free" title="{{ row.path }}"><code>{{ file }}</code></td><td>{{ row.subject or "" }}</td>
+<td>{{ row.label }}</td><td>{{ row.suggested }}</td><td class="n">{{ row.quality|number }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+{% endif %}
+{% elif found %}
+<p>Labels were not checked: {{ found.reason }}.</p>
+{% else %}
+<p>There are no labels to check.</p>
+{% endif %}
+"""
+
+SECTION = SectionDefinition(title="Label errors", anchor="label-errors", order=80, build=build)

@@ -1,0 +1,205 @@
+"""Which cells are referred to a person, why, and what other referral signals would achieve."""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lymphoscope.evaluation import Metrics
+from lymphoscope.evaluation.schema import Refer, RiskCoverage
+from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.formatting import metric, missing_reasons, number, with_interval
+from lymphoscope.reports.plotting import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, new_axes, styled
+from lymphoscope.reports.registry import PageFigure, Section, SectionDefinition, page_figure
+
+_MOST_FAILED = 50
+_WIDTH, _HEIGHT = 5.2, 5.2
+_COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, INK, "#56B4E9", "#E69F00")
+_DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)), "-", (0, (5, 2)))
+_SIGNALS: Final = {
+    "score": "Plain score",
+    "disagreement": "Streams disagree",
+    "ood_feature_distance": "Unlike the training cells",
+    "ood_blur": "Out of focus",
+    "ood_cut_off": "Cut off",
+    "ood_exposure": "Exposure",
+    "ood_colour": "Colour",
+}
+_REASONS: Final = {
+    "streams disagree": "the streams did not all predict the same class",
+    "vote and score disagree": "the vote predicts one class, the mean score is higher for another",
+    "score below": "the score of the predicted class is low",
+    "score in the uncertain band": "the calibrated score lies where neither prediction may be signed off",
+    "too few inner subjects to sign off": "too few calibration subjects to promise an error rate for this score",
+    "unlike the training cells": "the network's features are far from those of all training cells",
+    "out of focus": "the image is less sharp than those of the training cells",
+    "cut off": "the cell extends beyond the frame of its image",
+    "over-exposed": "the cell is brighter than the training cells",
+    "under-exposed": "the cell is darker than the training cells",
+    "colour never seen": "the stain differs from those of the training cells",
+    "unreadable": "the file could not be read; its row says why",
+}
+
+
+def build(contents: ReportContents) -> Section:
+    """Show the referred cells by reason, the performance on the others, and the risk-coverage curves."""
+    metrics = contents.metrics
+    ranked = metrics.risk_coverage
+    signals = [] if ranked is None else [(signal_title(signal.name), signal) for signal in ranked.signals]
+    failed = failed_cells(contents.predictions)
+    return Section(
+        heading="Cells referred to a person",
+        template=_TEMPLATE,
+        values={
+            "referred": metrics.refer.cells,
+            "lead": _lead(metrics, metrics.refer),
+            "missed": _missed(metrics, metrics.refer),
+            "rows": [(reason, reason_meaning(reason), count) for reason, count in metrics.refer.reasons.items()],
+            "signals": signals,
+            "verdict": "" if ranked is None else ranked.verdict,
+            "reasons": missing_reasons({title: signal.area for title, signal in signals}),
+            "curves": None if ranked is None or not signals else _curves(ranked),
+            "failed": failed[:_MOST_FAILED],
+            "num_failed": len(failed),
+        },
+    )
+
+
+def reason_meaning(reason: str) -> str:
+    """What a referral reason means, in words."""
+    return next((text for prefix, text in _REASONS.items() if reason.startswith(prefix)), "")
+
+
+def signal_title(name: str) -> str:
+    """The title of a referral signal."""
+    return _SIGNALS.get(name, name.removeprefix("ood_").replace("_", " ").capitalize())
+
+
+def failed_cells(predictions: pd.DataFrame) -> list[tuple[str, str]]:
+    """Path and error of the cells that could not be read."""
+    failed = predictions[predictions["error"].notna()]
+    return list(zip(failed["path"].astype(str), failed["error"].astype(str), strict=True))
+
+
+@styled()
+def risk_coverage_figure(ranked: RiskCoverage) -> Figure:
+    """Risk against coverage: one line per signal, a cross for the model's rules."""
+    figure, axes = new_axes(_WIDTH, _HEIGHT)
+    for signal, colour, dash in zip(ranked.signals, _COLOURS, _DASHES, strict=False):
+        coverage, risk = np.array(signal.curve).reshape(-1, 2).T
+        axes.plot(coverage, risk, color=colour, ls=dash, lw=1.5, label=signal_title(signal.name))
+    if ranked.point is not None:
+        axes.plot(*ranked.point, "X", color=ORANGE, ms=11, mec="white", zorder=5, label="this model\u2019s rules")
+    axes.set(xlim=(0, 1.02))
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("fraction of cells not referred (coverage)")
+    axes.set_ylabel("fraction of errors among them (risk)")
+    axes.grid(axis="y", color=PALE, lw=0.8)
+    figure.legend(fontsize=8, ncols=2, loc="outside lower center")
+    return figure
+
+
+def _curves(ranked: RiskCoverage) -> PageFigure | None:
+    rules = "The cross is what this model\u2019s rules do."
+    if ranked.point is None:
+        rules = "This model\u2019s rules refer every cell, so there is no cross for them."
+    return page_figure(
+        risk_coverage_figure(ranked),
+        alt="Risk-coverage curves, one per referral signal; the areas are in the table beside it.",
+        caption=(
+            "If the cells that a signal ranks as most uncertain are referred to a person, this fraction of errors is "
+            "left among the others. The lower the line, the better the signal; a flat line carries no information. "
+            + rules
+        ),
+    )
+
+
+def _lead(metrics: Metrics, refer: Refer) -> str:
+    cells = f"{refer.cells:,} of {metrics.cells:,} cells (fraction {number(refer.fraction)})"
+    if refer.kept_accuracy.value is None:
+        return f"The model refers {cells} to a person."
+    return (
+        f"The model refers {cells} to a person. Of the {refer.kept_cells:,} labelled cells that it does not refer, it "
+        f"classified a fraction of {with_interval(refer.kept_accuracy)} as labelled; of all labelled cells, "
+        f"{with_interval(metric(metrics.vote, 'accuracy'))}."
+    )
+
+
+def _missed(metrics: Metrics, refer: Refer) -> str:
+    if refer.missed_blasts.value is None:
+        return ""
+    rate = refer.stated_miss_rate
+    target = (
+        "; no target rate was stated when the rules were fitted"
+        if rate is None
+        else f"; the rules were fitted for at most {rate:g}"
+    )
+    return (
+        f"Missed: of the cells labelled \u201c{metrics.blast_class}\u201d a fraction of "
+        f"{with_interval(refer.missed_blasts)} was classified otherwise and not referred{target}."
+    )
+
+
+_TEMPLATE = """
+{% if referred %}
+<p>{{ lead }}</p>
+{% if missed %}
+<p>{{ missed }}</p>
+{% endif %}
+<table class="small">
+<caption>A cell may have several reasons. The column <code>refer</code> of the predictions marks the cells.</caption>
+<thead><tr><th scope="col">Reason</th><th scope="col">Meaning</th><th scope="col" class="n">Cells</th></tr></thead>
+<tbody>
+{% for reason, meaning, count in rows %}
+<tr><th scope="row">{{ reason }}</th><td>{{ meaning }}</td><td class="n">{{ "{:,}".format(count) }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+{% else %}
+<p>None: no cell met a reason for referral. That does not prove that the predictions are correct.</p>
+{% if missed %}
+<p>{{ missed }}</p>
+{% endif %}
+{% endif %}
+{% if signals %}
+<h3>Referring more cells, or fewer</h3>
+<p>{{ verdict }}</p>
+<div class="pair">
+{{ figure(curves) }}
+<div class="wide" style="max-height: none" role="region" aria-label="Referral signals" tabindex="0">
+<table>
+<caption>Area under each line (lower is better), with its 95 % interval.</caption>
+<thead><tr>{{ sortable("Signal") }}{{ sortable("Cells", "n") }}{{ sortable("Area", "n") }}</tr></thead>
+<tbody>
+{% for title, signal in signals %}
+<tr><th scope="row">{{ title }}<span class="range" style="white-space: normal">{{ signal.meaning }}</span></th>
+<td class="n">{{ "{:,}".format(signal.cells) }}</td><td class="n">{{ measured(signal.area) }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+</div>
+{% for reason in reasons %}
+<p class="soft">{{ reason }}</p>
+{% endfor %}
+{% endif %}
+{% if failed %}
+<h3>Cells that could not be read</h3>
+<div class="wide" role="region" aria-label="Cells that could not be read" tabindex="0">
+<table>
+{% if num_failed > failed|length %}
+<caption>The first {{ failed|length }} of {{ "{:,}".format(num_failed) }}; the predictions hold all of them.</caption>
+{% endif %}
+<thead><tr><th scope="col">File</th><th scope="col">Reason</th></tr></thead>
+<tbody>
+{% for path, error in failed %}
+<tr><td class="free"><code>{{ path }}</code></td><td class="free">{{ error }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+{% endif %}
+"""
+
+SECTION = SectionDefinition(title="Referred cells", anchor="referral", order=60, build=build)

@@ -1,0 +1,278 @@
+"""The result: the scores of the model, its streams and the constant baselines, with their intervals."""
+
+from dataclasses import dataclass
+
+from lymphoscope.evaluation import METRICS, Estimate, Metrics, Scores
+from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.formatting import counted, interval, metric, number
+from lymphoscope.reports.registry import Section, SectionDefinition
+from lymphoscope.reports.sections.data import split_sentence
+
+NAMES = {
+    "accuracy": "Accuracy",
+    "weighted_f1": "Weighted F1",
+    "auc": "AUC",
+    "balanced_accuracy": "Balanced accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+}
+_STREAM_NAMES = {"raw": "Raw stream", "crop": "Crop stream", "erase": "Erase stream"}
+_OF_BLAST = ("sensitivity", "specificity")
+_MANY_BASELINES = 5
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number at the head of the page; `baseline` says what a constant prediction scores."""
+
+    name: str
+    value: str
+    interval: str
+    baseline: str
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A row of the score table: a classifier, and its value and interval for each metric."""
+
+    name: str
+    note: str
+    style: str
+    cells: list[tuple[str, Estimate]]
+
+
+def build(contents: ReportContents) -> Section:
+    """Summarise the scores."""
+    metrics = contents.metrics
+    rows = score_rows(metrics, _decision_name(contents))
+    return Section(
+        heading="Result" + (" on synthetic cells" if contents.data.synthetic else ""),
+        template=_TEMPLATE,
+        values={
+            "metrics": metrics,
+            "is_scored": contents.is_scored,
+            "headline": headline(metrics),
+            "verdict": verdict(metrics, contents.data.split.by),
+            "split": split_sentence(contents.data.split),
+            "tiles": tiles(metrics),
+            "names": [NAMES[name] for name in shown_metrics(metrics)],
+            "rows": rows,
+            "all_baselines": len(shown_baselines(metrics)) == len(metrics.classes),
+            "by_mean": rows[0].name.startswith("Mean"),
+            "intervals": interval_sentence(metrics),
+            "reasons": caveats(metrics),
+            "definitions": definitions(metrics),
+        },
+    )
+
+
+def tiles(metrics: Metrics) -> list[Tile]:
+    """The four numbers at the head of the page, each with its interval and the best constant baseline."""
+    chosen = ("sensitivity", "specificity", "weighted_f1", "auc")
+    if metrics.blast_class is None:
+        chosen = ("accuracy", "balanced_accuracy", "weighted_f1", "auc")
+    return [_tile(name, metrics) for name in chosen]
+
+
+def score_rows(metrics: Metrics, decision: str) -> list[ScoreRow]:
+    """One row per classifier: the model, its streams if there are several, and the constant baselines."""
+    names = shown_metrics(metrics)
+    rows = [_row(decision, "answer", metrics.vote, names)]
+    if len(metrics.streams) > 1:
+        rows += [_row(_STREAM_NAMES[name], "stream", scores, names) for name, scores in metrics.streams.items()]
+    return rows + [
+        _row(f"Always \u201c{label}\u201d", "guess", metrics.constant[label], names)
+        for label in shown_baselines(metrics)
+    ]
+
+
+def shown_metrics(metrics: Metrics) -> list[str]:
+    """The metrics that apply: sensitivity and specificity need a blast class."""
+    return [name for name in METRICS if metrics.blast_class is not None or name not in _OF_BLAST]
+
+
+def shown_baselines(metrics: Metrics) -> list[str]:
+    """The constant baselines to show: all, or of many classes the best by weighted F1 and that of the blast class."""
+    baselines = metrics.constant
+    if len(baselines) < _MANY_BASELINES:
+        return list(baselines)
+    best = max(baselines, key=lambda label: metric(baselines[label], "weighted_f1").value or 0)
+    return list(dict.fromkeys(label for label in (best, metrics.blast_class) if label is not None))
+
+
+def caveats(metrics: Metrics) -> list[str]:
+    """Why values or intervals are missing or need care, one sentence per reason."""
+    names_by_reason: dict[str, list[str]] = {}
+    for scores in (metrics.vote, *metrics.streams.values()):
+        for name in shown_metrics(metrics):
+            if reason := _caveat(metric(scores, name)):
+                names_by_reason.setdefault(reason, []).append(NAMES[name])
+    return [f"{', '.join(dict.fromkeys(names))} \u2013 {reason}." for reason, names in names_by_reason.items()]
+
+
+def headline(metrics: Metrics) -> str:
+    """The result in one sentence."""
+    accuracy = metric(metrics.vote, "accuracy")
+    if accuracy.value is None:
+        return "No cell had both a label and a prediction, so nothing could be measured."
+    correct = sum(metrics.confusion.matrix[index][index] for index in range(len(metrics.classes)))
+    subjects = f" of {counted(metrics.subjects, 'subject')}" if metrics.subjects else ""
+    return (
+        f"The model classified {correct:,} of {metrics.evaluated:,} labelled cells{subjects} as labelled "
+        f"(accuracy {number(accuracy.value)})."
+    )
+
+
+def verdict(metrics: Metrics, split_by: str) -> str | None:
+    """Whether the scores are shown to be better than chance; None without a balanced accuracy.
+
+    `split_by` is that of the data's split: after a random split a good score says little about new subjects.
+    """
+    estimate = metric(metrics.vote, "balanced_accuracy")
+    chance = 1 / len(metrics.classes)
+    if estimate.value is None:
+        return None
+    if estimate.low is None:
+        return "Without an interval, these numbers do not show that the model is better than chance."
+    if estimate.low <= chance:
+        return (
+            f"These numbers do not show that the model is better than chance: balanced accuracy may be as low as "
+            f"{number(estimate.low)}, and chance scores {number(chance)}."
+        )
+    warning = " It says little about new subjects, because the split was random." if split_by == "random" else ""
+    return (
+        f"On these cells this is better than chance: balanced accuracy is {number(estimate.value)} "
+        f"({interval(estimate)}), and chance scores {number(chance)}.{warning}"
+    )
+
+
+def interval_sentence(metrics: Metrics) -> str:
+    """How the intervals were computed."""
+    bootstrap = metrics.bootstrap
+    unit, level = bootstrap.unit, f"{bootstrap.level:.0%}".replace("%", " %")
+    units = metrics.subjects if unit == "subject" else metrics.evaluated
+    whole = ", each with all of its cells" if unit == "subject" else ""
+    text = (
+        f"Intervals are {level} intervals from {bootstrap.replicates:,} bootstrap replicates over {unit}s "
+        f"({units:,} {unit}s resampled with replacement within each class{whole}; seed {bootstrap.seed}): the value "
+        "plus or minus t times the standard deviation of the replicates, on a scale that stays within 0 and 1."
+    )
+    return f"{text} Note: {bootstrap.note}." if bootstrap.note else text
+
+
+def definitions(metrics: Metrics) -> list[tuple[str, str]]:
+    """Each metric of the table and its definition."""
+    num_classes, blast = len(metrics.classes), metrics.blast_class
+    texts = {
+        "accuracy": "the fraction of all cells whose prediction is their label.",
+        "weighted_f1": (
+            "the F1 score (harmonic mean of precision and recall) of each class, averaged over the classes weighted by "
+            "their number of cells (the challenge\u2019s WF1S)."
+        ),
+        "auc": _define_auc(metrics),
+        "balanced_accuracy": (
+            f"the fraction classified as labelled within each class, averaged over the {num_classes} classes, so that "
+            f"a rare class counts as much as a common one; chance scores {number(1 / num_classes)}."
+        ),
+        "sensitivity": f"the fraction of the cells labelled \u201c{blast}\u201d that the model classified as such.",
+        "specificity": f"the fraction of the other cells that the model did not classify as \u201c{blast}\u201d.",
+    }
+    return [(NAMES[name], texts[name]) for name in shown_metrics(metrics)]
+
+
+def _define_auc(metrics: Metrics) -> str:
+    tail = (
+        "0.5 is chance. It is computed from the score, the mean softmax of the streams, because a vote has no ranking. "
+        "The score says how certain the network is, on its own scale; it is not the probability of a disease."
+    )
+    if len(metrics.classes) > 2:
+        return f"for each class, the probability that one of its cells scores above another cell, averaged; {tail}"
+    name = metrics.blast_class or metrics.classes[0]
+    return (
+        f"the probability that a \u201c{name}\u201d cell has a higher score for \u201c{name}\u201d than another "
+        f"cell; {tail}"
+    )
+
+
+def _caveat(estimate: Estimate) -> str | None:
+    if estimate.reason:
+        return f"{'no value' if estimate.value is None else 'no interval'}: {estimate.reason}"
+    if estimate.value in (0, 1) and estimate.low is not None:
+        return (
+            "a bootstrap cannot show errors that did not occur here, so the interval ends where as many whole subjects "
+            "could differ without one having been observed (exact binomial)"
+        )
+    return None
+
+
+def _tile(name: str, metrics: Metrics) -> Tile:
+    estimate = metric(metrics.vote, name)
+    baselines = [value for scores in metrics.constant.values() if (value := metric(scores, name).value) is not None]
+    # One constant prediction has a sensitivity of 1 and another a specificity of 1: no baseline for either.
+    comparable = baselines and name not in _OF_BLAST
+    return Tile(
+        name=NAMES[name],
+        value=number(estimate.value),
+        interval=interval(estimate),
+        baseline=f"the best constant prediction scores {number(max(baselines))}" if comparable else "",
+    )
+
+
+def _row(name: str, style: str, scores: Scores, metric_names: list[str]) -> ScoreRow:
+    cells = [(NAMES[each], metric(scores, each)) for each in metric_names]
+    return ScoreRow(name, scores.note or "", style, cells)
+
+
+def _decision_name(contents: ReportContents) -> str:
+    if len(contents.metrics.streams) < 2:
+        return "The model"
+    by_mean = contents.description is not None and contents.description.test_time.decision == "mean"
+    return "Mean of the streams" if by_mean else "Vote of the streams"
+
+
+_TEMPLATE = """
+<p class="lead">{{ headline }}{% if verdict %} {{ verdict }}{% endif %}</p>
+<p>{{ split }}</p>
+{% if is_scored %}
+<ul class="tiles">
+{% for tile in tiles %}
+<li><span class="what">{{ tile.name }}</span><b>{{ tile.value }}</b>
+<span>{{ tile.interval or "no interval" }}</span>{% if tile.baseline %}<span>{{ tile.baseline }}</span>{% endif %}</li>
+{% endfor %}
+</ul>
+<p class="soft">The 95 % interval is below each number. All numbers are between 0 and 1; 1 is best.</p>
+<table class="stack">
+<caption>The model{% if metrics.streams|length > 1 %}, each of its streams,{% endif %} and
+{{ "the constant predictions" if all_baselines else "the best of the constant predictions" }} on the same
+cells.</caption>
+<thead><tr><th scope="col">Classifier</th>
+{% for name in names %}<th scope="col" class="n">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for row in rows %}
+<tr class="{{ row.style }}"><th scope="row">{{ row.name }}
+{%- if row.note %}<span class="range" style="white-space: normal">{{ row.note }}</span>{% endif %}</th>
+{% for name, estimate in row.cells %}<td class="n" data-name="{{ name }}">{{ measured(estimate) }}</td>{% endfor %}
+</tr>
+{% endfor %}
+</tbody>
+</table>
+<p class="soft">{{ intervals }}</p>
+{% for reason in reasons %}
+<p class="soft">{{ reason }}</p>
+{% endfor %}
+{{ facts(definitions) }}
+{% if metrics.streams|length > 1 %}
+<p class="soft">The network predicts {{ metrics.streams|length }} times: <b>raw</b> is the whole image
+{%- if "crop" in metrics.streams %}, <b>crop</b> an enlargement of the region it attended to{% endif %}
+{%- if "erase" in metrics.streams %}, <b>erase</b> the image with that region erased{% endif %}.
+The class {{ "with the highest mean score" if by_mean else "that most streams predict" }} is the model&rsquo;s
+prediction.</p>
+{% endif %}
+{% endif %}
+<p class="soft">Of {{ plural(metrics.cells, "cell") }}, {{ "{:,}".format(metrics.evaluated) }}
+{{ "was" if metrics.evaluated == 1 else "were" }} evaluated here, {{ "{:,}".format(metrics.unlabelled) }} had no label
+and {{ "{:,}".format(metrics.failed) }} could not be read.{% if metrics.prevalence is not none %} Of those evaluated, a
+fraction of {{ metrics.prevalence|number }} is labelled “{{ metrics.blast_class }}”, the blast class.{% endif %}</p>
+"""
+
+SECTION = SectionDefinition(title="Result", anchor="result", order=10, build=build)

@@ -1,0 +1,170 @@
+"""The scores under graded corruptions of the images."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lymphoscope.evaluation.schema import CorruptionStep, Robustness
+from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.formatting import metric, missing_reasons, sentence
+from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, styled
+from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+
+_SCORE = "balanced_accuracy"
+_COLUMNS = 3
+_CORRUPTIONS: Final = {
+    "blur": "Blur",
+    "jpeg": "JPEG",
+    "noise": "Noise",
+    "stain_red": "Redder stain",
+    "stain_blue": "Bluer stain",
+    "less_light": "Less light",
+    "more_light": "More light",
+    "smaller": "Smaller image",
+    "larger": "Larger image",
+}
+
+
+@dataclass(frozen=True)
+class CorruptionRow:
+    """A corruption and its steps, by rising severity."""
+
+    title: str
+    steps: list[CorruptionStep]
+
+
+def build(contents: ReportContents) -> Section:
+    """Show balanced accuracy under each corruption and severity, if it was measured."""
+    robustness = contents.metrics.robustness
+    values: dict[str, object] = {"robustness": robustness}
+    if robustness is not None:
+        values |= _values(robustness, len(contents.metrics.classes))
+    return Section(heading="Robustness to image corruptions", template=_TEMPLATE, values=values)
+
+
+def _values(robustness: Robustness, num_classes: int) -> dict[str, object]:
+    rows = corruption_rows(robustness)
+    unchanged = metric(robustness.unchanged, _SCORE)
+    scores = {f"{row.title}, step {step.level}": metric(step.scores, _SCORE) for row in rows for step in row.steps}
+    return {
+        "rows": [(row.title, [(step, metric(step.scores, _SCORE)) for step in row.steps]) for row in rows],
+        "unchanged": unchanged,
+        "levels": sorted({step.level for step in robustness.steps}),
+        "lead": _lead(rows),
+        "note": sentence(robustness.note) if robustness.note else "",
+        "reasons": missing_reasons({"Unchanged": unchanged} | scores),
+        "curves": page_figure(
+            robustness_figure(robustness, num_classes),
+            alt="Balanced accuracy by corruption and step; the numbers are in the table below.",
+            caption=(
+                "Balanced accuracy on the same cells under each corruption, from unchanged (0) to the strongest step "
+                "(5), with 95 % intervals; the dotted line is chance. Hollow marks are steps with a significant drop."
+            ),
+        ),
+    }
+
+
+def corruption_title(name: str) -> str:
+    """The title of a corruption."""
+    return _CORRUPTIONS.get(name, name.replace("_", " ").capitalize())
+
+
+def corruption_rows(robustness: Robustness) -> list[CorruptionRow]:
+    """One row per corruption, in the order in which they were measured."""
+    names = dict.fromkeys(step.change for step in robustness.steps)
+    return [
+        CorruptionRow(corruption_title(name), [step for step in robustness.steps if step.change == name])
+        for name in names
+    ]
+
+
+@styled()
+def robustness_figure(robustness: Robustness, num_classes: int) -> Figure:
+    """Balanced accuracy against the severity of each corruption, one panel per corruption."""
+    rows = corruption_rows(robustness)
+    num_rows = -(-len(rows) // _COLUMNS)
+    figure = Figure(figsize=(9.4, 2.4 * num_rows + 0.2), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(num_rows, _COLUMNS, sharex=True, sharey=True)).ravel()
+    for axes, row in zip(panels, rows, strict=False):
+        _draw_panel(axes, row, robustness, num_classes)
+    for axes in panels[len(rows) :]:
+        axes.set_visible(False)
+    for first in panels[::_COLUMNS]:
+        first.set_ylabel("balanced accuracy", fontsize=9)
+    return figure
+
+
+def _draw_panel(axes: Axes, row: CorruptionRow, robustness: Robustness, num_classes: int) -> None:
+    points = [(0, metric(robustness.unchanged, _SCORE), False)]
+    points += [(step.level, metric(step.scores, _SCORE), step.significant_drop) for step in row.steps]
+    drawn = [(level, estimate) for level, estimate, _ in points if estimate.value is not None]
+    axes.plot([level for level, _ in drawn], [estimate.value or 0.0 for _, estimate in drawn], color=BLUE, lw=1.4)
+    for level, estimate, significant_drop in points:
+        if estimate.value is None:
+            continue
+        if estimate.low is not None and estimate.high is not None:
+            axes.plot([level, level], [estimate.low, estimate.high], color=BLUE, lw=1, alpha=0.6)
+        colour = ORANGE if significant_drop else BLUE
+        fill = "white" if significant_drop else colour
+        axes.plot(level, estimate.value, "o", ms=6, color=colour, mfc=fill, zorder=3)
+    axes.axhline(1 / num_classes, color=GREY, lw=1, ls=(0, (1, 2)))
+    axes.set(ylim=(0, 1.02), xticks=[level for level, _, _ in points])
+    axes.set_title(row.title, fontsize=10, loc="left")
+    axes.set_xlabel("step", fontsize=9)
+
+
+def _lead(rows: list[CorruptionRow]) -> str:
+    first_drops = {row.title: next((step for step in row.steps if step.significant_drop), None) for row in rows}
+    dropped = [f"{_within(title)} from {step.amount}" for title, step in first_drops.items() if step]
+    stable = [_within(title) for title, step in first_drops.items() if not step]
+    drops = f"Balanced accuracy drops significantly under {'; '.join(dropped)}." if dropped else ""
+    rest = f" No significant drop was found under {', '.join(stable)}, at any step tried." if stable else ""
+    return (drops + rest).strip()
+
+
+def _within(title: str) -> str:
+    """A title within a sentence."""
+    return title if title.isupper() else title.lower()
+
+
+_TEMPLATE = """
+{% if robustness %}
+<p>{{ lead }}</p>
+{{ figure(curves) }}
+<div class="wide" style="max-height: none" role="region" aria-label="Scores under corruptions" tabindex="0">
+<table>
+<caption>Balanced accuracy under each corruption, {{ "{:,}".format(robustness.cells) }} cells; unchanged
+{{ unchanged.value|number }}{% if unchanged.low is not none %}
+({{ unchanged.low|number }} to {{ unchanged.high|number }}){% endif %}. Marked steps have a significant drop: the paired
+interval of the difference is below 0.</caption>
+<thead><tr><th scope="col">Corruption</th>
+{% for level in levels %}<th scope="col" class="n">Step {{ level }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for title, steps in rows %}
+<tr><th scope="row">{{ title }}</th>
+{% for step, estimate in steps %}
+<td class="n{% if step.significant_drop %} significant{% endif %}">
+{% if step.significant_drop %}<span class="mark">drop</span>{% endif %}{{ measured(estimate) }}
+<span class="range" style="white-space: normal">{{ step.amount }}</span></td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+{% if note %}
+<p class="soft">{{ note }}</p>
+{% endif %}
+{% for reason in reasons %}
+<p class="soft">{{ reason }}</p>
+{% endfor %}
+{% else %}
+<p>Not measured here. <code>lymphoscope stress MODEL --data SRC --out DIR --only corruptions</code> blurs, compresses, recolours, brightens
+and scales the same cells in graded steps, and shows at which step the model fails.</p>
+{% endif %}
+"""
+
+SECTION = SectionDefinition(title="Robustness", anchor="robustness", order=100, build=build)

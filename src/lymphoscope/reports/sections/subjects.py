@@ -1,0 +1,120 @@
+"""The accuracy of each subject."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lymphoscope.evaluation.schema import SubjectScores
+from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.formatting import metric
+from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
+from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+
+_WIDTH, _HEIGHT = 5.2, 3.6
+_MOST_LABELLED = 5
+_MOST_LEVEL_NAMES = 4
+_GOLDEN_RATIO = 0.618034
+
+
+def build(contents: ReportContents) -> Section:
+    """Show the accuracy of each subject, worst first."""
+    metrics = contents.metrics
+    overall = metric(metrics.vote, "accuracy").value
+    figure = None
+    if metrics.per_subject and overall is not None:
+        figure = page_figure(
+            subjects_figure(metrics.per_subject, overall),
+            alt="One dot per subject: the fraction of its cells classified as labelled; the numbers are in the table.",
+            caption=(
+                "Each dot is a subject, larger with more cells; its height is the fraction of the subject\u2019s cells "
+                "that the model classified as labelled. The dashed line is that fraction over all cells. The lowest "
+                "are named. Cells of one subject resemble each other, so the spread of the dots says more than the "
+                "number of cells."
+            ),
+        )
+    return Section(
+        heading="Subjects",
+        template=_TEMPLATE,
+        values={
+            "subjects": figure,
+            "rows": metrics.per_subject,
+            "blast": metrics.blast_class,
+            "is_scored": contents.is_scored,
+            "one_column": contents.has_many_classes,
+        },
+    )
+
+
+@styled()
+def subjects_figure(subjects: Sequence[SubjectScores], overall: float) -> Figure:
+    """The accuracy of each subject: one dot per subject, its area proportional to the number of cells."""
+    labels = sorted({row.label for row in subjects})
+    most_cells = max(row.cells for row in subjects)
+    figure, axes = new_axes(max(_WIDTH, 1.5 + 0.65 * len(labels)), _HEIGHT)
+    for index, label in enumerate(labels):
+        rows = [row for row in subjects if row.label == label]
+        x = index + _spread(len(rows))
+        areas = [14 + 110 * row.cells / most_cells for row in rows]
+        axes.scatter(x, _accuracies(rows), s=areas, color=BLUE, alpha=0.7, ec="white", lw=0.8, clip_on=False, zorder=3)
+        _name_lowest(axes, rows, x, overall)
+    axes.axhline(overall, color=ORANGE, lw=1.2, ls=(0, (4, 3)), zorder=1)
+    axes.annotate("all cells", (1, overall), xycoords=("axes fraction", "data"), color=ORANGE, fontsize=9, va="center")
+    rotation = 0 if len(labels) <= _MOST_LEVEL_NAMES else 45
+    axes.set_xticks(range(len(labels)), [drawable(label, 14) for label in labels], rotation=rotation)
+    lowest = float(_accuracies(subjects).min())
+    axes.set(xlim=(-0.6, len(labels) - 0.4), ylim=(min(0.75, np.floor(5 * lowest) / 5 - 0.03), 1.03))
+    axes.set_xlabel("label of the subject's cells")
+    axes.set_ylabel("fraction classified as labelled")
+    axes.grid(axis="y", color=PALE, lw=0.8)
+    return figure
+
+
+def _accuracies(rows: Sequence[SubjectScores]) -> NDArray[np.float64]:
+    return np.array([row.accuracy.value for row in rows], dtype=np.float64)
+
+
+def _spread(number: int) -> NDArray[np.float64]:
+    # Steps of the golden ratio fill a strip evenly and deterministically.
+    return np.asarray((np.arange(number) * _GOLDEN_RATIO % 1 - 0.5) * (0.5 if number > 1 else 0), dtype=np.float64)
+
+
+def _name_lowest(axes: Axes, rows: Sequence[SubjectScores], x: NDArray[np.float64], overall: float) -> None:
+    heights = _accuracies(rows)
+    ranked = sorted(range(len(rows)), key=lambda index: (heights[index], -rows[index].cells))
+    for index in [index for index in ranked if heights[index] < overall][:_MOST_LABELLED]:
+        point = (x[index], heights[index])
+        name = drawable(rows[index].subject, 10)
+        axes.annotate(name, point, xytext=(7, 0), textcoords="offset points", fontsize=8, va="center", color=GREY)
+
+
+_TEMPLATE = """
+{% if subjects %}
+<div class="pair{% if one_column %} one{% endif %}">
+{{ figure(subjects) }}
+<div class="wide" role="region" aria-label="Subjects" tabindex="0">
+<table>
+<caption>Lowest fraction first. Its range is the exact 95 % binomial interval over this subject&rsquo;s cells.</caption>
+<thead><tr>{{ sortable("Subject") }}{{ sortable("Label") }}{{ sortable("Cells", "n") }}{{ sortable("As labelled", "n")
+}}{{ sortable("Fraction", "n") }}{% if blast %}{{ sortable("Predicted " ~ blast, "n") }}{% endif %}</tr></thead>
+<tbody>
+{% for row in rows %}
+<tr><th scope="row">{{ row.subject }}</th><td>{{ row.label }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
+<td class="n">{{ "{:,}".format(row.correct) }}</td><td class="n">{{ measured(row.accuracy) }}</td>
+{% if blast %}<td class="n">{{ row.blast_fraction|number }}</td>{% endif %}</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+</div>
+{% elif is_scored %}
+<p>The subjects of these cells are not known. Cells of one person resemble each other, so without subjects it cannot be
+estimated how the model would perform on a new person.</p>
+{% else %}
+<p>Without labels no subject can be scored.</p>
+{% endif %}
+"""
+
+SECTION = SectionDefinition(title="Subjects", anchor="subjects", order=30, build=build)

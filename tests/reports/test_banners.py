@@ -1,0 +1,32 @@
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lymphoscope.reports.banners import banners, is_loud
+
+Maker = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("notice", "loud"),
+    [
+        ("RANDOM SPLIT: cells were dealt", True),
+        ("RANDOM SPLIT in part: 3 of 40 cells have no subject", True),
+        ("LEAKAGE: the model was trained on 2 of these", True),
+        ("7,272 cells were expected: 300 found", False),
+        ("C-NMC", False),
+    ],
+)
+def test_notices_in_capitals_are_loud(notice: str, loud: bool) -> None:
+    assert is_loud(notice) is loud
+
+
+def test_a_random_split_has_one_banner_with_or_without_its_notice(predictions: Maker, contents: Maker) -> None:
+    plain = contents(predictions())
+    random = plain.data.split.model_copy(update={"by": "random"})
+    for notices in ([], ["RANDOM SPLIT: cells were dealt without regard to subjects"]):
+        data = plain.data.model_copy(update={"split": random, "notices": notices})
+        assert [banner.title for banner in banners(dataclasses.replace(plain, data=data))] == ["Random split"]
+    assert banners(plain) == []
