@@ -162,8 +162,8 @@ interval of the difference is below 0.</caption>
 <p class="soft">{{ reason }}</p>
 {% endfor %}
 {% else %}
-<p>Not measured here. <code>lymphoscope stress MODEL --data SRC --out DIR --only corruptions</code> blurs, compresses, recolours, brightens
-and scales the same cells in graded steps, and shows at which step the model fails.</p>
+<p>Not measured here. <code>lymphoscope stress MODEL --data SRC --out DIR --only corruptions</code> blurs, compresses,
+recolours, brightens and scales the same cells in graded steps, and shows at which step the model fails.</p>
 {% endif %}
 """
 

@@ -114,8 +114,8 @@ cells.</caption>
 </div>
 {% else %}
 <p>Not tested here, so an attention map must not be taken as an explanation.
-<code>lymphoscope stress MODEL --data SRC --out DIR --only saliency</code> tests them: it deletes pixels in the order of the
-map and checks whether the score follows.</p>
+<code>lymphoscope stress MODEL --data SRC --out DIR --only saliency</code> tests them: it deletes pixels in the order
+of the map and checks whether the score follows.</p>
 {% endif %}
 """
 
