@@ -18,9 +18,8 @@ from torch.nn import functional as F
 
 from lymphoscope.data import fit_image, read_image, walk_files
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.export.export_model import Cells, export_model, synthetic_cells
-from lymphoscope.inference.backends import open_network
-from lymphoscope.inference.backends.protocol import Images, NetworkPass, NetworkRuntime
+from lymphoscope.export import SampleCells, export_model, synthetic_cells
+from lymphoscope.inference.backends import Images, NetworkPass, NetworkRuntime, open_network
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -53,17 +52,17 @@ def whose_agreement(words: argparse.Namespace) -> str:
     return "the model's own" if words.model else "an untrained network's, which says the same of every cell"
 
 
-def cells_of(data: Path | None, how: Preprocessing, count: int) -> Cells:
+def cells_of(data: Path | None, how: Preprocessing, count: int) -> SampleCells:
     """Fitted cells, evenly spaced over the files of a folder, repeated where there are fewer."""
     if data is None:
         return synthetic_cells(how.size, count)
     files = list(walk_files(data))
     chosen = [files[place] for place in _spaced(len(files), count)]
     pixels = np.stack([fit_image(read_image(path), how.geometry()) for path in chosen])
-    return Cells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
+    return SampleCells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
 
 
-def some_of(cells: Cells, count: int) -> NDArray[np.uint8]:
+def some_of(cells: SampleCells, count: int) -> NDArray[np.uint8]:
     """So many of the cells, evenly spaced."""
     return cells.pixels[_spaced(len(cells.pixels), count)]
 
@@ -108,15 +107,15 @@ def _save_untrained(folder: Path, backbone: str, size: int) -> None:
     save_model(network, description, folder)
 
 
-def opened(folder: Path, runtime: str, precision: str, cells: Cells, **options: Any) -> NetworkRuntime:
+def opened(folder: Path, runtime: str, precision: str, cells: SampleCells, **options: Any) -> NetworkRuntime:
     """The model on a runtime, exported first where it is not; lower precisions are held to no bound, but compared."""
     try:
         return open_network(folder, runtime=runtime, precision=precision, **options)
     except LymphoscopeError as missing:
         if "holds no" not in str(missing):
             raise
-    few = Cells(some_of(cells, CALIBRATING), cells.source)
-    export_model(folder, runtime, few, precision=precision, calibration=few, accept=0.0)  # type: ignore[arg-type]
+    few = SampleCells(some_of(cells, CALIBRATING), cells.source)
+    export_model(folder, runtime, few, precision=precision, calibration=few, min_label_agreement=0.0)  # type: ignore[arg-type]
     return open_network(folder, runtime=runtime, precision=precision, **options)
 
 

@@ -31,7 +31,7 @@ MAY_IMPORT_TORCH = (
     "backbones",
     "augment",
     "training",
-    "inference.backends.torch_runtime",
+    "inference.backends.torch_network",
     "robustness.saliency_model",
     "export.graphs",
 )

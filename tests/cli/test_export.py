@@ -1,4 +1,4 @@
-"""`lymphoscope export`: what is written was measured, and what differs too much is not kept."""
+"""`lymphoscope export`: every export is compared with torch, and removed if it differs too much."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from PIL import Image
 from lymphoscope import extras
 from lymphoscope.cli.main import run
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.export import export_model as exporting
+from lymphoscope.export import exporter, parity
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
 
 
@@ -49,62 +49,60 @@ def cells(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("runtime", "name"), [("onnx", "algorithm1.onnx"), ("openvino", "algorithm1.xml")])
-def test_the_whole_algorithm_is_one_graph_of_any_batch(
+def test_algorithm_1_is_exported_as_one_graph_of_any_batch_size(
     model: Path, runtime: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["export", str(model), "--to", runtime, "--whole", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert (made["graph"], made["precision"], next(iter(made["files"]))) == ("algorithm1", "float32", name)
-    parity = made["parity"]
-    assert (parity["labels"], parity["boxes"], parity["source"]) == (1.0, 1.0, "64 synthetic cells")
-    assert parity["scores"] <= 1e-4
+    of_export = made["parity"]
+    assert (of_export["labels"], of_export["boxes"], of_export["source"]) == (1.0, 1.0, "64 synthetic cells")
+    assert of_export["scores"] <= 1e-4
     (recorded,) = load_description(model).exports
     assert recorded.model_dump(mode="json") == made
 
 
-def test_an_export_is_measured_on_the_cells_that_are_named(
-    model: Path, cells: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_export_is_compared_on_the_given_cells(model: Path, cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", str(model), "--to", "onnx", "--cells", str(cells)]) == 0
     assert "on 12 cells of cells: equal labels 100.00%, equal boxes 100.00%" in capsys.readouterr().out
     assert run(["export", str(model), "--to", "onnx"]) == 0
-    assert len(load_description(model).exports) == 1  # written anew, not twice
+    assert len(load_description(model).exports) == 1  # replaced, not added
 
 
-def test_beyond_the_bound_nothing_stays(
+def test_an_export_beyond_the_bound_is_removed(
     model: Path, cells: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sorted(path.name for path in model.iterdir())
-    monkeypatch.setattr(exporting, "TIE_BOUND", -1.0)
+    monkeypatch.setattr(parity, "MAX_SCORE_DIFFERENCE", -1.0)
     assert run(["export", str(model), "--to", "openvino"]) == 2
     assert "differs from torch float32" in capsys.readouterr().err
-    monkeypatch.setattr(exporting, "measured_parity", lambda *_: exporting.Parity(
+    monkeypatch.setattr(exporter, "measure_parity", lambda *_: parity.Parity(
         cells=1, source="", labels=0.98, boxes=1, boxes_iou=1, scores=0, mean_scores=0, first_streams=0))  # fmt: skip
     assert run(["export", str(model), "--to", "onnx", "--int8", "--calibration", str(cells)]) == 2
-    assert "98.00% of labels as in float32, fewer than 99.00%" in capsys.readouterr().err
+    assert "98.00% of labels equal those of float32, fewer than 99.00%" in capsys.readouterr().err
     assert sorted(path.name for path in model.iterdir()) == before
     assert load_description(model).exports == ()
 
 
 @pytest.mark.parametrize(("first", "scores", "kept"), [(9e-5, 9e-3, True), (2e-4, 9e-3, False), (9e-5, 2e-2, False)])
-def test_a_score_may_differ_by_a_pixel_on_the_threshold_of_erasing_and_not_elsewhere(
+def test_only_scores_with_the_erase_stream_may_differ_by_a_pixel_on_the_threshold(
     first: float, scores: float, kept: bool
 ) -> None:
-    found = exporting.Parity(
+    measured = parity.Parity(
         cells=346, source="", labels=1, boxes=1, boxes_iou=1, scores=scores, mean_scores=0, first_streams=first
     )
     with nullcontext() if kept else pytest.raises(LymphoscopeError, match="raw and crop by up to"):
-        exporting.check_parity(found, "float32", 0.99)
+        parity.check_parity(measured, "float32", 0.99)
 
 
-def test_an_export_that_was_there_outlives_one_that_fails(
+def test_a_failed_export_leaves_the_older_one(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(["export", str(model), "--to", "onnx"]) == 0
     before = {path.name: path.read_bytes() for path in model.iterdir()}
-    monkeypatch.setattr(exporting, "TIE_BOUND", -1.0)
+    monkeypatch.setattr(parity, "MAX_SCORE_DIFFERENCE", -1.0)
     assert run(["export", str(model), "--to", "onnx"]) == 2
-    assert "nothing was kept" in capsys.readouterr().err
+    assert "was removed" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
 
 
@@ -112,7 +110,7 @@ def test_an_export_that_was_there_outlives_one_that_fails(
     ("words", "what"),
     [(["--to", "openvino"], "--to openvino"), (["--to", "onnx", "--int8", "--calibration", "CELLS"], "int8")],
 )
-def test_what_is_not_installed_is_said_before_anything_is_written(
+def test_a_missing_package_is_reported_before_anything_is_written(
     model: Path,
     cells: Path,
     words: list[str],
@@ -132,13 +130,13 @@ def test_what_is_not_installed_is_said_before_anything_is_written(
     ("words", "said"),
     [
         (["--to", "onnx", "--int8"], "int8 needs cells"),
-        (["--to", "onnx", "--precision", "bfloat16"], "no bfloat16"),
+        (["--to", "onnx", "--precision", "bfloat16"], "does not compute bfloat16"),
         (["--to", "onnx", "--whole", "--int8", "--calibration", "CELLS"], "written in floats"),
         (["--to", "onnx", "--cells", "gone"], "gone is not there"),
         (["--to", "openvino", "--int8", "--precision", "bfloat16"], "leave one out"),
     ],
 )
-def test_wrong_words_are_one_line(
+def test_invalid_options_are_one_line(
     model: Path, cells: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["export", str(model), *(str(cells) if word == "CELLS" else word for word in words)]) == 2
@@ -147,7 +145,7 @@ def test_wrong_words_are_one_line(
     assert error.count("\n") == 1
 
 
-def test_a_linear_head_has_a_network_and_no_algorithm(
+def test_a_linear_head_can_be_exported_as_a_network_only(
     models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(models / "linear", tmp_path / "linear")

@@ -16,7 +16,7 @@ def test_nodes_on_the_way_to_a_convolution_are_no_head() -> None:
         node("attention", "Conv", "features w2", "a"),
         node("active", "Relu", "a", "maps"),
         node("pool", "MatMul", "features maps", "parts"),
-        node("guide", "ReduceMean", "maps", "guides"),
+        node("guide", "ReduceMean", "maps", "guide_maps"),
     ]
     assert head_names(graph) == ["guide", "pool", "active"]
 

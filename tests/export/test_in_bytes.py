@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lymphoscope.export.quantize import keep_moved_in_bytes, make_unsigned
+from lymphoscope.export.quantize import make_unsigned, requantize_copies
 
 SIDE = 8
 
@@ -87,7 +87,7 @@ def test_numbers_stay_and_convolutions_run_in_bytes(make: Callable[[], Any], tmp
     assert len(np.unique(before)) > 50
     outputs(model, tmp_path / "before.onnx")
     make_unsigned(model)
-    keep_moved_in_bytes(model)
+    requantize_copies(model)
     onnx.checker.check_model(model)
     np.testing.assert_array_equal(outputs(model), before)
     outputs(model, tmp_path / "after.onnx")
@@ -98,7 +98,7 @@ def test_numbers_stay_and_convolutions_run_in_bytes(make: Callable[[], Any], tmp
 def test_branches_of_different_scales_are_left_as_they_are() -> None:
     model = joined(second_scale=0.07)
     before = outputs(model)
-    keep_moved_in_bytes(model)
+    requantize_copies(model)
     concat = next(node for node in model.graph.node if node.op_type == "Concat")
     assert concat.output[0] == "features"
     np.testing.assert_array_equal(outputs(model), before)

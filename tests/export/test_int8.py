@@ -10,8 +10,7 @@ import openvino
 import pytest
 import torch
 
-from lymphoscope.export import quantised_onnx, quantised_openvino, write_onnx
-from lymphoscope.export.export_model import synthetic_cells
+from lymphoscope.export import quantize_onnx, quantize_openvino, synthetic_cells, write_onnx
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
 
 CELLS = synthetic_cells(64, 12).pixels
@@ -31,19 +30,19 @@ def floats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         preprocessing=Preprocessing(crop_mode="center_crop", crop=64, size=64, mean=(0.5,) * 3, std=(0.2,) * 3),
     )
     save_model(build_network(architecture, 2).eval(), description, folder / "model")
-    write_onnx(folder / "model", folder / "network.onnx", takes="uint8")
+    write_onnx(folder / "model", folder / "network.onnx", dtype="uint8")
     return folder / "network.onnx"
 
 
 @pytest.fixture(scope="module")
 def in_onnx(floats: Path) -> Path:
-    quantised_onnx(floats, CELLS, floats.with_name("int8.onnx"))
+    quantize_onnx(floats, CELLS, floats.with_name("int8.onnx"))
     return floats.with_name("int8.onnx")
 
 
 @pytest.fixture(scope="module")
 def in_openvino(floats: Path) -> Any:
-    return quantised_openvino(floats, CELLS)
+    return quantize_openvino(floats, CELLS)
 
 
 def nodes_of(model: Any, kind: str) -> Iterator[Any]:

@@ -10,14 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.export.export_model import Cells, export_model, synthetic_cells
-from lymphoscope.inference import load
-from lymphoscope.inference.backends import open_network, registry as choose
-from lymphoscope.inference.ternary import TernaryRuntime
+from lymphoscope.export import SampleCells, export_model, synthetic_cells
+from lymphoscope.inference import TernaryRuntime, load
+from lymphoscope.inference.backends import open_network, registry, runtime_names
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_description, load_network, save_model
 
-RUNTIMES = ("torch", "onnx", "openvino")
+RUNTIMES = sorted(runtime_names())
 
 
 @pytest.fixture(autouse=True)
@@ -29,20 +28,20 @@ def torch_threads_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def cells() -> Cells:
+def cells() -> SampleCells:
     return synthetic_cells(64, 24)
 
 
 @pytest.fixture(scope="module")
-def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, cells: Cells) -> Path:
+def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, cells: SampleCells) -> Path:
     """The tiny model with its network for both runtimes, in floats and in bytes."""
     folder = tmp_path_factory.mktemp("exported") / "model"
     shutil.copytree(tiny_model, folder)
     export_model(folder, "onnx", cells)
     export_model(folder, "openvino", cells)
-    export_model(folder, "openvino", cells, precision="bfloat16", accept=0.5)
-    export_model(folder, "onnx", cells, precision="int8", calibration=cells, accept=0.5)
-    export_model(folder, "openvino", cells, precision="int8", calibration=cells, accept=0.5)
+    export_model(folder, "openvino", cells, precision="bfloat16", min_label_agreement=0.5)
+    export_model(folder, "onnx", cells, precision="int8", calibration=cells, min_label_agreement=0.5)
+    export_model(folder, "openvino", cells, precision="int8", calibration=cells, min_label_agreement=0.5)
     return folder
 
 
@@ -55,7 +54,7 @@ def normalised(folder: Path, pixels: NDArray[np.uint8]) -> torch.Tensor:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("erase", ["always", "on_disagreement"])
 def test_labels_scores_and_boxes_are_those_of_the_method(
-    exported: Path, cells: Cells, runtime: str, erase: str
+    exported: Path, cells: SampleCells, runtime: str, erase: str
 ) -> None:
     network, _ = load_network(exported)
     wanted = predict_ternary(network, normalised(exported, cells.pixels), erase=erase)
@@ -74,7 +73,9 @@ def test_labels_scores_and_boxes_are_those_of_the_method(
 
 
 @pytest.mark.parametrize(("runtime", "precision"), [("openvino", "bfloat16"), ("openvino", "int8"), ("onnx", "int8")])
-def test_lower_precision_is_near_and_is_not_float32(exported: Path, cells: Cells, runtime: str, precision: str) -> None:
+def test_lower_precision_is_near_and_is_not_float32(
+    exported: Path, cells: SampleCells, runtime: str, precision: str
+) -> None:
     full = load(exported, runtime="torch", device="cpu").runtime.predict(cells.pixels)
     model = load(exported, runtime=runtime, precision=precision)
     found = model.runtime.predict(cells.pixels)
@@ -86,7 +87,7 @@ def test_lower_precision_is_near_and_is_not_float32(exported: Path, cells: Cells
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_each_runtime_shows_the_same_pictures(exported: Path, cells: Cells, runtime: str) -> None:
+def test_each_runtime_shows_the_same_pictures(exported: Path, cells: SampleCells, runtime: str) -> None:
     wanted = load(exported, runtime="torch", device="cpu").runtime.explain(cells.pixels[:4])
     seen = load(exported, runtime=runtime, device="cpu").runtime.explain(cells.pixels[:4])
     np.testing.assert_allclose(seen.maps, wanted.maps, atol=1e-4)
@@ -97,7 +98,7 @@ def test_each_runtime_shows_the_same_pictures(exported: Path, cells: Cells, runt
 
 @pytest.mark.parametrize(("runtime", "precision"), [("onnx", "float32"), ("openvino", "int8")])
 def test_memory_kept_between_batches_leaves_nothing_in_the_next(
-    exported: Path, cells: Cells, runtime: str, precision: str
+    exported: Path, cells: SampleCells, runtime: str, precision: str
 ) -> None:
     model = load(exported, runtime=runtime, precision=precision, device="cpu")
     alone = [model.runtime.predict(cells.pixels[place : place + 1]).scores[0] for place in range(5)]
@@ -110,7 +111,7 @@ def test_auto_takes_the_fastest_and_says_so(
 ) -> None:
     assert load(exported, device="cpu").runtime.options["runtime"] == "openvino"
     assert capsys.readouterr().err == "runtime: openvino, float32\n"
-    monkeypatch.setattr(choose, "find_spec", lambda name: None if name == "openvino" else object())
+    monkeypatch.setattr(registry, "installed", lambda module: module != "openvino")
     assert load(exported, device="cpu").runtime.options["runtime"] == "onnx"
     assert load(tiny_model, device="cpu").runtime.options["runtime"] == "torch"
     with pytest.raises(LymphoscopeError, match=r"not installed: pip install 'lymphoscope\[openvino\]'"):
@@ -120,8 +121,8 @@ def test_auto_takes_the_fastest_and_says_so(
 def test_without_torch_a_precision_that_the_model_lacks_is_named(
     exported: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choose, "find_spec", lambda name: object() if name == "onnxruntime" else None)
-    with pytest.raises(LymphoscopeError, match=r"holds no bfloat16 network for what is installed here: it holds float"):
+    monkeypatch.setattr(registry, "installed", lambda module: module == "onnxruntime")
+    with pytest.raises(LymphoscopeError, match=r"holds no bfloat16 network for the installed runtimes: it holds float"):
         load(exported, device="cpu", precision="bfloat16")
     with pytest.raises(LymphoscopeError, match=r"it holds none; .*: pip install"):
         load(tiny_model, device="cpu")
@@ -159,7 +160,7 @@ def test_a_changed_file_is_refused(exported: Path, tmp_path: Path) -> None:
         load(folder, runtime="onnx")
 
 
-def test_lazy_voting_gathers_over_batches_and_changes_no_label(exported: Path, cells: Cells) -> None:
+def test_lazy_voting_gathers_over_batches_and_changes_no_label(exported: Path, cells: SampleCells) -> None:
     always = load(exported, runtime="onnx").runtime.predict(cells.pixels)
     lazy = load(exported, runtime="onnx", erase="on_disagreement").runtime
     batches = [cells.pixels[start : start + 5] for start in range(0, 24, 5)]
@@ -182,7 +183,7 @@ def test_a_mean_of_all_streams_cannot_skip_one(tiny_model: Path, tmp_path: Path)
 
 
 def test_torch_compiles_or_says_why_not(
-    tiny_model: Path, cells: Cells, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, cells: SampleCells, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_compiler(function: object) -> object:
         def failing(images: torch.Tensor) -> None:
@@ -196,7 +197,7 @@ def test_torch_compiles_or_says_why_not(
     wanted = open_network(tiny_model, device="cpu")
     found = network.forward_with_features(network.images(cells.pixels[:2]))
     assert capsys.readouterr().err.splitlines() == [
-        "torch cannot compile here, so it runs as it is: no working C++ compiler"
+        "torch cannot compile here, the network runs uncompiled: no working C++ compiler"
     ]
     np.testing.assert_allclose(
         found.logits, wanted.forward_with_features(wanted.images(cells.pixels[:2])).logits, atol=1e-5

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.backends.torch_runtime import TorchRuntime as TorchNetwork, find_device
+from lymphoscope.inference.backends.torch_network import TorchNetwork, find_device
 from lymphoscope.inference.ternary import Erase, TernaryRuntime
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_network, save_model

@@ -15,11 +15,13 @@ import typer
 from lymphoscope.cli.options import AsJson
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import installed
+from lymphoscope.inference.backends.registry import export_runtimes, runtimes
 from lymphoscope.version import __version__
 from lymphoscope.vocabulary import ExitStatus
 
 PACKAGES = (
-    *("onnxruntime", "openvino", "torch", "torchvision", "timm", "lightning", "ray"),
+    *(runtime.module for runtime in runtimes()),
+    *("torchvision", "timm", "lightning", "ray"),
     *("numpy", "pandas", "pillow", "pyarrow", "pydantic"),
 )
 SEED = 0
@@ -77,8 +79,7 @@ def _exported() -> list[str]:
         available = {export.runtime for export in load_description(demonstration_model()).exports}
     except FAULTS:  # the test that loads the model reports the reason
         available = set()
-    modules = {"onnx": "onnxruntime", "openvino": "openvino"}
-    return [name for name, module in modules.items() if installed(module) and (name in available or name == "onnx")]
+    return [one.name for one in export_runtimes() if one.installed and (one.name in available or one.extra is None)]
 
 
 def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:

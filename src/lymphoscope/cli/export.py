@@ -1,15 +1,16 @@
 """`lymphoscope export`: write a model for runtimes without torch, and compare it with torch."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lymphoscope.cli.options import AsJson, PrecisionOption
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference.backends.registry import export_runtimes
 
 if TYPE_CHECKING:
-    from lymphoscope.export.export_model import Cells
+    from lymphoscope.export import SampleCells
     from lymphoscope.model_file import Export, Preprocessing
 
 MAX_CELLS = 300
@@ -20,7 +21,14 @@ def export_command(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="Model folder, for example RUN/model.", show_default=False)
     ],
-    to: Annotated[Literal["onnx", "openvino"], typer.Option("--to", help="Runtime to export for.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="RUNTIME",
+            help=f"Runtime to export for: {' or '.join(runtime.name for runtime in export_runtimes())}.",
+        ),
+    ],
     int8: Annotated[bool, typer.Option("--int8", help="Quantise to int8; needs --calibration.")] = False,
     precision: PrecisionOption = "float32",
     calibration: Annotated[
@@ -51,7 +59,7 @@ def export_command(
     boxes, and softmax within 1e-4 (0.01 for the erase stream, where rounding may erase one more pixel). Limit for
     bfloat16 and int8: --min-label-agreement.
     """
-    from lymphoscope.export.export_model import export_model, synthetic_cells
+    from lymphoscope.export import export_model, synthetic_cells
     from lymphoscope.model_file import load_description
 
     if int8 and precision == "bfloat16":
@@ -66,16 +74,16 @@ def export_command(
         precision="int8" if int8 else precision,
         whole=whole,
         calibration=calibration_cells,
-        accept=min_label_agreement,
+        min_label_agreement=min_label_agreement,
     )
     typer.echo(exported.model_dump_json(indent=2) if as_json else _as_text(exported, model))
 
 
-def _cells(source: Path, preprocessing: "Preprocessing") -> "Cells":
+def _cells(source: Path, preprocessing: "Preprocessing") -> "SampleCells":
     """Read at most MAX_CELLS evenly spaced cells of a source, so that every folder contributes some."""
     import numpy as np
 
-    from lymphoscope.export.export_model import Cells
+    from lymphoscope.export import SampleCells
     from lymphoscope.inference import find_cells
     from lymphoscope.inference.inputs import read_cell
 
@@ -85,7 +93,7 @@ def _cells(source: Path, preprocessing: "Preprocessing") -> "Cells":
     pixels = [image for image in images if image is not None]
     if not pixels:
         raise LymphoscopeError(f"{source}: none of the images can be read")
-    return Cells(np.stack(pixels), f"{len(pixels)} cells of {source.name}")
+    return SampleCells(np.stack(pixels), f"{len(pixels)} cells of {source.name}")
 
 
 def _as_text(exported: "Export", folder: Path) -> str:

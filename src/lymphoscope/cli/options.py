@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lymphoscope.inference.backends.registry import runtime_names
 from lymphoscope.vocabulary import ErasePolicy, Precision
 
 Part = Literal["all", "train", "validation", "test"]
@@ -84,7 +85,7 @@ RuntimeOption = Annotated[
     str,
     typer.Option(
         "--runtime",
-        help="torch, onnx, openvino, or auto: the fastest that is installed and that the model supports.",
+        help=f"{', '.join(runtime_names())}, or auto: the fastest that is installed and that the model supports.",
     ),
 ]
 EraseOption = Annotated[

@@ -1,4 +1,4 @@
-"""A trained model written for runtimes without torch: the network, or all of Algorithm 1, as one graph."""
+"""Export: a trained model written for runtimes without torch, as one graph of the network or of Algorithm 1."""
 
 import lazy_loader as lazy
 

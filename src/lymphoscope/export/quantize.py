@@ -1,11 +1,8 @@
-"""Which nodes of an exported graph are its head: all that no convolution comes after.
+"""A float32 network -> int8 by NNCF's post-training quantisation, with cells that show the range of values.
 
-What ONNX Runtime needs in an int8 graph to compute it in bytes throughout; every number stays what it was.
-
-A float32 network -> int8 by NNCF's post-training quantisation, with cells that show what values to expect.
-
-The head stays in float32: its signed square root and L2 norm give small differences no room (METHOD, Network), and a
-box follows from the attention map by a threshold.
+The head (all nodes after the last convolution) stays in float32: its signed square root and L2 norm leave no room for
+rounding, and a box follows from the attention map by a threshold. An ONNX graph is then changed, without changing any
+number, so that ONNX Runtime computes every convolution in bytes.
 """
 
 import contextlib
@@ -28,7 +25,7 @@ CONVOLUTIONS = frozenset({"Conv", "Convolution", "GroupConvolution"})
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A node by its name and type, and the tensors that it reads and writes by theirs."""
+    """A node: its name, its type, and the names of the tensors that it reads and writes."""
 
     name: str
     type: str
@@ -37,26 +34,26 @@ class GraphNode:
 
 
 def head_names(nodes: Iterable[GraphNode]) -> list[str]:
-    """Names of the nodes that no convolution comes after, the last first; `nodes` as they are computed."""
-    leading: set[str] = set()  # tensors that some convolution depends on
+    """Return the names of the nodes after the last convolution, the last one first; `nodes` in execution order."""
+    body: set[str] = set()  # tensors that some convolution depends on
     head = []
     for node in reversed(list(nodes)):
-        if node.type in CONVOLUTIONS or leading & node.writes:
-            leading |= node.reads
+        if node.type in CONVOLUTIONS or body & node.writes:
+            body |= node.reads
         else:
             head.append(node.name)
     return head
 
 
 def onnx_head(model: Any) -> list[str]:
-    """The head of an ONNX model."""
+    """Return the names of the nodes of an ONNX model's head."""
     return head_names(
         GraphNode(node.name, node.op_type, frozenset(node.input), frozenset(node.output)) for node in model.graph.node
     )
 
 
 def openvino_head(model: Any) -> list[str]:
-    """The head of an OpenVINO model, whose tensors are called as the nodes that write them."""
+    """Return the names of the nodes of an OpenVINO model's head; its tensors have the names of their nodes."""
     return head_names(
         GraphNode(
             node.get_friendly_name(),
@@ -68,17 +65,17 @@ def openvino_head(model: Any) -> list[str]:
     )
 
 
-MOVING = frozenset({"Concat", "MaxPool"})
-"""Operations that pass values on as they are."""
+COPYING = frozenset({"Concat", "MaxPool"})
+"""Operations whose outputs are values of their inputs."""
 
 Grid = tuple[str, str]
-"""The names of the scale and the zero point that a tensor's values are multiples of."""
+"""The names of a quantised tensor's scale and zero point."""
 
 
 def make_unsigned(model: Any) -> None:
-    """Robustness signed activations by 128, scale and values kept.
+    """Shift the zero point of signed activations by 128; scales and values stay the same.
 
-    A convolution is computed in floats where one of its input and its output is signed and the other not.
+    ONNX Runtime computes a convolution in floats if only one of its input and its output is signed.
     """
     import onnx
     from onnx import numpy_helper
@@ -89,15 +86,15 @@ def make_unsigned(model: Any) -> None:
             continue
         zero = constants[node.input[2]]
         if zero.data_type == onnx.TensorProto.INT8:
-            moved = np.asarray(numpy_helper.to_array(zero).astype(np.int16) + 128, dtype=np.uint8)
-            zero.CopyFrom(numpy_helper.from_array(moved, zero.name))
-    del model.graph.value_info[:]  # says signed; what reads the file infers it anew
+            shifted = np.asarray(numpy_helper.to_array(zero).astype(np.int16) + 128, dtype=np.uint8)
+            zero.CopyFrom(numpy_helper.from_array(shifted, zero.name))
+    del model.graph.value_info[:]  # declares signed types; the reader of the file infers them
 
 
-def keep_moved_in_bytes(model: Any) -> None:
-    """Say of values that were only moved that they are still multiples of their scale.
+def requantize_copies(model: Any) -> None:
+    """Quantise again the outputs of operations that only copy values, which are still multiples of their scale.
 
-    NNCF leaves that out after a concatenation or a maximum, and convolutions that follow are computed in floats.
+    NNCF does not do this after a concatenation or a maximum, and ONNX Runtime computes the next convolution in floats.
     """
     constants = {constant.name: constant for constant in model.graph.initializer}
     grids: dict[str, Grid] = {}
@@ -106,18 +103,18 @@ def keep_moved_in_bytes(model: Any) -> None:
         nodes.append(node)
         if node.op_type == "DequantizeLinear" and node.input[0] not in constants:
             grids[node.output[0]] = (node.input[1], node.input[2])
-        elif node.op_type in MOVING and (grid := _common(grids, node, constants)):
+        elif node.op_type in COPYING and (grid := _common_grid(grids, node, constants)):
             grids[node.output[0]] = grid
-            nodes += _said_again(node, grid)
+            nodes += _requantize(node, grid)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
 
-def _common(grids: dict[str, Grid], node: Any, constants: dict[str, Any]) -> Grid | None:
-    """The grid that all inputs of the node are on, if there is one."""
-    found = [grids.get(name) for name in node.input]
-    values = {tuple(_bytes_of(constants[name]) for name in grid) if grid else None for grid in found}
-    return found[0] if len(values) == 1 else None
+def _common_grid(grids: dict[str, Grid], node: Any, constants: dict[str, Any]) -> Grid | None:
+    """Return the grid of all inputs of the node, or None if they differ."""
+    of_inputs = [grids.get(name) for name in node.input]
+    values = {tuple(_bytes_of(constants[name]) for name in grid) if grid else None for grid in of_inputs}
+    return of_inputs[0] if len(values) == 1 else None
 
 
 def _bytes_of(constant: Any) -> bytes:
@@ -126,51 +123,59 @@ def _bytes_of(constant: Any) -> bytes:
     return bytes(numpy_helper.to_array(constant).tobytes())
 
 
-def _said_again(node: Any, grid: Grid) -> Iterator[Any]:
-    """Quantise and dequantise what the node writes, under the name that it had."""
+def _requantize(node: Any, grid: Grid) -> Iterator[Any]:
+    """Quantise and dequantise the output of the node; the result takes over its name."""
     from onnx import helper
 
     name = node.output[0]
-    node.output[0] = f"{name}_moved"
+    node.output[0] = f"{name}_copied"
     yield helper.make_node("QuantizeLinear", [node.output[0], *grid], [f"{name}_bytes"], name=f"{node.name}_bytes")
     yield helper.make_node("DequantizeLinear", [f"{name}_bytes", *grid], [name], name=f"{node.name}_floats")
 
 
-def quantised_onnx(source: Path, cells: NDArray[np.uint8], out: Path) -> None:
-    """Write the ONNX network of `source` (uint8 cells in) in int8; `cells` (N, S, S, 3) calibrate it.
+def quantize_onnx(source: Path, cells: NDArray[np.uint8], out: Path) -> None:
+    """Write the ONNX network of `source` (which takes uint8 cells) in int8; `cells` (N, S, S, 3) calibrate it.
 
-    Raises LymphoscopeError where NNCF is not installed.
+    Raises LymphoscopeError if NNCF is not installed.
     """
     nncf = _nncf()
     import onnx
 
     model = onnx.load(source)
     dataset = nncf.Dataset([{"images": cell[None]} for cell in cells])
-    with _quietly(nncf):
-        # NNCF's full correction of biases does not come to its end on ONNX, and its fast one moves the scores further.
+    with _silent(nncf):
+        # NNCF's full bias correction does not terminate on ONNX, and its fast one changes the scores more.
         options = _options(nncf, onnx_head(model), len(cells), disable_bias_correction=True)
-        made = nncf.quantize(model, dataset, **options)
-    make_unsigned(made)
-    keep_moved_in_bytes(made)
+        quantized = nncf.quantize(model, dataset, **options)
+    make_unsigned(quantized)
+    requantize_copies(quantized)
     with written_beside(out) as beside:
-        onnx.save(made, beside)
+        onnx.save(quantized, beside)
 
 
-def quantised_openvino(source: Path, cells: NDArray[np.uint8]) -> Any:
-    """The OpenVINO model of an ONNX network (uint8 cells in) in int8, as `quantised_onnx` makes it."""
+def quantize_openvino(source: Path, cells: NDArray[np.uint8]) -> Any:
+    """Return an ONNX network (which takes uint8 cells) as an OpenVINO model in int8; see `quantize_onnx`."""
     nncf = _nncf()
     import openvino
     from openvino import passes
 
     model = openvino.Core().read_model(str(source))
-    # Weights of grouped convolutions are read with a reshape before them, through which NNCF takes the wrong axis for
-    # the channels: OpenVINO then computes them in floats.
+    # The weights of grouped convolutions are read with a reshape, after which NNCF takes the wrong axis for the
+    # channels and OpenVINO computes them in floats. Folding removes the reshape.
     folding = passes.Manager()
     folding.register_pass(passes.ConstantFolding())
     folding.run_passes(model)
-    with _quietly(nncf):
+    with _silent(nncf):
         dataset = nncf.Dataset([cell[None] for cell in cells])
         return nncf.quantize(model, dataset, **_options(nncf, openvino_head(model), len(cells)))
+
+
+def write_openvino(model: Any, out: Path) -> None:
+    """Write an OpenVINO model as `out` (.xml) and the .bin beside it, in the precision that it has."""
+    import openvino
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(model, str(out), compress_to_fp16=False)
 
 
 def _options(nncf: Any, head: list[str], cells: int, **advanced: Any) -> dict[str, Any]:
@@ -178,22 +183,22 @@ def _options(nncf: Any, head: list[str], cells: int, **advanced: Any) -> dict[st
     return {
         "advanced_parameters": nncf.AdvancedQuantizationParameters(
             overflow_fix=nncf.OverflowFix.DISABLE if _has_vnni() else nncf.OverflowFix.ENABLE,
-            # One scale an activation: ONNX Runtime's int8 convolution takes no scale a channel, and OpenVINO gives the
-            # same labels with one or many.
+            # One scale per activation: ONNX Runtime's int8 convolution does not take one per channel, and OpenVINO
+            # gives the same labels with either.
             activations_quantization_params=one_scale,
             **advanced,
         ),
         "subset_size": cells,
         "preset": nncf.QuantizationPreset.MIXED,
-        "fast_bias_correction": False,  # takes twice as long, and the scores differ half as much
+        "fast_bias_correction": False,  # takes twice as long and halves the difference of the scores
         "ignored_scope": nncf.IgnoredScope(names=head, validate=False),
     }
 
 
 def _has_vnni() -> bool:
-    """Whether products of bytes are summed in 32 bits here; without, sums overflow unless weights keep to 7 bits.
+    """Return whether this processor sums products of bytes in 32 bits; otherwise weights need 7 bits, not to overflow.
 
-    Estimate on the demonstration model and 346 cells: 96 % of labels as in float32 with 8 bits, 89 % with 7.
+    Measured on the demonstration model and 346 cells: 96 % of labels equal float32 with 8 bits, 89 % with 7.
     """
     return has_instructions("avx512_vnni", "avx_vnni")
 
@@ -207,8 +212,8 @@ def _nncf() -> Any:
 
 
 @contextlib.contextmanager
-def _quietly(nncf: Any) -> Iterator[None]:
-    """Keep its progress bars off the terminal."""
+def _silent(nncf: Any) -> Iterator[None]:
+    """Keep the progress bars of NNCF off the terminal."""
     nncf.set_log_level(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -1,5 +1,3 @@
-from .backends.protocol import NetworkPass as NetworkPass, NetworkRuntime as NetworkRuntime
-from .backends.registry import open_network as open_network
 from .explain import CellPictures as CellPictures, Explanation as Explanation, explained_cells as explained_cells
 from .inputs import Cell as Cell, cells_of as cells_of, find_cells as find_cells
 from .model import Model as Model, load as load
@@ -10,24 +8,22 @@ from .predict import (
     predict_manifest as predict_manifest,
 )
 from .sinks.chunks import check_out as check_out
-from .ternary import Runtime as Runtime, StreamPictures as StreamPictures
+from .ternary import Runtime as Runtime, StreamPictures as StreamPictures, TernaryRuntime as TernaryRuntime
 
 __all__ = [
     "Cell",
     "CellPictures",
     "Explanation",
     "Model",
-    "NetworkPass",
-    "NetworkRuntime",
     "PredictionSummary",
     "Runtime",
     "StreamPictures",
+    "TernaryRuntime",
     "cells_of",
     "check_out",
     "explained_cells",
     "find_cells",
     "load",
-    "open_network",
     "predict_cells",
     "predict_manifest",
     "predicted_rows",

@@ -109,7 +109,7 @@ class Export(StrictModel):
     the weights whose SHA-256 it names, and of no others.
     """
 
-    runtime: Literal["onnx", "openvino"]
+    runtime: str
     precision: Literal["float32", "bfloat16", "int8"]
     graph: Literal["network", "algorithm1"]
     files: dict[str, str] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""The libraries that can compute a network, behind one protocol."""
+"""The runtimes: libraries that compute a network, one module and one registry entry each, behind one protocol."""
 
 import lazy_loader as lazy
 

@@ -1,44 +1,71 @@
-"""The network computed by ONNX Runtime, from a file that `lymphoscope export` wrote. Imports it when made."""
+"""ONNX Runtime, from the file that `lymphoscope export --to onnx` writes. It is imported when a model opens."""
 
-from collections.abc import Mapping
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from lymphoscope.inference.backends.registry import (
+    ExportFormat,
+    OpenOptions,
+    RunGraph,
+    RuntimeInfo,
+    default_threads,
+)
 
-from lymphoscope.inference.backends.array_backend import NumpyCells
-from lymphoscope.inference.backends.protocol import NetworkPass
-from lymphoscope.model_file import Description
+if TYPE_CHECKING:
+    from lymphoscope.inference.backends.protocol import NetworkRuntime
+    from lymphoscope.model_file import Description
 
-DTYPES: dict[str, type[np.uint8] | type[np.float32]] = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
-
-
-class OnnxRuntime(NumpyCells):
-    """`network` is the .onnx file of an export of this model, in the precision that it was written in."""
-
-    def __init__(self, description: Description, network: Path, precision: str, threads: int) -> None:
-        self._session = onnx_session(network, threads)
-        super().__init__(description, DTYPES[self._session.get_inputs()[0].type], threads)
-        self._precision = precision
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """What the numbers depend on."""
-        return {"runtime": "onnx", "device": "cpu", "precision": self._precision}
-
-    def forward_with_features(self, images: NDArray[Any]) -> NetworkPass:
-        """Run the network once."""
-        return NetworkPass(*self._session.run(["logits", "guides", "features"], {"images": images}))
+DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
-def onnx_session(network: Path, threads: int) -> Any:
-    """An ONNX file on the CPU, ready to run."""
+def open_network(network: Path, description: "Description", options: OpenOptions) -> "NetworkRuntime":
+    """Open the .onnx file of an export, which computes in the precision that it was written in."""
+    from lymphoscope.inference.backends.array_backend import ArrayBackend
+    from lymphoscope.inference.backends.protocol import NETWORK_OUTPUTS
+
+    threads = options.threads or default_threads()
+    session = _session(network, threads)
+    return ArrayBackend(
+        description,
+        lambda images: session.run(NETWORK_OUTPUTS, {"images": images}),
+        DTYPES[session.get_inputs()[0].type],
+        {"runtime": "onnx", "device": "cpu", "precision": options.precision},
+        threads,
+    )
+
+
+def open_graph(graph: Path, options: OpenOptions) -> RunGraph:
+    """Open any exported graph."""
+    session = _session(graph, options.threads or default_threads())
+    names = [output.name for output in session.get_outputs()]
+    return lambda pixels: dict(zip(names, session.run(names, {"images": pixels}), strict=True))
+
+
+def _session(network: Path, threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads that wait by spinning would take the processor from those that decode the next cells.
+    # Threads that spin while they wait would take the processor from the threads that decode the next cells.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+
+
+def _convert(onnx: Path, out: Path) -> None:
+    if onnx != out:
+        shutil.copyfile(onnx, out)
+
+
+RUNTIME = RuntimeInfo(
+    name="onnx",
+    title="ONNX Runtime",
+    module="onnxruntime",
+    extra=None,
+    precisions=("float32", "int8"),
+    devices=("cpu",),
+    priority=20,
+    open=open_network,
+    export=ExportFormat(suffix=".onnx", convert=_convert, open_graph=open_graph, quantizes="onnx"),
+)

@@ -1,7 +1,7 @@
-"""What a runtime must give: one pass of the network, and the pictures that its guiding map asks for."""
+"""What every runtime provides: one pass of the network, and the crops and erased cells that its guide map asks for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,40 +10,44 @@ from numpy.typing import NDArray
 from lymphoscope.model_file import Description
 
 Images = Any
-"""B cells as one runtime holds them, whatever that is: an array, or a tensor on its device."""
+"""B cells in the form that one runtime computes on: an array, or a tensor on its device."""
 
 
 @dataclass(frozen=True)
 class NetworkPass:
-    """What one pass of the network says of B images."""
+    """The outputs of one pass of the network for B images; an exported graph names its outputs so."""
 
     logits: NDArray[np.float32]
     """(B, K)"""
     guide_maps: NDArray[np.float32]
-    """(B, h, w) the map that guide_maps crop and erase, before Eq. 2; (B, 1, 1) zeros for a network without maps."""
+    """(B, h, w) the map that guides crop and erase, before Eq. 2; (B, 1, 1) zeros for a network without maps."""
     features: NDArray[np.float32]
-    """(B, C) the last feature map, averaged over (h, w)."""
+    """(B, C) mean of the last feature map over (h, w)."""
+
+
+NETWORK_OUTPUTS = tuple(field.name for field in fields(NetworkPass))
+"""The outputs of an exported network, in order."""
 
 
 class NetworkRuntime(Protocol):
-    """A network on a library and a device. Which streams run, and how they vote, is not its business.
+    """A network on a library and a device. It does not know which streams run, nor how they vote.
 
-    `images`, `crop` and `erase` give what `describe` takes; it stays where the runtime computes, and the next call of
-    the same one may write over it.
+    `images`, `crop` and `erase` return what `forward_with_features` takes. The data stays where the runtime computes,
+    and the next call of the same method by the same thread may overwrite it. Methods may be called by several threads.
     """
 
     @property
     def description(self) -> Description:
-        """The model that is computed."""
+        """The description of the model."""
         ...
 
     @property
     def options(self) -> Mapping[str, str]:
-        """What the numbers depend on: runtime, device, precision."""
+        """What the numbers depend on besides the model: runtime, device, precision."""
         ...
 
     def images(self, pixels: NDArray[np.uint8]) -> Images:
-        """Take fitted cells (B, S, S, 3), RGB."""
+        """Take fitted cells (B, S, S, 3), RGB, 0-255."""
         ...
 
     def forward_with_features(self, images: Images) -> NetworkPass:
@@ -51,13 +55,13 @@ class NetworkRuntime(Protocol):
         ...
 
     def crop(self, images: Images, guide_maps: NDArray[np.float32]) -> tuple[Images, NDArray[np.int64]]:
-        """Cut out what the guide_maps attend to, enlarged, with the boxes (B, 4) as StreamOutputs has them (Eq. 3)."""
+        """Crop to the attended region and enlarge; return the crops and boxes (B, 4) as in StreamOutputs (Eq. 3)."""
         ...
 
     def erase(self, images: Images, guide_maps: NDArray[np.float32]) -> Images:
-        """Paint over what the guide_maps attend to (Eq. 4)."""
+        """Erase the attended region (Eq. 4)."""
         ...
 
     def pixels(self, images: Images) -> NDArray[np.uint8]:
-        """Images as pictures (B, S, S, 3), RGB: the way back from `images`."""
+        """Return images as (B, S, S, 3), RGB, 0-255: the inverse of `images`."""
         ...

@@ -1,128 +1,129 @@
-"""A name -> the runtime: the one that was asked for, or the fastest that is installed and that the model holds."""
+"""The registry of runtimes: every module of this package named `*_runtime` defines one, as its `RUNTIME`.
+
+Neither this module nor those import a library that computes, so that `--help` can list the runtimes quickly.
+"""
 
 import os
-import sys
-from importlib.util import find_spec
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Literal
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.backends.protocol import NetworkRuntime
-from lymphoscope.model_file import Description, Export, export_files, load_description
+from lymphoscope.extras import installed
+from lymphoscope.vocabulary import Precision
 
-FASTEST_FIRST = ("openvino", "onnx", "torch")
-PRECISIONS = ("float32", "bfloat16", "int8")
-MODULES = {"openvino": "openvino", "onnx": "onnxruntime", "torch": "torch"}
-EXTRAS = {"openvino": "lymphoscope[openvino]", "onnx": "lymphoscope", "torch": "lymphoscope[train]"}
-NVIDIA = Path("/proc/driver/nvidia/version")
-"""There where the driver is; asking torch would take its four seconds of import."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lymphoscope.inference.backends.protocol import NetworkRuntime
+    from lymphoscope.model_file import Description
+
+AUTO = "auto"
+"""The name that asks for the fastest runtime that is installed and that the model supports."""
 
 
-def open_network(
-    folder: Path,
-    *,
-    runtime: str = "auto",
-    device: str = "auto",
-    precision: str = "float32",
-    threads: int | None = None,
-    compile: bool = False,
-) -> NetworkRuntime:
-    """Open a model on a runtime: torch, onnx, openvino, or auto, which says on standard error what it took.
+@dataclass(frozen=True)
+class OpenOptions:
+    """How to compute: `--device`, `--precision`, `--threads` (None: all processors) and whether torch compiles."""
 
-    auto stays with torch where a device other than the CPU is asked for or there to be had, and where torch is to
-    compile. Raises LymphoscopeError for a name that is none, a runtime that is not installed, one that the model
-    holds no file for, and as the runtimes do.
-    """
-    _check_names(runtime, precision)
-    description = load_description(folder)
-    if runtime != "auto":
-        _check_installed(runtime)
-    else:
-        runtime = _fastest(description, device, precision, compile)
-        if description.exports:  # else there was nothing to choose
-            print(f"runtime: {runtime}, {precision}", file=sys.stderr)
-    if runtime == "torch":
-        from lymphoscope.inference.backends.torch_runtime import TorchRuntime
+    device: str = AUTO
+    precision: str = "float32"
+    threads: int | None = None
+    compile: bool = False
 
-        return TorchRuntime(folder, device=device, precision=precision, threads=threads, compile=compile)
-    _check_cpu(runtime, device)
-    return _exported(folder, description, runtime, precision, threads or default_threads())
+
+OpenNetwork = Callable[[Path, "Description", OpenOptions], "NetworkRuntime"]
+"""Open the network of a file: of the export for runtimes that need one, else of the model folder."""
+RunGraph = Callable[["NDArray[np.uint8]"], "dict[str, NDArray[Any]]"]
+"""Cells (B, S, S, 3) -> the outputs of a graph, by name."""
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """The files that a runtime reads, and how they are made from an ONNX file."""
+
+    suffix: str
+    """Suffix of the file to open, `.onnx`."""
+    convert: Callable[[Path, Path], None]
+    """Write an ONNX file (the first path) in this format (the second)."""
+    open_graph: Callable[[Path, OpenOptions], RunGraph]
+    """Open the file of a graph with any outputs."""
+    companion_suffixes: tuple[str, ...] = ()
+    """Suffixes of files written beside it, `.bin`."""
+    quantizes: Literal["onnx", "openvino"] | None = None
+    """The kind of model that NNCF quantises for int8; None where the runtime has no int8."""
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """One runtime: a library that can compute a network."""
+
+    name: str
+    """The name for `--runtime`."""
+    title: str
+    """The name of the library, for people."""
+    module: str
+    """The module to import."""
+    extra: str | None
+    """The extra of Lymphoscope that installs it; None for the plain install."""
+    precisions: tuple[Precision, ...]
+    devices: tuple[str, ...]
+    """Kinds of devices, `cuda` for `cuda:1`."""
+    priority: int
+    """`auto` tries the highest first."""
+    open: OpenNetwork
+    export: ExportFormat | None = None
+    """The files that it needs; None where it computes the weights of the model folder."""
+    compiles: bool = False
+    """Whether it can compile the network (`compile=True`)."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the library can be imported."""
+        return installed(self.module)
+
+    @property
+    def requirement(self) -> str:
+        """What to install to have it."""
+        return f"lymphoscope[{self.extra}]" if self.extra else "lymphoscope"
+
+    def supports(self, device: str) -> bool:
+        """Whether it computes on a device such as `cpu`, `cuda:1` or `auto`."""
+        return device == AUTO or device.partition(":")[0] in self.devices
+
+
+@cache
+def runtimes() -> tuple[RuntimeInfo, ...]:
+    """Return all runtimes, the one with the highest priority first."""
+    package = __name__.rpartition(".")[0]
+    names = [module.name for module in iter_modules([str(Path(__file__).parent)]) if module.name.endswith("_runtime")]
+    found: list[RuntimeInfo] = [import_module(f"{package}.{name}").RUNTIME for name in names]
+    return tuple(sorted(found, key=lambda runtime: -runtime.priority))
+
+
+def runtime_names() -> list[str]:
+    """Return the names of all runtimes, the one with the highest priority first."""
+    return [runtime.name for runtime in runtimes()]
+
+
+def export_runtimes() -> list[RuntimeInfo]:
+    """Return the runtimes that a model can be exported for, in alphabetical order."""
+    return sorted((runtime for runtime in runtimes() if runtime.export), key=lambda runtime: runtime.name)
+
+
+def find_runtime(name: str) -> RuntimeInfo:
+    """Return a runtime by its name. Raises LymphoscopeError for an unknown name."""
+    for runtime in runtimes():
+        if runtime.name == name:
+            return runtime
+    raise LymphoscopeError(f"no runtime {name!r}: --runtime takes {AUTO}, {', '.join(runtime_names())}")
 
 
 def default_threads() -> int:
-    """The processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def is_installed(runtime: str) -> bool:
-    """Whether the library of a runtime can be imported."""
-    return find_spec(MODULES[runtime]) is not None
-
-
-def _exported(folder: Path, description: Description, runtime: str, precision: str, threads: int) -> NetworkRuntime:
-    found = _export_of(description, runtime, precision)
-    if found is None:
-        raise LymphoscopeError(
-            f"{description.name} holds no {precision} network for {runtime}: "
-            f"lymphoscope export MODEL --to {runtime}{_flags(precision)} writes one"
-        )
-    network = export_files(folder, found)[0]
-    if runtime == "onnx":
-        from lymphoscope.inference.backends.onnx_runtime import OnnxRuntime
-
-        return OnnxRuntime(description, network, precision, threads)
-    from lymphoscope.inference.backends.openvino_runtime import OpenvinoRuntime
-
-    return OpenvinoRuntime(description, network, precision, threads)
-
-
-def _fastest(description: Description, device: str, precision: str, compile: bool) -> str:
-    wants_torch = compile or device not in ("auto", "cpu") or (device == "auto" and NVIDIA.exists())
-    if not (wants_torch and is_installed("torch")):
-        for name in FASTEST_FIRST:
-            held = name == "torch" or _export_of(description, name, precision) is not None
-            if held and is_installed(name):
-                return name
-    if not wants_torch and not is_installed("torch"):
-        raise LymphoscopeError(
-            f"{description.name} holds no {precision} network for what is installed here: {_held(description)}; "
-            f"to write one, or to compute the weights themselves: pip install '{EXTRAS['torch']}'"
-        )
-    _check_installed("torch")
-    return "torch"
-
-
-def _held(description: Description) -> str:
-    held = [f"{one.precision} for {one.runtime}" for one in description.exports if one.graph == "network"]
-    return f"it holds {', '.join(held)}" if held else "it holds none"
-
-
-def _export_of(description: Description, runtime: str, precision: str) -> Export | None:
-    """The network's export for a runtime and a precision, of the weights that the model has now."""
-    fit = [
-        export
-        for export in description.exports
-        if (export.runtime, export.precision, export.graph) == (runtime, precision, "network")
-        and export.weights_sha256 == description.weights_sha256
-    ]
-    return fit[0] if fit else None
-
-
-def _check_names(runtime: str, precision: str) -> None:
-    if runtime not in ("auto", *MODULES):
-        raise LymphoscopeError(f"no runtime {runtime!r}: --runtime takes auto, {', '.join(MODULES)}")
-    if precision not in PRECISIONS:
-        raise LymphoscopeError(f"no precision {precision!r}: --precision takes {', '.join(PRECISIONS)}")
-
-
-def _check_installed(runtime: str) -> None:
-    if not is_installed(runtime):
-        raise LymphoscopeError(f"the runtime {runtime} is not installed: pip install '{EXTRAS[runtime]}'")
-
-
-def _check_cpu(runtime: str, device: str) -> None:
-    if device not in ("auto", "cpu"):
-        raise LymphoscopeError(f"no device {device!r} for {runtime}, which computes on the CPU: use --runtime torch")
-
-
-def _flags(precision: str) -> str:
-    return {"int8": " --int8 --calibration CELLS", "bfloat16": " --precision bfloat16"}.get(precision, "")

@@ -1,0 +1,117 @@
+"""A model folder -> a network on a runtime: the one that was asked for, or the fastest one available."""
+
+import sys
+from pathlib import Path
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference.backends.protocol import NetworkRuntime
+from lymphoscope.inference.backends.registry import AUTO, OpenOptions, RuntimeInfo, find_runtime, runtimes
+from lymphoscope.model_file import Description, Export, export_files, load_description
+from lymphoscope.vocabulary import PRECISIONS
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+"""Exists where the driver is loaded; asking torch would take the four seconds of its import."""
+
+
+def open_network(
+    folder: Path,
+    *,
+    runtime: str = AUTO,
+    device: str = AUTO,
+    precision: str = "float32",
+    threads: int | None = None,
+    compile: bool = False,
+) -> NetworkRuntime:
+    """Open a model on a runtime of the registry, or on `auto`, which prints its choice on standard error.
+
+    `auto` takes a runtime that supports other devices than the CPU (torch) if such a device is asked for or present,
+    or if torch is to compile. Raises LymphoscopeError for an unknown name, a runtime that is not installed or that the
+    model holds no file for, and a device or precision that the runtime does not support.
+    """
+    options = OpenOptions(device, precision, threads, compile)
+    if precision not in PRECISIONS:
+        raise LymphoscopeError(f"no precision {precision!r}: --precision takes {', '.join(PRECISIONS)}")
+    chosen = None if runtime == AUTO else find_runtime(runtime)
+    description = load_description(folder)
+    if chosen is None:
+        chosen = _fastest(description, options)
+        if description.exports:  # otherwise there was nothing to choose from
+            print(f"runtime: {chosen.name}, {precision}", file=sys.stderr)
+    _check_installed(chosen)
+    _check_supported(chosen, options)
+    return chosen.open(_file_of(folder, description, chosen, precision), description, options)
+
+
+def _file_of(folder: Path, description: Description, runtime: RuntimeInfo, precision: str) -> Path:
+    """Return what the runtime opens: the model folder, or the file of the export that it needs."""
+    if runtime.export is None:
+        return folder
+    export = _export_for(description, runtime, precision)
+    if export is None:
+        flags = {"int8": " --int8 --calibration CELLS", "bfloat16": " --precision bfloat16"}.get(precision, "")
+        raise LymphoscopeError(
+            f"{folder} holds no {precision} network for {runtime.name}: "
+            f"lymphoscope export {folder} --to {runtime.name}{flags}"
+        )
+    return export_files(folder, export)[0]
+
+
+def _fastest(description: Description, options: OpenOptions) -> RuntimeInfo:
+    accelerated = _accelerated(options)
+    if accelerated and accelerated[0].installed:
+        return accelerated[0]
+    for runtime in runtimes():
+        has_network = runtime.export is None or _export_for(description, runtime, options.precision) is not None
+        if has_network and runtime.installed:
+            return runtime
+    if accelerated:
+        return accelerated[0]  # its absence is reported
+    weights = next(runtime for runtime in runtimes() if runtime.export is None)
+    raise LymphoscopeError(
+        f"{description.name} holds no {options.precision} network for the installed runtimes: "
+        f"{_exports_text(description)}; to export one, or to compute the weights themselves: "
+        f"pip install '{weights.requirement}'"
+    )
+
+
+def _accelerated(options: OpenOptions) -> list[RuntimeInfo]:
+    """Return the runtimes that the options ask for by a device other than the CPU, or by `compile`."""
+    if options.compile:
+        return [runtime for runtime in runtimes() if runtime.compiles]
+    if options.device not in (AUTO, "cpu") or (options.device == AUTO and NVIDIA_DRIVER.exists()):
+        return [runtime for runtime in runtimes() if runtime.devices != ("cpu",)]
+    return []
+
+
+def _export_for(description: Description, runtime: RuntimeInfo, precision: str) -> Export | None:
+    """Return the network exported for a runtime and a precision from the weights that the model has now."""
+    wanted = (runtime.name, precision, "network", description.weights_sha256)
+    for export in description.exports:
+        if (export.runtime, export.precision, export.graph, export.weights_sha256) == wanted:
+            return export
+    return None
+
+
+def _exports_text(description: Description) -> str:
+    networks = [f"{one.precision} for {one.runtime}" for one in description.exports if one.graph == "network"]
+    return f"it holds {', '.join(networks)}" if networks else "it holds none"
+
+
+def _check_installed(runtime: RuntimeInfo) -> None:
+    if not runtime.installed:
+        raise LymphoscopeError(f"the runtime {runtime.name} is not installed: pip install '{runtime.requirement}'")
+
+
+def _check_supported(runtime: RuntimeInfo, options: OpenOptions) -> None:
+    device, precision = options.device, options.precision
+    if not runtime.supports(device):
+        others = [other.name for other in runtimes() if other.supports(device)]
+        hint = f"use --runtime {' or '.join(others)}" if others else "choose another --device"
+        kinds = ", ".join("the CPU" if kind == "cpu" else kind for kind in runtime.devices)
+        raise LymphoscopeError(f"no device {device!r} for {runtime.name}, which computes on {kinds}: {hint}")
+    if precision not in runtime.precisions:
+        others = [other.name for other in runtimes() if other.export and precision in other.precisions]
+        raise LymphoscopeError(
+            f"{runtime.name} computes {' and '.join(runtime.precisions)}, not {precision}: "
+            f"export the model for {' or '.join(others)}"
+        )
