@@ -1,4 +1,4 @@
-"""The subjects of a synthetic set, their cells by name, and how a picture becomes bytes."""
+"""The subjects of a synthetic set, the names of their cells, and the encoding of images."""
 
 import io
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lymphoscope.files import written_beside
-from lymphoscope.synthetic.images import CellPicture, cell_picture
-from lymphoscope.synthetic.settings import BLAST, NORMAL, Kind, SynthesisSettings, generator
-from lymphoscope.synthetic.stains import Subject, draw_subject
+from lymphoscope.synthetic.images import CellImage, draw_cell_image
+from lymphoscope.synthetic.settings import BLAST, NORMAL, Drawn, SynthesisSettings, random_generator
+from lymphoscope.synthetic.subjects import Subject, draw_subject
 
 CELLS_PER_IMAGE = 4
-"""Cells that share the second number of a name, as if cut from one field."""
+"""Cells that share the image number in their names, as if cropped from one field."""
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """The cell `number` of a subject; the numbers are the key of its generator."""
+    """Cell `number` of a subject; the two numbers are the key of its generator."""
 
     subject: Subject
     subject_number: int
@@ -32,35 +32,35 @@ class PlannedCell:
 
 
 def draw_subjects(settings: SynthesisSettings) -> list[Subject]:
-    """Blast subjects P01, P02, ... and normal ones H01, H02, ..., in turn: half of each, or one more of the former."""
+    """Draw blast subjects P01, P02, ... and normal ones H01, H02, ..., alternately; an odd one is a blast subject."""
     subjects = []
     for number in range(settings.subjects):
         letter, label = ("P", BLAST) if number % 2 == 0 else ("H", NORMAL)
         name = f"{letter}{number // 2 + 1:02d}"
-        subjects.append(draw_subject(name, label, generator(settings.seed, Kind.SUBJECT, number)))
+        subjects.append(draw_subject(name, label, random_generator(settings.seed, Drawn.SUBJECT, number)))
     return subjects
 
 
-def draw_planned(cell: PlannedCell, settings: SynthesisSettings) -> CellPicture:
+def draw_planned_cell(cell: PlannedCell, settings: SynthesisSettings) -> CellImage:
     """Draw a planned cell, of its subject's class, from its own generator."""
-    rng = generator(settings.seed, Kind.CELL, cell.subject_number, cell.number)
-    return cell_picture(cell.subject, cell.subject.label, settings, rng)
+    rng = random_generator(settings.seed, Drawn.CELL, cell.subject_number, cell.number)
+    return draw_cell_image(cell.subject, cell.subject.label, settings, rng)
 
 
 def cell_name(subject: Subject, number: int, label: str) -> str:
-    """`SYN_<subject>_<image>_<cell>_<class>.png`, the way C-NMC names its cells."""
+    """Return `SYN_<subject>_<image>_<cell>_<class>.png`, like the names of C-NMC."""
     image, cell = divmod(number, CELLS_PER_IMAGE)
     return f"SYN_{subject.name}_{image + 1}_{cell + 1}_{label}.png"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file atomically."""
     with written_beside(path) as beside:
         beside.write_bytes(content)
 
 
-def encoded(pixels: NDArray[Any]) -> bytes:
-    """Pixels as a PNG: quickly, the smallest file is not worth the wait."""
+def encode_png(pixels: NDArray[Any]) -> bytes:
+    """Encode pixels as PNG, at a fast compression level."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", compress_level=3)
     return stream.getvalue()

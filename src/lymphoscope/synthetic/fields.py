@@ -1,7 +1,4 @@
-"""What else lies in a synthetic smear: red cells, platelets, neutrophils.
-
-A canvas of optical density on which synthetic cells are laid, and what lies where.
-"""
+"""Other cells of a smear (red cells, platelets, neutrophils), and a canvas of optical density to place cells on."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.synthetic.cells import SHARP, DrawnCell, Mask
-from lymphoscope.synthetic.shapes import draw_outline, inside, polar, smooth_noise
-from lymphoscope.synthetic.stains import Density, Subject, stained
+from lymphoscope.synthetic.cells import MASK_COVER, DrawnCell, Mask, draw_outline, inside, polar, smooth_noise
+from lymphoscope.synthetic.subjects import Density, Subject, optical_density
 
 NEUTROPHIL_DIAMETER = 12.5
 """Micrometres."""
 
 
 def draw_red_cell(subject: Subject, pixels_per_um: float, rng: np.random.Generator) -> DrawnCell:
-    """A red cell: a disc with a pale centre, pressed a little out of round."""
+    """Draw a red cell: a slightly irregular disc with a pale centre."""
     radius = subject.red_radius * pixels_per_um * math.exp(rng.normal(0, 0.06))
     side = 2 * math.ceil(1.25 * radius)
     around = polar(side)
@@ -29,12 +25,12 @@ def draw_red_cell(subject: Subject, pixels_per_um: float, rng: np.random.Generat
     pale = 1 - np.clip(subject.pallor + rng.normal(0, 0.12), 0, 1) * np.exp(-((part / 0.42) ** 4))
     eosin = 0.46 * cover * pale * (0.92 + 0.12 * np.exp(-(((part - 0.85) / 0.12) ** 2)))
     nothing = np.zeros_like(eosin)
-    density = stained([nothing, 0.10 * eosin, eosin.astype(np.float32)], subject)
-    return DrawnCell(density, cover, cover > SHARP, np.zeros(cover.shape, dtype=bool))
+    density = optical_density([nothing, 0.10 * eosin, eosin.astype(np.float32)], subject)
+    return DrawnCell(density, cover, cover > MASK_COVER, np.zeros(cover.shape, dtype=bool))
 
 
 def draw_platelet(subject: Subject, pixels_per_um: float, rng: np.random.Generator) -> DrawnCell:
-    """A platelet: small, ragged, with purple granules."""
+    """Draw a platelet: small, ragged, with purple granules."""
     radius = pixels_per_um * rng.uniform(0.8, 1.5)
     side = 2 * math.ceil(1.6 * radius)
     around = polar(side)
@@ -42,12 +38,12 @@ def draw_platelet(subject: Subject, pixels_per_um: float, rng: np.random.Generat
     cover = inside(edge, around.distance, 0.12 * pixels_per_um)
     granules = np.clip(0.55 + 0.35 * smooth_noise(side, 0.5 * pixels_per_um, rng), 0.1, 1.4)
     granules *= np.exp(-((around.distance / (0.9 * radius)) ** 2))
-    density = stained([cover * granules, 0.25 * cover, 0.05 * cover], subject)
-    return DrawnCell(density, cover, cover > SHARP, np.zeros(cover.shape, dtype=bool))
+    density = optical_density([cover * granules, 0.25 * cover, 0.05 * cover], subject)
+    return DrawnCell(density, cover, cover > MASK_COVER, np.zeros(cover.shape, dtype=bool))
 
 
 def draw_neutrophil(subject: Subject, pixels_per_um: float, rng: np.random.Generator) -> DrawnCell:
-    """A segmented neutrophil: lobes of dense chromatin on an arc in pink, finely granular cytoplasm."""
+    """Draw a segmented neutrophil: lobes of dense chromatin on an arc in pink, finely granular cytoplasm."""
     radius = NEUTROPHIL_DIAMETER / 2 * pixels_per_um * math.exp(rng.normal(0, 0.05))
     side = 2 * math.ceil(1.25 * radius)
     soft = max(0.08 * pixels_per_um, 0.6)
@@ -59,17 +55,17 @@ def draw_neutrophil(subject: Subject, pixels_per_um: float, rng: np.random.Gener
     fine = smooth_noise(side, 0.35 * pixels_per_um, rng)
     rest = cover - nucleus
     azure = nucleus * 1.5 * (1 + 0.18 * clumps) + rest * np.clip(0.16 + 0.10 * fine, 0, 1)
-    density = stained([azure, 0.12 * nucleus, rest * 0.12], subject)
-    return DrawnCell(density, cover, cover > SHARP, nucleus > 0.5)
+    density = optical_density([azure, 0.12 * nucleus, rest * 0.12], subject)
+    return DrawnCell(density, cover, cover > MASK_COVER, nucleus > 0.5)
 
 
 def _lobes(side: int, radius: float, soft: float, rng: np.random.Generator) -> np.ndarray:
-    """Two to five lobes on an arc about the middle and the thin threads between them, 0 to 1."""
+    """Two to five lobes on an arc around the centre and the thin threads between them, 0 to 1."""
     count = int(rng.integers(2, 6))
     turns = rng.uniform(0, 2 * math.pi) + np.arange(count) * rng.uniform(0.95, 1.25)
     nucleus = np.zeros((side, side), dtype=np.float32)
-    places = [(0.5 * radius * math.sin(turn), 0.5 * radius * math.cos(turn)) for turn in turns]
-    for y, x in places:
+    for turn in turns:
+        y, x = 0.5 * radius * math.sin(turn), 0.5 * radius * math.cos(turn)
         lobe = polar(side, y + rng.normal(0, 0.04 * radius), x + rng.normal(0, 0.04 * radius))
         size = radius * rng.uniform(0.26, 0.36) * draw_outline(0.12, 0.01, rng)
         nucleus = np.maximum(nucleus, inside(lobe.radius(size), lobe.distance, soft))
@@ -80,61 +76,61 @@ def _lobes(side: int, radius: float, soft: float, rng: np.random.Generator) -> n
 
 
 CROWDING = 1.1
-"""Red cells drawn for each square of a red cell's diameter; crowded ones are left out."""
+"""Red cells drawn per square of a red cell's diameter; those that overlap too much are left out."""
 PLATELETS_PER_RED_CELL = 0.04
 
 
 @dataclass(frozen=True)
-class Laid:
-    """One thing on a canvas: class as in `boxes.csv`, its box, and within the box its mask and its nucleus.
+class CanvasObject:
+    """One object on a canvas: its class as in `boxes.csv`, its box, and within the box its mask and its nucleus.
 
-    The box is xmin, ymin, xmax, ymax in pixels of the canvas, half open, the smallest that holds the mask.
+    The box is xmin, ymin, xmax, ymax in pixels of the canvas, half open, the smallest that contains the mask.
     """
 
-    kind: str
+    class_name: str
     box: tuple[int, int, int, int]
     mask: Mask
     nucleus: Mask
 
-    def paint(self, picture: NDArray[Any], mask: Mask, value: int) -> None:
-        """Write `value` into a picture (H, W) of the canvas's size where `mask` or `nucleus` is."""
+    def paint(self, image: NDArray[Any], mask: Mask, value: int) -> None:
+        """Write `value` into an image (H, W) of the canvas's size where a mask of this object is."""
         left, top, right, bottom = self.box
-        picture[top:bottom, left:right][mask] = value
+        image[top:bottom, left:right][mask] = value
 
 
 @dataclass
 class Canvas:
-    """Optical density (H, W, 3) with the things laid on it so far."""
+    """Optical density (H, W, 3) and the objects placed on it."""
 
     density: Density
     pixels_per_um: float
-    laid: list[Laid] = field(default_factory=list)
+    objects: list[CanvasObject] = field(default_factory=list)
 
     @classmethod
     def empty(cls, height: int, width: int, pixels_per_um: float) -> "Canvas":
-        """A canvas of clear glass."""
+        """Make a canvas of clear glass."""
         return cls(np.zeros((height, width, 3), dtype=np.float32), pixels_per_um)
 
-    def lay(self, cell: DrawnCell, middle: tuple[float, float], kind: str, *, over: bool) -> None:
-        """Lay a cell with its middle at (y, x): `over` what is there, or adding to it. Outside, nothing is laid."""
+    def place(self, cell: DrawnCell, centre: tuple[float, float], class_name: str, *, over: bool) -> None:
+        """Place a cell with its centre at (y, x): `over` what is there, or adding to it. It may lie partly outside."""
         height, width = self.density.shape[:2]
-        top, left = (round(at - len(cell.cover) / 2) for at in middle)
-        rows, columns = _common(top, len(cell.cover), height), _common(left, len(cell.cover), width)
+        top, left = (round(at - len(cell.cover) / 2) for at in centre)
+        rows, columns = _visible_range(top, len(cell.cover), height), _visible_range(left, len(cell.cover), width)
         inner = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
-        ground = self.density[rows, columns]
+        background = self.density[rows, columns]
         if over:
-            ground *= 1 - cell.cover[inner][:, :, None]
-        ground += cell.density[inner]
-        seen = cell.cell[inner]
-        if seen.any():
-            left, top, right, bottom = _box_of(seen)
+            background *= 1 - cell.cover[inner][:, :, None]
+        background += cell.density[inner]
+        visible = cell.cell[inner]
+        if visible.any():
+            left, top, right, bottom = _box_of(visible)
             part = slice(top, bottom), slice(left, right)
-            at, along = columns.start, rows.start
-            box = (left + at, top + along, right + at, bottom + along)
-            self.laid.append(Laid(kind, box, seen[part], cell.nucleus[inner][part]))
+            x, y = columns.start, rows.start
+            box = (left + x, top + y, right + x, bottom + y)
+            self.objects.append(CanvasObject(class_name, box, visible[part], cell.nucleus[inner][part]))
 
 
-def _common(start: int, length: int, limit: int) -> slice:
+def _visible_range(start: int, length: int, limit: int) -> slice:
     first = min(max(start, 0), limit)
     return slice(first, max(min(start + length, limit), first))
 
@@ -144,19 +140,19 @@ def _box_of(mask: Mask) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def lay_smear(
-    canvas: Canvas, subject: Subject, taken: list[tuple[float, float, float]], rng: np.random.Generator
+def add_other_cells(
+    canvas: Canvas, subject: Subject, white_cells: list[tuple[float, float, float]], rng: np.random.Generator
 ) -> None:
-    """Lay red cells and platelets around what is `taken`: (y, x, radius) in pixels of each white cell."""
+    """Place red cells and platelets around `white_cells`, each (y, x, radius) in pixels."""
     height, width = canvas.density.shape[:2]
     radius = subject.red_radius * canvas.pixels_per_um
     canvas.density += _uneven_light(height, width, rng)[:, :, None]
     count = math.ceil(CROWDING * (height + 2 * radius) * (width + 2 * radius) / (2 * radius) ** 2)
-    for place in _places(count, (height, width), radius, taken, rng):
-        canvas.lay(draw_red_cell(subject, canvas.pixels_per_um, rng), place, "RBC", over=False)
+    for centre in _free_centres(count, (height, width), radius, white_cells, rng):
+        canvas.place(draw_red_cell(subject, canvas.pixels_per_um, rng), centre, "RBC", over=False)
     platelets = rng.poisson(PLATELETS_PER_RED_CELL * count)
-    for place in _places(platelets, (height, width), 1.3 * canvas.pixels_per_um, taken, rng):
-        canvas.lay(draw_platelet(subject, canvas.pixels_per_um, rng), place, "Platelets", over=False)
+    for centre in _free_centres(platelets, (height, width), 1.3 * canvas.pixels_per_um, white_cells, rng):
+        canvas.place(draw_platelet(subject, canvas.pixels_per_um, rng), centre, "Platelets", over=False)
 
 
 def _uneven_light(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -166,22 +162,19 @@ def _uneven_light(height: int, width: int, rng: np.random.Generator) -> NDArray[
     return shade
 
 
-def _places(
+def _free_centres(
     count: int,
     size: tuple[int, int],
     radius: float,
-    taken: list[tuple[float, float, float]],
+    white_cells: list[tuple[float, float, float]],
     rng: np.random.Generator,
 ) -> list[tuple[float, float]]:
-    """Middles (y, x), some beyond the border, clear of what is taken; now and then two touch or overlap."""
-    occupied = [*taken]
-    places = []
+    """Centres (y, x), some beyond the border, clear of the white cells; now and then two touch or overlap."""
+    occupied: list[tuple[float, float]] = []
     for _ in range(count):
         y, x = rng.uniform(-radius, size[0] + radius), rng.uniform(-radius, size[1] + radius)
-        closeness = 1.25 if rng.random() < 0.12 else 1.95
-        spaced = (math.hypot(y - at, x - along) > far + 0.9 * radius for at, along, far in taken)
-        apart = (math.hypot(y - at, x - along) > closeness * radius for at, along, _ in occupied[len(taken) :])
-        if all(spaced) and all(apart):
-            occupied.append((y, x, radius))
-            places.append((y, x))
-    return places
+        min_distance = (1.25 if rng.random() < 0.12 else 1.95) * radius
+        is_clear = all(math.hypot(y - cy, x - cx) > far + 0.9 * radius for cy, cx, far in white_cells)
+        if is_clear and all(math.hypot(y - cy, x - cx) > min_distance for cy, cx in occupied):
+            occupied.append((y, x))
+    return occupied

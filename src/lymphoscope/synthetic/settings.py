@@ -1,10 +1,10 @@
-"""What a set of synthetic smears shall be.
+"""Settings of a synthetic set, and its random generators.
 
-One generator for each thing that is drawn, so that neither order nor number of workers changes a byte.
+Every object has a generator of its own, so that neither the order nor the number of workers changes a byte.
 """
 
 from enum import IntEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -17,25 +17,27 @@ BLAST, NORMAL = "all", "hem"
 
 
 class SynthesisSettings(StrictModel):
-    """How many synthetic subjects, cells and fields, how alike the classes are, and from which seed.
+    """Number of synthetic subjects, cells and fields, overlap of the classes, and seed."""
 
-    `size` is the side of a cell's picture in pixels (cells shrink with it); `overlap` the shared mass of the two
-    classes' distributions, so that 1 - overlap / 2 is the accuracy of the best possible reader; `background` either
-    `black`, cut out as C-NMC's cells are, or `smear`, with the red cells around.
-    """
+    subjects: int = Field(default=24, ge=2, le=998, description="Synthetic subjects, half of each class.")
+    cells_per_subject: int = Field(default=12, ge=1, le=9999, description="Cells of each subject.")
+    fields: int = Field(default=4, ge=0, le=9999, description="Whole fields with boxes and masks.")
+    faults: bool = Field(default=True, description="Add duplicates, truncated files and wrong labels.")
+    seed: int = Field(default=0, ge=0, description="Seed of all random numbers.")
+    size: int = Field(default=450, ge=48, le=2048, description="Side of a cell image in pixels; cells scale with it.")
+    overlap: float = Field(
+        default=0.06,
+        gt=0,
+        le=1,
+        description="Shared mass of the classes: the best classifier has an accuracy of 1 - overlap / 2.",
+    )
+    background: Literal["black", "smear"] = Field(
+        default="black", description="black: segmented, like C-NMC's cells; smear: among red cells."
+    )
 
-    subjects: Annotated[int, Field(ge=2, le=998)] = 24
-    cells_per_subject: Annotated[int, Field(ge=1, le=9999)] = 12
-    fields: Annotated[int, Field(ge=0, le=9999)] = 4
-    faults: bool = True
-    seed: Annotated[int, Field(ge=0)] = 0
-    size: Annotated[int, Field(ge=48, le=2048)] = 450
-    overlap: Annotated[float, Field(gt=0, le=1)] = 0.06
-    background: Literal["black", "smear"] = "black"
 
-
-def checked(**values: Any) -> SynthesisSettings:
-    """The settings, or a LymphoscopeError that names the first wrong one."""
+def check_settings(**values: Any) -> SynthesisSettings:
+    """Validate settings. Raises LymphoscopeError that names the first invalid one."""
     try:
         return SynthesisSettings(**values)
     except ValidationError as error:
@@ -44,7 +46,7 @@ def checked(**values: Any) -> SynthesisSettings:
         raise LymphoscopeError(f"synthesize: {where} is {first['input']!r}: {first['msg']}") from error
 
 
-class Kind(IntEnum):
+class Drawn(IntEnum):
     """What a generator draws; part of its key, so never renumber."""
 
     SUBJECT = 0
@@ -53,6 +55,6 @@ class Kind(IntEnum):
     FAULT = 3
 
 
-def generator(seed: int, kind: Kind, *key: int) -> np.random.Generator:
-    """The generator of one thing, such as (seed, CELL, subject, cell)."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(kind, *key)))
+def random_generator(seed: int, drawn: Drawn, *key: int) -> np.random.Generator:
+    """Return the generator of one object, such as (seed, CELL, subject, cell)."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(drawn, *key)))

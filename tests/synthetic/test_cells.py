@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from lymphoscope.synthetic.shapes import bump, draw_outline, inside, polar, smooth_noise
+from lymphoscope.synthetic.cells import bump, draw_outline, inside, polar, smooth_noise
 
 
-def test_polar_coordinates_go_back_to_the_pixels() -> None:
+def test_polar_coordinates_match_pixel_positions() -> None:
     around = polar(41, y=3, x=-2)
     y, x = np.mgrid[0:41, 0:41] - 20.0
     turn = around.step * 2 * np.pi / 1024
@@ -13,20 +13,20 @@ def test_polar_coordinates_go_back_to_the_pixels() -> None:
     np.testing.assert_allclose(around.distance * np.cos(turn), x + 2, atol=0.25)
 
 
-def test_a_disc_has_its_area_whatever_its_edge() -> None:
+def test_area_of_a_disc_does_not_depend_on_its_softness() -> None:
     around = polar(101)
     for softness in (0.5, 2.0, 5.0):
         assert inside(30.0, around.distance, softness).sum() == pytest.approx(np.pi * 900, rel=0.02)
 
 
-def test_an_outline_varies_as_much_as_it_is_told() -> None:
+def test_outline_varies_with_its_amplitude() -> None:
     rng = np.random.default_rng(0)
     assert np.ptp(draw_outline(0, 0, rng)) == 0
     calm, wild = ([np.std(draw_outline(a, 0.002, rng)) for _ in range(60)] for a in (0.02, 0.08))
     assert np.mean(wild) > 3 * np.mean(calm)
 
 
-def test_a_bump_stands_where_it_is_put_and_wraps_around() -> None:
+def test_bump_is_at_its_angle_and_wraps_around() -> None:
     shape = bump(0.0, 0.2, -0.4)
     assert shape.argmin() == 0
     assert shape[0] == pytest.approx(-0.4)
@@ -35,14 +35,14 @@ def test_a_bump_stands_where_it_is_put_and_wraps_around() -> None:
 
 
 @pytest.mark.parametrize("grain", [2.0, 6.0, 18.0])
-def test_noise_is_alike_over_its_grain_and_no_further(grain: float) -> None:
+def test_noise_correlates_over_its_grain_only(grain: float) -> None:
     fields = [smooth_noise(160, grain, np.random.default_rng(seed)) for seed in range(8)]
 
-    def likeness(apart: int) -> float:
+    def correlation(apart: int) -> float:
         return float(np.mean([(field[:, apart:] * field[:, : 160 - apart]).mean() for field in fields]))
 
     for field in fields:
         assert abs(field.mean()) < 1e-4
         assert field.std() == pytest.approx(1, abs=1e-3)
-    assert likeness(max(round(grain / 4), 1)) > 0.6
-    assert abs(likeness(round(3 * grain))) < 0.2
+    assert correlation(max(round(grain / 4), 1)) > 0.6
+    assert abs(correlation(round(3 * grain))) < 0.2
