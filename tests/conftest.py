@@ -13,8 +13,8 @@ from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference import StreamPictures
 from lymphoscope.method.numpy import StreamOutputs
-from lymphoscope.model_file import Architecture, Description, Preprocessing, Thresholds
-from lymphoscope.referral import Colour, OodReference, Range
+from lymphoscope.model_file import Architecture, Description, Preprocessing
+from lymphoscope.referral import Colour, OodReference, Range, Referral
 
 TINY = (
     "model.backbone=test_resnet",
@@ -128,7 +128,7 @@ def description() -> Description:
         classes=("all", "hem"),
         blast_class="all",
         preprocessing=Preprocessing(crop_mode="resize", size=SIDE, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
-        thresholds=Thresholds(minimum_agreement=0.6, minimum_score=0.7),
+        referral=Referral(minimum_agreement=0.6, minimum_score=0.7),
         weights_sha256="0" * 64,
     )
 

@@ -1,6 +1,6 @@
-"""Names shared by all parts: streams, decisions, precisions, runtimes, columns, exit statuses, and the strict model.
+"""Names that all packages share: streams, decisions, precisions, runtimes, columns, exit statuses, the strict model.
 
-Imported by everything that starts quickly, so it imports neither pandas nor torch.
+It imports neither pandas nor torch, because commands that start quickly import it.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,14 @@ STREAMS: Final[tuple[Stream, ...]] = get_args(Stream)
 """The three streams of Algorithm 1, in the order of every array over streams."""
 
 Decision = Literal["vote", "mean"]
+DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
 """How the streams decide: plurality of their labels (Eq. 5), or the class of the highest mean softmax."""
 
+GuidingMap = Literal["mean", "max_energy"]
+"""Which attention map guides crop and erase at test time: the mean of all maps, or the one of the highest mean."""
+
 ErasePolicy = Literal["always", "on_disagreement"]
+ERASE_POLICIES: Final[tuple[ErasePolicy, ...]] = get_args(ErasePolicy)
 """When the erase stream runs: for every cell, or only where raw and crop predict different classes (lazy voting)."""
 
 Fill = Literal["mean", "black"]
@@ -36,6 +41,7 @@ RuntimeName = Literal["torch", "onnx", "openvino"]
 RUNTIMES: Final[tuple[RuntimeName, ...]] = get_args(RuntimeName)
 
 ExportRuntime = Literal["onnx", "openvino"]
+EXPORT_RUNTIMES: Final[tuple[ExportRuntime, ...]] = get_args(ExportRuntime)
 """The runtimes that a model can be exported for."""
 
 
@@ -62,12 +68,27 @@ _IDENTITY_COLUMNS: Final = ("path", "subject", "slide", "label", "predicted")
 TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error")
 """The columns of the predictions table that hold text."""
 
+OodSignal = Literal["feature_distance", "blur", "cut_off", "exposure", "colour"]
+OOD_SIGNALS: Final[tuple[OodSignal, ...]] = get_args(OodSignal)
+"""What out-of-distribution scores are measured on."""
+OOD_PREFIX: Final = "ood_"
+OOD_COLUMNS: Final = tuple(f"{OOD_PREFIX}{signal}" for signal in OOD_SIGNALS)
+
+REASON_SEPARATOR: Final = "; "
+"""Between the reasons of a cell in the column `refer_reason`."""
+
 _BLAST_NAMES: Final = ("all", "blast", "blasts", "lymphoblast", "lymphoblasts")
+_TITLES: Final = {"all": "lymphoblast", "hem": "normal"}
 
 
 def find_blast_class(classes: Sequence[str]) -> str | None:
     """Return the class whose name is a common name of blasts, or None."""
     return next((name for name in classes if name.lower() in _BLAST_NAMES), None)
+
+
+def class_title(name: str) -> str:
+    """Return a class name in words, as reports show it: `all` is "lymphoblast", `hem` is "normal"."""
+    return _TITLES.get(name.lower(), name)
 
 
 def prediction_columns(classes: Sequence[str]) -> list[str]:

@@ -81,8 +81,8 @@ def change_model(runtime: Any, paths: list[Path]) -> None:
 
 
 def change_thresholds(runtime: Any, paths: list[Path]) -> None:
-    loose = runtime.description.thresholds.model_copy(update={"minimum_score": 0.1})
-    runtime.description = runtime.description.model_copy(update={"thresholds": loose})
+    loose = runtime.description.referral.model_copy(update={"minimum_score": 0.1})
+    runtime.description = runtime.description.model_copy(update={"referral": loose})
 
 
 def change_inputs(runtime: Any, paths: list[Path]) -> None:

@@ -27,21 +27,21 @@ def card(folder: Path, **changes: object) -> str:
     return (folder / "README.md").read_text()
 
 
-def test_the_limits_are_the_first_line(tmp_path: Path) -> None:
+def test_limits_are_the_first_line(tmp_path: Path) -> None:
     first = card(tmp_path, limits="It knows one source.").splitlines()[0]
     assert first == "**Limits.** It knows one source. Research software, not a medical device."
-    assert card(tmp_path).startswith("**Limits.** Its limits have not been written down")
+    assert card(tmp_path).startswith("**Limits.** Its limits are not documented")
 
 
-def test_scores_stand_with_intervals_and_what_they_rest_on(tmp_path: Path) -> None:
+def test_scores_have_intervals_and_counts(tmp_path: Path) -> None:
     text = card(tmp_path, scores=SCORES)
     assert "| weighted F1 (WF1S) | 0.800 | 0.700 to 0.900 |" in text
     assert "| AUC | none | none |" in text
     assert "in 5 folds by subject: 346 cells of 34 subjects" in text
-    assert "None were measured" in card(tmp_path)
+    assert "Not measured" in card(tmp_path)
 
 
-def test_attribution_recipe_and_subjects_are_named(tmp_path: Path) -> None:
+def test_attribution_recipe_and_subjects_are_listed(tmp_path: Path) -> None:
     text = card(
         tmp_path,
         attribution="Cells of somebody (2019), CC BY 3.0.",
@@ -54,6 +54,6 @@ def test_attribution_recipe_and_subjects_are_named(tmp_path: Path) -> None:
     )
     assert "- attribution: Cells of somebody (2019), CC BY 3.0." in text
     assert "- recipe: demonstration, seed 7" in text
-    assert "- started from: runs/first/model" in text
+    assert "- initial weights: runs/first/model" in text
     assert "- train: 1, H2" in text
     assert "test" not in text.partition("## Subjects")[2]

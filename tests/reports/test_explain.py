@@ -46,7 +46,7 @@ def test_long_referral_reasons_do_not_shrink_the_images(predictions: Maker, expl
     row = predictions().iloc[0].to_dict()
     reasons = (
         "streams disagree",
-        "too few inner subjects to sign off; unlike the training cells; colour never seen; " * 3,
+        "too few calibration subjects; unlike the training cells; unusual colour; " * 3,
     )
     short, long = (
         colours(explanation_panel(explanation({**row, "refer": True, "refer_reason": reason}))) for reason in reasons

@@ -90,7 +90,7 @@ def foreign(pixels: np.ndarray) -> np.ndarray:
         (blurred, "out of focus"),
         (lit(2.2), "over-exposed"),
         (lit(0.35), "under-exposed"),
-        (green, "colour never seen"),
+        (green, "unusual colour"),
         (halved, "cut off"),
         (foreign, "unlike the training cells"),
     ],
@@ -129,7 +129,7 @@ def test_scores_are_at_the_temperature_of_the_inner_cells_and_the_doubts_are_col
 
 
 def test_two_inner_subjects_promise_nothing_and_it_is_said(folder: Path) -> None:
-    band = load_description(folder).referral
+    band = load_description(folder).referral.band
     assert band is not None
     assert (band.low, band.high, band.subjects) == (0.0, 1.0, 2)
     assert "fewer than two subjects have blasts" in str(band.low_reason)
@@ -137,9 +137,9 @@ def test_two_inner_subjects_promise_nothing_and_it_is_said(folder: Path) -> None
 
 def test_the_arrays_are_checked_and_change_what_a_run_goes_on_from(folder: Path, tmp_path: Path) -> None:
     described = json.loads((folder / "model.json").read_text())
-    assert "arrays" not in described["ood_reference"]
-    assert len(described["ood_reference"]["arrays_sha256"]) == 64
-    again = load_description(folder).ood_reference
+    assert "arrays" not in described["referral"]["ood_reference"]
+    assert len(described["referral"]["ood_reference"]["arrays_sha256"]) == 64
+    again = load_description(folder).referral.ood_reference
     assert again is not None
     assert again.arrays is not None
     assert again.arrays.axes.shape[0] == len(again.arrays.centre)
@@ -148,9 +148,8 @@ def test_the_arrays_are_checked_and_change_what_a_run_goes_on_from(folder: Path,
 def test_rules_that_are_left_out_send_no_cell_to_a_person(cells: Manifest, folder: Path) -> None:
     off = Recipe(referral=ReferralRecipe(rules=("blur",)))
     described = fit_on_calibration_subjects(off, cells, folder)
-    assert described.ood_reference is not None
-    assert described.ood_reference.refers == ("blur",)
-    assert described.thresholds.minimum_agreement == 0
+    assert described.referral.ood_reference is not None
+    assert described.referral.rules == ("blur",)
     table = load(folder).predict(cells.table["path"].tolist()[:40])
     assert set(table["refer_reason"].dropna()) <= {"out of focus", "vote and score disagree"}
     fit_on_calibration_subjects(Recipe(), cells, folder)
@@ -163,34 +162,34 @@ def test_out_of_fold_predictions_give_temperature_and_band_and_leave_the_likenes
     rows = {"label": np.array(["all", "hem"])[truth], "predicted": np.where(blast > 0.5, "all", "hem")}
     rows |= {"score_all": blast, "score_hem": 1 - blast, "subject": (np.arange(3000) // 30).astype(str)}
     rows |= {f"{stream}_{name}": np.nan for stream in ("raw", "crop", "erase") for name in ("all", "hem")}
-    before = load_description(folder).ood_reference
+    before = load_description(folder).referral.ood_reference
     described = fit_out_of_fold(Recipe(), pd.DataFrame(rows), folder, "cells of five folds")
     assert described.calibration is not None
-    assert described.referral is not None
+    assert described.referral.band is not None
     assert described.calibration.how == "On cells of five folds."
-    assert 0 < described.referral.low <= described.referral.high < 1
-    assert (described.referral.low_reason, described.referral.subjects) == (None, 100)
-    assert described.ood_reference is not None
+    assert 0 < described.referral.band.low <= described.referral.band.high < 1
+    assert (described.referral.band.low_reason, described.referral.band.subjects) == (None, 100)
+    assert described.referral.ood_reference is not None
     assert before is not None
-    assert described.ood_reference.arrays_sha256 == before.arrays_sha256
+    assert described.referral.ood_reference.arrays_sha256 == before.arrays_sha256
 
 
 def test_a_class_without_inner_cells_leaves_the_scores_as_they_are(cells: Manifest, folder: Path) -> None:
     table = cells.table
     one_class = Manifest(table[(table["split"] == "train") | (table["label"] == "all")], "synthetic")
     described = fit_on_calibration_subjects(Recipe(), one_class, folder)
-    assert (described.calibration, described.referral) == (None, None)
-    assert described.ood_reference is not None
+    assert (described.calibration, described.referral.band) == (None, None)
+    assert described.referral.ood_reference is not None
     fit_on_calibration_subjects(Recipe(), cells, folder)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
-def test_cells_of_the_barcelona_set_are_strange_to_the_model_of_cnmc(tmp_path: Path) -> None:
+def test_cells_of_the_barcelona_set_are_unlike_those_of_cnmc(tmp_path: Path) -> None:
     """Estimate: all of 112 are unlike the training cells; of C-NMC's own cells of inner subjects 0 of 41."""
     model = load(demonstration_model())
     strangers = sorted((REAL / "pbc").glob("*/*.jpg"))[::56]
     found = model.predict(strangers)
-    assert len(found) == 40
+    assert len(found) == len(strangers) >= 40
     assert found["refer_reason"].str.contains("unlike the training cells").all()
     manifest = read_source(f"cnmc:{REAL / 'cnmc'}")
     inner = manifest.table["subject"].isin(model.description.trained_on["subjects"]["validation"])

@@ -95,6 +95,7 @@ def _take_model(folder: RunFolder) -> None:
     """Copy another run's model with this run's test-time options, fit it anew, and judge it on the same cells."""
     from lymphoscope.inference import load
     from lymphoscope.model_file import load_network, save_model
+    from lymphoscope.referral import Referral
     from lymphoscope.runs import evaluate_run
     from lymphoscope.runs.calibration_subjects import fit_on_calibration_subjects
     from lymphoscope.runs.leaks import training_cells_of_split
@@ -103,8 +104,8 @@ def _take_model(folder: RunFolder) -> None:
     recipe, manifest = folder.read()
     network, description = load_network(source)
     changed = {"test_time": recipe.test_time, "recipe": recipe.model_dump(mode="json")}
-    fitted: dict[str, None] = dict.fromkeys(("calibration", "referral", "ood_reference"))
-    save_model(network, description.model_copy(update={**changed, **fitted, "exports": ()}), folder.model)
+    unfitted = {"calibration": None, "referral": Referral(), "exports": ()}
+    save_model(network, description.model_copy(update={**changed, **unfitted}), folder.model)
     fit_on_calibration_subjects(recipe, manifest, folder.model)
     shutil.copyfile(source.parent / "metrics.csv", folder.curves)
     title, known = f"Tested in another way: {recipe.name}", training_cells_of_split(manifest)

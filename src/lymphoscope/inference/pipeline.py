@@ -129,7 +129,7 @@ def read_batches(
     The pictures are `measured` while they are read, for a model that knows its cells and on request.
     """
     description = runtime.description
-    measured = measured or description.ood_reference is not None
+    measured = measured or description.referral.ood_reference is not None
     read = partial(read_cell, fit=description.preprocessing.geometry(), measured=measured)
     paths = (cell.path for cell in cells)
     ahead = prefetch_map(read, paths, workers=workers or default_workers(), ahead=2 * batch_size)

@@ -11,10 +11,16 @@ from lymphoscope.data.geometry import to_file_pixels
 from lymphoscope.inference.inputs import Cell, ReadCell
 from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Description
-from lymphoscope.referral.calibration import calibrated
-from lymphoscope.referral.decision import UNREADABLE, refer_reasons
-from lymphoscope.referral.ood import DOUBT, ood_columns, ood_scores
-from lymphoscope.vocabulary import BOX_COLUMNS, STREAMS, TEXT_COLUMNS, prediction_columns
+from lymphoscope.referral import UNREADABLE, CellEvidence, calibrated, ood_columns, ood_scores, overexposed
+from lymphoscope.vocabulary import (
+    BOX_COLUMNS,
+    OOD_PREFIX,
+    REASON_SEPARATOR,
+    STREAMS,
+    TEXT_COLUMNS,
+    OodSignal,
+    prediction_columns,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,16 +31,16 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Told:
-    """What is said of the readable cells of a batch: calibrated scores (B, K), doubts and reasons."""
+    """What is said of the readable cells of a batch: calibrated scores (B, K), OOD scores and reasons."""
 
     scores: NDArray[np.float32]
-    doubts: dict[str, NDArray[np.float64]]
+    ood: dict[OodSignal, NDArray[np.float64]]
     reasons: list[list[str]]
 
 
 def columns_of(description: Description) -> list[str]:
     """The columns of a model's predictions. Raises LymphoscopeError as `columns` does."""
-    return [*prediction_columns(description.classes), *ood_columns(description)]
+    return [*prediction_columns(description.classes), *ood_columns(description.referral.ood_reference)]
 
 
 def prediction_schema(names: Sequence[str]) -> "pa.Schema":
@@ -60,7 +66,7 @@ def prediction_rows(
     """One row a cell, in their order; `outputs` holds the readable ones alone, None where there is none of them."""
     rows, place = [], 0
     told = None if outputs is None else _told(read, outputs, description)
-    unknown = dict.fromkeys(ood_columns(description))
+    unknown = dict.fromkeys(ood_columns(description.referral.ood_reference))
     for cell, seen in zip(cells, read, strict=True):
         row = {**cell._asdict(), "path": cell.printable_path}
         if outputs is None or told is None or seen.pixels is None:
@@ -75,10 +81,16 @@ def prediction_rows(
 def _told(read: Sequence[ReadCell], outputs: StreamOutputs, description: Description) -> _Told:
     scores = calibrated_scores(outputs.scores, description)
     measured = [seen.statistics for seen in read if seen.statistics is not None]
-    doubts = ood_scores(description, measured, outputs.features)
-    # What is compared is what is shown.
-    reasons = refer_reasons(outputs, scores.astype(np.float64), doubts, measured, description)
-    return _Told(scores, doubts, reasons)
+    reference = description.referral.ood_reference
+    evidence = CellEvidence(
+        labels=outputs.labels,
+        agreement=outputs.agreement,
+        scores=scores.astype(np.float64),  # what is compared is what is shown
+        positive_index=description.positive_index,
+        ood=ood_scores(reference, measured, outputs.features),
+        overexposed=overexposed(reference, measured),
+    )
+    return _Told(scores, dict(evidence.ood), description.referral.reasons(evidence))
 
 
 def calibrated_scores(scores: NDArray[np.float32], description: Description) -> NDArray[np.float32]:
@@ -96,8 +108,8 @@ def _predicted(outputs: StreamOutputs, told: _Told, place: int, description: Des
         **_streams(outputs.probabilities[:, place], outputs.votes[:, place], classes),
         "agreement": round(float(outputs.agreement[place]), 2),
         "refer": bool(reasons),
-        "refer_reason": "; ".join(reasons) or None,
-        **{f"{DOUBT}{signal}": float(values[place]) for signal, values in told.doubts.items()},
+        "refer_reason": REASON_SEPARATOR.join(reasons) or None,
+        **{f"{OOD_PREFIX}{signal}": float(values[place]) for signal, values in told.ood.items()},
     }
 
 

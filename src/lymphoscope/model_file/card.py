@@ -1,20 +1,21 @@
-"""The card of a model: its limits first, then what it is, what it was trained on, and what it scored."""
+"""The model card: limits first, then what the model is, what it was trained on, and its scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lymphoscope.files import write_text
 from lymphoscope.model_file.description import Architecture, Description
+from lymphoscope.referral import ScoreBand
 
 CARD = "README.md"
-_NO_LIMITS = "Its limits have not been written down: take nothing for granted beyond the scores below."
+_NO_LIMITS = "Its limits are not documented: rely on nothing but the scores below."
 _USE = (
-    "Research on single white cells in images of peripheral blood smears, by people who check what it answers: to",
-    "compare methods, to find cells worth a look. Not for diagnosis, not for treatment, not for cells of another kind,",
-    "stain, microscope or age of patients than those it was tested on.",
+    "Research on images of single white blood cells from peripheral blood smears, with a person who checks the",
+    "results: comparing methods, and finding cells to review. Not for diagnosis or treatment, and not for other",
+    "kinds of cells, stains, microscopes or patients than those that it was tested on.",
 )
-_NAMES = {
+_TITLES = {
     "accuracy": "accuracy",
     "weighted_f1": "weighted F1 (WF1S)",
     "auc": "AUC",
@@ -30,7 +31,7 @@ def write_card(description: Description, folder: Path) -> None:
 
 
 def model_card(description: Description) -> str:
-    """The card of a model with the scores that its description holds, in Markdown."""
+    """Return the card of a model, with the scores of its description, in Markdown."""
     return "\n".join(_lines(description)) + "\n"
 
 
@@ -40,27 +41,28 @@ def _lines(description: Description) -> Iterator[str]:
     yield from (f"- {name}: {value}" for name, value in _facts(description).items() if value)
     yield from ("", "## Intended use", "", *_USE)
     yield from ("", "## Scores", "", *_scores(description.scores))
-    yield from _evidence(description.scores)
+    yield from _reliability(description.scores)
     yield from ("", "## Subjects", "", *_subjects(description.trained_on))
-    yield from ("", "The recipe, whole, with its seed, stands in `model.json` under `recipe`.")
+    yield from ("", "The complete recipe, with its seed, is in `model.json` under `recipe`.")
 
 
 def _facts(description: Description) -> dict[str, Any]:
-    architecture, how, seen = description.architecture, description.preprocessing, description.trained_on
-    cells = ", ".join(f"{count:,} {part}" for part, count in seen.get("cells", {}).items() if count)
+    architecture, trained_on = description.architecture, description.trained_on
+    preprocessing = description.preprocessing
+    cells = ", ".join(f"{count:,} {part}" for part, count in trained_on.get("cells", {}).items() if count)
     return {
         "network": f"{architecture.backbone}{_stage(architecture)}, {architecture.head} head",
         "parameters": f"{description.parameters:,}" if description.parameters else None,
-        "classes": f"{', '.join(description.classes)}; the blast class is {description.blast_class or 'none of them'}",
-        "input": f"{how.size}x{how.size} pixels, {how.crop_mode.replace('_', ' ')}",
-        "data": f"{seen.get('source', 'unknown')}; cells: {cells}",
+        "classes": _classes(description),
+        "input": f"{preprocessing.size}x{preprocessing.size} pixels, {preprocessing.crop_mode.replace('_', ' ')}",
+        "data": f"{trained_on.get('source', 'unknown')}; cells: {cells}",
         "attribution": description.attribution,
         "recipe": f"{description.recipe.get('name')}, seed {description.recipe.get('seed')}",
-        "started from": (description.recipe.get("model") or {}).get("initial_weights"),
-        "trained": f"{seen.get('epochs')} epochs on {seen.get('device')}, {seen.get('precision')}",
-        "score": _score(description),
-        "a person must look": _band(description),
-        "knows its cells": _familiarity(description),
+        "initial weights": (description.recipe.get("model") or {}).get("initial_weights"),
+        "training": f"{trained_on.get('epochs')} epochs on {trained_on.get('device')}, {trained_on.get('precision')}",
+        "calibration": _calibration_fact(description),
+        "referral": _referral_fact(description.referral.band),
+        "out-of-distribution limits": _ood_fact(description),
         "versions": ", ".join(f"{name} {number}" for name, number in description.versions.items()),
     }
 
@@ -69,87 +71,95 @@ def _stage(architecture: Architecture) -> str:
     return "" if architecture.features is None else f" up to stage {architecture.features}"
 
 
-def _score(description: Description) -> str:
-    found = description.calibration
-    if found is None:
-        return "not calibrated: 0.9 does not mean nine in ten"
-    return f"calibrated, temperature {found.temperature:.2f}, {found.cells:,} cells of {found.subjects} subjects"
+def _classes(description: Description) -> str:
+    titles = {name: description.title(name) for name in description.classes}
+    named = ", ".join(name if title == name else f"{name} ({title})" for name, title in titles.items())
+    return f"{named}; blast class: {description.blast_class or 'none'}"
 
 
-def _band(description: Description) -> str:
-    band = description.referral
+def _calibration_fact(description: Description) -> str:
+    calibration = description.calibration
+    if calibration is None:
+        return "not calibrated: a score of 0.9 does not mean that 9 of 10 such cells are right"
+    cells = f"{calibration.cells:,} cells of {calibration.subjects} subjects"
+    return f"temperature {calibration.temperature:.2f}, fitted on {cells}"
+
+
+def _referral_fact(band: ScoreBand | None) -> str:
     if band is None:
         return "no band of scores was fitted, so no rate of missed blasts is promised"
-    reasons = [reason for reason in (band.low_reason, band.high_reason) if reason]
-    return f"blast scores from {band.low:.3f} to {band.high:.3f}" + "".join(f"; {reason}" for reason in reasons)
+    reasons = "".join(f"; {reason}" for reason in (band.low_reason, band.high_reason) if reason)
+    return f"blast scores from {band.low:.3f} to {band.high:.3f}{reasons}"
 
 
-def _familiarity(description: Description) -> str | None:
-    known = description.ood_reference
-    if known is None:
+def _ood_fact(description: Description) -> str | None:
+    reference = description.referral.ood_reference
+    if reference is None:
         return None
     return (
-        f"limits that {100 * known.share:g} % of {known.cells:,} cells of {known.subjects} subjects keep; "
-        f"feature_distance by {known.feature_distance_cells:,} cells of {known.feature_distance_subjects} subjects"
+        f"{100 * reference.share:g} % of {reference.cells:,} cells of {reference.subjects} subjects are within each; "
+        f"feature distance from {reference.feature_distance_cells:,} cells of "
+        f"{reference.feature_distance_subjects} subjects"
     )
 
 
 def _scores(scores: dict[str, Any]) -> Iterator[str]:
     if not scores:
-        yield "None were measured: the model was trained on all cells."
+        yield "Not measured: the model was trained on all cells."
         return
     how = scores.get("how", "on held-out subjects")
-    yield f"Of the vote, {how}: {scores['cells']:,} cells of {scores['subjects']} subjects, with 95 % intervals from a"
-    yield f"bootstrap over {scores['bootstrap']['unit']}s ({scores['bootstrap']['replicates']:,} replicates)."
+    drawn = scores["bootstrap"]
+    yield f"Of the vote, {how}: {scores['cells']:,} cells of {scores['subjects']} subjects."
+    yield f"95 % intervals: bootstrap over {drawn['unit']}s ({drawn['replicates']:,} replicates)."
     yield from ("", "| | value | 95 % interval |", "|---|---|---|")
-    for name, called in _NAMES.items():
+    for name, title in _TITLES.items():
         if name in scores:
-            yield f"| {called} | {_number(scores[name]['value'])} | {_interval(scores[name])} |"
+            yield f"| {title} | {_number(scores[name]['value'])} | {_interval(scores[name])} |"
 
 
-def _evidence(scores: dict[str, Any]) -> Iterator[str]:
-    """Leaks, calibration, referral and subjects, as far as they were measured."""
-    lines = [*_leaks(scores), *_calibration(scores), *_referral(scores), *_by_subject(scores)]
-    yield from ("", "## How far to trust them", "", *(f"- {line}" for line in lines)) if lines else ()
+def _reliability(scores: dict[str, Any]) -> Iterator[str]:
+    """Leaks, calibration, referral and subjects, where they were measured."""
+    lines = [*_leaks(scores), *_calibration(scores), *_referral(scores), *_per_subject(scores)]
+    yield from ("", "## Reliability", "", *(f"- {line}" for line in lines)) if lines else ()
 
 
 def _leaks(scores: dict[str, Any]) -> Iterator[str]:
     if leaks := scores.get("leaks"):
-        yield f"**LEAKAGE, allowed when this was run:** training had seen {leaks}; the scores above are too high."
+        yield f"**TRAIN/TEST LEAKAGE, allowed in this run:** training included {leaks}; the scores above are too high."
     elif reason := scores.get("leaks_unknown"):
-        yield f"Leaks were not ruled out: {reason}."
+        yield f"Train/test leakage was not ruled out: {reason}."
 
 
 def _calibration(scores: dict[str, Any]) -> Iterator[str]:
     if errors := scores.get("calibration"):
-        yield f"The score is off by {_with_interval(errors['ece'])} on average when read as a chance (ECE, 0 is best)."
+        yield f"Expected calibration error of the score (0 is best): {_with_interval(errors['ece'])}."
 
 
 def _referral(scores: dict[str, Any]) -> Iterator[str]:
     if refer := scores.get("refer"):
         stated = refer["stated_miss_rate"]
         aim = f"; fitted for at most {stated:g}" if stated is not None else ""
-        yield f"{refer['cells']:,} cells (fraction {_number(refer['fraction'])}) were handed to a person."
-        yield f"Accuracy on the cells that it kept: {_with_interval(refer['kept_accuracy'])}."
-        yield f"Blasts called otherwise and not handed over: {_with_interval(refer['missed_blasts'])}{aim}."
+        yield f"{refer['cells']:,} cells (fraction {_number(refer['fraction'])}) were referred to a person."
+        yield f"Accuracy on the cells that were not referred: {_with_interval(refer['kept_accuracy'])}."
+        yield f"Blasts predicted as another class and not referred: {_with_interval(refer['missed_blasts'])}{aim}."
 
 
-def _by_subject(scores: dict[str, Any]) -> Iterator[str]:
+def _per_subject(scores: dict[str, Any]) -> Iterator[str]:
     if worst := scores.get("worst_subject"):
         cells = f"{worst['correct']} of {worst['cells']} cells"
-        yield f"The worst subject ({worst['label']}): {cells} called as labelled, {_with_interval(worst['accuracy'])}."
+        yield f"The worst subject ({worst['label']}): {cells} right, {_with_interval(worst['accuracy'])}."
     if auc := scores.get("subject_auc"):
-        yield f"Subjects told apart by their share of called blasts: AUC {_with_interval(auc)}."
+        yield f"AUC of subjects by their share of predicted blasts: {_with_interval(auc)}."
 
 
-def _with_interval(score: dict[str, Any]) -> str:
+def _with_interval(score: Mapping[str, Any]) -> str:
     if score.get("value") is None:
         return f"none ({score.get('reason')})"
     why = _interval(score) if score.get("low") is not None else f"no interval: {score.get('reason')}"
     return f"{_number(score['value'])} ({why})"
 
 
-def _interval(score: dict[str, Any]) -> str:
+def _interval(score: Mapping[str, Any]) -> str:
     if score.get("low") is None:
         return "none"
     return f"{_number(score['low'])} to {_number(score['high'])}"
@@ -159,9 +169,9 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
-def _subjects(trained_on: dict[str, Any]) -> Iterator[str]:
+def _subjects(trained_on: Mapping[str, Any]) -> Iterator[str]:
     for part, names in trained_on.get("subjects", {}).items():
         if names:
             yield f"- {part}: {', '.join(names)}"
     if not any(trained_on.get("subjects", {}).values()):
-        yield "Not known."
+        yield "Not recorded."

@@ -1,150 +1,149 @@
-"""A part of `model.json`, as pydantic reads and writes it.
-
-`model.json`: all that inference must know of a trained model; nothing is guessed.
-"""
+"""`model.json`: everything that inference must know about a trained model, as typed pydantic models."""
 
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lymphoscope.data.geometry import Geometry
-from lymphoscope.referral.schema import Calibration, OodReference, Referral
-from lymphoscope.vocabulary import CropMode, StrictModel
+from lymphoscope.referral import Calibration, Referral
+from lymphoscope.vocabulary import (
+    STREAMS,
+    CropMode,
+    Decision,
+    Fill,
+    GuidingMap,
+    Precision,
+    Stream,
+    StrictModel,
+    class_title,
+)
 
 FORMAT_VERSION = 3
 
-Stream = Literal["raw", "crop", "erase"]
 Triple = tuple[float, float, float]
 
 
 class Architecture(StrictModel):
-    """The network: a backbone and one of two heads.
+    """The network: a backbone and one of two heads."""
 
-    `attention` is the paper's head (bilinear attention pooling over `num_maps` maps, Eq. 1); `linear` is the plain
-    backbone with global average pooling, the paper's "without". `norm` says what stands for every batch norm: itself,
-    itself with statistics and weights fixed, or group norm.
-    """
-
-    backbone: str
+    backbone: str = Field(description="Name of the backbone (docs/reference.md).")
     features: str | int | None = Field(
         default=None, description="Stage of the backbone whose features the head gets; null for the last features."
     )
-    head: Literal["attention", "linear"] = "attention"
-    norm: Literal["batch", "frozen", "group"] = "batch"
-    num_maps: int = Field(default=32, ge=1)
-    bias: bool = True
-    signed_sqrt: bool = True
-    l2: bool = True
-    scale: float = 100.0
+    head: Literal["attention", "linear"] = Field(
+        default="attention",
+        description="The paper's head (bilinear attention pooling, Eq. 1), or global average pooling and one linear "
+        'layer (the paper\'s "without").',
+    )
+    norm: Literal["batch", "frozen", "group"] = Field(
+        default="batch",
+        description="Normalisation layers: batch norm, batch norm with fixed statistics and weights, or group norm.",
+    )
+    num_maps: int = Field(default=32, ge=1, description="Number M of attention maps.")
+    bias: bool = Field(default=True, description="Bias of the linear layer.")
+    signed_sqrt: bool = Field(default=True, description="Signed square root of the part matrix.")
+    l2: bool = Field(default=True, description="L2 normalisation of the part matrix.")
+    scale: float = Field(default=100.0, description="Factor after the L2 normalisation.")
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="Dropout before the classifier, in training only.")
 
 
 class Preprocessing(StrictModel):
-    """From the pixels of a file to the network: how a cell is fitted to `size` pixels and normalised.
+    """How the pixels of a file become the network's input."""
 
-    `mean` and `std` are those of RGB scaled to 0-1. `crop` is the side of the centre crop in pixels of the file.
-    """
-
-    crop_mode: CropMode
-    crop: int = 300
-    size: int = 300
-    mean: Triple
-    std: Triple
+    crop_mode: CropMode = Field(description="Take the central `crop` x `crop` pixels, or resize the whole image.")
+    crop: int = Field(default=300, description="Side of the centre crop in pixels of the file.")
+    size: int = Field(default=300, description="Side of the network's input in pixels.")
+    mean: Triple = Field(description="Mean of RGB scaled to 0-1, subtracted.")
+    std: Triple = Field(description="Standard deviation of RGB scaled to 0-1, divided by.")
 
     def geometry(self) -> Geometry:
-        """The geometry alone, as the reading of images takes it."""
+        """Return crop mode, crop and size as the reading of images takes them."""
         return Geometry(crop_mode=self.crop_mode, crop=self.crop, size=self.size)
 
 
 class TestTime(StrictModel):
-    """What is done at test time (Eq. 2-5, Algorithm 1); deterministic always.
+    """What is done at test time (Eq. 2-5, Algorithm 1). It is deterministic."""
 
-    Thresholds are fractions of the map's range, `crop_padding` a fraction of the image's side.
-    """
+    __test__ = False  # pytest would collect a class of this name
 
-    __test__ = False  # pytest takes a class of this name for a test
-
-    map: Literal["mean", "max_energy"] = "mean"
-    crop_threshold: float = 0.5
-    crop_padding: float = 0.0
-    erase_threshold: float = 0.5
-    fill: Literal["mean", "black"] = "mean"
-    streams: tuple[Stream, ...] = ("raw", "crop", "erase")
-    decision: Literal["vote", "mean"] = "vote"
-
-
-class Thresholds(StrictModel):
-    """When a person must look: agreement of the streams, or the score of the predicted class, below these.
-
-    With two classes a score below 0.5 means that vote and mean softmax name different classes.
-    """
-
-    minimum_agreement: float = 1.0
-    minimum_score: float = 0.5
+    map: GuidingMap = Field(default="mean", description="Which attention map guides crop and erase.")
+    crop_threshold: float = Field(default=0.5, description="Crop to where the map reaches this fraction of its range.")
+    crop_padding: float = Field(default=0.0, description="Padding of the crop, a fraction of the image's side.")
+    erase_threshold: float = Field(default=0.5, description="Erase where the map reaches this fraction of its range.")
+    fill: Fill = Field(default="mean", description="Value of erased pixels: grey (the mean) or black.")
+    streams: tuple[Stream, ...] = Field(default=STREAMS, description="The streams that vote.")
+    decision: Decision = Field(default="vote", description="Plurality vote (Eq. 5), or the highest mean softmax.")
 
 
 class Parity(StrictModel):
-    """How an export's outputs compare with torch in float32, on real or made cells, three streams each.
+    """How an export's outputs compare with torch in float32."""
 
-    `labels` and `boxes` are the shares of cells where they are equal; `boxes_iou` is the least overlap of two boxes
-    (intersection over union); `scores` and `mean_scores` are the largest and the mean absolute difference;
-    `first_streams` is the largest difference of the softmax of raw and crop, which no erased pixel touches.
-    """
-
-    cells: int
-    source: str
-    labels: float
-    boxes: float
-    boxes_iou: float
-    scores: float
-    mean_scores: float
-    first_streams: float
+    cells: int = Field(description="Number of cells compared.")
+    source: str = Field(description="Which cells.")
+    labels: float = Field(description="Share of cells with equal labels.")
+    boxes: float = Field(description="Share of cells with equal crop boxes.")
+    boxes_iou: float = Field(description="Smallest overlap of two boxes (intersection over union).")
+    scores: float = Field(description="Largest absolute difference of a score.")
+    mean_scores: float = Field(description="Mean absolute difference of the scores.")
+    first_streams: float = Field(
+        description="Largest difference of the softmax of raw and crop, which erase can't affect."
+    )
 
 
 class Export(StrictModel):
-    """The network written for a runtime, and how near it came.
+    """The network written for a runtime. It is valid for the weights that it names, and for no others."""
 
-    `graph` is `network` (one pass) or `algorithm1` (image in, vote out). `files` are names in the model's folder with
-    their SHA-256, the one to open first. `accepted` is the share of equal labels that was asked for. An export is of
-    the weights whose SHA-256 it names, and of no others.
-    """
-
-    runtime: str
-    precision: Literal["float32", "bfloat16", "int8"]
-    graph: Literal["network", "algorithm1"]
-    files: dict[str, str] = Field(min_length=1)
-    weights_sha256: str
-    accepted: float
-    parity: Parity
-    versions: dict[str, str] = Field(default={})
+    runtime: str = Field(description="The runtime that it is for.")
+    precision: Precision = Field(description="The precision that it computes in.")
+    graph: Literal["network", "algorithm1"] = Field(description="One pass of the network, or the whole Algorithm 1.")
+    files: dict[str, str] = Field(
+        min_length=1, description="File names in the model folder and their SHA-256; the one to open comes first."
+    )
+    weights_sha256: str = Field(description="SHA-256 of the weights that were exported.")
+    accepted: float = Field(description="Share of equal labels that was required.")
+    parity: Parity = Field(description="Comparison with torch in float32.")
+    versions: dict[str, str] = Field(default={}, description="Versions of the packages that wrote it.")
 
 
 class Description(StrictModel):
     """The content of `model.json`."""
 
-    format_version: int = FORMAT_VERSION
-    name: str
-    architecture: Architecture
-    classes: tuple[str, ...] = Field(min_length=2)
-    blast_class: str | None
-    preprocessing: Preprocessing
-    test_time: TestTime = TestTime()
-    thresholds: Thresholds = Thresholds()
-    calibration: Calibration | None = None
-    referral: Referral | None = None
-    ood_reference: OodReference | None = None
-    limits: str | None = None
-    attribution: str | None = None
-    trained_on: dict[str, Any] = Field(default={})
-    recipe: dict[str, Any] = Field(default={})
-    scores: dict[str, Any] = Field(default={})
-    versions: dict[str, str] = Field(default={})
-    parameters: int | None = None
-    exports: tuple[Export, ...] = ()
-    weights_sha256: str = ""
+    format_version: int = Field(default=FORMAT_VERSION, description="Version of this format.")
+    name: str = Field(description="Name of the model.")
+    architecture: Architecture = Field(description="The network.")
+    classes: tuple[str, ...] = Field(min_length=2, description="Class names, in the order of the network's outputs.")
+    blast_class: str | None = Field(description="The class of lymphoblasts, if any.")
+    class_titles: dict[str, str] = Field(
+        default={}, description="Class names in words, as reports show them; known names have a default."
+    )
+    preprocessing: Preprocessing = Field(description="From the pixels of a file to the network's input.")
+    test_time: TestTime = Field(default=TestTime(), description="Streams, thresholds and decision.")
+    calibration: Calibration | None = Field(default=None, description="Temperature of the scores.")
+    referral: Referral = Field(default=Referral(), description="When a cell is referred to a person.")
+    limits: str | None = Field(default=None, description="What the model must not be used for; heads its card.")
+    attribution: str | None = Field(default=None, description="The sources of the training images and their licences.")
+    trained_on: dict[str, Any] = Field(default={}, description="Training data: source, cells and subjects per part.")
+    recipe: dict[str, Any] = Field(default={}, description="The recipe of the training.")
+    scores: dict[str, Any] = Field(default={}, description="Scores on held-out cells.")
+    versions: dict[str, str] = Field(default={}, description="Versions of the packages that trained it.")
+    parameters: int | None = Field(default=None, description="Number of parameters of the network.")
+    exports: tuple[Export, ...] = Field(default=(), description="Networks written for other runtimes.")
+    weights_sha256: str = Field(default="", description="SHA-256 of `weights.safetensors`.")
+
+    @property
+    def positive_index(self) -> int | None:
+        """Index of the blast class in `classes`; None without one."""
+        return None if self.blast_class is None else self.classes.index(self.blast_class)
+
+    def title(self, name: str) -> str:
+        """Return a class name in words: its entry in `class_titles`, or the default for known names."""
+        return self.class_titles.get(name) or class_title(name)
 
     @model_validator(mode="after")
-    def _blast_is_a_class(self) -> Self:
+    def _check_classes(self) -> Self:
         if self.blast_class is not None and self.blast_class not in self.classes:
             raise ValueError(f"blast_class {self.blast_class!r} is not one of the classes {list(self.classes)}")
+        unknown = sorted(set(self.class_titles) - set(self.classes))
+        if unknown:
+            raise ValueError(f"class_titles: {unknown[0]!r} is not one of the classes {list(self.classes)}")
         return self

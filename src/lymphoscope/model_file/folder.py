@@ -1,7 +1,4 @@
-"""An architecture -> the network.
-
-A trained model on disk: `weights.safetensors`, `model.json` and a card. No pickle is ever loaded.
-"""
+"""A trained model on disk: a folder with `weights.safetensors`, `model.json` and a card. No pickle is ever loaded."""
 
 import hashlib
 import json
@@ -16,19 +13,29 @@ from pydantic import ValidationError
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import sha256_of, write_text, written_beside
 from lymphoscope.model_file.card import write_card
-from lymphoscope.model_file.description import FORMAT_VERSION, Architecture, Description, Export, Thresholds
-from lymphoscope.referral.schema import Calibration, FeatureArrays, OodReference, Referral
+from lymphoscope.model_file.description import FORMAT_VERSION, Architecture, Description, Export
+from lymphoscope.referral import Calibration, FeatureArrays, Referral
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "model.json"
+OOD_REFERENCE = "ood_reference.safetensors"
+_COPY_AGAIN = "copy the model folder again from its run"
+
+
+def demonstration_model() -> Path:
+    """Return the folder of the small model that ships with the package; read its `limits` before its results."""
+    return Path(__file__).parent / "demonstration"
+
 
 def build_network(architecture: Architecture, num_classes: int, *, pretrained: bool = False) -> "nn.Module":
-    """Make the network that an architecture names, with fresh weights or a backbone's ImageNet weights.
+    """Build the network of an architecture with random weights, or with the backbone's ImageNet weights.
 
-    Images (B, 3, H, W) -> logits (B, K) and attention maps (B, M, h, w) for the attention head, logits alone for the
-    linear one. Raises LymphoscopeError for an unknown backbone or stage and for ImageNet weights that cannot be had
-    here.
+    Images (B, 3, H, W) -> logits (B, K) and attention maps (B, M, h, w) with the attention head, logits alone with the
+    linear one. Raises LymphoscopeError for an unknown backbone or stage and where the ImageNet weights are not
+    available.
     """
     from lymphoscope.backbones import convert_norm, create_backbone
     from lymphoscope.method import WTDFN, PlainNetwork
@@ -40,80 +47,65 @@ def build_network(architecture: Architecture, num_classes: int, *, pretrained: b
     return convert_norm(WTDFN(backbone, num_classes, **options), architecture.norm)
 
 
-WEIGHTS = "weights.safetensors"
-DESCRIPTION = "model.json"
-OOD_REFERENCE = "ood_reference.safetensors"
-
-
 def save_model(network: "nn.Module", description: Description, folder: Path) -> Description:
-    """Write a network and its description; return the description with its parameters' count and its weights' hash.
+    """Write a network and its description; return the description with the number of parameters and the weights' hash.
 
-    The weights come first and `model.json` last, so a folder that has one is whole.
+    The weights are written first and `model.json` last, so a folder that has one is complete.
     """
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     with written_beside(folder / WEIGHTS) as beside:
-        # Its own writer would hide a full disk behind an error of another kind.
+        # safetensors' own writer reports a full disk as an unrelated error.
         beside.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}))
-    facts = {
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "weights_sha256": sha256_of(folder / WEIGHTS),
-    }
-    described = description.model_copy(update=facts)
-    _write_words(described, folder)
-    return described
+    return _update(
+        description,
+        folder,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        weights_sha256=sha256_of(folder / WEIGHTS),
+    )
 
 
 def record_scores(folder: Path, scores: dict[str, Any]) -> None:
-    """Write what the model scored into its `model.json`; the weights stay as they are."""
-    _write_words(load_description(folder).model_copy(update={"scores": scores}), folder)
+    """Write a model's scores into its `model.json`; the weights are not touched."""
+    _update(load_description(folder), folder, scores=scores)
 
 
-def record_evidence(
-    folder: Path,
-    *,
-    calibration: Calibration | None,
-    referral: Referral | None,
-    ood_reference: OodReference | None,
-    thresholds: Thresholds,
-) -> Description:
-    """Write what was fitted on inner subjects into `model.json`, the arrays of ood_reference beside it first."""
-    found = {"calibration": calibration, "referral": referral, "thresholds": thresholds}
-    if ood_reference is not None and ood_reference.arrays is not None:
-        ood_reference = ood_reference.model_copy(update={"arrays_sha256": _write_arrays(ood_reference.arrays, folder)})
-    described = load_description(folder).model_copy(update=found | {"ood_reference": ood_reference})
-    _write_words(described, folder)
-    return described
+def record_referral(folder: Path, *, calibration: Calibration | None, referral: Referral) -> Description:
+    """Write what was fitted on calibration subjects into `model.json`, with the arrays of its OOD reference."""
+    reference = referral.ood_reference
+    if reference is not None and reference.arrays is not None:
+        reference = reference.model_copy(update={"arrays_sha256": _write_arrays(reference.arrays, folder)})
+        referral = referral.model_copy(update={"ood_reference": reference})
+    return _update(load_description(folder), folder, calibration=calibration, referral=referral)
 
 
 def record_exports(folder: Path, exports: Sequence[Export]) -> Description:
-    """Write into `model.json` which exports stand beside the weights; return the new description."""
-    described = load_description(folder).model_copy(update={"exports": tuple(exports)})
-    _write_words(described, folder)
-    return described
+    """Write into `model.json` which exports are in the folder; return the new description."""
+    return _update(load_description(folder), folder, exports=tuple(exports))
 
 
 def export_files(folder: Path, export: Export) -> list[Path]:
-    """The files of an export, the one to open first. Raises LymphoscopeError where one is missing or changed."""
+    """Return the files of an export, the one to open first.
+
+    Raises LymphoscopeError if one is missing or has changed.
+    """
     for name, expected in export.files.items():
         if not (folder / name).is_file():
-            raise LymphoscopeError(f"{folder / name} is missing: export the model anew")
+            raise LymphoscopeError(f"{folder / name} is missing: export the model again")
         if sha256_of(folder / name) != expected:
-            raise LymphoscopeError(f"{folder / name} is not the file that {DESCRIPTION} names: export the model anew")
+            raise LymphoscopeError(f"{folder / name} differs from the file that {DESCRIPTION} names: export it again")
     return [folder / name for name in export.files]
 
 
-def is_model_folder(folder: Path) -> bool:
-    """Whether a path is a folder that says it is a model."""
-    return (folder / DESCRIPTION).is_file()
-
-
 def load_description(folder: Path) -> Description:
-    """Read `model.json`. Raises LymphoscopeError where it or what it names is missing, broken, or of another format."""
+    """Read `model.json` and the arrays that it names.
+
+    Raises LymphoscopeError where a file is missing, damaged or of another format.
+    """
     path = folder / DESCRIPTION
     if not path.is_file():
-        raise LymphoscopeError(f"{folder} is no model: it has no {DESCRIPTION}. A run keeps its model in RUN/model.")
+        raise LymphoscopeError(f"{folder} is not a model: it has no {DESCRIPTION}. A run has its model in RUN/model.")
     content = _read_json(path)
     version = content.get("format_version")
     if isinstance(version, int) and version != FORMAT_VERSION:
@@ -125,8 +117,8 @@ def load_description(folder: Path) -> Description:
         return _with_arrays(Description.model_validate_json(json.dumps(content)), folder)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise LymphoscopeError(f"{path}: {where}: {first['msg']}. Take the folder anew from its run.") from error
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise LymphoscopeError(f"{path}: {where}: {first['msg']}: {_COPY_AGAIN}") from error
 
 
 def load_network(folder: Path) -> "tuple[nn.Module, Description]":
@@ -141,14 +133,16 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise LymphoscopeError(
-            f"{folder / WEIGHTS} does not fit the network of {DESCRIPTION}: take the folder anew from its run"
+            f"{folder / WEIGHTS} does not fit the network of {DESCRIPTION}: {_COPY_AGAIN}"
         ) from error
     return network.eval(), description
 
 
-def demonstration_model() -> Path:
-    """The folder of the small model that ships inside the package; read its `limits` before its results."""
-    return Path(__file__).parent / "demonstration"
+def _update(description: Description, folder: Path, **changes: Any) -> Description:
+    updated = description.model_copy(update=changes)
+    write_card(updated, folder)
+    write_text(folder / DESCRIPTION, updated.model_dump_json(indent=2) + "\n")
+    return updated
 
 
 def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
@@ -160,36 +154,34 @@ def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
 
 
 def _with_arrays(description: Description, folder: Path) -> Description:
-    ood_reference = description.ood_reference
-    if ood_reference is None or not ood_reference.arrays_sha256:
+    reference = description.referral.ood_reference
+    if reference is None or not reference.arrays_sha256:
         return description
-    arrays = FeatureArrays(**_read_arrays(folder / OOD_REFERENCE, ood_reference.arrays_sha256))
-    return description.model_copy(update={"ood_reference": ood_reference.model_copy(update={"arrays": arrays})})
+    arrays = FeatureArrays(**_read_arrays(folder / OOD_REFERENCE, reference.arrays_sha256))
+    referral = description.referral.model_copy(
+        update={"ood_reference": reference.model_copy(update={"arrays": arrays})}
+    )
+    return description.model_copy(update={"referral": referral})
 
 
 def _read_arrays(path: Path, expected_sha256: str) -> dict[str, NDArray[np.float32]]:
     from safetensors.numpy import load
 
     if not path.is_file():
-        raise LymphoscopeError(f"{path} is missing: take the model folder anew from its run")
+        raise LymphoscopeError(f"{path} is missing: {_COPY_AGAIN}")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != expected_sha256:
-        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): copy it anew")
+        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): {_COPY_AGAIN}")
     return load(content)
-
-
-def _write_words(description: Description, folder: Path) -> None:
-    write_card(description, folder)
-    write_text(folder / DESCRIPTION, description.model_dump_json(indent=2) + "\n")
 
 
 def _read_json(path: Path) -> dict[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise LymphoscopeError(f"{path} is not JSON ({error}): take the folder anew from its run") from error
+        raise LymphoscopeError(f"{path} is not JSON ({error}): {_COPY_AGAIN}") from error
     if not isinstance(content, dict):
-        raise LymphoscopeError(f"{path} does not hold a JSON object: take the folder anew from its run")
+        raise LymphoscopeError(f"{path} does not hold a JSON object: {_COPY_AGAIN}")
     return content
 
 
@@ -198,10 +190,10 @@ def _read_weights(path: Path, expected_sha256: str) -> "dict[str, Tensor]":
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise LymphoscopeError(f"{path} is missing: take the model folder anew from its run")
+        raise LymphoscopeError(f"{path} is missing: {_COPY_AGAIN}")
     if expected_sha256 and sha256_of(path) != expected_sha256:
-        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): copy it anew")
+        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): {_COPY_AGAIN}")
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise LymphoscopeError(f"{path} is not a safetensors file ({error}): copy it anew") from error
+        raise LymphoscopeError(f"{path} is not a safetensors file ({error}): {_COPY_AGAIN}") from error

@@ -1,4 +1,4 @@
-"""Whether a person must look at a cell: reasons, calibration, score band, out-of-distribution scores, decision."""
+"""Which cells a person must review: reasons, calibration, score band, out-of-distribution scores, and the rule."""
 
 import lazy_loader as lazy
 

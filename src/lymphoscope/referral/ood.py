@@ -1,38 +1,90 @@
-"""How far a cell lies from the cells that a model knows, in the space of its pooled features; arrays alone, no network.
+"""Out-of-distribution (OOD) scores: how far a cell is from the training cells. NumPy only.
 
-The distance is Mahalanobis' along the principal axes of the training cells, each variance raised a little (shrinkage),
-so that an axis on which they hardly differ cannot outvote the others. Estimate on a model of C-NMC cells: 8, 16, 32 and
-64 axes, shrinkage 0 to 0.1 and the distance to the 10th nearest neighbour all set each of 112 cells of the Barcelona
-set apart from C-NMC's; this one keeps no training cell.
-
-How unlike the cells that a model knows a cell is, in a number a signal: 1 is the limit, above it a person looks.
+One score per signal; 0 is typical, 1 is the limit. The feature distance is the Mahalanobis distance along the principal
+axes of the training cells' pooled features. Each variance is raised a little (shrinkage), so that an axis on which the
+training cells hardly differ does not dominate. Measured on a model of C-NMC cells: 8, 16, 32 and 64 axes, shrinkage 0
+to 0.1, and the distance to the 10th nearest neighbour all separate each of 112 cells of the Barcelona set from the
+C-NMC cells; this method stores no training cell.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from lymphoscope.data.quality import ImageStatistics
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.metrics import Floats
-from lymphoscope.model_file import Description
-from lymphoscope.referral import SIGNALS, Colour, OodReference, Range
+from lymphoscope.vocabulary import OOD_COLUMNS, OodSignal, StrictModel
 
 AXES = 32
 SHRINKAGE = 0.01
 _SMALLEST = 1e-12
 
+Values = NDArray[np.float64]
+
+
+class Range(StrictModel):
+    """The usual values of a measurement."""
+
+    low: float = Field(description="Lower limit.")
+    middle: float = Field(description="Median.")
+    high: float = Field(description="Upper limit.")
+
+
+class Colour(StrictModel):
+    """The stain's colour: log ratios of the mean channels, (log R/G, log B/G)."""
+
+    centre: tuple[float, float] = Field(description="Median of the training cells.")
+    precision: tuple[tuple[float, float], tuple[float, float]] = Field(description="Inverse covariance matrix.")
+    limit: float = Field(gt=0, description="Largest usual Mahalanobis distance.")
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureArrays:
+    """The training cells in the space of the network's pooled features, from `ood_reference.safetensors`."""
+
+    centre: NDArray[np.float32]
+    """(C,) their mean."""
+    axes: NDArray[np.float32]
+    """(C, P) features minus the centre, times these axes, have about unit variance in every direction."""
+
+
+class OodReference(StrictModel):
+    """What the training cells look like, so that unusual cells can be found.
+
+    The limits of sharpness, brightness, frame contact and colour are of the pixels that the network receives
+    (`data/quality.py`). At most a share 1 - `share` of the cells are beyond each limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    share: float = Field(gt=0, lt=1, description="Share of the known cells within each limit.")
+    cells: int = Field(description="Number of cells that the image limits were measured on.")
+    subjects: int = Field(description="Number of subjects of these cells.")
+    feature_distance: float | None = Field(description="Largest usual distance in feature space.")
+    feature_distance_cells: int = Field(description="Number of cells that this limit was measured on.")
+    feature_distance_subjects: int = Field(description="Number of subjects of these cells.")
+    sharpness: Range = Field(description="Log of the mean square of the Laplacian; low is out of focus.")
+    brightness: Range = Field(description="Mean of R, G and B, 0-255.")
+    touching: float = Field(gt=0, description="Largest usual fraction of the image's frame that the cell touches.")
+    colour: Colour = Field(description="Colour of the stain.")
+    how: str = Field(description="Which cells it was measured on, in words.")
+    arrays_sha256: str = Field(default="", description="SHA-256 of `ood_reference.safetensors`.")
+    arrays: SkipJsonSchema[FeatureArrays | None] = Field(default=None, exclude=True, repr=False)
+
 
 def feature_space(features: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Training features (N, C) -> their centre (C,), and axes (C, P) that bring each direction to about unit variance.
+    """Return the centre (C,) of training features (N, C) and axes (C, P) that scale each direction to unit variance.
 
     P is at most AXES and at most N - 1. Raises LymphoscopeError for fewer than two cells.
     """
     cells = np.asarray(features, dtype=np.float64)
     if len(cells) < 2:
-        raise LymphoscopeError(f"ood_reference: {len(cells)} training cells span no space, at least two are needed")
+        raise LymphoscopeError(f"OOD reference: {len(cells)} training cells span no feature space, use at least two")
     centre = cells.mean(axis=0)
     _, spread, axes = np.linalg.svd(cells - centre, full_matrices=False)
     count = min(AXES, len(cells) - 1, len(axes))
@@ -41,77 +93,76 @@ def feature_space(features: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.
     return centre.astype(np.float32), (axes[:count].T / raised).astype(np.float32)
 
 
-def feature_distance(features: ArrayLike, centre: NDArray[np.float32], axes: NDArray[np.float32]) -> Floats:
-    """(B, C) -> (B,) the root mean square over the axes: about 1 for a training cell."""
+def feature_distance(features: ArrayLike, centre: NDArray[np.float32], axes: NDArray[np.float32]) -> Values:
+    """Return the root mean square (B,) of features (B, C) over the axes: about 1 for a training cell."""
     along = (np.asarray(features, dtype=np.float32) - centre) @ axes  # (B, P)
     return np.asarray(np.sqrt(np.square(along, dtype=np.float64).mean(axis=1)))
 
 
-def kept_limit(values: ArrayLike, share: float) -> float:
-    """The limit (0 or more) that a new value of the same law keeps with probability `share` or more; values (N,).
+def conformal_limit(values: ArrayLike, share: float) -> float:
+    """Return the limit that a new value of the same distribution is within with probability `share` or more.
 
-    It is the ceil((N + 1) share)-th lowest (split conformal prediction, Vovk et al. 2005), the highest where there are
-    too few values to promise that. Raises LymphoscopeError without values.
+    It is the ceil((N + 1) share)-th lowest of the values (N,) (split conformal prediction, Vovk et al. 2005), or the
+    highest where N is too small to guarantee the share. Raises LymphoscopeError without values.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     if not len(ordered):
-        raise LymphoscopeError("ood_reference: no cells to take a limit from")
+        raise LymphoscopeError("OOD reference: no cells to take a limit from")
     return float(ordered[min(len(ordered), math.ceil((len(ordered) + 1) * share)) - 1])
 
 
-Values = NDArray[np.float64]
-
-DOUBT = "ood_"
-
-
-def ood_columns(description: Description) -> list[str]:
-    """The columns that a model adds to the predictions; none where it does not know its cells."""
-    return [] if description.ood_reference is None else [f"{DOUBT}{signal}" for signal in SIGNALS]
+def ood_columns(reference: OodReference | None) -> tuple[str, ...]:
+    """Return the columns that a model adds to the predictions; none without an OOD reference."""
+    return () if reference is None else OOD_COLUMNS
 
 
 def ood_scores(
-    description: Description, statistics: Sequence[ImageStatistics], features: NDArray[np.float32] | None
-) -> dict[str, Values]:
-    """Signal -> (B,) doubts of B cells with features (B, C); feature_distance is NaN where it cannot be known.
+    reference: OodReference | None, statistics: Sequence[ImageStatistics], features: NDArray[np.float32] | None
+) -> dict[OodSignal, Values]:
+    """Return signal -> (B,) OOD scores of B cells with features (B, C), rounded to four decimals as shown.
 
-    To four decimals, as shown. Empty where the model does not know its cells.
+    `feature_distance` is NaN where it cannot be computed. Empty without an OOD reference.
     """
-    known = description.ood_reference
-    if known is None or not len(statistics):
+    if reference is None or not len(statistics):
         return {}
     sharpness, brightness, touching, *colour = np.array(statistics, dtype=np.float64).T
-    found = {
-        "feature_distance": _novelty(known, features, len(statistics)),
-        "blur": below(known.sharpness, sharpness),
-        "cut_off": touching / known.touching,
-        "exposure": np.maximum(below(known.brightness, brightness), above(known.brightness, brightness)),
-        "colour": colour_distance(known.colour, np.stack(colour, axis=1)) / known.colour.limit,
+    scores: dict[OodSignal, Values] = {
+        "feature_distance": _relative_distance(reference, features, len(statistics)),
+        "blur": _below(reference.sharpness, sharpness),
+        "cut_off": touching / reference.touching,
+        "exposure": np.maximum(_below(reference.brightness, brightness), _above(reference.brightness, brightness)),
+        "colour": colour_distance(reference.colour, np.stack(colour, axis=1)) / reference.colour.limit,
     }
-    return {signal: np.round(values, 4) for signal, values in found.items()}
+    return {signal: np.round(values, 4) for signal, values in scores.items()}
 
 
-def overexposed(known: OodReference, statistics: Sequence[ImageStatistics]) -> NDArray[np.bool_]:
-    """Which cells (B,) are brighter than the middle, so that their doubt of exposure is one of too much light."""
-    return np.array([measured.brightness for measured in statistics]) > known.brightness.middle
+def overexposed(reference: OodReference | None, statistics: Sequence[ImageStatistics]) -> NDArray[np.bool_]:
+    """Return which cells (B,) are brighter than the median, so that a high exposure score means too much light.
+
+    None of them without an OOD reference.
+    """
+    if reference is None:
+        return np.zeros(len(statistics), dtype=bool)
+    return np.array([measured.brightness for measured in statistics]) > reference.brightness.middle
 
 
-def below(usual: Range, values: Values) -> Values:
-    """How far values (B,) lie below the middle, the low limit being 1."""
+def colour_distance(colour: Colour, ratios: Values) -> Values:
+    """Return the Mahalanobis distances (B,) of log ratios (B, 2) from those of the training cells."""
+    off = ratios - np.array(colour.centre)
+    return np.asarray(np.sqrt(np.einsum("bi,ij,bj->b", off, np.array(colour.precision), off)))
+
+
+def _below(usual: Range, values: Values) -> Values:
+    """How far values (B,) are below the middle; the low limit is 1."""
     return (usual.middle - values) / (usual.middle - usual.low)
 
 
-def above(usual: Range, values: Values) -> Values:
-    """How far values (B,) lie above the middle, the high limit being 1."""
+def _above(usual: Range, values: Values) -> Values:
+    """How far values (B,) are above the middle; the high limit is 1."""
     return (values - usual.middle) / (usual.high - usual.middle)
 
 
-def colour_distance(known: Colour, ratios: Values) -> Values:
-    """Mahalanobis' distance (B,) of the log ratios (B, 2) from those of the training cells."""
-    off = ratios - np.array(known.centre)
-    return np.asarray(np.sqrt(np.einsum("bi,ij,bj->b", off, np.array(known.precision), off)))
-
-
-def _novelty(known: OodReference, features: NDArray[np.float32] | None, cells: int) -> Values:
-    if known.arrays is None or known.feature_distance is None or features is None:
+def _relative_distance(reference: OodReference, features: NDArray[np.float32] | None, cells: int) -> Values:
+    if reference.arrays is None or reference.feature_distance is None or features is None:
         return np.full(cells, np.nan)
-    return feature_distance(features, known.arrays.centre, known.arrays.axes) / known.feature_distance
+    return feature_distance(features, reference.arrays.centre, reference.arrays.axes) / reference.feature_distance

@@ -5,7 +5,6 @@ a cross-validation has too few of its own: its scores are fitted on what the fol
 out from them. What the known cells look like is taken from the training cells.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,8 @@ from numpy.typing import NDArray
 from lymphoscope.data import Manifest
 from lymphoscope.evaluation.calibration import mean_of_streams
 from lymphoscope.inference import Model, load
-from lymphoscope.model_file import Description, load_description, record_evidence
-from lymphoscope.referral import SIGNALS, Calibration, OodReference, Referral, Signal
-from lymphoscope.referral.calibration import fit_calibration
+from lymphoscope.model_file import Description, load_description, record_referral
+from lymphoscope.referral import Calibration, OodReference, ScoreBand, fit_calibration
 from lymphoscope.runs.log import say
 from lymphoscope.runs.training_statistics import Seen, fit_ood_reference, seen_cells
 
@@ -43,7 +41,7 @@ def fit_on_calibration_subjects(recipe: "Recipe", manifest: Manifest, folder: Pa
     model = load(folder)
     known = seen_cells(model, manifest, "train")
     inner = seen_cells(model, manifest, "validation")
-    ood_reference = fit_ood_reference(known, inner, recipe.referral.familiar, _signals(recipe.referral))
+    ood_reference = fit_ood_reference(known, inner, recipe.referral.familiar)
     return _record(recipe.referral, folder, _inner_cells(inner, model), ood_reference)
 
 
@@ -61,7 +59,7 @@ def fit_out_of_fold(recipe: "Recipe", predictions: pd.DataFrame, folder: Path, h
         judged["subject"].to_numpy(object),
         how,
     )
-    return _record(recipe.referral, folder, cells, description.ood_reference)
+    return _record(recipe.referral, folder, cells, description.referral.ood_reference)
 
 
 def _inner_cells(inner: Seen, model: Model) -> CalibrationCells:
@@ -75,26 +73,21 @@ def _record(
     wanted: "ReferralRecipe", folder: Path, cells: CalibrationCells, ood_reference: OodReference | None
 ) -> Description:
     before = load_description(folder)
-    calibration, referral = fitted(wanted, cells, before)
-    thresholds = before.thresholds
-    if "streams" not in wanted.rules:
-        thresholds = thresholds.model_copy(update={"minimum_agreement": 0.0})
-    described = record_evidence(
-        folder, calibration=calibration, referral=referral, ood_reference=ood_reference, thresholds=thresholds
-    )
+    calibration, band = fitted(wanted, cells, before)
+    changes = {"rules": wanted.rules, "band": band, "ood_reference": ood_reference}
+    described = record_referral(folder, calibration=calibration, referral=before.referral.model_copy(update=changes))
     _say(described)
     return described
 
 
 def fitted(
     wanted: "ReferralRecipe", cells: CalibrationCells, description: Description
-) -> tuple[Calibration | None, Referral | None]:
+) -> tuple[Calibration | None, ScoreBand | None]:
     """Temperature and band of inner cells; None where a class has no cell, and no band without a blast class."""
     if len(np.unique(cells.truth)) < len(description.classes):
         return None, None
-    blast = None if description.blast_class is None else description.classes.index(description.blast_class)
     rates = wanted.model_dump(include={"miss_rate", "false_alarm_rate", "confidence"})
-    found = fit_calibration(cells.scores, cells.truth, cells.subjects, blast, **rates)
+    found = fit_calibration(cells.scores, cells.truth, cells.subjects, description.positive_index, **rates)
     subjects = len({name for name in cells.subjects if name is not None and name == name})
     calibration = Calibration(
         temperature=found.temperature, cells=len(cells.truth), subjects=subjects, how=f"On {cells.how}."
@@ -102,11 +95,7 @@ def fitted(
     if found.band is None:
         return calibration, None
     how = f"On {cells.how}, each subject's scores calibrated without it."
-    return calibration, Referral(**vars(found.band), subjects=subjects, how=how, refers="score" in wanted.rules)
-
-
-def _signals(wanted: "ReferralRecipe") -> Sequence[Signal]:
-    return [signal for signal in SIGNALS if signal in wanted.rules]
+    return calibration, found.band.model_copy(update={"how": how})
 
 
 def _say(described: Description) -> None:
@@ -115,7 +104,7 @@ def _say(described: Description) -> None:
         return
     found = described.calibration
     say(f"calibrated on {found.cells:,} cells of {found.subjects} inner subjects: temperature {found.temperature:.2f}")
-    band = described.referral
+    band = described.referral.band
     if band is not None:
         say(f"a person looks at blast scores from {band.low:.3f} to {band.high:.3f}")
         for reason in filter(None, (band.low_reason, band.high_reason)):

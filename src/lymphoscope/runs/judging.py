@@ -78,8 +78,8 @@ def without_leaks(table: pd.DataFrame, metrics: Metrics) -> Metrics:
 
 def stated_miss_rate_of(description: Description) -> float | None:
     """The share of blasts that the model's referral was fitted to sign off as normal at most; None where none was."""
-    fitted = description.referral
-    return fitted.miss_rate if fitted is not None and fitted.refers else None
+    band = description.referral.band
+    return band.miss_rate if band is not None and "score" in description.referral.rules else None
 
 
 def _subject_level(table: pd.DataFrame, blast_class: str | None, how: EvaluationOptions) -> SubjectLevel | None:

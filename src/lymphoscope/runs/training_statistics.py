@@ -1,6 +1,5 @@
 """What the cells that a model was trained on look like: to its network, and to plain measurements of their pictures."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,16 @@ from numpy.typing import NDArray
 from lymphoscope.data import Manifest
 from lymphoscope.inference import Model, cells_of
 from lymphoscope.inference.pipeline import BATCH_SIZE, read_batches, readable_pixels
-from lymphoscope.referral import Colour, FeatureArrays, OodReference, Range, Signal
-from lymphoscope.referral.ood import colour_distance, feature_distance, feature_space, kept_limit
+from lymphoscope.referral import (
+    Colour,
+    FeatureArrays,
+    OodReference,
+    Range,
+    colour_distance,
+    conformal_limit,
+    feature_distance,
+    feature_space,
+)
 
 MOST_CELLS = 2000
 """Cells of a part that are looked at: enough for a quantile of one in a hundred."""
@@ -65,7 +72,7 @@ def seen_cells(model: Model, manifest: Manifest, part: str) -> Seen:
     )
 
 
-def fit_ood_reference(known: Seen, inner: Seen, share: float, refers: Sequence[Signal]) -> OodReference | None:
+def fit_ood_reference(known: Seen, inner: Seen, share: float) -> OodReference | None:
     """What `known` (training) cells look like, with limits that `inner` ones keep too; None for fewer than two cells.
 
     A limit of the pictures is a quantile of both parts' cells, as no weight was fitted to it. The distance in feature
@@ -86,10 +93,10 @@ def fit_ood_reference(known: Seen, inner: Seen, share: float, refers: Sequence[S
         feature_distance_subjects=len(inner.people),
         sharpness=_range(sharpness, share, _SHARPNESS),
         brightness=_range(brightness, share, _BRIGHTNESS),
-        touching=max(kept_limit(touching, share), _TOUCHING),
+        touching=max(conformal_limit(touching, share), _TOUCHING),
         colour=_colour(both[:, 3:], share),
-        how="Pictures: training and validation cells. Novelty: training cells, its limit from the validation cells.",
-        refers=tuple(refers),
+        how="Image limits: training and validation cells. Feature distance: training cells, with its limit from the "
+        "validation cells.",
         arrays=arrays,
     )
 
@@ -99,13 +106,13 @@ def _feature_limit(known: Seen, inner: Seen, share: float) -> tuple[FeatureArray
         return None, None
     centre, axes = feature_space(known.features)
     parts = [part.features for part in (known, inner) if part.features is not None and len(part.features)]
-    limits = [kept_limit(feature_distance(features, centre, axes), share) for features in parts]
+    limits = [conformal_limit(feature_distance(features, centre, axes), share) for features in parts]
     return FeatureArrays(centre, axes), max(*limits, _DISTANCE)
 
 
 def _range(values: Floats, share: float, least: float) -> Range:
     middle = float(np.median(values))
-    low, high = -kept_limit(-values, share), kept_limit(values, share)
+    low, high = -conformal_limit(-values, share), conformal_limit(values, share)
     return Range(low=min(low, middle - least), middle=middle, high=max(high, middle + least))
 
 
@@ -113,7 +120,7 @@ def _colour(ratios: Floats, share: float) -> Colour:
     centre = np.median(ratios, axis=0)
     precision: Floats = np.linalg.inv(np.cov(ratios, rowvar=False) + _RIDGE * np.eye(2)).astype(np.float64)
     loose = Colour(centre=tuple(centre.tolist()), precision=_pairs(precision), limit=1.0)
-    limit = max(kept_limit(colour_distance(loose, ratios), share), 1.0)
+    limit = max(conformal_limit(colour_distance(loose, ratios), share), 1.0)
     return loose.model_copy(update={"limit": limit})
 
 

@@ -7,16 +7,14 @@ from pydantic import BaseModel, Field, model_validator
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
-from lymphoscope.referral import SIGNALS, Signal
+from lymphoscope.referral import RULES, RuleName
 from lymphoscope.vocabulary import CropMode, StrictModel
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Triple = tuple[float, float, float]
 Range = tuple[Fraction, Fraction]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
-Rule = Literal["streams", "score"] | Signal
 _PAPER_BACKBONE: Final = "seresnext50_32x4d"
-RULES: tuple[Rule, ...] = ("streams", "score", *SIGNALS)
 
 
 class ModelRecipe(StrictModel):
@@ -161,7 +159,7 @@ class ReferralRecipe(StrictModel):
     false_alarm_rate: Share = 0.05
     confidence: Share = 0.95
     familiar: Share = 0.99
-    rules: tuple[Rule, ...] = RULES
+    rules: tuple[RuleName, ...] = RULES
 
 
 class HardwareRecipe(StrictModel):

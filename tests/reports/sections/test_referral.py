@@ -1,18 +1,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from lymphoscope.evaluation import evaluate_predictions
 from lymphoscope.reports.plotting import figure_uri
 from lymphoscope.reports.sections import referral
 
 Maker = Callable[..., Any]
-
-
-@pytest.mark.parametrize("reason", ["streams disagree", "score below 0.7", "unreadable"])
-def test_referral_reasons_are_explained(reason: str) -> None:
-    assert referral.reason_meaning(reason)
 
 
 def test_risk_coverage_draws_one_line_per_signal(predictions: Maker) -> None:

@@ -8,6 +8,7 @@ import yaml
 from lymphoscope.model_file import Description
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.registry import Section, SectionDefinition
+from lymphoscope.vocabulary import OOD_SIGNALS
 
 
 def build(contents: ReportContents) -> Section:
@@ -75,7 +76,7 @@ def _attention(description: Description) -> str:
 
 
 def _thresholds(description: Description) -> str:
-    thresholds = description.thresholds
+    thresholds = description.referral
     return (
         f"fewer than {100 * thresholds.minimum_agreement:.0f} % of the streams agree, or the score of the predicted "
         f"class is below {thresholds.minimum_score:g}{_band(description)}{_ood(description)}"
@@ -83,18 +84,19 @@ def _thresholds(description: Description) -> str:
 
 
 def _band(description: Description) -> str:
-    band = description.referral
-    if band is None or not band.refers:
+    band = description.referral.band
+    if band is None or "score" not in description.referral.rules:
         return ""
     return f", or the score of {description.blast_class} is between {band.low:.3f} and {band.high:.3f}"
 
 
 def _ood(description: Description) -> str:
-    reference = description.ood_reference
-    if reference is None or not reference.refers:
+    reference = description.referral.ood_reference
+    signals = [signal for signal in OOD_SIGNALS if signal in description.referral.rules]
+    if reference is None or not signals:
         return ""
-    signals = ", ".join(reference.refers).replace("_", " ")
-    return f", or the cell is unlike {100 * reference.share:g} % of the training cells ({signals})"
+    named = ", ".join(signals).replace("_", " ")
+    return f", or the cell is unlike {100 * reference.share:g} % of the training cells ({named})"
 
 
 _TEMPLATE = """

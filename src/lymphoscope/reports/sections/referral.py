@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import Metrics
 from lymphoscope.evaluation.schema import Refer, RiskCoverage
+from lymphoscope.referral import meaning_of
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import metric, missing_reasons, number, with_interval
 from lymphoscope.reports.plotting import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, new_axes, styled
@@ -26,20 +27,6 @@ _SIGNALS: Final = {
     "ood_exposure": "Exposure",
     "ood_colour": "Colour",
 }
-_REASONS: Final = {
-    "streams disagree": "the streams did not all predict the same class",
-    "vote and score disagree": "the vote predicts one class, the mean score is higher for another",
-    "score below": "the score of the predicted class is low",
-    "score in the uncertain band": "the calibrated score lies where neither prediction may be signed off",
-    "too few inner subjects to sign off": "too few calibration subjects to promise an error rate for this score",
-    "unlike the training cells": "the network's features are far from those of all training cells",
-    "out of focus": "the image is less sharp than those of the training cells",
-    "cut off": "the cell extends beyond the frame of its image",
-    "over-exposed": "the cell is brighter than the training cells",
-    "under-exposed": "the cell is darker than the training cells",
-    "colour never seen": "the stain differs from those of the training cells",
-    "unreadable": "the file could not be read; its row says why",
-}
 
 
 def build(contents: ReportContents) -> Section:
@@ -55,7 +42,7 @@ def build(contents: ReportContents) -> Section:
             "referred": metrics.refer.cells,
             "lead": _lead(metrics, metrics.refer),
             "missed": _missed(metrics, metrics.refer),
-            "rows": [(reason, reason_meaning(reason), count) for reason, count in metrics.refer.reasons.items()],
+            "rows": [(reason, meaning_of(reason), count) for reason, count in metrics.refer.reasons.items()],
             "signals": signals,
             "verdict": "" if ranked is None else ranked.verdict,
             "reasons": missing_reasons({title: signal.area for title, signal in signals}),
@@ -64,11 +51,6 @@ def build(contents: ReportContents) -> Section:
             "num_failed": len(failed),
         },
     )
-
-
-def reason_meaning(reason: str) -> str:
-    """What a referral reason means, in words."""
-    return next((text for prefix, text in _REASONS.items() if reason.startswith(prefix)), "")
 
 
 def signal_title(name: str) -> str:

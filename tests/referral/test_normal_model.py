@@ -5,7 +5,15 @@ import pytest
 from scipy import stats
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.referral.band import ReferralBand, cells_allowed, fit_band, likeness
+from lymphoscope.referral import ScoreBand, fit_band
+from lymphoscope.referral.normal_model import (
+    MAX_CORRELATION,
+    cells_allowed,
+    correlation_limit,
+    normal_scores,
+    score_correlation,
+    tail_correlation,
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Cohort:
     def of_normals(self) -> np.ndarray:
         return self.scores[~self.is_blast]
 
-    def band(self, **rates: float) -> ReferralBand:
+    def band(self, **rates: float) -> ScoreBand:
         return fit_band(self.scores, self.is_blast, self.subjects, **rates)
 
 
@@ -46,7 +54,7 @@ def naive_low(cells: Cohort, rate: float = 0.01) -> float:
 
 
 @pytest.mark.slow
-def test_the_stated_rates_are_kept_on_other_subjects_in_95_of_100_seeds() -> None:
+def test_stated_rates_hold_on_other_subjects_in_95_of_100_seeds() -> None:
     """The proof: 40 blast and 25 normal subjects of 50 to 200 cells, and as many others that are held out.
 
     Estimate: the miss rate of 1 % is kept in 97 of 100 seeds (495 of 500), 0.25 % of blasts are missed on average, and
@@ -89,7 +97,7 @@ def test_independent_cells_needed_for_a_rate(rate: float, needed: int) -> None:
 
 
 @pytest.mark.parametrize(("cells", "rate"), [(2000, 0.01), (900, 0.05), (5000, 0.01)])
-def test_independent_cells_follow_the_hypergeometric_law(cells: int, rate: float) -> None:
+def test_independent_cells_follow_the_hypergeometric_distribution(cells: int, rate: float) -> None:
     """Of the lowest c + k + 1 cells of both groups together, too few are of the first group: an exact reference."""
     most = int(rate * cells)
     exact = [stats.hypergeom.cdf(c, 2 * cells, cells, c + most + 1) for c in range(most + 1)]
@@ -97,7 +105,7 @@ def test_independent_cells_follow_the_hypergeometric_law(cells: int, rate: float
     assert abs(cells_allowed(np.full(cells // 10, 10), 0.0, rate, 0.95) - expected) <= 1
 
 
-def test_cells_that_are_more_alike_allow_fewer() -> None:
+def test_correlated_cells_allow_fewer_errors() -> None:
     sizes = np.full(60, 100)
     allowed = [cells_allowed(sizes, alike, 0.01, 0.95) for alike in (0.0, 0.2, 0.4, 0.6)]
     assert allowed == sorted(allowed, reverse=True)
@@ -107,7 +115,7 @@ def test_cells_that_are_more_alike_allow_fewer() -> None:
     assert cells_allowed(np.full(240, 25), 0.4, 0.01, 0.95) > allowed[2]
 
 
-def test_where_the_cells_cannot_promise_the_rate_nothing_is_signed_off() -> None:
+def test_nothing_is_signed_off_when_the_rate_cannot_be_promised() -> None:
     few = cohort(np.random.default_rng(0), 5, 5)
     band = few.band()
     assert band.low == 0
@@ -119,16 +127,16 @@ def test_where_the_cells_cannot_promise_the_rate_nothing_is_signed_off() -> None
         times *= 2
         assert times <= 64
     sizes = np.bincount(np.unique(few.subjects[few.is_blast], return_inverse=True)[1])
-    alike = likeness(few.of_blasts, np.repeat(np.arange(5), sizes), 0.95)
+    alike = score_correlation(few.of_blasts, np.repeat(np.arange(5), sizes), 0.95)
     assert cells_allowed(np.tile(sizes, times), alike, 0.01, 0.95) is not None
     assert cells_allowed(np.tile(sizes, times // 2), alike, 0.01, 0.95) is None
 
 
-def test_one_subject_or_none_promises_nothing() -> None:
+def test_no_promise_from_one_subject_or_none() -> None:
     one = cohort(np.random.default_rng(0), 1, 30)
     assert (one.band().low, one.band().low_reason) == (
         0,
-        "fewer than two subjects have blasts, so how much subjects differ cannot be seen",
+        "fewer than two subjects have blasts, so the differences between subjects are unknown",
     )
     assert one.band().high < 1
     none = fit_band([0.1, 0.2], [False, False], ["a", "b"])
@@ -137,7 +145,7 @@ def test_one_subject_or_none_promises_nothing() -> None:
     assert fit_band([], [], []).refers([0.0, 1.0]).all()
 
 
-def test_the_two_sides_mirror_each_other() -> None:
+def test_both_sides_are_symmetric() -> None:
     cells = cohort(np.random.default_rng(2), 40, 40)
     band = cells.band(miss_rate=0.02, false_alarm_rate=0.05)
     mirrored = fit_band(1 - cells.scores, ~cells.is_blast, cells.subjects, miss_rate=0.05, false_alarm_rate=0.02)
@@ -159,7 +167,7 @@ def test_a_bad_subject_lowers_the_threshold() -> None:
     assert fit_band(bad, cells.is_blast, cells.subjects).low < cells.band().low
 
 
-def test_equal_scores_keep_the_rate() -> None:
+def test_tied_scores_keep_the_rate() -> None:
     cells = cohort(np.random.default_rng(1))
     coarse = fit_band(np.round(cells.scores, 1), cells.is_blast, cells.subjects)
     assert (np.round(cells.of_blasts, 1) < coarse.low).mean() <= 0.01
@@ -167,16 +175,11 @@ def test_equal_scores_keep_the_rate() -> None:
     assert (np.where(cells.of_blasts < 0.5, 0.0, cells.of_blasts) < saturated.low).mean() <= 0.01
 
 
-def test_the_order_of_the_cells_changes_nothing() -> None:
+def test_result_does_not_depend_on_the_order_of_cells() -> None:
     cells = cohort(np.random.default_rng(0), 15, 15)
     order = np.random.default_rng(1).permutation(len(cells.scores))
     again = fit_band(cells.scores[order], cells.is_blast[order], cells.subjects[order])
     assert again == cells.band()
-
-
-def test_the_edges_of_the_band_go_to_a_person_and_so_does_what_is_no_number() -> None:
-    band = ReferralBand(0.2, 0.7, 0.01, 0.05, 0.95, 100, 100)
-    assert band.refers([0.19, 0.2, 0.5, 0.7, 0.71, np.nan]).tolist() == [False, True, True, True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,80 @@ def test_the_edges_of_the_band_go_to_a_person_and_so_does_what_is_no_number() ->
         ({"confidence": 1.0}, "between 0 and 1"),
     ],
 )
-def test_a_wrong_request_gets_one_line(change: dict, words: str) -> None:
+def test_invalid_input_is_one_line(change: dict, words: str) -> None:
     with pytest.raises(LymphoscopeError, match=words):
         fit_band(**{"blast_scores": [0.1, 0.9], "is_blast": [False, True], "subjects": ["a", "b"]} | change)
+
+
+def one_factor(seed: int, subjects: int, cells: int, correlation: float) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    of_cell = np.repeat(np.arange(subjects), cells)
+    part, own = generator.normal(size=subjects), generator.normal(size=subjects * cells)
+    return np.sqrt(correlation) * part[of_cell] + np.sqrt(1 - correlation) * own, of_cell
+
+
+def test_normal_scores_are_the_normal_quantiles_of_ranks() -> None:
+    scores = np.array([0.1, 0.9, 0.1, 0.5, 0.99])
+    expected = stats.norm.ppf((stats.rankdata(scores) - 0.5) / 5)
+    np.testing.assert_allclose(normal_scores(scores), expected)
+
+
+def test_correlation_limit_matches_a_published_example() -> None:
+    """Shrout & Fleiss (1979), Psychol Bull 86, 420-428: six subjects, four ratings, ICC(1, 1) 0.17, at most 0.72."""
+    ratings = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
+    of_cell = np.repeat(np.arange(6), 4)
+    assert correlation_limit(ratings.ravel(), of_cell, 0.975) == pytest.approx(0.72, abs=0.005)
+
+
+@pytest.mark.parametrize("correlation", [0.05, 0.3, 0.7])
+def test_correlation_limit_has_its_stated_coverage(correlation: float) -> None:
+    limits = [correlation_limit(*one_factor(seed, 12, 20, correlation), 0.9) for seed in range(400)]
+    assert np.mean(np.array(limits) >= correlation) == pytest.approx(0.9, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("values", "of_cell", "expected"),
+    [([1, 2, 3], [0, 1, 2], 0.0), ([1, 1, 2, 2], [0, 0, 1, 1], 1.0), ([2, 2, 2, 2], [0, 0, 1, 1], 0.0)],
+)
+def test_correlation_limit_of_degenerate_values(values: list, of_cell: list, expected: float) -> None:
+    assert correlation_limit(np.array(values, float), np.array(of_cell), 0.95) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("correlation", [0.1, 0.4, 0.8])
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_tail_correlation_recovers_the_correlation(correlation: float, share: float) -> None:
+    scores, of_cell = one_factor(0, 4000, 12, correlation)
+    assert tail_correlation(scores, of_cell, share) == pytest.approx(correlation, abs=0.05)
+
+
+def test_tail_pairs_match_the_bivariate_normal() -> None:
+    """The correlation found, put into scipy's bivariate normal law, gives back the share of pairs in the tail."""
+    scores, of_cell = one_factor(3, 60, 20, 0.4)
+    found, low = tail_correlation(scores, of_cell, 0.1), scores < np.quantile(scores, 0.1)
+    lows = np.bincount(of_cell, low)
+    line = stats.norm.ppf(low.mean())
+    both = stats.multivariate_normal([0, 0], [[1, found], [found, 1]]).cdf([line, line])
+    assert (lows * (lows - 1)).sum() / (60 * 20 * 19) == pytest.approx(both, rel=0.02)
+
+
+def test_one_subject_in_the_tail_raises_the_correlation() -> None:
+    generator = np.random.default_rng(0)
+    scores, of_cell = generator.normal(size=800), np.repeat(np.arange(40), 20)
+    alike = score_correlation(scores, of_cell, 0.95)
+    scores[:20] -= 6
+    assert alike < 0.1
+    assert correlation_limit(normal_scores(scores), of_cell, 0.95) < 0.25
+    assert score_correlation(scores, of_cell, 0.95) > 0.6
+
+
+def test_correlation_does_not_depend_on_the_scale_of_scores() -> None:
+    scores, of_cell = one_factor(0, 20, 10, 0.3)
+    assert score_correlation(scores, of_cell, 0.95) == pytest.approx(
+        score_correlation(np.exp(3 * scores), of_cell, 0.95)
+    )
+
+
+def test_correlation_of_single_cells_and_equal_scores() -> None:
+    assert score_correlation(np.arange(30.0), np.arange(30), 0.95) == 0
+    assert score_correlation(np.ones(30), np.repeat(np.arange(3), 10), 0.95) == 0
+    assert score_correlation(np.repeat([0.1, 0.9], 10), np.repeat([0, 1], 10), 0.95) == MAX_CORRELATION
