@@ -71,15 +71,19 @@ def _streams_disagree(referral: "Referral", cells: "CellEvidence") -> Flags:
 
 
 def _score_against_vote(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return _below_minimum(referral, cells) & np.asarray(cells.predicted_scores < cells.scores.max(axis=1))
+    return _below_minimum(referral, cells) & _against_vote(cells)
 
 
 def _low_score(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return _below_minimum(referral, cells) & ~np.asarray(cells.predicted_scores < cells.scores.max(axis=1))
+    return _below_minimum(referral, cells) & ~_against_vote(cells)
 
 
 def _below_minimum(referral: "Referral", cells: "CellEvidence") -> Flags:
     return np.asarray(cells.predicted_scores < referral.minimum_score)
+
+
+def _against_vote(cells: "CellEvidence") -> Flags:
+    return np.asarray(cells.predicted_scores < cells.scores.max(axis=1))
 
 
 def _uncertain(referral: "Referral", cells: "CellEvidence") -> Flags:
