@@ -214,7 +214,7 @@ def test_at_most_fifty_failed_cells_are_listed(predictions: Maker, contents: Mak
     text = Page(render_report(contents(table))).text
     assert text.count("/cells/broken_") == 50
     assert "The first 50 of 70" in text
-    assert "unreadable The file could not be read; the column error says why. 70" in text
+    assert "unreadable The file could not be read; the column `error` says why. 70" in text
 
 
 def test_page_is_small_and_every_image_is_valid(predictions: Maker, contents: Maker, tmp_path: Path) -> None:
