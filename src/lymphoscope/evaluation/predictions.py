@@ -1,4 +1,4 @@
-"""The predictions table, the joint between inference and all that judges it (docs/reference.md)."""
+"""The predictions table, the joint between inference and all that judges it (docs/reference/)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

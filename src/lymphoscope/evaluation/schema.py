@@ -1,4 +1,4 @@
-"""The content of metrics.json, format 2: the joint between what measures and what reports (docs/reference.md).
+"""The content of metrics.json, format 2: the joint between what measures and what reports (docs/reference/).
 
 Every number is a `Estimate`: a value with its 95 % interval, or with the reason why it has none. A section that was
 not asked for is None.

@@ -29,7 +29,7 @@ class Model:
         return self.runtime.description
 
     def predict(self, paths: Paths, *, batch_size: int = BATCH_SIZE, workers: int | None = None) -> "pd.DataFrame":
-        """Classify the cells of files, folders and manifests: one row a cell, in their order (docs/reference.md).
+        """Classify the cells of files, folders and manifests: one row a cell, in their order (docs/reference/).
 
         A file that cannot be read is a row with `error`. Raises LymphoscopeError for a path that is not there.
         """

@@ -1,4 +1,4 @@
-"""What a runtime gives for a batch -> rows of the predictions table (docs/reference.md)."""
+"""What a runtime gives for a batch -> rows of the predictions table (docs/reference/)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

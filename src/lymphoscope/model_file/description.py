@@ -26,7 +26,7 @@ Triple = tuple[float, float, float]
 class Architecture(StrictModel):
     """The network: a backbone and one of two heads."""
 
-    backbone: str = Field(description="Name of the backbone (docs/reference.md).")
+    backbone: str = Field(description="Name of the backbone (docs/reference/).")
     features: str | int | None = Field(
         default=None, description="Stage of the backbone whose features the head gets; null for the last features."
     )

@@ -1,4 +1,4 @@
-"""A run folder: where each thing of a run lies (docs/reference.md)."""
+"""A run folder: where each thing of a run lies (docs/reference/)."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -21,7 +21,7 @@ class ModelRecipe(StrictModel):
     """The network and its initial weights."""
 
     backbone: str = Field(
-        default=_PAPER_BACKBONE, description="Backbone by name: one of `docs/reference.md`, or any of timm's."
+        default=_PAPER_BACKBONE, description="Backbone by name: one of `docs/reference/backbones.md`, or any of timm's."
     )
     features: str | int | None = Field(
         default=None,

@@ -89,7 +89,7 @@ def _nearest(path: list[str]) -> str:
     # Of the same name in another section first: `epochs` is nearer to `optimisation.epochs` than its letters say.
     close = [key for key in known if key.split(".")[-1] == path[-1]][:1]
     close = close or difflib.get_close_matches(".".join(path), known, n=1, cutoff=0.5)
-    return f": did you mean `{close[0]}`?" if close else ": see docs/reference.md for the keys of a recipe"
+    return f": did you mean `{close[0]}`?" if close else ": see docs/reference/recipe.md for the keys of a recipe"
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
