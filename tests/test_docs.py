@@ -12,7 +12,8 @@ from lymphoscope.cli.main import app
 from lymphoscope.training import load_recipe
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "THIRD_PARTY.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "THIRD_PARTY.md")]
+PAGES += sorted((ROOT / "docs").glob("**/*.md"))
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 LINES = sorted(set(re.findall(r"^(lymphoscope [-a-z].*?)(?: *#.*)?$", TEXT.replace("\\\n", " "), re.MULTILINE)))
 
