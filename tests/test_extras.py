@@ -22,31 +22,31 @@ def brought_by(lines: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("extra", extras.EXTRAS)
-def test_each_extra_brings_the_modules_that_are_said_to_need_it(extra: str) -> None:
+def test_each_extra_installs_the_modules_listed_for_it(extra: str) -> None:
     distributions = packages_distributions()
     own = brought_by(PROJECT["optional-dependencies"][extra])
     for module in extras.EXTRAS[extra]:
         assert {canonicalize_name(name) for name in distributions[module]} & own, module
 
 
-def test_what_an_extra_brings_the_plain_install_does_not() -> None:
+def test_the_plain_install_has_no_module_of_an_extra() -> None:
     plain, distributions = brought_by(PROJECT["dependencies"]), packages_distributions()
     modules = {module for of_one in extras.EXTRAS.values() for module in of_one}
     assert not plain & {canonicalize_name(name) for module in modules for name in distributions[module]}
 
 
-def test_what_is_installed_is_asked_for_in_vain() -> None:
+def test_require_accepts_installed_extras() -> None:
     for extra in extras.EXTRAS:
         extras.require(extra, "this")
 
 
-def test_an_absent_extra_is_one_line_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_one_line_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(LymphoscopeError, match=r"^training needs torch, .*: pip install 'lymphoscope\[train\]'$"):
         extras.require("train", "training")
 
 
-def test_an_import_that_fails_for_want_of_an_extra_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_import_names_the_extra_that_provides_it(monkeypatch: pytest.MonkeyPatch) -> None:
     error = ModuleNotFoundError("No module named 'ray'", name="ray.data")
     assert extras.explain_missing(error) is None  # it is installed: the fault lies elsewhere
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
@@ -68,7 +68,7 @@ def test_an_import_that_fails_for_want_of_an_extra_is_explained(monkeypatch: pyt
     ],
     ids=" ".join,
 )
-def test_a_command_without_its_extra_says_so_before_it_begins(
+def test_a_command_reports_a_missing_extra_before_it_starts(
     words: list[str], extra: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for place in ("cell.png", "out.parquet"):
@@ -82,7 +82,7 @@ def test_a_command_without_its_extra_says_so_before_it_begins(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_module_of_an_extra_is_one_line_at_the_command(
+def test_a_missing_module_of_an_extra_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cells = tmp_path / "cells"
@@ -97,7 +97,7 @@ def test_a_missing_module_of_an_extra_is_one_line_at_the_command(
     assert "needs imagehash" in capsys.readouterr().err
 
 
-def test_a_missing_module_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_module_of_lymphoscope_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: object) -> int:
         raise ModuleNotFoundError("No module named 'lymphoscope.gone'", name="lymphoscope.gone")
 

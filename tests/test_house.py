@@ -104,7 +104,7 @@ def defines(node: ast.stmt) -> bool:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=dotted)
-def test_a_folder_lists_its_public_names_and_defines_nothing(folder: Path) -> None:
+def test_package_faces_list_public_names_and_define_nothing(folder: Path) -> None:
     tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     stub = folder / "__init__.pyi"
     names = imported_names(ast.parse(stub.read_text(encoding="utf-8"))) if stub.exists() else set()
@@ -117,7 +117,7 @@ def test_a_folder_lists_its_public_names_and_defines_nothing(folder: Path) -> No
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=dotted)
-def test_every_public_name_is_there_and_says_what_it_is(folder: Path) -> None:
+def test_every_public_name_exists_and_has_a_docstring(folder: Path) -> None:
     module = importlib.import_module(dotted(folder))
     for name in getattr(module, "__all__", []):
         public = getattr(module, name)
@@ -132,7 +132,7 @@ def test_the_package_offers_what_it_lists() -> None:
         _ = lymphoscope.no_such_name
 
 
-def test_torch_comes_only_with_what_computes() -> None:
+def test_torch_is_imported_only_by_modules_that_compute() -> None:
     light = [name for name in MODULES if not name.removeprefix("lymphoscope.").startswith(MAY_IMPORT_TORCH)]
     code = f"""
 import importlib, json, sys
@@ -149,7 +149,7 @@ print(json.dumps(bringers))
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_file_is_one_room(path: Path) -> None:
+def test_files_are_not_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
 
 
@@ -159,7 +159,7 @@ def test_functions_are_short() -> None:
     assert lengths[len(lengths) * 9 // 10] < LONGEST_OF_NINE_IN_TEN
 
 
-def test_no_error_is_caught_without_a_name() -> None:
+def test_no_except_clause_catches_everything() -> None:
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ExceptHandler):
@@ -180,7 +180,7 @@ def test_no_file_is_large() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md", "src/lymphoscope/model_file/demonstration/README.md"])
-def test_a_reader_learns_that_it_is_no_medical_device(page: str) -> None:
+def test_pages_state_that_this_is_not_a_medical_device(page: str) -> None:
     assert "not a medical device" in " ".join((ROOT / page).read_text(encoding="utf-8").split()).lower()
 
 
@@ -218,7 +218,7 @@ def test_no_dependency_is_agpl_or_non_commercial() -> None:
         assert not refused.search(" ".join(licence)), name
 
 
-def test_every_dependency_stands_in_third_party() -> None:
+def test_every_dependency_is_listed_in_third_party() -> None:
     page = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
     listed = {canonicalize_name(name) for name in re.findall(r"^\| ([\w.-]+) \|", page, re.MULTILINE)}
     assert set(declared_dependencies()) <= listed

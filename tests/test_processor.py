@@ -7,7 +7,7 @@ import pytest
 from lymphoscope import processor
 
 
-def test_name_and_instructions_are_read_from_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_and_instruction_sets_are_read_from_cpuinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = tmp_path / "cpuinfo"
     monkeypatch.setattr(processor, "_CPUINFO", listing)
     assert processor.processor_name() is None

@@ -125,7 +125,7 @@ def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope: Run) 
     answer = lymphoscope("doctor", "--json")
     assert answer.returncode == 0, answer.stdout
     found = json.loads(answer.stdout)
-    assert [check["part"] for check in found["checks"]] == ["demonstration model by onnx"]
+    assert [check["part"] for check in found["checks"]] == ["demonstration model with onnx"]
     assert found["versions"]["torch"] == "not installed"
 
 

@@ -29,14 +29,14 @@ def words(*parts: object) -> list[str]:
     return ["data", *map(str, parts)]
 
 
-def test_a_clean_audit_ends_with_0(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_audit_of_clean_cells_exits_with_0(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words("audit", cells, *PATTERN)) == 0
     shown = capsys.readouterr().out
     assert "24 cells (folders)" in shown
     assert "nothing is wrong" in shown
 
 
-def test_an_audit_that_finds_something_ends_with_3(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_audit_with_findings_exits_with_3(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words("audit", cells, "--expected-size", "24x25", "--json")) == 3
     report = json.loads(capsys.readouterr().out)
     assert report["failed"] is True
@@ -44,7 +44,9 @@ def test_an_audit_that_finds_something_ends_with_3(cells: Path, capsys: pytest.C
     assert run(words("audit", cells, "--expected-size", "24")) == 0
 
 
-def test_a_split_is_written_and_shown(cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_split_writes_a_table_and_prints_the_counts(
+    cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "split.csv"
     assert run(words("split", cells, "--out", out, "--test", 0.25, "--validation", 0.3, *PATTERN)) == 0
     shown = capsys.readouterr().out
@@ -59,7 +61,9 @@ def test_a_split_is_written_and_shown(cells: Path, tmp_path: Path, capsys: pytes
     ]
 
 
-def test_folds_and_a_random_split_are_named(cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folds_and_random_splits_are_named_in_the_output(
+    cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "folds.parquet"
     options = ["--folds", 4, "--by", "random", "--validation", 0, "--json", *PATTERN]
     assert run(words("split", cells, "--out", out, *options)) == 0
@@ -69,15 +73,13 @@ def test_folds_and_a_random_split_are_named(cells: Path, tmp_path: Path, capsys:
     assert read_manifest(out).table["fold"].value_counts().to_dict() == {0: 6, 1: 6, 2: 6, 3: 6}
 
 
-def test_the_seed_is_followed(cells: Path, tmp_path: Path) -> None:
+def test_the_seed_determines_the_split(cells: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1)):
         assert run(words("split", cells, "--out", tmp_path / f"{name}.csv", "--seed", seed, *PATTERN)) == 0
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
-def test_synthetic_cells_are_made_audited_and_called_synthetic(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_synthetic_cells_stay_marked_as_synthetic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--subjects", 10, "--cells-per-subject", 2, "--fields", 0, "--size", 64]
     assert run(words("synthesize", tmp_path / "made", *options)) == 0
     assert "synthetic cells of 10 synthetic subjects" in capsys.readouterr().out
@@ -104,7 +106,7 @@ def test_synthetic_cells_are_made_audited_and_called_synthetic(
         (["mix"], "mix"),
     ],
 )
-def test_wrong_words_get_one_line_and_2(
+def test_invalid_arguments_are_one_line_and_exit_with_2(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], parts: list[str], says: str
 ) -> None:
     assert run(words(*(part.format(cells=cells, out=tmp_path) if "{" in part else part for part in parts))) == 2
@@ -114,7 +116,7 @@ def test_wrong_words_get_one_line_and_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_subcommand_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data"]) == 2
     shown = capsys.readouterr().out
     assert all(command in shown for command in ("audit", "split", "synthesize"))

@@ -27,7 +27,7 @@ def test_every_part_of_the_self_test_passes_here(healthy: dict[str, Any]) -> Non
     assert all(check["passed"] for check in healthy["checks"])
 
 
-def test_it_says_what_is_installed_and_what_the_machine_has(healthy: dict[str, Any]) -> None:
+def test_versions_and_devices_are_shown(healthy: dict[str, Any]) -> None:
     import torch
 
     assert healthy["versions"]["lymphoscope"] == lymphoscope.__version__
@@ -36,7 +36,9 @@ def test_it_says_what_is_installed_and_what_the_machine_has(healthy: dict[str, A
     assert min(healthy["free_disk_gb"].values()) > 0
 
 
-def test_a_broken_model_is_a_row_that_says_why_and_status_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_model_is_a_row_with_the_reason_and_exit_status_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lymphoscope.model_file.demonstration_model", lambda: tmp_path / "gone")
     answer = CliRunner().invoke(app, ["doctor"])
     assert answer.exit_code == 3
@@ -45,7 +47,7 @@ def test_a_broken_model_is_a_row_that_says_why_and_status_3(tmp_path: Path, monk
     assert "gone is no model" in row
 
 
-def test_a_device_that_fails_fails_its_rows_alone() -> None:
+def test_a_failing_device_fails_only_its_own_rows() -> None:
     checks = {check.part: check for check in doctor.self_test(["cpu", "nonsense"])}
     assert checks["method on cpu"].passed
     assert not checks["method on nonsense"].passed
@@ -53,7 +55,7 @@ def test_a_device_that_fails_fails_its_rows_alone() -> None:
     assert "\n" not in checks["method on nonsense"].detail
 
 
-def test_votes_that_are_not_the_plurality_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vote_that_is_not_the_plurality_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setattr("lymphoscope.method.plurality_vote", lambda streams: torch.full((streams.shape[1],), 7))

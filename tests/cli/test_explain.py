@@ -39,7 +39,7 @@ def cells(tmp_path: Path) -> Path:
     return tmp_path / "cells"
 
 
-def test_each_cell_has_its_own_picture_and_each_file_a_row(
+def test_each_cell_gets_an_image_and_each_file_a_row(
     models: Path, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "explained"
@@ -59,7 +59,7 @@ def test_each_cell_has_its_own_picture_and_each_file_a_row(
     assert captured.err.splitlines()[-1] == f"4 cells, 1 failed; wrote {out}"
 
 
-def test_the_index_agrees_with_predict(models: Path, cells: Path, tmp_path: Path) -> None:
+def test_the_index_equals_the_output_of_predict(models: Path, cells: Path, tmp_path: Path) -> None:
     run(["explain", str(models / "attention"), str(cells), "--out", str(tmp_path)])
     run(["predict", str(models / "attention"), str(cells), "--out", str(tmp_path / "predicted.csv")])
     explained, predicted = read_predictions(tmp_path / "index.csv"), read_predictions(tmp_path / "predicted.csv")
@@ -68,7 +68,7 @@ def test_the_index_agrees_with_predict(models: Path, cells: Path, tmp_path: Path
     np.testing.assert_allclose(explained["score_all"], predicted["score_all"], atol=1e-4)
 
 
-def test_a_model_without_attention_is_one_line(
+def test_a_model_without_attention_is_a_one_line_error(
     models: Path, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["explain", str(models / "linear"), str(cells), "--out", str(tmp_path / "out")]) == 2
@@ -77,7 +77,9 @@ def test_a_model_without_attention_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_no_picture_is_drawn_over_a_cell(models: Path, cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_images_never_overwrite_input_images(
+    models: Path, cells: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (cells / "a" / "cell.png").read_bytes()
     assert run(["explain", str(models / "attention"), str(cells), "--out", str(cells / "a")]) == 2
     assert "would overwrite" in capsys.readouterr().err

@@ -38,7 +38,7 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err.rstrip("\n")
 
 
-def test_help_says_first_what_it_is_and_what_it_is_not() -> None:
+def test_help_begins_with_what_the_software_is_and_is_not() -> None:
     answer = in_a_process("--help")
     assert answer.returncode == 0
     assert "not a medical device" in " ".join(answer.stdout.split()[:45])
@@ -51,7 +51,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.timing
-def test_help_answers_before_a_person_waits() -> None:
+def test_help_takes_less_than_half_a_second() -> None:
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
@@ -60,14 +60,14 @@ def test_help_answers_before_a_person_waits() -> None:
     assert min(seconds) < 0.5  # the fastest: what the code takes, whatever else the machine is doing
 
 
-def test_version_is_a_line() -> None:
+def test_version_is_one_line() -> None:
     answer = in_a_process("--version")
     assert answer.returncode == 0
     assert answer.stdout.startswith("lymphoscope ")
     assert len(answer.stdout.splitlines()) == 1
 
 
-def test_no_words_show_the_help_and_are_wrong_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_arguments_the_help_is_shown_and_the_exit_status_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run([]) == 2
     assert "Usage: lymphoscope" in capsys.readouterr().out
 
@@ -81,14 +81,14 @@ def test_no_words_show_the_help_and_are_wrong_words(capsys: pytest.CaptureFixtur
         (["--nonsense"], "lymphoscope --help"),
     ],
 )
-def test_wrong_words_get_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arguments_are_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(words) == 2
     line = only_line(capsys)
     assert line.startswith("lymphoscope: error: ")
     assert says in line
 
 
-def test_our_errors_are_one_line_even_when_they_have_more(
+def test_an_error_with_several_lines_is_printed_as_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raising(monkeypatch, LymphoscopeError("cells.csv: no column path:\n  add one"))
@@ -98,7 +98,7 @@ def test_our_errors_are_one_line_even_when_they_have_more(
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize(("name", "where"), [("model/weights", " while writing model/weights"), (None, "")])
-def test_a_full_disk_says_what_to_do(
+def test_a_full_disk_is_one_line_with_advice(
     number: int,
     name: str | None,
     where: str,
@@ -111,7 +111,7 @@ def test_a_full_disk_says_what_to_do(
     assert line == f"lymphoscope: error: no space left on device{where}: free some space or choose another --out"
 
 
-def test_a_disk_that_fills_up_in_a_move_is_named_by_where_to(
+def test_a_full_disk_during_a_rename_names_the_target(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raising(monkeypatch, OSError(errno.ENOSPC, "full", "beside", None, "runs/last.ckpt"))
@@ -120,7 +120,7 @@ def test_a_disk_that_fills_up_in_a_move_is_named_by_where_to(
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EROFS])
-def test_files_that_are_in_the_way_are_named(
+def test_path_errors_name_the_path(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raising(monkeypatch, OSError(number, os.strerror(number), "cells.csv"))
@@ -129,25 +129,25 @@ def test_files_that_are_in_the_way_are_named(
 
 
 @pytest.mark.parametrize("fault", [OSError(errno.EIO, "read error"), ValueError("ours"), RuntimeError("ours")])
-def test_a_fault_of_ours_is_not_hidden(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_not_hidden(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     raising(monkeypatch, fault)
     with pytest.raises(type(fault)):
         main.run([])
 
 
-def test_a_fault_of_ours_ends_with_its_traceback_and_1() -> None:
+def test_a_bug_exits_with_1_and_its_traceback() -> None:
     answer = with_command("1 / 0")
     assert answer.returncode == 1
     assert answer.stderr.startswith("Traceback")
     assert answer.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_an_interrupt_is_one_line_and_130() -> None:
+def test_an_interrupt_is_one_line_and_exits_with_130() -> None:
     answer = with_command("raise KeyboardInterrupt")
     assert (answer.returncode, answer.stderr) == (130, "lymphoscope: interrupted\n")
 
 
-def test_a_command_that_says_3_ends_with_3() -> None:
+def test_the_exit_status_of_a_command_is_passed_on() -> None:
     answer = with_command("raise typer.Exit(3)")
     assert (answer.returncode, answer.stderr) == (3, "")
 
@@ -168,7 +168,7 @@ def test_a_command_that_says_3_ends_with_3() -> None:
     ],
     ids=" ".join,
 )
-def test_every_command_names_what_is_not_there_in_one_line(
+def test_every_command_names_a_missing_path_in_one_line(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main.run([word.replace("GONE", f"{tmp_path}/gone").replace("OUT", f"{tmp_path}/out") for word in words]) == 2

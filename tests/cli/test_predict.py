@@ -113,7 +113,7 @@ print(status, peak() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its memory from /proc")
 @pytest.mark.timing
-def test_nine_files_of_all_kinds_give_nine_rows_in_bounded_memory(model: Path, nine: Path, tmp_path: Path) -> None:
+def test_nine_files_give_nine_rows_in_bounded_memory(model: Path, nine: Path, tmp_path: Path) -> None:
     words = [str(model), str(nine / "grey.png"), str(nine), str(tmp_path)]
     answer = subprocess.run([sys.executable, "-c", IN_A_PROCESS, *words], capture_output=True, text=True, timeout=120)
     assert answer.stderr.splitlines()[-1] == f"9 cells, 5 failed; wrote {tmp_path / 'nine.csv'}", answer.stderr
@@ -130,7 +130,7 @@ def test_nine_files_of_all_kinds_give_nine_rows_in_bounded_memory(model: Path, n
     assert grown < 40 * 1024  # kB; the bomb alone would be 112 MB of bits, 900 MB of bytes
 
 
-def test_without_a_file_it_is_a_table_to_read(
+def test_without_out_a_table_is_printed(
     model: Path, nine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(nine)
@@ -144,7 +144,7 @@ def test_without_a_file_it_is_a_table_to_read(
     assert captured.err == "2 cells, 1 failed\n"
 
 
-def test_json_is_the_whole_rows(model: Path, nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_all_columns(model: Path, nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "--model", str(model), str(nine / "grey.png"), str(nine / "one.png"), "--json"]) == 3
     grey, one = json.loads(capsys.readouterr().out)
     assert list(grey) == list(one) == prediction_columns(["all", "hem"])
@@ -154,7 +154,7 @@ def test_json_is_the_whole_rows(model: Path, nine: Path, capsys: pytest.CaptureF
     assert one["refer"] is True
 
 
-def test_json_with_a_file_tells_what_was_written(
+def test_json_with_out_names_the_file_and_the_counts(
     model: Path, nine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.parquet"
@@ -162,7 +162,7 @@ def test_json_with_a_file_tells_what_was_written(
     assert json.loads(capsys.readouterr().out) == {"rows": 1, "failed": 0, "out": str(out)}
 
 
-def test_a_manifest_is_carried_along(model: Path, nine: Path, tmp_path: Path) -> None:
+def test_columns_of_a_manifest_are_copied_to_the_predictions(model: Path, nine: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"path": [str(nine / "rgba.png"), "gone.png"], "label": "hem", "subject": ["7", "007"]})
     table.to_csv(tmp_path / "cells.csv", index=False)
     out = tmp_path / "out.csv"
@@ -173,7 +173,7 @@ def test_a_manifest_is_carried_along(model: Path, nine: Path, tmp_path: Path) ->
     assert written["error"].notna().tolist() == [False, True]
 
 
-def test_the_manifest_is_not_written_over(
+def test_predict_never_overwrites_its_manifest(
     model: Path, nine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = tmp_path / "cells.csv"
@@ -183,12 +183,12 @@ def test_the_manifest_is_not_written_over(
     assert manifest.read_text(encoding="utf-8").startswith("path\n")
 
 
-def test_the_batch_size_is_measured_on_demand(model: Path, nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_batch_size_auto_measures_the_batch_size(model: Path, nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", str(model), str(nine / "grey.png"), "--batch-size", "auto"]) == 0
     assert capsys.readouterr().err.splitlines()[0] in {f"batch size: {size}" for size in (8, 16, 32, 64)}
 
 
-def test_skipping_the_third_stream_changes_no_label(model: Path, nine: Path, tmp_path: Path) -> None:
+def test_skipping_the_erase_stream_changes_no_label(model: Path, nine: Path, tmp_path: Path) -> None:
     tables = {}
     for erase in ("always", "on_disagreement"):
         out = tmp_path / f"{erase}.csv"
@@ -216,7 +216,7 @@ def test_skipping_the_third_stream_changes_no_label(model: Path, nine: Path, tmp
         ([], "Missing argument"),
     ],
 )
-def test_wrong_words_are_one_line(
+def test_invalid_arguments_are_one_line(
     model: Path, nine: Path, tmp_path: Path, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = {"MODEL": model, "CELL": nine / "grey.png"}
@@ -231,7 +231,7 @@ def test_wrong_words_are_one_line(
     assert line in only_line(capsys)
 
 
-def test_a_full_disk_is_one_line(
+def test_a_full_disk_is_a_one_line_error(
     model: Path, nine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -244,9 +244,7 @@ def test_a_full_disk_is_one_line(
 
 
 @pytest.mark.skipif(not (demonstration_model() / "model.json").is_file(), reason="needs the model that ships")
-def test_without_a_model_the_one_that_ships_says_its_limits_first(
-    nine: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_demonstration_model_prints_its_limits_first(nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", str(nine / "grey.png")]) == 0
     captured = capsys.readouterr()
     assert captured.err.startswith("No model given: using the demonstration model. ")

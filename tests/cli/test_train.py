@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path, tiny: 
     return out
 
 
-def test_train_ends_with_a_report_and_says_where(
+def test_train_writes_a_report_and_prints_its_path(
     tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(tiny_folder, tmp_path / "run", tiny, "--json")) == 0
@@ -56,7 +56,7 @@ def test_train_ends_with_a_report_and_says_where(
         (["--subject-pattern", "("], "pattern|regular expression"),
     ],
 )
-def test_wrong_words_are_one_line_and_nothing_is_written(
+def test_invalid_arguments_are_one_line_and_write_nothing(
     tiny_folder: Path, tmp_path: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(tiny_folder, tmp_path / "run", (), *more)) == 2
@@ -66,7 +66,7 @@ def test_wrong_words_are_one_line_and_nothing_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_not_written_over_and_none_is_resumed_where_there_is_none(
+def test_a_run_is_never_overwritten_and_resume_needs_a_run(
     finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(tiny_folder, finished, ())) == 2
@@ -76,7 +76,9 @@ def test_a_run_is_not_written_over_and_none_is_resumed_where_there_is_none(
 
 
 @pytest.mark.slow
-def test_a_killed_command_goes_on_with_resume(many_tiny_cells: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_killed_training_continues_with_resume(
+    many_tiny_cells: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
     write_manifest(many_tiny_cells, tmp_path / "cells.csv")
     out = tmp_path / "run"
     sets = [word for override in tiny for word in ("--set", override)]
@@ -95,7 +97,7 @@ def test_a_killed_command_goes_on_with_resume(many_tiny_cells: Manifest, tiny: t
     assert (out / "report.html").exists()
 
 
-def test_on_a_terminal_there_is_a_bar(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_terminal_shows_a_progress_bar(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
     reader, terminal = pty.openpty()
     code = "from lymphoscope.cli.main import main; main()"
     command = [sys.executable, "-c", code, *words(tiny_folder, tmp_path / "run", tiny)]
@@ -127,7 +129,7 @@ def test_two_processes_train_one_model(tiny_folder: Path, tiny: tuple[str, ...],
     assert len(pd.read_csv(out / "metrics.csv")) == 2
 
 
-def test_evaluate_writes_what_it_names(
+def test_evaluate_writes_its_files_and_prints_the_report_path(
     finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["evaluate", str(finished / "model"), "--replicates", "100"]
@@ -153,7 +155,7 @@ def test_evaluate_writes_what_it_names(
     assert held_out["subjects"] < json.loads((tmp_path / "all/metrics.json").read_text())["subjects"]
 
 
-def test_evaluate_goes_on_after_a_file_that_cannot_be_read(finished: Path, tiny_folder: Path, tmp_path: Path) -> None:
+def test_evaluate_continues_after_an_unreadable_file(finished: Path, tiny_folder: Path, tmp_path: Path) -> None:
     cells = shutil.copytree(tiny_folder, tmp_path / "cells")
     next(cells.glob("hem/*.png")).write_bytes(b"")
     out = ["--out", str(tmp_path / "out"), "--replicates", "100", "--allow-leak"]
@@ -162,7 +164,7 @@ def test_evaluate_goes_on_after_a_file_that_cannot_be_read(finished: Path, tiny_
     assert json.loads((tmp_path / "out/metrics.json").read_text())["failed"] == 1
 
 
-def test_evaluate_wants_labels_that_the_model_knows(
+def test_evaluate_refuses_labels_that_the_model_does_not_have(
     finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(tiny_folder / "all", tmp_path / "cells/blast")
@@ -175,7 +177,7 @@ def test_evaluate_wants_labels_that_the_model_knows(
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or MOUNT is None, reason="a full disk is a small mount: needs root")
-def test_a_full_disk_is_one_line(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_full_disk_is_a_one_line_error(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run([str(MOUNT), "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True)
