@@ -22,8 +22,7 @@ from torch.nn import functional as F
 from lymphoscope.augment import BaseAugmentation
 from lymphoscope.method import draw_maps
 from lymphoscope.model_file import Architecture, build_network
-from lymphoscope.training import Recipe, load_recipe
-from lymphoscope.training.step import seconds, training_step
+from lymphoscope.training import Recipe, TimedStep, load_recipe
 
 REFERENCE, PLAIN, OURS = "obvious ternary step", "plain step, eager float32", "our ternary step"
 
@@ -48,14 +47,23 @@ def main() -> None:
 
 
 def _seconds_or_nan(step: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one step; not a number where the device's memory does not suffice."""
+    """Seconds of one step; not a number if the memory of the device does not suffice."""
     try:
-        return seconds(step, device)
+        return _seconds(step, device)
     except torch.OutOfMemoryError:
         return math.nan
     finally:
         if device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _seconds(way: Callable[[], object], device: torch.device) -> float:
+    """Time one call, including the work that it leaves on the device."""
+    start = time.perf_counter()
+    way()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
 def _words() -> argparse.Namespace:
@@ -81,14 +89,14 @@ def _ways(words: argparse.Namespace, device: torch.device) -> dict[str, Callable
     ways: dict[str, Callable[[], object]] = {
         PLAIN: _obvious(words, device, "linear"),
         REFERENCE: _obvious(words, device, "attention"),
-        OURS: training_step(_recipe(words), 2, device),
+        OURS: TimedStep(_recipe(words), 2, device),
     }
     if words.both_passes:
         for passes in ("one", "two"):
             recipe = _recipe(words, f"hardware.passes={passes}")
-            ways[f"ours, crop and erase in {passes}"] = training_step(recipe, 2, device)
+            ways[f"ours, crop and erase in {passes}"] = TimedStep(recipe, 2, device)
     if words.compile:
-        ways["ours, compiled"] = training_step(_recipe(words, "hardware.compile=true"), 2, device)
+        ways["ours, compiled"] = TimedStep(_recipe(words, "hardware.compile=true"), 2, device)
     return ways
 
 
@@ -180,7 +188,7 @@ def _difference(words: argparse.Namespace, device: torch.device) -> dict[str, fl
     losses = []
     for precision in ("auto", "32-true"):
         torch.manual_seed(0)
-        step = training_step(_recipe(words, f"hardware.precision={precision}"), 2, device)
+        step = TimedStep(_recipe(words, f"hardware.precision={precision}"), 2, device)
         torch.manual_seed(1)
         losses.append(float(step()))
     return {"loss": losses[0], "loss_float32": losses[1], "relative_difference": abs(losses[0] / losses[1] - 1)}

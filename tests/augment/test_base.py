@@ -1,3 +1,5 @@
+"""The base augmentation against torchvision, its bounds, and its seed."""
+
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,18 +40,18 @@ def cell() -> torch.Tensor:
     return torch.stack([150 * blob * (1 + x) / 2, 60 * blob * (1 + y) / 2, 200 * blob]).to(torch.uint8)
 
 
-def test_all_off_is_the_image_itself(cell: torch.Tensor) -> None:
+def test_everything_off_returns_the_image(cell: torch.Tensor) -> None:
     assert torch.equal(only().augment(cell, (0,)), cell)
 
 
 @pytest.mark.parametrize(("name", "dims"), [("horizontal_flip", [2]), ("vertical_flip", [1])])
-def test_a_flip_is_a_flip_and_falls_half_of_the_time(cell: torch.Tensor, name: str, dims: list[int]) -> None:
+def test_flip_happens_with_its_probability(cell: torch.Tensor, name: str, dims: list[int]) -> None:
     assert torch.equal(only(**{name: 1}).augment(cell, (0,)), cell.flip(dims))
     flipped = [torch.equal(only(**{name: 0.5}).augment(cell, (n,)), cell.flip(dims)) for n in range(300)]
     assert 110 < sum(flipped) < 190
 
 
-def test_rotation_and_scale_agree_with_torchvisions_tensor_version(cell: torch.Tensor) -> None:
+def test_rotation_and_scale_agree_with_torchvision_s_tensor_version(cell: torch.Tensor) -> None:
     for seed in range(5):
         turned = only(rotation=180).augment(cell, (seed,)).float()
         angles = np.arange(-180, 180, 2.0)
@@ -63,7 +65,7 @@ def test_rotation_and_scale_agree_with_torchvisions_tensor_version(cell: torch.T
     assert (larger - expected).abs().mean() < 0.5
 
 
-def test_a_translation_stays_within_its_bound(cell: torch.Tensor) -> None:
+def test_translation_is_within_its_bound(cell: torch.Tensor) -> None:
     shifts = set()
     for seed in range(60):
         moved = only(translate=0.1).augment(cell, (seed,))
@@ -78,8 +80,8 @@ def test_a_translation_stays_within_its_bound(cell: torch.Tensor) -> None:
     assert len(shifts) > 20
 
 
-def test_a_grey_image_stays_grey_through_the_colour_jitter(cell: torch.Tensor) -> None:
-    """Grayscale stands before the jitter, and the jitter's hue and saturation leave grey alone."""
+def test_colour_jitter_keeps_a_grey_image_grey(cell: torch.Tensor) -> None:
+    """Grayscale comes before the jitter, and hue and saturation do not change grey."""
     grey = only(grayscale=1, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.3).augment(cell, (5,))
     assert torch.equal(grey[0], grey[1])
     assert torch.equal(grey[1], grey[2])
@@ -97,7 +99,7 @@ REFERENCES: list[tuple[str, Callable[[torch.Tensor, float], torch.Tensor], float
 
 
 @pytest.mark.parametrize(("name", "reference", "middle"), REFERENCES)
-def test_a_colour_change_is_torchvisions_within_its_bound(
+def test_colour_change_is_torchvision_s_within_its_bound(
     cell: torch.Tensor, name: str, reference: Callable[[torch.Tensor, float], torch.Tensor], middle: float
 ) -> None:
     bound, factors = 0.3, np.linspace(-0.3, 0.3, 61)
@@ -111,7 +113,7 @@ def test_a_colour_change_is_torchvisions_within_its_bound(
     assert min(nearest) < -0.05
 
 
-def test_what_comes_in_from_outside_has_the_fill_value() -> None:
+def test_pixels_from_outside_have_the_fill_value() -> None:
     white = torch.full((3, 40, 40), 255, dtype=torch.uint8)
     for fill in (0, 128):
         smaller = only(scale=(0.5, 0.5), fill=fill).augment(white, (0,))
@@ -121,7 +123,7 @@ def test_what_comes_in_from_outside_has_the_fill_value() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(height=st.integers(16, 60), width=st.integers(16, 60), seed=st.tuples(*[st.integers(0, 2**40)] * 3))
-def test_the_seed_alone_decides(height: int, width: int, seed: tuple[int, int, int]) -> None:
+def test_augmentation_depends_on_its_seed_only(height: int, width: int, seed: tuple[int, int, int]) -> None:
     image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     augment = BaseAugmentation().augment
     first = augment(image, seed)
@@ -132,7 +134,7 @@ def test_the_seed_alone_decides(height: int, width: int, seed: tuple[int, int, i
     assert first.is_contiguous()
 
 
-def test_images_are_drawn_apart_and_threads_change_nothing(cell: torch.Tensor) -> None:
+def test_images_differ_and_threads_make_no_difference(cell: torch.Tensor) -> None:
     augmentation = BaseAugmentation()
     seeds = [(0, epoch, index) for epoch in range(4) for index in range(10)]
     one_by_one = [augmentation.augment(cell, seed) for seed in seeds]
@@ -142,14 +144,14 @@ def test_images_are_drawn_apart_and_threads_change_nothing(cell: torch.Tensor) -
     assert len({image.numpy().tobytes() for image in one_by_one}) == len(seeds)
 
 
-def test_global_generators_are_neither_read_nor_moved(cell: torch.Tensor) -> None:
+def test_global_generators_are_neither_read_nor_changed(cell: torch.Tensor) -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     BaseAugmentation().augment(cell, (1, 2, 3))
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1:] == (np.random.get_state()[1].tolist(), random.getstate())  # noqa: NPY002
 
 
-def test_called_without_a_seed_it_follows_torchs_generator(cell: torch.Tensor) -> None:
+def test_call_without_a_seed_follows_torch_s_generator(cell: torch.Tensor) -> None:
     augmentation = BaseAugmentation()
     torch.manual_seed(3)
     first, second = augmentation(cell), augmentation(cell)
@@ -158,7 +160,7 @@ def test_called_without_a_seed_it_follows_torchs_generator(cell: torch.Tensor) -
     assert not torch.equal(first, second)
 
 
-def test_the_input_is_left_alone(cell: torch.Tensor) -> None:
+def test_input_is_not_changed(cell: torch.Tensor) -> None:
     before = cell.clone()
     BaseAugmentation().augment(cell, (0,))
     only().augment(cell, (0,)).zero_()
@@ -166,7 +168,7 @@ def test_the_input_is_left_alone(cell: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "message"),
     [
         ({"horizontal_flip": 1.5}, "horizontal_flip"),
         ({"scale": (1.2, 0.8)}, "scale"),
@@ -176,6 +178,6 @@ def test_the_input_is_left_alone(cell: torch.Tensor) -> None:
         ({"gray": 0.1}, "gray"),
     ],
 )
-def test_a_wrong_or_unknown_setting_is_refused_by_name(wrong: dict[str, object], words: str) -> None:
-    with pytest.raises(ValidationError, match=words):
+def test_invalid_or_unknown_setting_is_refused_by_name(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         BaseAugmentationSettings(**wrong)  # type: ignore[arg-type]

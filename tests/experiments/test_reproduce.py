@@ -10,7 +10,6 @@ import pytest
 from lymphoscope.cli.main import run
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments import Request, Result, load_definition, plan, reproduce
-from lymphoscope.experiments.step_time import measured_step
 
 Ask = Callable[..., Request]
 
@@ -115,9 +114,9 @@ def test_a_plan_counts_steps_and_what_is_done(ask: Ask, ablated: tuple[Result, P
 
 
 def test_a_step_has_a_forward_and_a_backward(tiny: tuple[str, ...]) -> None:
-    from lymphoscope.training import load_recipe
+    from lymphoscope.training import load_recipe, measure_step
 
-    step = measured_step(load_recipe("paper", tiny), 2, steps=1)
+    step = measure_step(load_recipe("paper", tiny), 2, rounds=1)
     assert step.forward > 0
     assert step.backward > 0
     assert step.total == step.forward + step.backward

@@ -1,14 +1,15 @@
-"""Order and weights of an epoch."""
+"""The order of the cells in an epoch, their weights, and the normalisation of images."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
-from lymphoscope.training.batches import EpochSampler, sampling_weights
+from lymphoscope.training.batches import EpochSampler, normalise_images, sampling_weights
 
 
-def test_an_epoch_is_every_cell_once_in_an_order_of_its_own() -> None:
+def test_each_epoch_has_every_cell_once_in_its_own_order() -> None:
     sampler = EpochSampler(50, seed=3)
     first = [index for _, _, index in sampler]
     again = [index for _, _, index in sampler]
@@ -23,12 +24,12 @@ class OneOf(EpochSampler):
         super().__init__(10, seed=0)
         self.share = rank, world
 
-    def _processes(self) -> tuple[int, int]:
+    def _rank_and_world(self) -> tuple[int, int]:
         return self.share
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_processes_share_an_epoch_out(world: int) -> None:
+def test_processes_share_an_epoch(world: int) -> None:
     shares = [list(OneOf(rank, world)) for rank in range(world)]
     assert len({len(share) for share in shares}) == 1
     positions = [position for share in shares for _, position, _ in share]
@@ -57,3 +58,11 @@ def test_weighted_draws_follow_the_weights() -> None:
         sampler.set_epoch(epoch)
         drawn += [index for _, _, index in sampler]
     assert np.mean(np.array(drawn) < 10) == pytest.approx(0.75, abs=0.02)
+
+
+def test_images_are_normalised_by_mean_and_std() -> None:
+    images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    mean, std = torch.rand(3, 1, 1), torch.rand(3, 1, 1) + 0.1
+    ours = normalise_images(images, mean, std)
+    torch.testing.assert_close(ours, (images / 255.0 - mean) / std, rtol=1e-5, atol=1e-5)
+    assert ours.is_contiguous(memory_format=torch.channels_last)

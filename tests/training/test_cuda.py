@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from lymphoscope.training.step import training_step
 
 from lymphoscope.data import Manifest
 from lymphoscope.runs import RunFolder, begin_training, finish_training
 from lymphoscope.training import load_recipe, measured_step
-from lymphoscope.training.step import training_step
 
 pytestmark = pytest.mark.cuda
 

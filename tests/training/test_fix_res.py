@@ -1,4 +1,4 @@
-"""FixRes: what trains, at which size, and that a kill changes nothing."""
+"""FixRes: what is trained, at which size, and after a kill."""
 
 import shutil
 from pathlib import Path
@@ -12,10 +12,10 @@ from torch import nn
 
 from lymphoscope.data import Manifest
 from lymphoscope.model_file import build_network, load_description
-from lymphoscope.training import load_recipe, train
-from lymphoscope.training.fix_res import trained_parts
+from lymphoscope.training import load_recipe, train_model
+from lymphoscope.training.fix_res import trainable_parts
 
-MORE = ("optimisation.epochs=1", "fix_res.size=48", "fix_res.epochs=3")
+FIX_RES = ("optimisation.epochs=1", "fix_res.size=48", "fix_res.epochs=3")
 
 
 def weights_of(run: Path) -> dict[str, np.ndarray]:
@@ -26,12 +26,12 @@ def weights_of(run: Path) -> dict[str, np.ndarray]:
     ("streams", "trained"),
     [("ternary", ("classifier.", "attention.1.")), ("raw", ("classifier.", "backbone.body.layer4.0.downsample.2."))],
 )
-def test_only_the_classifier_and_the_last_batch_norm_change(
+def test_only_classifier_and_last_batch_norm_change(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, streams: str, trained: tuple[str, ...]
 ) -> None:
-    words = [*tiny, "optimisation.epochs=1", f"streams={streams}"]
-    train(load_recipe("paper", words), tiny_manifest, tmp_path / "without")
-    train(load_recipe("paper", [*words, *MORE]), tiny_manifest, tmp_path / "with")
+    overrides = [*tiny, "optimisation.epochs=1", f"streams={streams}"]
+    train_model(load_recipe("paper", overrides), tiny_manifest, tmp_path / "without")
+    train_model(load_recipe("paper", [*overrides, *FIX_RES]), tiny_manifest, tmp_path / "with")
     before, after = weights_of(tmp_path / "without"), weights_of(tmp_path / "with")
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed
@@ -43,28 +43,28 @@ def test_only_the_classifier_and_the_last_batch_norm_change(
     assert curve["train_loss"].iloc[-1] < curve["train_loss"].iloc[0]
 
 
-def test_a_phase_that_was_stopped_ends_as_one_never_stopped(
+def test_resumed_phase_equals_an_uninterrupted_one(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
-    words = [*tiny, *MORE]
+    overrides = [*tiny, *FIX_RES]
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     # What a kill after the first epoch of the phase leaves: the training's checkpoints, and the phase's of one epoch.
-    train(load_recipe("paper", [*words, "fix_res.epochs=1"]), tiny_manifest, stopped)
+    train_model(load_recipe("paper", [*overrides, "fix_res.epochs=1"]), tiny_manifest, stopped)
     shutil.rmtree(stopped / "model")
-    train(load_recipe("paper", words), tiny_manifest, stopped)
-    train(load_recipe("paper", words), tiny_manifest, whole)
+    train_model(load_recipe("paper", overrides), tiny_manifest, stopped)
+    train_model(load_recipe("paper", overrides), tiny_manifest, whole)
     resumed, never_stopped = weights_of(stopped), weights_of(whole)
     assert all(np.array_equal(resumed[name], never_stopped[name]) for name in never_stopped)
     pd.testing.assert_frame_equal(*(pd.read_csv(run / "fix_res/metrics.csv") for run in (stopped, whole)))
 
 
-def test_a_network_without_batch_norm_trains_its_classifier_alone() -> None:
+def test_network_without_batch_norm_trains_only_its_classifier() -> None:
     network = nn.Module()
     network.backbone, network.classifier = nn.LayerNorm(3), nn.Linear(3, 2)
-    assert trained_parts(network) == [network.classifier]
+    assert trainable_parts(network) == [network.classifier]
 
 
-def test_the_last_norm_of_wt_dfn_is_its_head_s() -> None:
+def test_last_norm_of_wt_dfn_is_in_its_head() -> None:
     with torch.device("meta"):
         network = build_network(load_recipe("paper", ["model.backbone=test_resnet"]).architecture(), 2)
-    assert trained_parts(network) == [network.attention[1], network.classifier]
+    assert trainable_parts(network) == [network.attention[1], network.classifier]

@@ -1,4 +1,4 @@
-"""The error curves: they watch, and change nothing."""
+"""The error curves."""
 
 from pathlib import Path
 
@@ -7,18 +7,18 @@ import pytest
 
 from lymphoscope.data import Manifest
 from lymphoscope.inference import load
-from lymphoscope.training import load_recipe, train
+from lymphoscope.training import load_recipe, train_model
 
-KEPT_LAST = ("optimisation.epochs=2", "early_stopping.keep=last")
+TWO_EPOCHS = ("optimisation.epochs=2", "early_stopping.keep=last")
 
 
-def test_they_have_the_error_of_each_epoch_and_choose_nothing(
+def test_error_curves_have_every_epoch_and_do_not_change_the_weights(
     tmp_path: Path, tiny: tuple[str, ...], tiny_manifest: Manifest
 ) -> None:
-    plain = load_recipe("quick", [*tiny, *KEPT_LAST])
-    watched = load_recipe("quick", [*tiny, *KEPT_LAST, "error_curves=true"])
-    without = train(plain, tiny_manifest, tmp_path / "without")
-    with_curves = train(watched, tiny_manifest, tmp_path / "with")
+    plain = load_recipe("quick", [*tiny, *TWO_EPOCHS])
+    watched = load_recipe("quick", [*tiny, *TWO_EPOCHS, "error_curves=true"])
+    without = train_model(plain, tiny_manifest, tmp_path / "without")
+    with_curves = train_model(watched, tiny_manifest, tmp_path / "with")
     assert without.weights_sha256 == with_curves.weights_sha256
     assert not (tmp_path / "without" / "errors.csv").exists()
 

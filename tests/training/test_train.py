@@ -1,4 +1,4 @@
-"""Training, whole: it learns, it stops by inner subjects, and a killed run ends as one never killed."""
+"""Whole trainings: they learn, stop by validation, and a resumed run is identical to an uninterrupted one."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import load_description, load_network
-from lymphoscope.training import Folders, load_recipe, train
+from lymphoscope.training import TrainingFolders, load_recipe, train_model
 from lymphoscope.training.batches import EpochSampler, Key
 
 
@@ -37,11 +37,11 @@ from lymphoscope.training.batches import EpochSampler, Key
         ("comparison=grid_mask", "hardware.passes=two"),
     ],
 )
-def test_every_way_to_train_ends_in_a_model_that_loads(
+def test_every_kind_of_training_gives_a_model_that_loads(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, overrides: tuple[str, ...]
 ) -> None:
     recipe = load_recipe("paper", [*tiny, "optimisation.epochs=1", *overrides])
-    described = train(recipe, tiny_manifest, tmp_path)
+    described = train_model(recipe, tiny_manifest, tmp_path)
     _, read = load_network(tmp_path / "model")
     assert read == described
     assert read.classes == ("all", "hem")
@@ -51,33 +51,33 @@ def test_every_way_to_train_ends_in_a_model_that_loads(
     assert list((tmp_path / "tensorboard").glob("events.out.*"))
 
 
-def test_it_learns_what_can_be_learned(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_separable_classes_are_learned(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
     recipe = load_recipe("paper", [*tiny, "optimisation.epochs=12", "optimisation.warmup_epochs=1"])
-    train(recipe, tiny_manifest, tmp_path)
+    train_model(recipe, tiny_manifest, tmp_path)
     curve = pd.read_csv(tmp_path / "metrics.csv")
     assert curve["train_loss"].iloc[-1] < 0.5 * curve["train_loss"].iloc[0]
     assert curve["validation_weighted_f1"].max() > 0.9
 
 
-def test_early_stopping_keeps_the_best_epoch(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_early_stopping_waits_for_its_patience(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
     recipe = load_recipe("paper", [*tiny, "optimisation.epochs=30", "early_stopping.patience=2"])
-    train(recipe, tiny_manifest, tmp_path)
+    train_model(recipe, tiny_manifest, tmp_path)
     losses = pd.read_csv(tmp_path / "metrics.csv")["validation_loss"]
     assert len(losses) == 30 or len(losses) - 1 - losses.idxmin() == 2
 
 
-def test_a_training_that_had_ended_takes_no_further_epoch(
+def test_resuming_a_finished_training_changes_nothing(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     recipe = load_recipe("paper", [*tiny, "optimisation.epochs=30", "early_stopping.patience=1"])
-    ended = train(recipe, tiny_manifest, tmp_path)
+    ended = train_model(recipe, tiny_manifest, tmp_path)
     curve = (tmp_path / "metrics.csv").read_text()
     assert curve.count("\n") < 30
-    assert train(recipe, tiny_manifest, tmp_path).weights_sha256 == ended.weights_sha256
+    assert train_model(recipe, tiny_manifest, tmp_path).weights_sha256 == ended.weights_sha256
     assert (tmp_path / "metrics.csv").read_text() == curve
 
 
-class Seen(EpochSampler):
+class RecordingSampler(EpochSampler):
     orders: ClassVar[list[tuple[int, tuple[int, ...]]]] = []
 
     def __iter__(self) -> Iterator[Key]:
@@ -87,29 +87,31 @@ class Seen(EpochSampler):
         return iter(keys)
 
 
-def test_every_epoch_has_an_order_and_an_augmentation_of_its_own(
+def test_each_epoch_has_its_own_order(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["lymphoscope.training.train"], "EpochSampler", Seen)
-    train(load_recipe("paper", tiny), tiny_manifest, tmp_path)
-    epochs, orders = zip(*Seen.orders, strict=True)
+    monkeypatch.setattr(sys.modules["lymphoscope.training.train"], "EpochSampler", RecordingSampler)
+    train_model(load_recipe("paper", tiny), tiny_manifest, tmp_path)
+    epochs, orders = zip(*RecordingSampler.orders, strict=True)
     assert epochs == (0, 1, 2)
     assert len(set(orders)) == 3
 
 
-def test_two_runs_of_one_seed_are_one(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
-    hashes = [train(load_recipe("paper", tiny), tiny_manifest, tmp_path / name).weights_sha256 for name in "ab"]
-    other = train(load_recipe("paper", [*tiny, "seed=1"]), tiny_manifest, tmp_path / "c").weights_sha256
+def test_same_seed_gives_same_weights(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    hashes = [train_model(load_recipe("paper", tiny), tiny_manifest, tmp_path / name).weights_sha256 for name in "ab"]
+    other = train_model(load_recipe("paper", [*tiny, "seed=1"]), tiny_manifest, tmp_path / "c").weights_sha256
     assert hashes[0] == hashes[1] != other
 
 
 @pytest.mark.parametrize("comparison", ["none", "cut_mix"])
-def test_the_loader_s_workers_change_nothing(
+def test_number_of_workers_does_not_change_the_weights(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, comparison: str
 ) -> None:
-    words = [*tiny, f"comparison={comparison}", "optimisation.epochs=2"]
+    overrides = [*tiny, f"comparison={comparison}", "optimisation.epochs=2"]
     hashes = [
-        train(load_recipe("paper", [*words, f"data.workers={n}"]), tiny_manifest, tmp_path / str(n)).weights_sha256
+        train_model(
+            load_recipe("paper", [*overrides, f"data.workers={n}"]), tiny_manifest, tmp_path / str(n)
+        ).weights_sha256
         for n in (0, 2)
     ]
     assert hashes[0] == hashes[1]
@@ -119,13 +121,13 @@ CHILD = """
 import sys
 from pathlib import Path
 from lymphoscope.data import (read_manifest)
-from lymphoscope.training import (load_recipe, train)
-train(load_recipe(sys.argv[1], sys.argv[4:]), read_manifest(sys.argv[2]), Path(sys.argv[3]))
+from lymphoscope.training import (load_recipe, train_model)
+train_model(load_recipe(sys.argv[1], sys.argv[4:]), read_manifest(sys.argv[2]), Path(sys.argv[3]))
 """
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(
+def test_killed_and_resumed_run_gives_the_weights_of_an_uninterrupted_one(
     many_tiny_cells: Manifest, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     write_manifest(many_tiny_cells, tmp_path / "manifest.csv")
@@ -140,9 +142,9 @@ def test_a_run_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(
     assert child.wait() == -signal.SIGKILL
     assert not (killed / "model").exists()
     recipe = load_recipe("paper", overrides)
-    train(recipe, manifest, killed)
-    train(recipe, manifest, whole)
-    resumed, never_killed = (load_file(Folders(run).model / "weights.safetensors") for run in (killed, whole))
+    train_model(recipe, manifest, killed)
+    train_model(recipe, manifest, whole)
+    resumed, never_killed = (load_file(TrainingFolders(run).model / "weights.safetensors") for run in (killed, whole))
     assert resumed.keys() == never_killed.keys()
     assert all(np.array_equal(resumed[name], never_killed[name]) for name in resumed)
     curves = [pd.read_csv(run / "metrics.csv").drop(columns="seconds") for run in (killed, whole)]
@@ -158,15 +160,15 @@ def wait_for_epochs(path: Path, epochs: int, child: subprocess.Popen) -> None:
     raise AssertionError("no epoch ended within a minute")
 
 
-def test_initial_weights_are_taken_over_but_for_the_classifier(
+def test_initial_weights_are_copied_except_the_classifier(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     short = [*tiny, "optimisation.epochs=1"]
-    train(load_recipe("paper", short), tiny_manifest, tmp_path / "first")
+    train_model(load_recipe("paper", short), tiny_manifest, tmp_path / "first")
     first = load_file(tmp_path / "first/model/weights.safetensors")
     # A learning rate of nearly nothing: what comes out is what went in.
     still = [*short, f"model.initial_weights={tmp_path / 'first/model'}", "seed=5", "optimisation.learning_rate=1e-12"]
-    train(load_recipe("paper", still), tiny_manifest, tmp_path / "second")
+    train_model(load_recipe("paper", still), tiny_manifest, tmp_path / "second")
     second = load_file(tmp_path / "second/model/weights.safetensors")
     learned = [
         name
@@ -178,23 +180,23 @@ def test_initial_weights_are_taken_over_but_for_the_classifier(
     assert not np.allclose(first["classifier.weight"], second["classifier.weight"], atol=1e-3)
 
 
-def test_wrong_words_are_one_line(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
-    train(load_recipe("paper", [*tiny, "optimisation.epochs=1"]), tiny_manifest, tmp_path / "first")
-    start = f"model.initial_weights={tmp_path / 'first/model'}"
-    with pytest.raises(LymphoscopeError, match="of another shape"):
-        train(load_recipe("paper", [*tiny, start, "model.maps=8"]), tiny_manifest, tmp_path / "other")
-    with pytest.raises(LymphoscopeError, match="'blast' is not a class of the data"):
-        train(load_recipe("paper", [*tiny, "blast_class=blast"]), tiny_manifest, tmp_path / "blast")
-    untested = tiny_manifest.table.assign(split=tiny_manifest.table["split"].replace("validation", "train"))
-    with pytest.raises(LymphoscopeError, match="the split has no readable validation cells"):
-        train(load_recipe("paper", tiny), Manifest(untested, "table"), tmp_path / "none")
-
-
-def test_the_description_holds_what_inference_needs(
+def test_invalid_options_are_refused_in_one_line(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
+    train_model(load_recipe("paper", [*tiny, "optimisation.epochs=1"]), tiny_manifest, tmp_path / "first")
+    start = f"model.initial_weights={tmp_path / 'first/model'}"
+    with pytest.raises(LymphoscopeError, match="of another shape"):
+        train_model(load_recipe("paper", [*tiny, start, "model.maps=8"]), tiny_manifest, tmp_path / "other")
+    with pytest.raises(LymphoscopeError, match="'blast' is not a class of the data"):
+        train_model(load_recipe("paper", [*tiny, "blast_class=blast"]), tiny_manifest, tmp_path / "blast")
+    untested = tiny_manifest.table.assign(split=tiny_manifest.table["split"].replace("validation", "train"))
+    with pytest.raises(LymphoscopeError, match="the split has no readable validation cells"):
+        train_model(load_recipe("paper", tiny), Manifest(untested, "table"), tmp_path / "none")
+
+
+def test_description_has_what_inference_needs(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
     recipe = load_recipe("wsdan", [*tiny, "optimisation.epochs=1"])
-    train(recipe, tiny_manifest, tmp_path)
+    train_model(recipe, tiny_manifest, tmp_path)
     description = load_description(tmp_path / "model")
     assert description.preprocessing.size == 32
     assert description.preprocessing.mean == recipe.data.mean

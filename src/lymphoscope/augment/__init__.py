@@ -1,4 +1,4 @@
-"""What changes the images of a batch before the network sees them."""
+"""The base augmentation of the paper, and the augmentations that it compares WT-DFN with."""
 
 import lazy_loader as lazy
 

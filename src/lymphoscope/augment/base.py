@@ -1,4 +1,4 @@
-"""The base augmentation of section 3.2, before any other: drawn image by image, the same for any number of workers."""
+"""The base augmentation of section 3.2, applied before any other: random per image, for any number of workers."""
 
 from typing import Annotated, Self
 
@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from lymphoscope.augment.seeds import Seed
 from lymphoscope.vocabulary import StrictModel
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -16,26 +17,28 @@ Spread = Annotated[float, Field(ge=0, lt=1)]
 
 
 class BaseAugmentationSettings(StrictModel):
-    """How far a cell may be turned, moved and recoloured. Unknown keys are refused.
+    """How far cells are rotated, moved and recoloured in training."""
 
-    `rotation` and `shear` are degrees to either side, `translate` a fraction of the side, `scale` the smallest and
-    largest zoom; `horizontal_flip`, `vertical_flip` and `grayscale` are probabilities; `brightness`, `contrast` and
-    `saturation` factors of 1 plus or minus the value, `hue` a fraction of the colour circle to either side; `fill`
-    the grey level (0-255) of what comes in from outside, 0 as C-NMC's background is black.
-    """
-
-    horizontal_flip: Probability = 0.5
-    vertical_flip: Probability = 0.5
-    rotation: Annotated[float, Field(ge=0, le=180)] = 180.0
-    translate: Spread = 0.05
-    scale: tuple[float, float] = (0.9, 1.1)
-    shear: Annotated[float, Field(ge=0, lt=90)] = 5.0
-    grayscale: Probability = 0.05
-    brightness: Spread = 0.1
-    contrast: Spread = 0.1
-    saturation: Spread = 0.1
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.02
-    fill: Annotated[int, Field(ge=0, le=255)] = 0
+    horizontal_flip: Probability = Field(default=0.5, description="Probability of a horizontal flip.")
+    vertical_flip: Probability = Field(default=0.5, description="Probability of a vertical flip.")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(
+        default=180.0, description="Maximum rotation to either side, in degrees."
+    )
+    translate: Spread = Field(default=0.05, description="Maximum shift, as a fraction of the image side.")
+    scale: tuple[float, float] = Field(default=(0.9, 1.1), description="Smallest and largest zoom.")
+    shear: Annotated[float, Field(ge=0, lt=90)] = Field(
+        default=5.0, description="Maximum shear to either side, in degrees."
+    )
+    grayscale: Probability = Field(default=0.05, description="Probability of a grey image.")
+    brightness: Spread = Field(default=0.1, description="Maximum change of brightness: a factor of 1 plus or minus it.")
+    contrast: Spread = Field(default=0.1, description="Maximum change of contrast, likewise.")
+    saturation: Spread = Field(default=0.1, description="Maximum change of saturation, likewise.")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.02, description="Maximum change of hue to either side, as a fraction of the colour circle."
+    )
+    fill: Annotated[int, Field(ge=0, le=255)] = Field(
+        default=0, description="Grey level of pixels from outside the image; 0, because C-NMC's background is black."
+    )
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> Self:
@@ -48,56 +51,57 @@ class BaseAugmentationSettings(StrictModel):
 class BaseAugmentation:
     """Flips, affine, grayscale and colour jitter, in this order, of one image (section 3.2).
 
-    The colours change in the order brightness, contrast, saturation, hue. Thread-safe; holds no state but `settings`.
+    The order of the colours is brightness, contrast, saturation, hue. Thread-safe.
     """
 
     def __init__(self, settings: BaseAugmentationSettings | None = None) -> None:
         self.settings = settings or BaseAugmentationSettings()
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        """(3, H, W) uint8 -> (3, H, W) uint8, with a seed drawn from torch's global generator."""
+        """(3, H, W) uint8 -> (3, H, W) uint8, with a seed from torch's global generator."""
         return self.augment(image, (int(torch.randint(2**62, ())),))
 
-    def augment(self, image: torch.Tensor, seed: tuple[int, ...]) -> torch.Tensor:
-        """(3, H, W) uint8 -> (3, H, W) uint8, drawn from `seed` alone, such as (seed, epoch, index), all 0 or more.
+    def augment(self, image: torch.Tensor, seed: Seed) -> torch.Tensor:
+        """(3, H, W) uint8 -> (3, H, W) uint8, drawn from `seed` only, such as (seed, epoch, index), all 0 or more.
 
-        Global generators are neither read nor moved, so that the number of workers changes nothing.
+        Global generators are neither read nor changed, so the number of workers makes no difference.
         """
-        rng = np.random.default_rng(seed)
-        # Through Pillow: affine and hue take half the time of their tensor versions.
-        picture = self._coloured(self._placed(F.to_pil_image(image), rng), rng)
-        return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+        generator = np.random.default_rng(seed)
+        # With Pillow: affine and hue take half the time of their tensor versions.
+        moved = self._change_colours(self._move(F.to_pil_image(image), generator), generator)
+        return torch.from_numpy(np.array(moved)).permute(2, 0, 1).contiguous()
 
-    def _placed(self, picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-        s = self.settings
-        if rng.random() < s.horizontal_flip:
-            picture = F.horizontal_flip(picture)
-        if rng.random() < s.vertical_flip:
-            picture = F.vertical_flip(picture)
-        shift = rng.uniform(-s.translate, s.translate, 2) * picture.size
+    def _move(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        settings = self.settings
+        if generator.random() < settings.horizontal_flip:
+            image = F.horizontal_flip(image)
+        if generator.random() < settings.vertical_flip:
+            image = F.vertical_flip(image)
+        shift = generator.uniform(-settings.translate, settings.translate, 2) * image.size
         moved: Image.Image = F.affine(
-            picture,
-            angle=rng.uniform(-s.rotation, s.rotation),
+            image,
+            angle=generator.uniform(-settings.rotation, settings.rotation),
             translate=[round(shift[0]), round(shift[1])],
-            scale=rng.uniform(*s.scale),
-            shear=rng.uniform(-s.shear, s.shear, 2).tolist(),
+            scale=generator.uniform(*settings.scale),
+            shear=generator.uniform(-settings.shear, settings.shear, 2).tolist(),
             interpolation=InterpolationMode.BILINEAR,
-            fill=[s.fill] * 3,
+            fill=[settings.fill] * 3,
         )
         return moved
 
-    def _coloured(self, picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-        s = self.settings
-        # All drawn before any is used: switching one off leaves the others as they were.
-        grey = rng.random() < s.grayscale
-        brightness, contrast, saturation = 1 + rng.uniform(-1, 1, 3) * [s.brightness, s.contrast, s.saturation]
-        hue = rng.uniform(-s.hue, s.hue)
+    def _change_colours(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        settings = self.settings
+        # All are drawn before any is used: switching one off does not change the others.
+        grey = generator.random() < settings.grayscale
+        spreads = [settings.brightness, settings.contrast, settings.saturation]
+        brightness, contrast, saturation = 1 + generator.uniform(-1, 1, 3) * spreads
+        hue = generator.uniform(-settings.hue, settings.hue)
         if grey:
-            picture = F.rgb_to_grayscale(picture, num_output_channels=3)
-        picture = F.adjust_contrast(F.adjust_brightness(picture, brightness), contrast)
+            image = F.rgb_to_grayscale(image, num_output_channels=3)
+        image = F.adjust_contrast(F.adjust_brightness(image, brightness), contrast)
         if not grey:
-            picture = F.adjust_saturation(picture, saturation)
-        # Not for nothing: 8-bit hue and back costs the most of all, and moves colours by a level or two by itself.
-        if not grey and s.hue:
-            picture = F.adjust_hue(picture, hue)
-        return picture
+            image = F.adjust_saturation(image, saturation)
+        # Skipped at 0: 8-bit hue and back is the slowest step, and changes colours by a level or two by itself.
+        if not grey and settings.hue:
+            image = F.adjust_hue(image, hue)
+        return image

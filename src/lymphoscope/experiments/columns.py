@@ -4,15 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lymphoscope.evaluation import METRICS, Metrics
 from lymphoscope.experiments.grid import GridRun
 from lymphoscope.experiments.result import Column, Number
-from lymphoscope.experiments.step_time import StepTime
 from lymphoscope.runs.evaluation import read_metrics
+
+if TYPE_CHECKING:
+    from lymphoscope.training import StepTime
 
 PHASE_1_CELLS = 10_661
 _MILLION, _BILLION = 1e6, 1e9
@@ -48,11 +50,11 @@ class Finished:
         return pd.read_csv(path) if path.is_file() else None
 
     @cached_property
-    def step(self) -> StepTime:
+    def step(self) -> "StepTime":
         """A training step of this recipe, measured on this machine."""
-        from lymphoscope.experiments.step_time import measured_step
+        from lymphoscope.training import measure_step
 
-        return measured_step(self.run.recipe, self.classes)
+        return measure_step(self.run.recipe, self.classes)
 
     @cached_property
     def size(self) -> dict[str, int]:

@@ -8,7 +8,6 @@ from lymphoscope.experiments.execution import state_of
 from lymphoscope.experiments.grid import GridRun, grid_of, settled
 from lymphoscope.experiments.grid_experiment import experiment_cells
 from lymphoscope.experiments.request import Request
-from lymphoscope.experiments.step_time import measured_step
 from lymphoscope.experiments.table3 import sizes
 
 
@@ -31,6 +30,8 @@ def plan(request: Request) -> list[Planned]:
 
     Reading, validation and judging come on top. Raises LymphoscopeError as the experiment itself would.
     """
+    from lymphoscope.training import measure_step
+
     definition = load_definition(request.name)
     if definition.kind != "grid":
         return []
@@ -40,7 +41,7 @@ def plan(request: Request) -> list[Planned]:
     classes = len(manifest.classes)
     work = {run.name: _work(run, classes) for run in runs}
     cheapest = min(runs, key=lambda run: work[run.name])
-    seconds = measured_step(cheapest.recipe, classes, steps=1).total / work[cheapest.name]
+    seconds = measure_step(cheapest.recipe, classes, rounds=1).total / work[cheapest.name]
     return [_planned(run, manifest, seconds * work[run.name]) for run in runs]
 
 

@@ -114,10 +114,10 @@ def _run(name: str, definition: Definition, request: Request) -> GridRun:
 
 
 def _check(runs: list[GridRun], manifest: Manifest) -> None:
-    from lymphoscope.training import check_start
+    from lymphoscope.training import check_recipe
 
     for backbone in {run.recipe.model.backbone: run for run in runs}.values():
-        check_start(backbone.recipe, manifest.classes)
+        check_recipe(backbone.recipe, manifest.classes)
 
 
 def _parts_of(run: GridRun, manifest: Manifest) -> Manifest:

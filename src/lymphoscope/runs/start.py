@@ -28,7 +28,7 @@ def begin(
     `final` adds to the folds a model of all cells. Raises LymphoscopeError, one line, for every wrong word, and for
     leaks between the parts unless `allow_leak`, before any work is done.
     """
-    from lymphoscope.training import check_start, load_recipe
+    from lymphoscope.training import check_recipe, load_recipe
 
     if not is_rank_zero():
         return
@@ -37,7 +37,7 @@ def begin(
     if data is None:
         raise LymphoscopeError("no cells: name them with --data, or go on with a run with --resume")
     manifest = data if isinstance(data, Manifest) else read_source(str(data), subject_pattern=subject_pattern)
-    check_start(recipe, manifest.classes)
+    check_recipe(recipe, manifest.classes)
     if folds:
         begin_folds(recipe, manifest, folder, folds, final=final, allow_leak=allow_leak)
     else:

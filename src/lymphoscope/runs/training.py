@@ -44,14 +44,14 @@ def finish_training(folder: RunFolder) -> Metrics | None:
 
     A run that was killed goes on where it stopped; one that was finished is not done again.
     """
-    from lymphoscope.training import train
+    from lymphoscope.training import train_model
 
     recipe, manifest = folder.read()
     if folder.report.is_file():
         return read_metrics(folder.metrics) if folder.metrics.is_file() else None
     with logged(folder.path / "log.txt"):
         say(f"training {recipe.name} on {_counts(manifest)}")
-        description = train(recipe, manifest, folder.path)
+        description = train_model(recipe, manifest, folder.path)
         if not is_rank_zero():
             return None
         write_training_cells(manifest, folder.model)

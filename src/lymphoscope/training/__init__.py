@@ -1,4 +1,4 @@
-"""Recipes and their training: the two passes, the optimiser, checkpoints that a killed run goes on from."""
+"""Recipes and training: the two passes, the optimiser, and checkpoints from which a stopped run continues."""
 
 import lazy_loader as lazy
 

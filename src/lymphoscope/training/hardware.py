@@ -1,10 +1,9 @@
-"""Which numbers a training computes in.
-
-torch.compile where a recipe asks for it, and none where it cannot be had: training goes on either way.
-"""
+"""Device, number format and compilation of a training: `auto` resolved for this machine."""
 
 import copy
+import os
 import sys
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
@@ -16,56 +15,64 @@ from lymphoscope.training.recipe import HardwareRecipe, Recipe
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
-def resolved_precision(wanted: Literal["auto", "32-true", "bf16-mixed", "16-mixed"], device: str) -> Precision:
-    """Precision on a device (`cpu`, `cuda`): `auto` is half precision where the hardware computes in it."""
-    if wanted != "auto":
-        return wanted
-    if device == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    return "bf16-mixed" if _cpu_has_bf16() else "32-true"
-
-
-def device_of(hardware: HardwareRecipe) -> Literal["cuda", "cpu"]:
-    """The kind of device that Lightning takes by a recipe's word."""
+def resolve_device(hardware: HardwareRecipe) -> Literal["cuda", "cpu"]:
+    """Return the kind of device that Lightning uses for a recipe."""
     return "cuda" if hardware.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
 
 
+def resolve_precision(precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"], device: str) -> Precision:
+    """Resolve `auto` on a device (`cpu`, `cuda`): half precision where the hardware computes in it."""
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    # Other processors emulate bfloat16 with conversions, which is slower than float32.
+    return "bf16-mixed" if has_instructions("avx512_bf16") else "32-true"
+
+
+def resolve_workers(workers: int | Literal["auto"]) -> int:
+    """Resolve `auto`: none on a small machine, where the threads of the network need the cores more."""
+    if workers != "auto":
+        return workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if cores <= 2 else min(16, cores - 1)
+
+
 def autocast_dtype(precision: Precision) -> torch.dtype | None:
-    """What autocast computes in, None where it is off."""
+    """Return the number format of autocast, None where it is off."""
     return {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
 
 
-def _cpu_has_bf16() -> bool:
-    """Elsewhere bfloat16 is computed in float32 with conversions, which is slower than float32."""
-    return has_instructions("avx512_bf16")
+def autocast(dtype: torch.dtype | None, device: torch.device) -> AbstractContextManager[object]:
+    """Return an autocast context for a number format; None switches it off."""
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
 
 def compile_backbone(network: nn.Module, recipe: Recipe, device: torch.device) -> bool:
-    """Have `network.backbone` compiled in place, after a trial; say in one line why not where that fails.
+    """Compile `network.backbone` in place after a trial; if that fails, print the reason in one line.
 
-    The trial is a step of a copy at the recipe's size and precision, so that the network's weights, batch norm and
-    random numbers are left alone. Names of weights do not change. Returns whether the backbone is compiled.
+    The trial is a step of a copy at the recipe's size and precision, so that the weights, the batch norm and the random
+    numbers of the network are unchanged. Names of weights do not change. Returns whether the backbone is compiled.
     """
     backbone = network.get_submodule("backbone")
-    kept = torch.get_rng_state()
+    random_state = torch.get_rng_state()
     try:
-        _trial(copy.deepcopy(backbone).to(device).train(), recipe, device)
-    except RuntimeError as error:  # of every kind that torch.compile has for a missing compiler or a graph that fails
+        _try_compiled_step(copy.deepcopy(backbone).to(device).train(), recipe, device)
+    except RuntimeError as error:  # which torch.compile raises for a missing compiler and for a graph that fails
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        print(f"hardware.compile: not compiled, training goes on without ({reason:.150})", file=sys.stderr, flush=True)
+        print(f"hardware.compile: training continues without compilation ({reason:.150})", file=sys.stderr, flush=True)
         return False
     finally:
-        torch.set_rng_state(kept)
+        torch.set_rng_state(random_state)
     backbone.compile()
     return True
 
 
-def _trial(backbone: nn.Module, recipe: Recipe, device: torch.device) -> None:
+def _try_compiled_step(backbone: nn.Module, recipe: Recipe, device: torch.device) -> None:
     backbone.compile()
     side, count = recipe.data.size, recipe.optimisation.batch_size
     images = torch.zeros(count, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
-    dtype = autocast_dtype(resolved_precision(recipe.hardware.precision, device.type))
-    with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+    with autocast(autocast_dtype(resolve_precision(recipe.hardware.precision, device.type)), device):
         mean = backbone(images).float().mean()
         if mean.requires_grad:  # not of a frozen backbone
             torch.autograd.backward(mean)

@@ -1,7 +1,4 @@
-"""The learning rate of each epoch, as a factor of the recipe's (section 3.1).
-
-Ranger: RAdam + Lookahead + gradient centralisation (section 3.1), descending from its first step.
-"""
+"""The optimiser and its learning rate (section 3.1): Ranger, which is RAdam + Lookahead + gradient centralisation."""
 
 import math
 import re
@@ -15,17 +12,12 @@ from torch.optim import RAdam
 from lymphoscope.training.recipe import OptimisationRecipe
 
 
-def learning_rate_factor(recipe: OptimisationRecipe, epoch: float) -> float:
-    """Linear warm-up from near zero, then x`decay` every `decay_every` epochs or a cosine to zero.
-
-    `epoch` counts from zero and may be a fraction: warm-up rises with every step.
-    """
-    if epoch < recipe.warmup_epochs:
-        return (epoch + 1e-3) / recipe.warmup_epochs
-    past = epoch - recipe.warmup_epochs
-    if recipe.schedule == "steps":
-        return float(recipe.decay ** (int(past) // recipe.decay_every))
-    return 0.5 * (1.0 + math.cos(math.pi * min(past / max(recipe.epochs - recipe.warmup_epochs, 1), 1.0)))
+def create_optimiser(network: nn.Module, recipe: OptimisationRecipe) -> torch.optim.Optimizer:
+    """Create Ranger or AdamW over the trainable weights of a network."""
+    groups = parameter_groups(network, recipe)
+    if recipe.optimiser == "ranger":
+        return Ranger(groups, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
 
 
 def parameter_groups(network: nn.Module, recipe: OptimisationRecipe) -> list[dict[str, Any]]:
@@ -55,12 +47,25 @@ def _backbone_stage(parameter: str) -> str | None:
     return stage and stage[1]
 
 
-class Ranger(RAdam):
-    """RAdam (Liu et al., 2020) with Lookahead (Zhang et al., 2019) and gradient centralisation (Yong et al., 2020).
+def learning_rate_factor(recipe: OptimisationRecipe, epoch: float) -> float:
+    """Return the factor of the learning rate: linear warm-up, then x`decay` every `decay_every` epochs or a cosine.
 
-    Every `k` steps the slow weights move by `alpha` towards the fast ones, which then start again from there. The slow
-    weights begin as the weights before the first step and live in the optimiser's state, so a resumed run goes on
-    as if it had not stopped. Weight decay is decoupled (AdamW's).
+    `epoch` counts from zero and may be a fraction: warm-up rises with every step.
+    """
+    if epoch < recipe.warmup_epochs:
+        return (epoch + 1e-3) / recipe.warmup_epochs
+    past = epoch - recipe.warmup_epochs
+    if recipe.schedule == "steps":
+        return float(recipe.decay ** (int(past) // recipe.decay_every))
+    return 0.5 * (1.0 + math.cos(math.pi * min(past / max(recipe.epochs - recipe.warmup_epochs, 1), 1.0)))
+
+
+class Ranger(RAdam):
+    """RAdam (Liu et al. 2020) with Lookahead (Zhang et al. 2019) and gradient centralisation (Yong et al. 2020).
+
+    Every `k` steps the slow weights move by `alpha` towards the fast ones, which continue from there. The slow weights
+    start as the weights before the first step and are part of the optimiser's state, so that a resumed run is identical
+    to one that was never stopped. Weight decay is decoupled (AdamW's).
     """
 
     def __init__(
@@ -87,17 +92,17 @@ class Ranger(RAdam):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        trained = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        centralize_gradients(trained)
-        slow = [self._slow(p) for p in trained]
+        parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        centralize_gradients(parameters)
+        slow = [self._slow_weights(p) for p in parameters]
         super().step()
-        self._look_ahead(trained, slow)
+        self._look_ahead(parameters, slow)
         return loss
 
-    def _slow(self, parameter: Tensor) -> Tensor:
+    def _slow_weights(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
         if "slow" not in state:
-            # Before RAdam's own lazy state: it is made only where the state is empty.
+            # RAdam creates its own state only where the state is empty, so all of it is created here.
             state["step"] = torch.tensor(0.0)
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
@@ -106,19 +111,20 @@ class Ranger(RAdam):
         return slow
 
     @torch.no_grad()
-    def _look_ahead(self, trained: list[Tensor], slow: list[Tensor]) -> None:
-        due = [(p, s) for p, s in zip(trained, slow, strict=True) if int(self.state[p]["step"]) % self.k == 0]
+    def _look_ahead(self, parameters: list[Tensor], slow_weights: list[Tensor]) -> None:
+        pairs = zip(parameters, slow_weights, strict=True)
+        due = [(fast, slow) for fast, slow in pairs if int(self.state[fast]["step"]) % self.k == 0]
         if due:
-            fast, kept = (list(side) for side in zip(*due, strict=True))
-            torch._foreach_lerp_(kept, fast, self.alpha)
-            torch._foreach_copy_(fast, kept)
+            fast, slow = (list(side) for side in zip(*due, strict=True))
+            torch._foreach_lerp_(slow, fast, self.alpha)
+            torch._foreach_copy_(fast, slow)
 
 
 @torch.no_grad()
 def centralize_gradients(parameters: Iterable[Tensor]) -> None:
     """Subtract from the gradient of each convolution and linear weight its mean over all but the output dimension.
 
-    Yong et al. (2020), Eq. 1. Vectors (biases, batch norm) stay as they are.
+    Yong et al. (2020), Eq. 1. Gradients of vectors (biases, batch norm) are unchanged.
     """
     for parameter in parameters:
         gradient = parameter.grad

@@ -1,4 +1,4 @@
-"""A recipe: every choice of a training, by name, with our reading of the paper (docs/explanation.md) as the default."""
+"""A recipe: every choice of a training, by name. The defaults are our reading of the paper (docs/explanation.md)."""
 
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -8,12 +8,12 @@ from lymphoscope.augment import BaseAugmentationSettings, Comparison, Comparison
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
 from lymphoscope.referral import RULES, RuleName
-from lymphoscope.vocabulary import CropMode, StrictModel
+from lymphoscope.vocabulary import CropMode, Fill, StrictModel
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Triple = tuple[float, float, float]
+OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Range = tuple[Fraction, Fraction]
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+Triple = tuple[float, float, float]
 _PAPER_BACKBONE: Final = "seresnext50_32x4d"
 
 
@@ -21,7 +21,8 @@ class ModelRecipe(StrictModel):
     """The network and its initial weights."""
 
     backbone: str = Field(
-        default=_PAPER_BACKBONE, description="Backbone by name: one of `docs/reference/backbones.md`, or any of timm's."
+        default=_PAPER_BACKBONE,
+        description="Backbone by name: one of docs/reference/backbones.md, or any name of timm's.",
     )
     features: str | int | None = Field(
         default=None,
@@ -35,7 +36,7 @@ class ModelRecipe(StrictModel):
     )
     freeze: bool = Field(
         default=False,
-        description="Keep the whole backbone, its batch norm too, at its initial weights and train the head alone.",
+        description="Keep the backbone, including its batch norm, at its initial weights; train only the head.",
     )
     maps: int = Field(default=32, ge=1, description="Number of attention maps, M (Table 4).")
     bias: bool = Field(default=True, description="Whether the classifier has a bias.")
@@ -56,51 +57,63 @@ class ModelRecipe(StrictModel):
 
 
 class DataRecipe(StrictModel):
-    """From files to the network's input; sizes in pixels, `mean` and `std` of RGB scaled to 0-1.
+    """From image files to the input of the network."""
 
-    `crop_mode: auto` is the centre crop for C-NMC, whose cells lie on black, and a resize for any other source.
-    """
-
-    crop_mode: Literal["auto"] | CropMode = "auto"
-    crop: int = Field(default=300, ge=16)
-    size: int = Field(default=300, ge=16)
-    mean: Triple = (0.485, 0.456, 0.406)
-    std: Triple = (0.229, 0.224, 0.225)
-    cache_gb: float = Field(default=4.0, ge=0.0)
-    workers: int | Literal["auto"] = "auto"
+    crop_mode: Literal["auto"] | CropMode = Field(
+        default="auto",
+        description="`center_crop` cuts `crop` pixels out of the middle, `resize` uses the whole image; `auto` is the "
+        "centre crop for C-NMC, whose cells are on black, and the resize for other sources.",
+    )
+    crop: int = Field(default=300, ge=16, description="Side of the centre crop, in pixels of the file.")
+    size: int = Field(default=300, ge=16, description="Side of the input of the network, in pixels.")
+    mean: Triple = Field(
+        default=(0.485, 0.456, 0.406),
+        description="Mean of RGB, scaled to 0-1, for normalisation. With `model.pretrained` the default is that of the "
+        "weights.",
+    )
+    std: Triple = Field(default=(0.229, 0.224, 0.225), description="Standard deviation of RGB, likewise.")
+    cache_gb: float = Field(default=4.0, ge=0.0, description="Memory for decoded images, in GB; 0 decodes every epoch.")
+    workers: int | Literal["auto"] = Field(
+        default="auto", description="Processes that load and augment images; `auto`: 0 on two cores or fewer."
+    )
 
 
 class SplitRecipe(StrictModel):
-    """Who is held out. A random split, not by subject, only on request, and marked wherever it shows."""
+    """Which cells are held out, where the data do not come with a split."""
 
-    by: Literal["subject", "random"] = "subject"
-    test: Fraction = 0.2
-    validation: Fraction = 0.15
+    by: Literal["subject", "random"] = Field(
+        default="subject",
+        description="`subject` keeps all cells of a subject in one part. `random` splits cell by cell, and the report "
+        "is marked.",
+    )
+    test: Fraction = Field(default=0.2, description="Fraction of the cells in the test part; 0 for none.")
+    validation: Fraction = Field(default=0.15, description="Fraction of the other cells in the validation part.")
 
 
 class AttentionRecipe(StrictModel):
-    """How the maps guide the other two streams in training (Eq. 2-4).
+    """How the attention maps guide the crop and erase streams in training (Eq. 2-4)."""
 
-    A threshold is a fraction of the map's range, or a pair from which it is drawn for each image.
-    """
-
-    map: Literal["uniform", "sqrt_energy"] = "uniform"
-    share_map: bool = True
-    crop_threshold: Fraction | Range = 0.5
-    crop_padding: Fraction = 0.0
-    erase_threshold: Fraction | Range = 0.5
-    fill: Literal["mean", "black"] = "mean"
+    map: Literal["uniform", "sqrt_energy"] = Field(
+        default="uniform",
+        description="How the guide map is drawn: uniformly, or in proportion to the square root of each map's mean.",
+    )
+    share_map: bool = Field(default=True, description="Whether one drawn map guides both streams.")
+    crop_threshold: Fraction | Range = Field(
+        default=0.5,
+        description="Threshold of the crop, as a fraction of the map's range; a pair draws one per image.",
+    )
+    crop_padding: Fraction = Field(default=0.0, description="Padding of the crop box, as a fraction of the image side.")
+    erase_threshold: Fraction | Range = Field(default=0.5, description="Threshold of the erased region, likewise.")
+    fill: Fill = Field(default="mean", description="Colour of the erased region: the mean colour (grey) or black.")
 
 
 class OptimisationRecipe(StrictModel):
-    """Section 3.1. `decay` multiplies the learning rate every `decay_every` epochs, or falls as a cosine to zero.
+    """Optimiser, schedule, epochs and losses (section 3.1)."""
 
-    `class_weights` weighs the loss by inverse class frequency; `sampling: class` draws each class equally often, and
-    `sampling: subject` each subject of a class as well. `centre_loss` weighs WS-DAN's centre loss.
-    """
-
-    optimiser: Literal["ranger", "adamw"] = "ranger"
-    learning_rate: float = Field(default=0.01, gt=0.0)
+    optimiser: Literal["ranger", "adamw"] = Field(
+        default="ranger", description="`ranger`: RAdam, Lookahead and gradient centralisation. `adamw`: AdamW."
+    )
+    learning_rate: float = Field(default=0.01, gt=0.0, description="Learning rate after warm-up.")
     backbone_lr_scale: float = Field(
         default=1.0, ge=0.0, description="Learning rate of the backbone as a multiple of `learning_rate`."
     )
@@ -110,90 +123,120 @@ class OptimisationRecipe(StrictModel):
         le=1.0,
         description="Factor by which the learning rate falls from each stage of the backbone to the one before it.",
     )
-    weight_decay: float = Field(default=1e-4, ge=0.0)
-    schedule: Literal["steps", "cosine"] = "steps"
-    warmup_epochs: int = Field(default=2, ge=0)
-    decay: float = Field(default=0.95, gt=0.0, le=1.0)
-    decay_every: int = Field(default=2, ge=1)
-    epochs: int = Field(default=120, ge=1)
-    batch_size: int = Field(default=7, ge=2)
-    phases: Literal["joint", "alternating"] = "joint"
-    class_weights: bool = False
-    sampling: Literal["shuffle", "class", "subject"] = "shuffle"
-    label_smoothing: Fraction = 0.0
-    centre_loss: float = Field(default=0.0, ge=0.0)
+    weight_decay: float = Field(default=1e-4, ge=0.0, description="Decoupled weight decay.")
+    schedule: Literal["steps", "cosine"] = Field(
+        default="steps", description="`steps` multiplies by `decay` every `decay_every` epochs; `cosine` falls to zero."
+    )
+    warmup_epochs: int = Field(default=2, ge=0, description="Epochs of linear warm-up.")
+    decay: float = Field(default=0.95, gt=0.0, le=1.0, description="Factor of the schedule `steps`.")
+    decay_every: int = Field(default=2, ge=1, description="Epochs between two factors of the schedule `steps`.")
+    epochs: int = Field(default=120, ge=1, description="Maximum number of epochs.")
+    batch_size: int = Field(default=7, ge=2, description="Images per step; each is in three streams.")
+    phases: Literal["joint", "alternating"] = Field(
+        default="joint",
+        description="`joint`: one optimiser step for the mean loss of the three streams. `alternating`: one step after "
+        "the raw stream and one after the other two.",
+    )
+    class_weights: bool = Field(default=False, description="Weight the loss by inverse class frequency.")
+    sampling: Literal["shuffle", "class", "subject"] = Field(
+        default="shuffle",
+        description="`shuffle`: every cell once per epoch. `class`: each class equally often. `subject`: each class, "
+        "and each subject within a class, equally often.",
+    )
+    label_smoothing: Fraction = Field(default=0.0, description="Label smoothing of the cross-entropy.")
+    centre_loss: float = Field(default=0.0, ge=0.0, description="Weight of the centre loss of WS-DAN; 0 for none.")
 
 
 class EarlyStoppingRecipe(StrictModel):
-    """Watches inner subjects, never the test set. The model kept is the best epoch's, or the last's on request."""
+    """When training stops, and which epoch's weights are used; decided on the validation part only."""
 
-    monitor: Literal["validation_loss", "validation_weighted_f1"] = "validation_loss"
-    patience: int = Field(default=20, ge=1)
-    keep: Literal["best", "last"] = "best"
+    monitor: Literal["validation_loss", "validation_weighted_f1"] = Field(
+        default="validation_loss", description="The watched metric."
+    )
+    patience: int = Field(default=20, ge=1, description="Epochs without improvement after which training stops.")
+    keep: Literal["best", "last"] = Field(
+        default="best", description="Use the weights of the best epoch by the watched metric, or of the last epoch."
+    )
 
 
 class FixResRecipe(StrictModel):
-    """FixRes (Touvron et al. 2019): after training, the same picture at a higher test resolution.
+    """FixRes (Touvron et al. 2019): after training, fine-tune for a higher resolution at test time.
 
-    `size` is the new side in pixels, 320 for the paper's 300; without it nothing is done. For `epochs` more the
-    classifier and the last batch norm alone are trained, by SGD with momentum, on the training cells as they look at
+    Only the classifier and the last batch norm are trained, by SGD with momentum, on the training cells prepared as at
     test time.
     """
 
-    size: int | None = Field(default=None, ge=16)
-    epochs: int = Field(default=5, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0.0)
-    momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
-    batch_size: int | None = Field(default=None, ge=2)
+    size: int | None = Field(
+        default=None,
+        ge=16,
+        description="Input side at test time in pixels (320 for the paper's 300); `null`: no FixRes.",
+    )
+    epochs: int = Field(default=5, ge=1, description="Epochs of fine-tuning.")
+    learning_rate: float = Field(default=1e-3, gt=0.0, description="Learning rate of SGD.")
+    momentum: float = Field(default=0.9, ge=0.0, lt=1.0, description="Momentum of SGD.")
+    batch_size: int | None = Field(default=None, ge=2, description="Images per step; `null`: that of the training.")
 
 
 class ReferralRecipe(StrictModel):
-    """When the trained model sends a cell to a person; fitted on inner subjects after training (docs/referral.md).
+    """When the trained model refers a cell to a person; fitted on the validation part (docs/referral.md).
 
-    At most `miss_rate` of blasts shall be signed off as normal and `false_alarm_rate` of normals as blasts, with
-    `confidence`; `familiar` is the share of known cells that each limit of likeness keeps. A rule that is not named
-    is measured all the same, and sends no cell to a person.
+    A rule that is not listed is measured all the same, but refers no cell.
     """
 
-    miss_rate: Share = 0.01
-    false_alarm_rate: Share = 0.05
-    confidence: Share = 0.95
-    familiar: Share = 0.99
-    rules: tuple[RuleName, ...] = RULES
+    miss_rate: OpenFraction = Field(
+        default=0.01, description="Maximum fraction of blasts that may be signed off as normal."
+    )
+    false_alarm_rate: OpenFraction = Field(
+        default=0.05, description="Maximum fraction of normal cells that may be signed off as blasts."
+    )
+    confidence: OpenFraction = Field(default=0.95, description="Confidence with which both rates hold.")
+    familiar: OpenFraction = Field(
+        default=0.99, description="Fraction of the training cells that each out-of-distribution limit accepts."
+    )
+    rules: tuple[RuleName, ...] = Field(default=RULES, description="The rules that refer cells.")
 
 
 class HardwareRecipe(StrictModel):
-    """Lightning's own words for devices and strategies; `precision: auto` is bfloat16 where the processor has it.
+    """Devices and number formats. `accelerator`, `devices` and `strategy` are those of Lightning."""
 
-    `passes`: crop and erase in one pass of the network, or in two of a batch each, which changes what batch norm sees;
-    `auto` is one on a GPU and two on a processor, whichever was measured to be faster. `compile` has torch.compile
-    build the network, and goes on without where that fails.
-    """
-
-    accelerator: str = "auto"
-    devices: int | Literal["auto"] = 1
-    strategy: str = "auto"
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    passes: Literal["auto", "one", "two"] = "auto"
-    compile: bool = False
+    accelerator: str = Field(default="auto", description="Kind of device: `auto`, `cpu`, `gpu`.")
+    devices: int | Literal["auto"] = Field(default=1, description="Number of devices.")
+    strategy: str = Field(default="auto", description="Lightning's strategy for several devices, such as `ddp`.")
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        default="auto", description="Number format; `auto` is bfloat16 where the processor computes in it."
+    )
+    passes: Literal["auto", "one", "two"] = Field(
+        default="auto",
+        description="Compute crop and erase in one pass of the network or in two, which changes the batches of batch "
+        "norm; `auto`: whichever is faster, one on a GPU and two on a CPU.",
+    )
+    compile: bool = Field(
+        default=False, description="Compile the backbone with torch.compile; training continues without if that fails."
+    )
 
 
 class Recipe(StrictModel):
-    """The whole of a training. `streams: raw` is the plain backbone, the paper's "without".
+    """All choices of a training."""
 
-    `comparison` is an augmentation that the paper compares with, on top of the base augmentation (Table 1).
-    `limits` and `attribution` go into the model's card: what it is not for, and whose the images were. `error_curves`
-    writes the error of training and test cells after each epoch to errors.csv (Figure 7); nothing chooses by it.
-    """
-
-    name: str = "paper"
-    limits: str | None = None
-    attribution: str | None = None
-    seed: int = Field(default=0, ge=0)
-    streams: Literal["ternary", "raw"] = "ternary"
-    comparison: Comparison = "none"
-    blast_class: str | None = None
-    error_curves: bool = False
+    name: str = Field(default="paper", description="Name of the recipe and of the model.")
+    limits: str | None = Field(default=None, description="What the model is not for; on the model card.")
+    attribution: str | None = Field(default=None, description="Origin of the images; on the model card.")
+    seed: int = Field(default=0, ge=0, description="Seed of every random number.")
+    streams: Literal["ternary", "raw"] = Field(
+        default="ternary",
+        description='`ternary`: WT-DFN. `raw`: the plain backbone with average pooling, the paper\'s "without".',
+    )
+    comparison: Comparison = Field(
+        default="none", description="An augmentation that the paper compares with, on top of the base one (Table 1)."
+    )
+    blast_class: str | None = Field(
+        default=None, description="The positive class; `null`: the class with a common name of blasts."
+    )
+    error_curves: bool = Field(
+        default=False,
+        description="Write the error on training and test cells after each epoch to errors.csv (Figure 7); nothing is "
+        "chosen by it.",
+    )
     model: ModelRecipe = ModelRecipe()
     data: DataRecipe = DataRecipe()
     split: SplitRecipe = SplitRecipe()
@@ -209,9 +252,9 @@ class Recipe(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _normalise_as_the_weights_expect(cls, recipe: Any) -> Any:
-        """Fill in `data.mean` and `data.std` of ImageNet weights that were trained with other values."""
-        model, data = _given(recipe, "model"), _given(recipe, "data")
+    def _use_normalisation_of_pretrained_weights(cls, recipe: Any) -> Any:
+        """Fill in `data.mean` and `data.std` of the ImageNet weights, if the recipe does not set them."""
+        model, data = _explicit_keys(recipe, "model"), _explicit_keys(recipe, "data")
         if model is None or data is None or model.get("pretrained") is not True:
             return recipe
         from lymphoscope.backbones import pretrained_normalisation
@@ -223,34 +266,31 @@ class Recipe(StrictModel):
         return {**recipe, "data": {"mean": mean, "std": std, **data}}
 
     @model_validator(mode="after")
-    def _frozen_from_something(self) -> Self:
+    def _frozen_weights_have_an_origin(self) -> Self:
         if self.model.pretrained or self.model.initial_weights:
             return self
-        for name, is_frozen in (("norm: frozen", self.model.norm == "frozen"), ("freeze: true", self.model.freeze)):
+        for key, is_frozen in (("norm: frozen", self.model.norm == "frozen"), ("freeze: true", self.model.freeze)):
             if is_frozen:
-                raise ValueError(
-                    f"model.{name} keeps initial weights, and there are none: set model.pretrained or "
-                    "model.initial_weights"
-                )
+                raise ValueError(f"model.{key} needs initial weights: set model.pretrained or model.initial_weights")
         return self
 
     @model_validator(mode="after")
-    def _one_start(self) -> Self:
+    def _initial_weights_have_one_origin(self) -> Self:
         if self.model.pretrained and self.model.initial_weights:
             raise ValueError("model.pretrained and model.initial_weights exclude each other: keep one")
         return self
 
     @model_validator(mode="after")
-    def _one_class_an_image(self) -> Self:
+    def _centre_loss_needs_one_class_per_image(self) -> Self:
         if self.optimisation.centre_loss and self.comparison in ("mix_up", "cut_mix"):
             raise ValueError(
-                f"optimisation.centre_loss pulls an image to the centre of its class, and {self.comparison} gives it "
-                "two classes: set optimisation.centre_loss=0"
+                f"optimisation.centre_loss needs one class per image, and {self.comparison} mixes two: set "
+                "optimisation.centre_loss=0"
             )
         return self
 
     def architecture(self) -> Architecture:
-        """The network's part of the model file."""
+        """Return the architecture of the network, as the model file holds it."""
         model = self.model
         return Architecture(
             backbone=model.backbone,
@@ -266,8 +306,8 @@ class Recipe(StrictModel):
         )
 
 
-def _given(recipe: Any, section: str) -> dict[str, Any] | None:
-    """The keys of a section that were set, before validation; None where the section is not one."""
+def _explicit_keys(recipe: Any, section: str) -> dict[str, Any] | None:
+    """Return the keys that a section sets, before validation; None if it is not a section."""
     content = recipe.get(section, {}) if isinstance(recipe, dict) else None
     if isinstance(content, BaseModel):
         return content.model_dump(exclude_unset=True)

@@ -1,4 +1,4 @@
-"""A recipe and a split manifest -> a trained model; a run that was killed goes on where it stopped."""
+"""A recipe and a split manifest -> a trained model; a run that was stopped continues after its last whole epoch."""
 
 import logging
 import warnings
@@ -13,27 +13,34 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
-from lymphoscope.data import Manifest
+from lymphoscope.data import Geometry, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Description, Preprocessing, save_model
-from lymphoscope.training.batches import EpochSampler, batches, labelled_cells, resolve_geometry, sampling_weights
-from lymphoscope.training.fix_res import fine_tuned
-from lymphoscope.training.hardware import compile_backbone, device_of, resolved_precision
-from lymphoscope.training.history import ErrorCurves, History, plain_cells, progress_callbacks
+from lymphoscope.training.batches import (
+    EpochSampler,
+    LabelledCells,
+    create_loader,
+    load_cells,
+    resolve_geometry,
+    sampling_weights,
+)
+from lymphoscope.training.fix_res import fine_tune_resolution
+from lymphoscope.training.hardware import compile_backbone, resolve_device, resolve_precision
+from lymphoscope.training.history import ErrorCurves, History, progress_callbacks
+from lymphoscope.training.initial_network import balanced_class_weights, initial_network, select_blast_class
 from lymphoscope.training.module import TrainingModule
 from lymphoscope.training.recipe import Recipe
-from lymphoscope.training.start import balanced_weights, blast_class_of, starting_network
 
 
 @dataclass(frozen=True)
-class Folders:
-    """Where a training writes: all inside one run folder."""
+class TrainingFolders:
+    """The folders that a training writes, inside one run folder."""
 
     run: Path
 
     @property
     def checkpoints(self) -> Path:
-        """Lightning's checkpoints: `last.ckpt` to go on from, `best.ckpt` to keep."""
+        """Lightning's checkpoints: `last.ckpt` to resume from, `best.ckpt` for the model."""
         return self.run / "checkpoints"
 
     @property
@@ -43,7 +50,7 @@ class Folders:
 
     @property
     def fix_res(self) -> Path:
-        """The checkpoint and the curve of FixRes, the phase after the training."""
+        """Checkpoint and curve of FixRes, the phase after the training."""
         return self.run / "fix_res"
 
     @property
@@ -52,54 +59,52 @@ class Folders:
         return self.run / "model"
 
 
-def train(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
-    """Train on the manifest's `train` cells, stop by its `validation` cells, write `run`/model; return what it is.
+def train_model(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
+    """Train on the `train` cells, stop by the `validation` cells, write `run`/model; return its description.
 
-    Goes on from `run`/checkpoints/last.ckpt where there is one; on the CPU the weights are then those of a run that was
-    never killed. With FixRes the model's input size is that of `fix_res.size`. The test cells are not read but for
-    `error_curves`, by which nothing is chosen. Of several processes the first writes. Raises LymphoscopeError for an
-    empty part, a class without a readable image, and weights that cannot be had.
+    Continues from `run`/checkpoints/last.ckpt if it exists; on the CPU the weights are then those of a run that was
+    never stopped. With FixRes the input size of the model is `fix_res.size`. The test cells are only read for
+    `error_curves`, by which nothing is chosen. Of several processes the first one writes. Raises LymphoscopeError for
+    an empty part, a class without a readable image, and initial weights that cannot be had.
     """
-    folders = Folders(run)
-    classes = manifest.classes
-    fit = resolve_geometry(recipe, manifest)
-    cells = labelled_cells(manifest, "train", classes, recipe, fit)
-    watched = labelled_cells(manifest, "validation", classes, recipe, fit)
-    weights = sampling_weights(recipe.optimisation.sampling, cells.labels, cells.subjects)
-    class_weights = balanced_weights(cells.labels, len(classes)) if recipe.optimisation.class_weights else None
-    network = starting_network(recipe, len(classes)).to(memory_format=torch.channels_last)
-    if recipe.hardware.compile:
-        compile_backbone(network, recipe, torch.device(device_of(recipe.hardware)))
-    module = TrainingModule(network, recipe, len(classes), class_weights)
+    folders = TrainingFolders(run)
+    geometry = resolve_geometry(recipe, manifest)
+    train_cells = load_cells(manifest, "train", recipe, geometry)
+    validation_cells = load_cells(manifest, "validation", recipe, geometry)
+    module = _module(recipe, train_cells, len(manifest.classes))
     trainer = _trainer(recipe, folders)
     if recipe.error_curves:
-        tested = labelled_cells(manifest, "test", classes, recipe, fit)
-        parts = {"train": plain_cells(cells), "test": tested}
+        test_cells = load_cells(manifest, "test", recipe, geometry)
+        parts = {"train": train_cells.without_augmentation(), "test": test_cells}
         trainer.callbacks.append(ErrorCurves(run / "errors.csv", parts, recipe))  # type: ignore[attr-defined]
-    _fit(
-        trainer,
-        module,
-        batches(cells, EpochSampler(len(cells), recipe.seed, weights), recipe, train=True),
-        batches(watched, EpochSampler(len(watched), recipe.seed, shuffle=False), recipe, train=False),
-        folders,
-    )
-    description = _describe(recipe, manifest, trainer, cells.unreadable + watched.unreadable)
+    _fit(trainer, module, recipe, train_cells, validation_cells, folders)
+    unreadable = len(train_cells.unreadable) + len(validation_cells.unreadable)
+    description = _describe(recipe, manifest, geometry, trainer, unreadable)
     if not trainer.is_global_zero:
         return description
-    network = _chosen(module, recipe, folders)
+    network = _load_chosen_epoch(module, recipe, folders)
     if recipe.fix_res.size is not None:
-        network = fine_tuned(network, recipe, manifest, replace(fit, size=recipe.fix_res.size), folders.fix_res)
+        higher = replace(geometry, size=recipe.fix_res.size)
+        network = fine_tune_resolution(network, recipe, manifest, higher, folders.fix_res)
     return save_model(network, description, folders.model)
 
 
-def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
+def _module(recipe: Recipe, cells: LabelledCells, num_classes: int) -> TrainingModule:
+    class_weights = balanced_class_weights(cells.labels, num_classes) if recipe.optimisation.class_weights else None
+    network = initial_network(recipe, num_classes).to(memory_format=torch.channels_last)
+    if recipe.hardware.compile:
+        compile_backbone(network, recipe, torch.device(resolve_device(recipe.hardware)))
+    return TrainingModule(network, recipe, num_classes, class_weights)
+
+
+def _trainer(recipe: Recipe, folders: TrainingFolders) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     hardware = recipe.hardware
     return lightning.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=hardware.strategy,
-        precision=resolved_precision(hardware.precision, device_of(hardware)),
+        precision=resolve_precision(hardware.precision, resolve_device(hardware)),
         max_epochs=recipe.optimisation.epochs,
         callbacks=_callbacks(recipe, folders),
         logger=TensorBoardLogger(folders.run, name="tensorboard", version=""),
@@ -112,50 +117,60 @@ def _trainer(recipe: Recipe, folders: Folders) -> lightning.Trainer:
     )
 
 
-class _Stopping(EarlyStopping):
-    """Early stopping that stays stopped: a run that had ended when it was killed takes no further epoch."""
+class _EarlyStopping(EarlyStopping):
+    """Early stopping that stays stopped: a run that was killed after its end takes no further epoch."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Stop at once where patience had run out; the count comes from the checkpoint."""
+        """Stop at once if the patience had run out; the count comes from the checkpoint."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
 
 
-def _callbacks(recipe: Recipe, folders: Folders) -> list[Callback]:
+def _callbacks(recipe: Recipe, folders: TrainingFolders) -> list[Callback]:
     stopping = recipe.early_stopping
     mode = "min" if stopping.monitor.endswith("loss") else "max"
     common: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": True}
     best = ModelCheckpoint(folders.checkpoints, "best", monitor=stopping.monitor, mode=mode, **common)
-    # Not `save_last`: it is written only when the best one is.
+    # Not `save_last`, which writes only when the best checkpoint is written.
     last = ModelCheckpoint(folders.checkpoints, "last", **common)
-    stop = _Stopping(stopping.monitor, mode=mode, patience=stopping.patience, check_on_train_epoch_end=True)
+    stop = _EarlyStopping(stopping.monitor, mode=mode, patience=stopping.patience, check_on_train_epoch_end=True)
     return [History(folders.run / "metrics.csv"), *progress_callbacks(), stop, best, last]
 
 
-def _fit(trainer: lightning.Trainer, module: TrainingModule, train: Any, validation: Any, folders: Folders) -> None:
+def _fit(
+    trainer: lightning.Trainer,
+    module: TrainingModule,
+    recipe: Recipe,
+    train_cells: LabelledCells,
+    validation_cells: LabelledCells,
+    folders: TrainingFolders,
+) -> None:
+    weights = sampling_weights(recipe.optimisation.sampling, train_cells.labels, train_cells.subjects)
+    train_sampler = EpochSampler(len(train_cells), recipe.seed, weights)
+    validation_sampler = EpochSampler(len(validation_cells), recipe.seed, shuffle=False)
     with warnings.catch_warnings():
-        # Said on purpose: two cores are better spent on the network (batches.py), and epochs are short.
+        # Intended: two cores are better used by the network (batches.py), and epochs are short.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
         # `model.freeze` keeps the backbone in evaluation mode.
         warnings.filterwarnings("ignore", message=r"Found .* module\(s\) in eval mode")
-        # Lightning 2.6 asks torch 2.15 in words that torch has since changed; both mean the same.
+        # Lightning 2.6 uses a name that torch 2.15 deprecates; both mean the same.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
         trainer.fit(
             module,
-            train,
-            validation,
+            create_loader(train_cells, train_sampler, recipe, train=True),
+            create_loader(validation_cells, validation_sampler, recipe, train=False),
             ckpt_path=str(folders.last) if folders.last.is_file() else None,
             weights_only=True,
         )
 
 
-def _chosen(module: TrainingModule, recipe: Recipe, folders: Folders) -> nn.Module:
-    """The network of the best epoch by the watched metric, or of the last one."""
+def _load_chosen_epoch(module: TrainingModule, recipe: Recipe, folders: TrainingFolders) -> nn.Module:
+    """Return the network of the best epoch by the watched metric, or of the last one."""
     name = "best.ckpt" if recipe.early_stopping.keep == "best" else "last.ckpt"
     path = folders.checkpoints / name
     if not path.is_file():
-        raise LymphoscopeError(f"{path} is missing: the run stopped before its first epoch ended; run it with --resume")
+        raise LymphoscopeError(f"{path} is missing: the run stopped before the end of its first epoch; use --resume")
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     module.network.load_state_dict(
         {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
@@ -163,8 +178,9 @@ def _chosen(module: TrainingModule, recipe: Recipe, folders: Folders) -> nn.Modu
     return module.network.cpu().to(memory_format=torch.contiguous_format).eval()
 
 
-def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, unreadable: list[str]) -> Description:
-    fit = resolve_geometry(recipe, manifest)
+def _describe(
+    recipe: Recipe, manifest: Manifest, geometry: Geometry, trainer: lightning.Trainer, unreadable: int
+) -> Description:
     table = manifest.table
     parts = {part: table[table["split"] == part] for part in ("train", "validation", "test")}
     return Description(
@@ -173,11 +189,11 @@ def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, un
         attribution=recipe.attribution,
         architecture=recipe.architecture(),
         classes=tuple(manifest.classes),
-        blast_class=blast_class_of(recipe, manifest.classes),
+        blast_class=select_blast_class(recipe, manifest.classes),
         preprocessing=Preprocessing(
-            crop_mode=fit.crop_mode,
-            crop=fit.crop,
-            size=recipe.fix_res.size or fit.size,
+            crop_mode=geometry.crop_mode,
+            crop=geometry.crop,
+            size=recipe.fix_res.size or geometry.size,
             mean=recipe.data.mean,
             std=recipe.data.std,
         ),
@@ -187,7 +203,7 @@ def _describe(recipe: Recipe, manifest: Manifest, trainer: lightning.Trainer, un
             "manifest_sha256": manifest.digest,
             "cells": {part: len(rows) for part, rows in parts.items()},
             "subjects": {part: sorted(set(rows["subject"].dropna())) for part, rows in parts.items()},
-            "unreadable": len(unreadable),
+            "unreadable": unreadable,
             "epochs": trainer.current_epoch,
             "device": trainer.strategy.root_device.type,
             "precision": str(trainer.precision),

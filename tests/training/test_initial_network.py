@@ -8,9 +8,9 @@ import torch
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import load_network
-from lymphoscope.training import Recipe, load_recipe, train
+from lymphoscope.training import Recipe, load_recipe, train_model
+from lymphoscope.training.initial_network import initial_network
 from lymphoscope.training.optimiser import parameter_groups
-from lymphoscope.training.start import starting_network
 
 
 def recipe_of(tiny: tuple[str, ...], *overrides: str) -> Recipe:
@@ -20,28 +20,28 @@ def recipe_of(tiny: tuple[str, ...], *overrides: str) -> Recipe:
 @pytest.fixture(scope="module")
 def batch_model(tiny: tuple[str, ...], tiny_manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("batch")
-    train(recipe_of(tiny), tiny_manifest, run)
+    train_model(recipe_of(tiny), tiny_manifest, run)
     return run / "model"
 
 
 @pytest.fixture(scope="module")
 def group_model(tiny: tuple[str, ...], tiny_manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("group")
-    train(recipe_of(tiny, "model.norm=group"), tiny_manifest, run)
+    train_model(recipe_of(tiny, "model.norm=group"), tiny_manifest, run)
     return run / "model"
 
 
-def test_group_norm_trains_to_a_model_that_loads(group_model: Path) -> None:
+def test_group_norm_gives_a_model_that_loads(group_model: Path) -> None:
     network, description = load_network(group_model)
     assert description.architecture.norm == "group"
     assert not any("running" in name for name in network.state_dict())
 
 
-def test_frozen_statistics_come_through_a_training_as_they_were(
+def test_frozen_batch_norm_does_not_change_in_training(
     tiny: tuple[str, ...], tiny_manifest: Manifest, batch_model: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(tiny, "model.norm=frozen", f"model.initial_weights={batch_model}")
-    assert train(recipe, tiny_manifest, tmp_path).architecture.norm == "frozen"
+    assert train_model(recipe, tiny_manifest, tmp_path).architecture.norm == "frozen"
     before, after = load_network(batch_model)[0].state_dict(), load_network(tmp_path / "model")[0].state_dict()
     fixed = [name for name in after if "running" in name or name.endswith("bn1.weight")]
     assert len(fixed) > 5
@@ -49,21 +49,21 @@ def test_frozen_statistics_come_through_a_training_as_they_were(
     assert not torch.equal(before["attention.0.weight"], after["attention.0.weight"])
 
 
-def test_batch_norms_weights_start_group_norm(tiny: tuple[str, ...], batch_model: Path) -> None:
+def test_group_norm_starts_with_the_weights_of_batch_norm(tiny: tuple[str, ...], batch_model: Path) -> None:
     recipe = recipe_of(tiny, "model.norm=group", f"model.initial_weights={batch_model}")
-    own, given = starting_network(recipe, 2).state_dict(), load_network(batch_model)[0].state_dict()
+    own, given = initial_network(recipe, 2).state_dict(), load_network(batch_model)[0].state_dict()
     shared = [name for name in own if not name.startswith("classifier.")]
     assert all(torch.equal(own[name], given[name]) for name in shared)
 
 
 @pytest.mark.parametrize("norm", ["batch", "frozen"])
-def test_group_norm_gives_no_statistics_to_start_from(tiny: tuple[str, ...], group_model: Path, norm: str) -> None:
+def test_batch_norm_cannot_start_from_group_norm(tiny: tuple[str, ...], group_model: Path, norm: str) -> None:
     recipe = recipe_of(tiny, f"model.norm={norm}", f"model.initial_weights={group_model}")
     with pytest.raises(LymphoscopeError, match="no batch norm to start from"):
-        starting_network(recipe, 2)
+        initial_network(recipe, 2)
 
 
-def test_frozen_from_nothing_is_refused(tiny: tuple[str, ...]) -> None:
+def test_frozen_norm_without_initial_weights_is_refused(tiny: tuple[str, ...]) -> None:
     with pytest.raises(LymphoscopeError, match=r"set model\.pretrained or model\.initial_weights"):
         recipe_of(tiny, "model.norm=frozen")
     assert recipe_of(tiny, "model.norm=frozen", "model.pretrained=true").architecture().norm == "frozen"
@@ -88,13 +88,13 @@ def test_recipe_takes_the_normalisation_of_the_imagenet_weights() -> None:
 
 
 @pytest.mark.parametrize("head", ["ternary", "raw"])
-def test_frozen_backbone_comes_out_of_training_unchanged(
+def test_frozen_backbone_does_not_change_in_training(
     head: str, tiny: tuple[str, ...], tiny_manifest: Manifest, tmp_path: Path
 ) -> None:
     recipe = load_recipe("paper", [*tiny, *LITE, "optimisation.epochs=1", f"streams={head}"])
-    description = train(recipe, tiny_manifest, tmp_path)
+    description = train_model(recipe, tiny_manifest, tmp_path)
     assert (description.architecture.features, description.architecture.dropout) == ("block3", 0.2)
-    network, start = load_network(tmp_path / "model")[0], starting_network(recipe, 2)
+    network, start = load_network(tmp_path / "model")[0], initial_network(recipe, 2)
     before, after = start.state_dict(), network.state_dict()
     assert list(before) == list(after)
     changed = {name for name in after if not torch.equal(before[name], after[name])}
@@ -105,7 +105,7 @@ def test_frozen_backbone_comes_out_of_training_unchanged(
 def test_layer_wise_learning_rates_follow_the_stages(tiny: tuple[str, ...]) -> None:
     overrides = ["optimisation.backbone_lr_scale=0.1", "optimisation.stage_lr_decay=0.5", "model.freeze=false"]
     recipe = load_recipe("paper", [*tiny, *LITE, *overrides])
-    network = starting_network(recipe, 2)
+    network = initial_network(recipe, 2)
     groups = parameter_groups(network, recipe.optimisation)
     scales = {id(weight): group["lr_scale"] for group in groups for weight in group["params"]}
     by_name = {name: scales[id(weight)] for name, weight in network.named_parameters()}
@@ -121,8 +121,8 @@ def test_scaled_learning_rate_moves_the_backbone_less(
 ) -> None:
     def moved(scale: float) -> float:
         recipe = recipe_of(tiny, f"optimisation.backbone_lr_scale={scale}", "optimisation.weight_decay=0")
-        train(recipe, tiny_manifest, tmp_path / str(scale))
-        start, end = starting_network(recipe, 2), load_network(tmp_path / str(scale) / "model")[0]
+        train_model(recipe, tiny_manifest, tmp_path / str(scale))
+        start, end = initial_network(recipe, 2), load_network(tmp_path / str(scale) / "model")[0]
         pairs = zip(start.backbone.parameters(), end.backbone.parameters(), strict=True)
         return max(float((before - after).detach().abs().max()) for before, after in pairs)
 
