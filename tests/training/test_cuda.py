@@ -5,11 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from lymphoscope.training.step import training_step
 
 from lymphoscope.data import Manifest
 from lymphoscope.runs import RunFolder, begin_training, finish_training
-from lymphoscope.training import load_recipe, measured_step
+from lymphoscope.training import TimedStep, load_recipe, measure_step
 
 pytestmark = pytest.mark.cuda
 
@@ -24,7 +23,7 @@ def test_a_step_in_half_precision_loses_nearly_what_one_in_float32_does(
             "paper", [*tiny, "hardware.accelerator=auto", f"hardware.precision={precision}", *overrides]
         )
         torch.manual_seed(0)
-        step = training_step(recipe, 2, torch.device("cuda"))
+        step = TimedStep(recipe, 2, torch.device("cuda"))
         torch.manual_seed(1)
         losses.append(float(step()))
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
@@ -32,7 +31,7 @@ def test_a_step_in_half_precision_loses_nearly_what_one_in_float32_does(
 
 def test_a_step_is_measured_on_the_gpu(tiny: tuple[str, ...]) -> None:
     recipe = load_recipe("paper", [*tiny, "hardware.accelerator=auto", "hardware.precision=auto"])
-    assert 0 < measured_step(recipe, rounds=1) < 60
+    assert 0 < measure_step(recipe, rounds=1).total < 60
 
 
 def test_a_run_on_the_gpu_learns_what_one_on_the_processor_does(
