@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from lymphoscope.evaluation.bootstrap import BootstrapSamples, MetricGroup, MetricSpec, draw_bootstrap_samples
-from lymphoscope.evaluation.evaluation_set import EvaluationSet, scores_group, select_evaluation_set
+from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
 from lymphoscope.evaluation.intervals import replicate_weights
-from lymphoscope.evaluation.metrics import METRICS, measure
+from lymphoscope.evaluation.metrics import METRICS, compute_metrics
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -20,15 +20,14 @@ def drawn(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> tuple[Ev
 def scores(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> dict:
     judged, draws = drawn(table, replicates, seed)
     every = np.ones(len(judged.rows), dtype=bool)
-    answers = draws.answer({"vote": scores_group(judged.outcomes, every)})
-    return {metric: answer.measured for metric, answer in answers["vote"].items()}
+    return draws.estimate({"vote": metric_group(judged.outcomes, every)})["vote"]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_interval_holds_its_value(predictions: Maker, seed: int) -> None:
     table = predictions(subjects=20, cells=15, seed=seed)
     judged, _ = drawn(table)
-    point = measure(judged.outcomes, np.ones((1, len(table))))
+    point = compute_metrics(judged.outcomes, np.ones((1, len(table))))
     for metric, found in scores(table).items():
         assert found.value == point[metric][0]
         assert found.low < found.value < found.high
@@ -46,12 +45,12 @@ def test_the_draws_are_shared_and_chunks_change_nothing(predictions: Maker, monk
 
         return MetricGroup(compute, {"sum": MetricSpec(np.ones(120, dtype=bool), "positive")})
 
-    first = draws.answer({name: noting(name) for name in seen})
+    first = draws.estimate({name: noting(name) for name in seen})
     np.testing.assert_array_equal(np.concatenate(seen["one"]), np.concatenate(seen["other"]))
     expected = np.concatenate(list(replicate_weights(draws.units, 40, 0)))
     np.testing.assert_array_equal(np.concatenate(seen["one"])[-40:], expected)
     monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 500)
-    assert draws.answer({name: noting(name) for name in seen}) == first
+    assert draws.estimate({name: noting(name) for name in seen}) == first
 
 
 def test_intervals_over_cells_are_narrower_than_those_over_subjects(predictions: Maker) -> None:
@@ -107,5 +106,5 @@ def test_without_subjects_cells_are_drawn_and_a_note_says_so(predictions: Maker)
     table = predictions()
     table.loc[3, "subject"] = None
     _, draws = drawn(table)
-    assert draws.described.unit == "cell"
-    assert "1 of 120 cells have no subject" in draws.described.note
+    assert draws.bootstrap.unit == "cell"
+    assert "1 of 120 cells have no subject" in draws.bootstrap.note

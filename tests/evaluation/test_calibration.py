@@ -15,17 +15,18 @@ from lymphoscope.evaluation import fit_temperature
 from lymphoscope.evaluation.bootstrap import draw_bootstrap_samples
 from lymphoscope.evaluation.calibration import (
     BINS,
-    COLDEST,
-    HOTTEST,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
     bins_of,
-    calibration_errors,
+    calibration_group,
     calibration_groups,
     calibration_section,
     mean_of_streams,
     reliability,
 )
 from lymphoscope.evaluation.evaluation_set import select_evaluation_set
-from lymphoscope.evaluation.metrics import Outcomes, binary_auc
+from lymphoscope.evaluation.metrics import binary_auc
+from lymphoscope.evaluation.outcomes import Outcomes
 from lymphoscope.referral import calibrated
 
 Maker = Callable[..., pd.DataFrame]
@@ -70,12 +71,12 @@ def test_a_reader_twice_too_sure_has_a_temperature_of_two() -> None:
 def test_the_temperature_is_bounded_where_scores_separate_wholly_or_mislead() -> None:
     truth = np.array([0, 1] * 10)
     right = np.eye(2)[truth] * 0.4 + 0.3
-    assert fit_temperature(right, truth) == COLDEST
-    assert fit_temperature(right, 1 - truth) == HOTTEST
-    assert fit_temperature(np.full((20, 2), 0.5), truth) == COLDEST  # as good as any: they say nothing
-    assert fit_temperature(np.eye(2)[truth], 1 - truth) == HOTTEST  # scores of exactly 0
+    assert fit_temperature(right, truth) == MIN_TEMPERATURE
+    assert fit_temperature(right, 1 - truth) == MAX_TEMPERATURE
+    assert fit_temperature(np.full((20, 2), 0.5), truth) == MIN_TEMPERATURE  # as good as any: they say nothing
+    assert fit_temperature(np.eye(2)[truth], 1 - truth) == MAX_TEMPERATURE  # scores of exactly 0
     one_wrong = np.where(np.arange(20) == 3, 1 - truth, truth)
-    assert COLDEST < fit_temperature(np.eye(2)[truth], one_wrong) < HOTTEST
+    assert MIN_TEMPERATURE < fit_temperature(np.eye(2)[truth], one_wrong) < MAX_TEMPERATURE
 
 
 def test_no_cells_get_one_line() -> None:
@@ -83,7 +84,7 @@ def test_no_cells_get_one_line() -> None:
         fit_temperature(np.zeros((0, 2)), np.zeros(0, dtype=np.int64))
 
 
-@given(seed=st.integers(0, 2**32 - 1), kinds=st.integers(2, 6), temperature=st.floats(COLDEST, HOTTEST))
+@given(seed=st.integers(0, 2**32 - 1), kinds=st.integers(2, 6), temperature=st.floats(MIN_TEMPERATURE, MAX_TEMPERATURE))
 @settings(deadline=None, max_examples=50)
 def test_calibration_keeps_the_order_of_the_classes_and_the_auc_of_two(
     seed: int, kinds: int, temperature: float
@@ -107,7 +108,7 @@ def test_a_score_of_nothing_stays_nothing_and_a_temperature_of_one_changes_nothi
 
 def outcomes_of(seed: int, cells: int, kinds: int) -> Outcomes:
     scores, truth = sure_reader(seed, cells, kinds)
-    return Outcomes(truth, scores.argmax(axis=1), scores, tuple(f"c{kind}" for kind in range(kinds)), blast=0)
+    return Outcomes(truth, scores.argmax(axis=1), scores, tuple(f"c{kind}" for kind in range(kinds)), positive_index=0)
 
 
 @pytest.mark.parametrize("kinds", [2, 5])
@@ -116,7 +117,7 @@ def test_errors_are_those_of_torchmetrics_and_scikit_learn(seed: int, kinds: int
     """Where the called class is the highest score; written out by integer weights, as a bootstrap draws cells."""
     outcomes = outcomes_of(seed, 300, kinds)
     weights = np.random.default_rng(seed).integers(0, 3, (2, 300))
-    found = calibration_errors(outcomes, weights.astype(float))
+    found = calibration_group(outcomes).compute(weights.astype(float))
     for row in range(2):
         drawn = outcomes.at(np.repeat(np.arange(300), weights[row]))
         ece = multiclass_calibration_error(
@@ -130,13 +131,13 @@ def test_errors_are_those_of_torchmetrics_and_scikit_learn(seed: int, kinds: int
 
 def test_the_brier_score_of_two_classes_is_the_familiar_one() -> None:
     outcomes = outcomes_of(0, 200, 2)
-    found = calibration_errors(outcomes, np.ones((1, 200)))["brier"][0]
+    found = calibration_group(outcomes).compute(np.ones((1, 200)))["brier"][0]
     assert found == pytest.approx(((outcomes.scores[:, 0] - (outcomes.truth == 0)) ** 2).mean())
 
 
 def test_a_score_of_zero_for_the_truth_costs_what_float32_can_tell() -> None:
     outcomes = Outcomes(np.array([0]), np.array([1]), np.array([[0.0, 1.0]]), ("all", "hem"), 0)
-    assert calibration_errors(outcomes, np.ones((1, 1)))["log_loss"] == pytest.approx(-np.log(2.0**-23))
+    assert calibration_group(outcomes).compute(np.ones((1, 1)))["log_loss"] == pytest.approx(-np.log(2.0**-23))
 
 
 def test_bins_are_of_equal_width_and_the_last_holds_one() -> None:
@@ -145,11 +146,11 @@ def test_bins_are_of_equal_width_and_the_last_holds_one() -> None:
 
 def test_the_bins_make_up_the_error(predictions: Maker) -> None:
     judged = select_evaluation_set(predictions(), "all")
-    bins = reliability(judged)
+    bins = reliability(judged.outcomes)
     assert sum(found.cells for found in bins) == len(judged.rows)
     assert all(found.low <= found.score <= found.high for found in bins)
     ece = sum(found.cells * abs(found.score - found.correct) for found in bins) / len(judged.rows)
-    assert calibration_errors(judged.outcomes, np.ones((1, len(judged.rows))))["ece"][0] == pytest.approx(ece)
+    assert calibration_group(judged.outcomes).compute(np.ones((1, len(judged.rows))))["ece"][0] == pytest.approx(ece)
 
 
 def test_the_uncalibrated_scores_are_the_mean_of_the_streams_that_ran(predictions: Maker) -> None:
@@ -170,12 +171,12 @@ def test_the_section_tells_calibrated_from_plain_scores(predictions: Maker) -> N
     table[["score_all", "score_hem"]] = scores
     judged = select_evaluation_set(table, "all")
     draws = draw_bootstrap_samples(judged.rows, judged.outcomes, replicates=100, seed=0)
-    found = calibration_section(judged, draws.answer(calibration_groups(judged)))
+    found = calibration_section(judged, draws.estimate(calibration_groups(judged)))
     truth = (table["label"] == "hem").to_numpy(int)
     streams = table[["raw_hem", "crop_hem", "erase_hem"]].mean(axis=1)
-    assert found.as_predicted.log_loss.value == pytest.approx(reference.log_loss(truth, scores[:, 1]))
-    assert found.uncalibrated.log_loss.value == pytest.approx(reference.log_loss(truth, streams))
-    assert found.as_predicted.ece.value > found.uncalibrated.ece.value
+    assert found.as_predicted["log_loss"].value == pytest.approx(reference.log_loss(truth, scores[:, 1]))
+    assert found.uncalibrated["log_loss"].value == pytest.approx(reference.log_loss(truth, streams))
+    assert found.as_predicted["ece"].value > found.uncalibrated["ece"].value
     for errors in (found.as_predicted, found.uncalibrated):
-        for measured in (errors.ece, errors.brier, errors.log_loss):
+        for measured in errors.values():
             assert 0 <= measured.low <= measured.value <= measured.high

@@ -8,7 +8,8 @@ from scipy.special import expit
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import compare_predictions, evaluate_predictions
-from lymphoscope.evaluation.comparison import COMPARED, delong, mcnemar
+from lymphoscope.evaluation.auc_test import auc_covariance
+from lymphoscope.evaluation.comparison import compared_metrics, mcnemar_test
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -23,16 +24,16 @@ def test_differences_are_of_the_scores_that_each_table_has(predictions: Maker) -
     other = other_reader(one, predictions, subjects=20)
     found = compare_predictions(one, other.sample(frac=1, random_state=0), blast_class="all", replicates=200)
     assert (found.cells, found.subjects, found.bootstrap.replicates) == (200, 20, 200)
-    assert list(found.differences) == list(COMPARED)
+    assert list(found.differences) == list(compared_metrics())
     first, second = (evaluate_predictions(t, blast_class="all", replicates=100) for t in (one, other))
     for less in found.differences.values():
         assert less.value == pytest.approx(less.one - less.other)
         assert less.low < less.value < less.high
     for metric in ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity"):
         less = found.differences[metric]
-        assert (less.one, less.other) == (getattr(first.vote, metric).value, getattr(second.vote, metric).value)
+        assert (less.one, less.other) == (first.vote[metric].value, second.vote[metric].value)
     for error in ("ece", "brier", "log_loss"):
-        assert found.differences[error].one == getattr(first.calibration.as_predicted, error).value
+        assert found.differences[error].one == first.calibration.as_predicted[error].value
     assert found.differences["risk_coverage_area"].other == second.risk_coverage.signals[0].area.value
 
 
@@ -41,7 +42,7 @@ def test_the_other_way_round_is_the_same_difference_with_the_other_sign(predicti
     other = other_reader(one, predictions)
     there = compare_predictions(one, other, blast_class="all", replicates=100)
     back = compare_predictions(other, one, blast_class="all", replicates=100)
-    for name in COMPARED:
+    for name in compared_metrics():
         assert there.differences[name].low == pytest.approx(-back.differences[name].high)
         assert there.differences[name].p == pytest.approx(back.differences[name].p)
     assert there.mcnemar.only_one_right == back.mcnemar.only_other_right
@@ -54,7 +55,7 @@ def test_the_pairs_make_the_interval_narrow(predictions: Maker) -> None:
     other = one.copy()
     other.loc[[0, 60, 130], "predicted"] = other.loc[[0, 60, 130], "predicted"].map({"all": "hem", "hem": "all"})
     less = compare_predictions(one, other, blast_class="all").differences["accuracy"]
-    alone = evaluate_predictions(one, blast_class="all").vote.accuracy
+    alone = evaluate_predictions(one, blast_class="all").vote["accuracy"]
     assert less.high - less.low < 0.5 * (alone.high - alone.low)
 
 
@@ -133,7 +134,7 @@ def test_mcnemar_is_the_published_example() -> None:
     """Fay (2010), Two-sided exact tests: pairs 21, 9, 2, 12 have p 0.06543."""
     one = np.repeat([True, True, False, False], [21, 9, 2, 12])
     other = np.repeat([True, False, True, False], [21, 9, 2, 12])
-    found = mcnemar(one, other)
+    found = mcnemar_test(one, other)
     assert (found.only_one_right, found.only_other_right) == (9, 2)
     assert found.p == pytest.approx(0.06543, abs=5e-6)
 
@@ -142,7 +143,7 @@ def test_mcnemar_is_the_published_example() -> None:
 def test_mcnemar_is_the_binomial_test(first: int, second: int) -> None:
     one = np.repeat([True, False, True], [first, second, 4])
     expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
-    assert mcnemar(one, ~one | (np.arange(len(one)) >= first + second)).p == pytest.approx(expected)
+    assert mcnemar_test(one, ~one | (np.arange(len(one)) >= first + second)).p == pytest.approx(expected)
 
 
 def test_delong_is_of_the_blast_class_and_of_many_classes_needs_one(predictions: Maker) -> None:
@@ -150,7 +151,7 @@ def test_delong_is_of_the_blast_class_and_of_many_classes_needs_one(predictions:
     other = other_reader(one, predictions, subjects=24, classes=tuple("abc"))
     found = compare_predictions(one, other, blast_class="b", replicates=50)
     scores = np.stack([table.sort_values("path")["score_b"] for table in (one, other)])
-    expected = delong((one.sort_values("path")["label"] == "b").to_numpy(), scores)
+    expected = auc_covariance((one.sort_values("path")["label"] == "b").to_numpy(), scores)
     assert found.delong == expected.difference()
     without = compare_predictions(one, other, blast_class=None, replicates=50)
     assert without.delong.reason == without.differences["sensitivity"].reason == "none of the classes is a blast class"
@@ -165,7 +166,7 @@ def test_cells_that_one_could_not_read_are_left_out_and_a_note_says_so(predictio
     one.loc[5, "label"] = other.loc[5, "label"] = None
     found = compare_predictions(one, other, blast_class="all", replicates=50)
     assert found.cells == 116
-    assert found.bootstrap.note == "4 of 120 cells have no label, or no answer in one of the tables: left out"
+    assert found.bootstrap.note == "4 of 120 cells have no label, or no prediction in one of the tables: left out"
     with pytest.raises(LymphoscopeError, match="nothing to compare"):
         compare_predictions(one.assign(label=None), other.assign(label=None), blast_class=None)
 
@@ -182,10 +183,10 @@ def test_classes_may_stand_in_another_order(predictions: Maker) -> None:
     [
         ("missing", r"/cells/0_0.png is not in the second table \(1 cells are not\)"),
         ("more", r"/cells/0_0.png is not in the first table \(1 cells are not\)"),
-        ("twice", "/cells/0_1.png stands twice in the second table"),
+        ("twice", "/cells/0_1.png is twice in the second table"),
         ("label", r"/cells/0_3.png: its label is all in the first table and hem in the second \(1 cells differ\)"),
         ("subject", "/cells/0_3.png: its subject is S000 in the first table and S9 in the second"),
-        ("classes", "the tables are of other classes: all, hem, and all, other"),
+        ("classes", "the tables have different classes: all, hem, and all, other"),
         ("empty", "the second table: the table of predictions has no rows"),
     ],
 )

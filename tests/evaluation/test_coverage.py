@@ -5,9 +5,10 @@ from scipy.special import expit
 
 from lymphoscope.evaluation.bootstrap import BootstrapSamples
 from lymphoscope.evaluation.estimates import Bootstrap
-from lymphoscope.evaluation.evaluation_set import scores_group
+from lymphoscope.evaluation.evaluation_set import metric_group
 from lymphoscope.evaluation.intervals import LEVEL, units_of
-from lymphoscope.evaluation.metrics import METRICS, Outcomes, measure
+from lymphoscope.evaluation.metrics import METRICS, compute_metrics
+from lymphoscope.evaluation.outcomes import Outcomes
 
 REPLICATES = 300
 CLASSES = ("all", "hem")
@@ -20,12 +21,14 @@ def study(generator: np.random.Generator, subjects: int, cells: int) -> tuple[Ou
     of_cell = np.repeat(np.arange(len(kind)), cells)
     blast = expit(1.5 * (shift[of_cell] + generator.normal(0, 1, len(of_cell))))
     scores = np.stack([blast, 1 - blast], axis=1)
-    return Outcomes(kind[of_cell], scores.argmax(axis=1), scores, CLASSES, blast=0), of_cell
+    return Outcomes(kind[of_cell], scores.argmax(axis=1), scores, CLASSES, positive_index=0), of_cell
 
 
 def true_values() -> dict[str, float]:
     outcomes, _ = study(np.random.default_rng(99), 30_000, 20)
-    return {name: float(value[0]) for name, value in measure(outcomes, np.ones((1, len(outcomes.truth)))).items()}
+    return {
+        name: float(value[0]) for name, value in compute_metrics(outcomes, np.ones((1, len(outcomes.truth)))).items()
+    }
 
 
 def coverage(subjects: int, studies: int) -> dict[str, float]:
@@ -36,9 +39,9 @@ def coverage(subjects: int, studies: int) -> dict[str, float]:
         outcomes, names = study(generator, subjects, 20)
         described = Bootstrap(unit="subject", replicates=REPLICATES, seed=seed, level=LEVEL)
         draws = BootstrapSamples(units_of(names.astype(object), outcomes), CLASSES, described)
-        answers = draws.answer({"vote": scores_group(outcomes, np.ones(len(names), dtype=bool))})["vote"]
+        answers = draws.estimate({"vote": metric_group(outcomes, np.ones(len(names), dtype=bool))})["vote"]
         for metric in METRICS:
-            found = answers[metric].interval
+            found = answers[metric]
             held[metric] += found.low <= true[metric] <= found.high
     return {metric: count / studies for metric, count in held.items()}
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lymphoscope.evaluation import as_predictions
-from lymphoscope.evaluation.label_errors import label_errors
+from lymphoscope.evaluation.label_errors import find_label_errors
 from lymphoscope.evaluation.schema import LabelErrors
 
 Maker = Callable[..., pd.DataFrame]
@@ -42,7 +42,7 @@ def doubted(table: pd.DataFrame, classes: tuple[str, ...]) -> set[str]:
 def test_planted_labels_come_first(predictions: Maker, classes: tuple[str, ...]) -> None:
     """30 of 600 labels are wrong: 28 and 29 of them are in the list, of 28 and 30 cells (measured)."""
     table, wrong = planted(predictions, classes)
-    paths = [doubt.path for doubt in label_errors(table, out_of_fold=True).found]
+    paths = [doubt.path for doubt in find_label_errors(table, held_out=True).flagged]
     recall, precision = len(wrong & set(paths)) / len(wrong), len(wrong & set(paths)) / len(paths)
     assert recall >= 0.9
     assert precision >= 0.9
@@ -52,16 +52,16 @@ def test_planted_labels_come_first(predictions: Maker, classes: tuple[str, ...])
 @pytest.mark.parametrize("classes", [("all", "hem"), ("a", "b", "c")])
 def test_the_doubts_are_the_off_diagonal_of_the_confident_joint(predictions: Maker, classes: tuple[str, ...]) -> None:
     table, _ = planted(predictions, classes)
-    assert {doubt.path for doubt in label_errors(table, out_of_fold=True).found} == doubted(table, classes)
+    assert {doubt.path for doubt in find_label_errors(table, held_out=True).flagged} == doubted(table, classes)
 
 
 def test_the_most_doubtful_label_is_first(predictions: Maker) -> None:
     table, _ = planted(predictions, ("all", "hem"))
-    found = label_errors(table, out_of_fold=True)
+    found = find_label_errors(table, held_out=True)
     rows = table.set_index("path")
-    qualities = [doubt.quality for doubt in found.found]
+    qualities = [doubt.quality for doubt in found.flagged]
     assert qualities == sorted(qualities)
-    for doubt in found.found:
+    for doubt in found.flagged:
         row = rows.loc[doubt.path]
         assert (doubt.label, doubt.subject) == (row["label"], row["subject"])
         assert doubt.suggested != doubt.label
@@ -75,29 +75,29 @@ def test_cells_without_label_or_prediction_are_left_out(predictions: Maker) -> N
     table.loc[:99, "label"] = None
     table.loc[100:149, ["predicted", "error"]] = [None, "not an image"]
     table = as_predictions(table, ["all", "hem"])
-    found = label_errors(table, out_of_fold=True)
+    found = find_label_errors(table, held_out=True)
     assert found.cells == len(table) - 150
-    assert {doubt.path for doubt in found.found} <= set(table["path"].iloc[150:])
-    assert wrong & {doubt.path for doubt in found.found}
+    assert {doubt.path for doubt in found.flagged} <= set(table["path"].iloc[150:])
+    assert wrong & {doubt.path for doubt in found.flagged}
 
 
 def test_a_class_without_labelled_cells_is_no_suggestion(predictions: Maker) -> None:
     table, _ = planted(predictions, ("a", "b", "c"))
-    found = label_errors(table[table["label"] != "b"], out_of_fold=True)
-    assert found.found
-    assert {doubt.suggested for doubt in found.found} == {"a", "c"}
+    found = find_label_errors(table[table["label"] != "b"], held_out=True)
+    assert found.flagged
+    assert {doubt.suggested for doubt in found.flagged} == {"a", "c"}
 
 
-def test_there_is_no_list_without_out_of_fold_predictions_or_with_one_class(predictions: Maker) -> None:
+def test_there_is_no_list_without_held_out_predictions_or_with_one_class(predictions: Maker) -> None:
     table, _ = planted(predictions, ("all", "hem"))
-    seen = label_errors(table, out_of_fold=False)
-    assert (seen.found, seen.cells) == ([], len(table))
-    assert "out of fold" in seen.reason
-    one = label_errors(table[table["label"] == "all"], out_of_fold=True)
-    assert one.found == []
+    seen = find_label_errors(table, held_out=False)
+    assert (seen.flagged, seen.cells) == ([], len(table))
+    assert "held-out cells" in seen.reason
+    one = find_label_errors(table[table["label"] == "all"], held_out=True)
+    assert one.flagged == []
     assert "at least two" in one.reason
-    none = label_errors(table.assign(label=None), out_of_fold=True)
-    assert (none.cells, none.found) == (0, [])
+    none = find_label_errors(table.assign(label=None), held_out=True)
+    assert (none.cells, none.flagged) == (0, [])
 
 
 def test_the_order_of_the_rows_changes_nothing_and_nothing_is_printed(
@@ -105,7 +105,7 @@ def test_the_order_of_the_rows_changes_nothing_and_nothing_is_printed(
 ) -> None:
     table, _ = planted(predictions, ("all", "hem"))
     shuffled = table.sample(frac=1, random_state=0)
-    assert label_errors(table, out_of_fold=True) == label_errors(shuffled, out_of_fold=True)
+    assert find_label_errors(table, held_out=True) == find_label_errors(shuffled, held_out=True)
     assert capfd.readouterr() == ("", "")
 
 

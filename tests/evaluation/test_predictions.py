@@ -60,13 +60,13 @@ def broken(table: pd.DataFrame, how: str) -> pd.DataFrame:
     ("how", "words"),
     [
         ("column", "column crop_hem is missing"),
-        ("class", "crop_vote holds 'Hem', the classes are all, hem"),
+        ("class", "crop_vote is 'Hem' in a row, the classes are all, hem"),
         ("empty", "no rows"),
         ("score", "/cells/0_0.png has a prediction but lacks a score"),
         ("classes", "1 score_<class> columns"),
-        ("number", "a value of the wrong kind"),
-        ("box", "a value of the wrong kind"),
-        ("truth", "a value of the wrong kind"),
+        ("number", "a value of the wrong type"),
+        ("box", "a value of the wrong type"),
+        ("truth", "a value of the wrong type"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -91,7 +91,7 @@ def test_what_is_no_table_gets_one_line(tmp_path: Path, name: str, content: byte
 
 @pytest.mark.parametrize("name", ["absent.csv", "absent.parquet", "table.xlsx", "table"])
 def test_a_path_that_cannot_be_read_gets_one_line(tmp_path: Path, name: str) -> None:
-    with pytest.raises(LymphoscopeError, match=r"no such table|kept as \.csv or \.parquet"):
+    with pytest.raises(LymphoscopeError, match=r"no such table|predictions are \.csv or \.parquet"):
         read_predictions(tmp_path / name)
 
 

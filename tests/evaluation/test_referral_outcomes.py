@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from lymphoscope.evaluation import as_predictions, evaluate_predictions
-from lymphoscope.evaluation.schema import Refer
+from lymphoscope.evaluation.schema import Referral
 
 Maker = Callable[..., pd.DataFrame]
 
 
-def refer(table: pd.DataFrame, blast_class: str | None = "all", **options: float) -> Refer:
-    return evaluate_predictions(table, blast_class=blast_class, replicates=200, **options).refer
+def refer(table: pd.DataFrame, blast_class: str | None = "all", **options: float) -> Referral:
+    return evaluate_predictions(table, blast_class=blast_class, replicates=200, **options).referral
 
 
 def test_a_missed_blast_is_called_otherwise_and_not_referred(predictions: Maker) -> None:
@@ -22,9 +22,9 @@ def test_a_missed_blast_is_called_otherwise_and_not_referred(predictions: Maker)
     found = refer(table, stated_miss_rate=0.01)
     assert found.missed_blasts.value == pytest.approx(missed.mean())
     assert found.missed_blasts.low < missed.mean() < found.missed_blasts.high
-    assert found.kept_cells == len(kept)
-    assert found.kept_accuracy.value == pytest.approx((kept["label"] == kept["predicted"]).mean())
-    assert found.kept_accuracy.low < found.kept_accuracy.value < found.kept_accuracy.high
+    assert found.accepted_cells == len(kept)
+    assert found.accepted_accuracy.value == pytest.approx((kept["label"] == kept["predicted"]).mean())
+    assert found.accepted_accuracy.low < found.accepted_accuracy.value < found.accepted_accuracy.high
     assert found.stated_miss_rate == 0.01
 
 
@@ -36,7 +36,7 @@ def test_every_reason_of_every_row_is_counted(predictions: Maker) -> None:
     found = refer(as_predictions([*known.to_dict("records"), failed], ["all", "hem"]))
     assert (found.cells, found.fraction) == (3, 3 / 21)
     assert found.reasons == {"out of focus": 2, "streams disagree": 1, "unreadable": 1}
-    assert found.kept_cells == 18  # evaluated and not referred
+    assert found.accepted_cells == 18  # evaluated and not referred
 
 
 def test_no_miss_among_few_subjects_does_not_prove_that_there_is_none(predictions: Maker) -> None:
@@ -44,7 +44,7 @@ def test_no_miss_among_few_subjects_does_not_prove_that_there_is_none(prediction
     found = refer(table.assign(refer=table["refer"] | (table["label"] != table["predicted"])))
     assert found.missed_blasts.value == 0
     assert found.missed_blasts.high == pytest.approx(1 - 0.025 ** (1 / 10))  # ten subjects have blasts
-    assert found.kept_accuracy.value == 1
+    assert found.accepted_accuracy.value == 1
 
 
 @pytest.mark.parametrize("case", ["all referred", "no blast class", "no blasts", "no labels"])
@@ -58,7 +58,7 @@ def test_what_cannot_be_had_has_a_reason(predictions: Maker, case: str) -> None:
     }[case]
     found = refer(changed, blast)
     assert found.missed_blasts.reason == missed
-    assert found.kept_accuracy.reason == kept
+    assert found.accepted_accuracy.reason == kept
     assert (found.missed_blasts.value is None) == (missed is not None)
-    assert (found.kept_accuracy.value is None) == (kept is not None)
+    assert (found.accepted_accuracy.value is None) == (kept is not None)
     assert np.isfinite(found.fraction)

@@ -43,7 +43,7 @@ def geifman(doubt: np.ndarray, wrong: np.ndarray) -> float:
 def section(table: pd.DataFrame, blast: str | None = "all") -> RiskCoverage:
     judged = select_evaluation_set(table, blast)
     draws = draw_bootstrap_samples(judged.rows, judged.outcomes, replicates=200, seed=0)
-    return risk_coverage_section(judged, draws.answer({"it": risk_coverage_group(judged)})["it"])
+    return risk_coverage_section(judged, draws.estimate({"it": risk_coverage_group(judged)})["it"])
 
 
 @given(seed=st.integers(0, 2**32 - 1), cells=st.integers(1, 12), levels=st.integers(1, 6))
@@ -129,8 +129,8 @@ def test_the_point_is_what_refer_keeps(predictions: Maker) -> None:
     table = predictions()
     kept = table[~table["refer"]]
     expected = len(kept) / len(table), (kept["label"] != kept["predicted"]).mean()
-    assert section(table).point == pytest.approx(expected)
-    assert section(table.assign(refer=True)).point is None
+    assert section(table).operating_point == pytest.approx(expected)
+    assert section(table.assign(refer=True)).operating_point is None
 
 
 def test_disagreement_is_weighed_against_the_score_on_the_same_draws(predictions: Maker) -> None:
@@ -140,7 +140,7 @@ def test_disagreement_is_weighed_against_the_score_on_the_same_draws(predictions
     less = found.disagreement_minus_score
     assert less.value == pytest.approx(areas["disagreement"].value - areas["score"].value)
     assert less.low > 0
-    assert found.verdict.startswith("The plain score ranks mistakes better")
+    assert found.verdict.startswith("The score ranks errors better")
     # paired: narrower than either area's own interval, which they share the subjects of
     assert less.high - less.low < areas["score"].high - areas["score"].low
 
@@ -148,7 +148,7 @@ def test_disagreement_is_weighed_against_the_score_on_the_same_draws(predictions
 def test_disagreement_that_knows_the_mistakes_is_said_to_be_better(predictions: Maker) -> None:
     table = predictions(subjects=20, cells=20)
     table["agreement"] = np.where(table["label"] == table["predicted"], 1.0, 2 / 3)
-    assert section(table).verdict.startswith("The disagreement of the streams ranks mistakes better")
+    assert section(table).verdict.startswith("The disagreement of the streams ranks errors better")
 
 
 @pytest.mark.parametrize("case", ["one stream", "no mistake", "no cells", "nothing known"])
@@ -163,10 +163,10 @@ def test_what_cannot_be_ranked_has_a_reason(predictions: Maker, case: str) -> No
     found = section(changed)
     assert found.disagreement_minus_score.value is None
     reason = {
-        "one stream": "only one stream was run, so none could disagree",
-        "no mistake": "no mistake was made, so there is none to rank",
+        "one stream": "only one stream was run, so there is no disagreement",
+        "no mistake": "no cell is predicted wrongly, so there is no error to rank",
         "no cells": "no cell has both a label and a prediction",
-        "nothing known": "it is known of no cell",
+        "nothing known": "it is not known for any cell",
     }[case]
     assert found.disagreement_minus_score.reason == reason
     assert reason in found.verdict
@@ -174,5 +174,5 @@ def test_what_cannot_be_ranked_has_a_reason(predictions: Maker, case: str) -> No
 
 def test_a_verdict_says_when_the_cells_do_not_decide() -> None:
     said = verdict(Estimate(value=0.001, low=-0.01, high=0.012))
-    assert said.startswith("These cells do not show which")
+    assert said.startswith("These cells do not show whether")
     assert "+0.0010 (-0.0100 to +0.0120)" in said

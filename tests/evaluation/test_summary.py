@@ -30,13 +30,13 @@ def test_numbers_are_scikit_learns_for_the_vote_and_each_stream(predictions: Mak
     ]:
         judged = found["streams"][name] if name else found["vote"]
         said = table[column]
-        assert judged["accuracy"]["value"] == pytest.approx((table["label"] == said).mean())
-        assert judged["weighted_f1"]["value"] == pytest.approx(
+        assert judged["estimates"]["accuracy"]["value"] == pytest.approx((table["label"] == said).mean())
+        assert judged["estimates"]["weighted_f1"]["value"] == pytest.approx(
             reference.f1_score(table["label"], said, average="weighted")
         )
-        assert judged["auc"]["value"] == pytest.approx(reference.roc_auc_score(truth, table[score]))
-        assert judged["sensitivity"]["value"] == pytest.approx((said[truth] == "all").mean())
-        assert judged["specificity"]["value"] == pytest.approx((said[~truth] == "hem").mean())
+        assert judged["estimates"]["auc"]["value"] == pytest.approx(reference.roc_auc_score(truth, table[score]))
+        assert judged["estimates"]["sensitivity"]["value"] == pytest.approx((said[truth] == "all").mean())
+        assert judged["estimates"]["specificity"]["value"] == pytest.approx((said[~truth] == "hem").mean())
     matrix = reference.confusion_matrix(table["label"], table["predicted"], labels=["all", "hem"])
     assert found["confusion"] == {"labels": ["all", "hem"], "matrix": matrix.tolist()}
 
@@ -57,8 +57,8 @@ def test_counts_and_subjects(predictions: Maker) -> None:
     first = known[(known["subject"] == "S000") & known["label"].notna()]
     assert rows["S000"]["correct"] == (first["label"] == first["predicted"]).sum()
     assert rows["S000"]["blast_fraction"] == (first["predicted"] == "all").mean()
-    assert found["refer"]["cells"] == table["refer"].sum()
-    assert found["refer"]["reasons"].get("streams disagree", 0) == table["refer"].sum() - 1
+    assert found["referral"]["cells"] == table["refer"].sum()
+    assert found["referral"]["reasons"].get("streams disagree", 0) == table["refer"].sum() - 1
 
 
 def test_order_of_rows_changes_nothing(predictions: Maker) -> None:
@@ -79,7 +79,7 @@ def test_a_skipped_stream_is_judged_where_it_ran(predictions: Maker) -> None:
     erase = content(table, blast_class="all", replicates=20)["streams"]["erase"]
     ran = table[~skipped]
     assert erase["cells"] == len(ran) < len(table)
-    assert erase["accuracy"]["value"] == pytest.approx((ran["label"] == ran["erase_vote"]).mean())
+    assert erase["estimates"]["accuracy"]["value"] == pytest.approx((ran["label"] == ran["erase_vote"]).mean())
     assert str(len(ran)) in erase["note"]
 
 
@@ -94,7 +94,11 @@ def test_without_subjects_the_cell_is_the_unit_and_it_says_so(predictions: Maker
     found = content(table, blast_class="all", replicates=50)
     assert found["bootstrap"]["unit"] == "cell"
     assert "1 of 120 cells have no subject" in found["bootstrap"]["note"]
-    assert found["vote"]["accuracy"]["low"] < found["vote"]["accuracy"]["value"] < found["vote"]["accuracy"]["high"]
+    assert (
+        found["vote"]["estimates"]["accuracy"]["low"]
+        < found["vote"]["estimates"]["accuracy"]["value"]
+        < found["vote"]["estimates"]["accuracy"]["high"]
+    )
 
 
 @pytest.mark.parametrize("case", ["labels", "class", "subject", "predictions"])
@@ -109,12 +113,12 @@ def test_what_cannot_be_had_is_null_with_a_reason_and_valid_json(predictions: Ma
     found = content(changed, blast_class="all", replicates=20)
     json.dumps(found, allow_nan=False)
     for metric in METRICS:
-        entry = found["vote"][metric]
+        entry = found["vote"]["estimates"][metric]
         assert (entry["low"] is None) == (entry["reason"] is not None)
         assert entry["value"] is not None or entry["reason"]
-        assert found["constant"]["hem"][metric]["low"] is None
-        assert found["constant"]["hem"][metric]["reason"]
-    nulls = {metric for metric in METRICS if found["vote"][metric]["value"] is None}
+        assert found["constant_baselines"]["hem"]["estimates"][metric]["low"] is None
+        assert found["constant_baselines"]["hem"]["estimates"][metric]["reason"]
+    nulls = {metric for metric in METRICS if found["vote"]["estimates"][metric]["value"] is None}
     assert nulls == {"class": {"auc", "balanced_accuracy", "specificity"}, "subject": set()}.get(case, set(METRICS))
 
 
@@ -123,8 +127,8 @@ def test_eight_classes(predictions: Maker) -> None:
     found = content(table, blast_class="c", replicates=20)
     scores = table[[f"score_{name}" for name in "abcdefgh"]]
     expected = reference.roc_auc_score(table["label"], scores, multi_class="ovr")
-    assert found["vote"]["auc"]["value"] == pytest.approx(expected)
-    assert found["constant"]["c"]["sensitivity"]["value"] == 1.0
+    assert found["vote"]["estimates"]["auc"]["value"] == pytest.approx(expected)
+    assert found["constant_baselines"]["c"]["estimates"]["sensitivity"]["value"] == 1.0
 
 
 def test_classes_without_a_blast_among_them(predictions: Maker) -> None:
@@ -133,12 +137,12 @@ def test_classes_without_a_blast_among_them(predictions: Maker) -> None:
     json.dumps(found, allow_nan=False)
     assert (found["blast_class"], found["prevalence"]) == (None, None)
     assert found["per_subject"][0]["blast_fraction"] is None
-    nulls = {metric for metric in METRICS if found["vote"][metric]["value"] is None}
+    nulls = {metric for metric in METRICS if found["vote"]["estimates"][metric]["value"] is None}
     assert nulls == {"sensitivity", "specificity"}
-    assert found["vote"]["sensitivity"]["reason"] == "none of the classes is a blast class"
+    assert found["vote"]["estimates"]["sensitivity"]["reason"] == "none of the classes is a blast class"
     two = predictions(classes=("monocyte", "basophil"))
-    auc = content(two, blast_class=None, replicates=20)["vote"]["auc"]
-    assert auc == content(two, blast_class="monocyte", replicates=20)["vote"]["auc"]
+    auc = content(two, blast_class=None, replicates=20)["vote"]["estimates"]["auc"]
+    assert auc == content(two, blast_class="monocyte", replicates=20)["vote"]["estimates"]["auc"]
 
 
 @pytest.mark.parametrize(("label", "blast", "words"), [("basophil", "all", "'basophil'"), ("all", "ALL", "'ALL'")])

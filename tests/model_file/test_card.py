@@ -35,7 +35,7 @@ def test_limits_are_the_first_line(tmp_path: Path) -> None:
 
 def test_scores_have_intervals_and_counts(tmp_path: Path) -> None:
     text = card(tmp_path, scores=SCORES)
-    assert "| weighted F1 (WF1S) | 0.800 | 0.700 to 0.900 |" in text
+    assert "| Weighted F1 | 0.800 | 0.700 to 0.900 |" in text
     assert "| AUC | none | none |" in text
     assert "in 5 folds by subject: 346 cells of 34 subjects" in text
     assert "Not measured" in card(tmp_path)

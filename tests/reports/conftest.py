@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lymphoscope.data import DataSummary, SplitSummary
-from lymphoscope.evaluation import as_predictions, evaluate_predictions, subject_level
+from lymphoscope.evaluation import as_predictions, evaluate_predictions, evaluate_subjects
 from lymphoscope.inference import CellPictures, Explanation
 from lymphoscope.model_file import Architecture, Description, Preprocessing
 from lymphoscope.reports import ReportContents, mistake_of
@@ -58,7 +58,7 @@ def make_description(classes: tuple[str, ...], blast: str | None) -> Description
 
 
 def make_contents(table: pd.DataFrame, blast: str | None = "all", **changes: Any) -> ReportContents:
-    level = None if blast is None else subject_level(table, blast_class=blast, replicates=30)
+    level = None if blast is None else evaluate_subjects(table, blast_class=blast, replicates=30)
     metrics = evaluate_predictions(table, blast_class=blast, replicates=30, subject_level=level)
     wrong = table[table["label"].notna() & table["predicted"].notna() & (table["label"] != table["predicted"])]
     subjects = sorted(table["subject"].dropna().unique())

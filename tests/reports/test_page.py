@@ -13,7 +13,7 @@ import pytest
 from lymphoscope.data import SplitSummary
 from lymphoscope.evaluation import METRICS, as_predictions
 from lymphoscope.reports import ReportContents, render_report, write_report
-from lymphoscope.reports.formatting import interval, metric
+from lymphoscope.reports.formatting import interval
 
 Maker = Callable[..., Any]
 EVIL = "<script>alert('x')</script>&\"$\\frac{1}"
@@ -136,10 +136,10 @@ def test_page_shows_the_numbers_of_the_metrics(predictions: Maker, contents: Mak
     shown = contents(predictions())
     text = Page(render_report(shown)).text
     for scores in (shown.metrics.vote, *shown.metrics.streams.values()):
-        estimates = [metric(scores, name) for name in METRICS]
+        estimates = [scores[name] for name in METRICS]
         assert " ".join(f"{each.value:.3f} {interval(each)}" for each in estimates) in text
-    for label, baseline in shown.metrics.constant.items():
-        values = " ".join(f"{metric(baseline, name).value:.3f}" for name in METRICS)
+    for label, baseline in shown.metrics.constant_baselines.items():
+        values = " ".join(f"{baseline[name].value:.3f}" for name in METRICS)
         assert f"Always “{label}” {values}" in text
     for row in shown.metrics.per_subject:
         assert f"{row.subject} {row.label} {row.cells} {row.correct} {row.accuracy.value:.3f}" in text

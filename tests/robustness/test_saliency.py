@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lymphoscope.evaluation.bootstrap import IntervalEstimate
-from lymphoscope.evaluation.intervals import Interval
+from lymphoscope.evaluation import Estimate
 from lymphoscope.robustness.saliency import (
     MapCurves,
     areas,
@@ -136,8 +135,8 @@ def test_the_verdict_says_what_was_found(levels: dict[str, float], words: list[s
     assert all(word in said for word in words), said
 
 
-def difference(low: float | None, high: float | None, reason: str | None = None) -> IntervalEstimate:
-    return IntervalEstimate(0.0, Interval(low, high, reason))
+def difference(low: float | None, high: float | None, reason: str | None = None) -> Estimate:
+    return Estimate(value=0.0, low=low, high=high, reason=reason)
 
 
 def test_the_verdict_of_a_split_finding_is_careful() -> None:

@@ -11,8 +11,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from lymphoscope.data import Manifest, read_source
-from lymphoscope.evaluation import read_predictions
-from lymphoscope.evaluation.calibration import mean_of_streams
+from lymphoscope.evaluation import mean_of_streams, read_predictions
 from lymphoscope.inference import load, predict_manifest
 from lymphoscope.model_file import (
     Architecture,

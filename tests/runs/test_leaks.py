@@ -13,8 +13,7 @@ from lymphoscope import extras
 from lymphoscope.cli.main import run
 from lymphoscope.data import Manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import read_predictions
-from lymphoscope.evaluation.schema import Leak
+from lymphoscope.evaluation import Leak, read_predictions
 from lymphoscope.model_file import load_description
 from lymphoscope.runs import RunFolder, refuse_leaks, training_cells_of_model
 from lymphoscope.runs.leaks import TRAINING_CELLS
@@ -90,7 +89,7 @@ def test_evaluate_finds_training_cells_without_their_pictures(
     assert f"{len(seen)} of {len(seen) + len(new)} cells leak" in told
     assert "without leaks" in told
     leakage = json.loads((tmp_path / "show/metrics.json").read_text())["leakage"]
-    assert leakage["without"]["cells"] == len(new)
+    assert leakage["scores_without_leaks"]["cells"] == len(new)
     assert leakage["reason"] == "no subjects are known of these cells"
 
 
@@ -165,7 +164,7 @@ print([name for name in ("torch", "torchvision", "timm", "lightning") if name in
     assert answer.stdout.splitlines()[-1] == "[]"
     ours = json.loads((tmp_path / "metrics.json").read_text())
     assert ours["vote"] == json.loads((allowed / "metrics.json").read_text())["vote"]
-    assert ours["subject_level"]["stated_percentage"] == 30
+    assert ours["subject_level"]["blast_threshold"] == 30
     assert ours["leakage"]["reason"] == "predictions alone do not say what the model was trained on"
     assert ours["label_errors"]["reason"] is None
     assert (tmp_path / "report.html").exists()
@@ -178,7 +177,8 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
     assert run([*words, str(tmp_path / "out"), "--data", str(leaking)]) == 0
     ours = json.loads((tmp_path / "out/metrics.json").read_text())
     assert ours["blast_class"] == "all"
-    assert ours["vote"]["accuracy"] == json.loads((allowed / "metrics.json").read_text())["vote"]["accuracy"]
+    expected = json.loads((allowed / "metrics.json").read_text())["vote"]["estimates"]["accuracy"]
+    assert ours["vote"]["estimates"]["accuracy"] == expected
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
         (["score", "FILE", "--blast-class", "blast"], "blast class 'blast' is not one of the classes"),
         (["evaluate", "MODEL"], "add the labelled cells with --data"),
         (["score", "FILE", "--data", "OTHER"], "none of its 12 cells is among"),
-        (["score", "gone.csv"], "there is no such table"),
+        (["score", "gone.csv"], "no such table"),
     ],
 )
 def test_wrong_words_are_one_line(

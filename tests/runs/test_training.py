@@ -40,7 +40,7 @@ def test_a_run_folder_holds_what_the_design_names(tiny_folder: Path, tiny: tuple
         "log.txt",
     }
     assert metrics.model_dump(mode="json") == json.loads(run.metrics.read_text())
-    assert load_description(run.model).scores["weighted_f1"] == metrics.vote.weighted_f1.model_dump()
+    assert load_description(run.model).scores["weighted_f1"] == metrics.vote["weighted_f1"].model_dump()
     assert "held-out WF1S" in (run.path / "log.txt").read_text()
 
 
@@ -108,7 +108,7 @@ def test_folds_judge_every_cell_once_by_a_model_that_had_not_seen_its_subject(
     assert "3 folds" in run.report.read_text()
     of_all = load_description(run.path / "final/model")
     assert of_all.trained_on["cells"]["test"] == 0
-    assert of_all.scores["weighted_f1"] == metrics.vote.weighted_f1.model_dump()
+    assert of_all.scores["weighted_f1"] == metrics.vote["weighted_f1"].model_dump()
     assert "in 3 folds by subject" in (run.path / "final/model/README.md").read_text()
     assert finish(run) == metrics
     check_judged_anew(run, tmp_path, metrics)
@@ -118,11 +118,11 @@ def check_judged_anew(run: RunFolder, tmp_path: Path, metrics: Metrics) -> None:
     """Every fold's model is stressed on the cells that it had not seen, and on no others."""
     out = RunFolder(tmp_path / "judged")
     again = evaluate_folds(run, out, stress=Stress(shift=True, saliency=True), how=EvaluationOptions(replicates=100))
-    assert again.vote.weighted_f1.value == metrics.vote.weighted_f1.value
+    assert again.vote["weighted_f1"].value == metrics.vote["weighted_f1"].value
     assert again.shift is not None
     assert again.saliency is not None
     assert (again.shift.cells, again.saliency.cells) == (metrics.evaluated, metrics.evaluated)
-    assert again.shift.unchanged.accuracy.value == metrics.vote.accuracy.value
+    assert again.robustness.uncorrupted["accuracy"].value == metrics.vote["accuracy"].value
     assert "Balanced accuracy under each change" in out.report.read_text()
     (run.path / "fold_1/metrics.json").unlink()
     with pytest.raises(LymphoscopeError, match="fold_1 is not finished"):

@@ -80,11 +80,11 @@ def _with_and_without_leaks(metrics: "Metrics") -> str:
     if leakage is None or not leakage.leaks:
         return "no leaking cell" + (f" ({leakage.reason})" if leakage and leakage.reason else "")
     head = f"{leakage.leaking_cells} of {metrics.evaluated} cells leak"
-    if leakage.without is None:
+    if leakage.scores_without_leaks is None:
         return f"{head}; {leakage.reason}"
     rows = [
-        f"{name.replace('_', ' '):18}{_shown(getattr(metrics.vote, name)):26}{_shown(getattr(leakage.without, name))}"
-        for name in METRICS
+        f"{metric.title:18}{_shown(metrics.vote[name]):26}{_shown(leakage.scores_without_leaks[name])}"
+        for name, metric in METRICS.items()
     ]
     return "\n".join([head, f"{'':18}{'all cells':26}without leaks", *rows])
 

@@ -1,4 +1,4 @@
-"""One set of bootstrap draws for a table, from which every number on it gets its interval."""
+"""One set of bootstrap samples per table, from which every number of the table gets its interval."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,21 +7,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphoscope.evaluation.estimates import Bootstrap, Estimate
+from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scale
 from lymphoscope.evaluation.intervals import (
     LEVEL,
-    Interval,
-    Scale,
     Units,
     degrees_of_freedom,
-    interval_of,
+    estimate_from_replicates,
     leave_one_out_weights,
     replicate_weights,
     units_of,
 )
-from lymphoscope.evaluation.metrics import Floats, Indices, Outcomes
+from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes
 
-# Above so many units of a class its degrees of freedom no longer matter, and leaving out each in turn takes long.
+# With more units in a class its degrees of freedom no longer matter, and leaving out each of them takes long.
 _MANY = 200
 
 Compute = Callable[[Floats], Mapping[str, Floats]]
@@ -29,110 +27,100 @@ Compute = Callable[[Floats], Mapping[str, Floats]]
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A number to be measured: the cells (N,) that it rests on, where it can lie, or why it has no value."""
+    """What the interval of a number needs: the cells (N,) it depends on, its scale, or why it is undefined."""
 
-    rests_on: NDArray[np.bool_]
+    depends_on: Mask
     scale: Scale = "share"
     undefined: str | None = None
 
 
 @dataclass(frozen=True)
 class MetricGroup:
-    """Numbers that are computed together: `compute` takes weights (R, N) of the table's cells and gives (R,) each."""
+    """Numbers computed together: `compute` takes weights (R, N) of the table's cells and returns (R,) for each."""
 
     compute: Compute
-    quantities: Mapping[str, MetricSpec]
-
-
-@dataclass(frozen=True)
-class IntervalEstimate:
-    """A value and its interval; the value is None where `interval.reason` says why."""
-
-    value: float | None
-    interval: Interval
-
-    @property
-    def measured(self) -> Estimate:
-        """As metrics.json holds a number."""
-        return Estimate(value=self.value, low=self.interval.low, high=self.interval.high, reason=self.interval.reason)
+    specs: Mapping[str, MetricSpec]
 
 
 @dataclass(frozen=True)
 class BootstrapSamples:
-    """The draws of one table of N cells. `described` says how they were made, `classes` names the units' classes."""
+    """The bootstrap samples of a table of N cells.
+
+    `bootstrap` states how they were drawn, `classes` names the class indices of the units.
+    """
 
     units: Units
     classes: tuple[str, ...]
-    described: Bootstrap
+    bootstrap: Bootstrap
 
-    def answer(self, questions: Mapping[str, MetricGroup]) -> dict[str, dict[str, IntervalEstimate]]:
-        """Every number of every question, with its interval over the same draws; in bounded memory."""
-        computes = {name: question.compute for name, question in questions.items()}
-        left_out = np.flatnonzero(np.bincount(self.units.kind, minlength=1)[self.units.kind] <= _MANY)
+    def estimate(self, groups: Mapping[str, MetricGroup]) -> dict[str, dict[str, Estimate]]:
+        """Every number of every group with its interval, all from the same samples; in bounded memory."""
+        computes = {name: group.compute for name, group in groups.items()}
+        left_out = np.flatnonzero(np.bincount(self.units.class_index, minlength=1)[self.units.class_index] <= _MANY)
         weightings = (
             [np.ones((1, len(self.units.of_cell)))],
             leave_one_out_weights(self.units, left_out),
-            replicate_weights(self.units, self.described.replicates, self.described.seed),
+            replicate_weights(self.units, self.bootstrap.replicates, self.bootstrap.seed),
         )
         computed = [_computed(computes, weights) for weights in weightings]
         return {
             name: {
-                key: self._answer(quantity, left_out, *(found[name].get(key, np.zeros(0)) for found in computed))
-                for key, quantity in question.quantities.items()
+                key: self._estimate(spec, left_out, *(values[name].get(key, np.zeros(0)) for values in computed))
+                for key, spec in group.specs.items()
             }
-            for name, question in questions.items()
+            for name, group in groups.items()
         }
 
-    def _answer(
-        self, quantity: MetricSpec, left_out: Indices, value: Floats, without: Floats, replicas: Floats
-    ) -> IntervalEstimate:
-        if quantity.undefined:
-            return IntervalEstimate(None, Interval(None, None, quantity.undefined))
-        found = float(value[0])
-        used = np.zeros(len(self.units.kind), dtype=bool)
-        used[self.units.of_cell[quantity.rests_on]] = True
+    def _estimate(
+        self, spec: MetricSpec, left_out: Indices, values: Floats, without: Floats, replicas: Floats
+    ) -> Estimate:
+        if spec.undefined:
+            return Estimate(value=None, reason=spec.undefined)
+        value = float(values[0])
+        used = np.zeros(len(self.units.class_index), dtype=bool)
+        used[self.units.of_cell[spec.depends_on]] = True
         if reason := self._too_few(used):
-            return IntervalEstimate(found, Interval(None, None, reason))
-        known = replicas[~np.isnan(replicas)]
-        spread = float(known.std()) if len(known) else 0.0
+            return Estimate(value=value, reason=reason)
+        defined = replicas[~np.isnan(replicas)]
+        spread = float(defined.std()) if len(defined) else 0.0
         degrees = degrees_of_freedom(self.units, used, left_out, without, spread)
-        smallest = int(np.unique(self.units.kind[used], return_counts=True)[1].min())
-        return IntervalEstimate(found, interval_of(found, replicas, degrees, smallest, quantity.scale))
+        smallest = int(np.unique(self.units.class_index[used], return_counts=True)[1].min())
+        return estimate_from_replicates(value, replicas, degrees, smallest, spec.scale)
 
-    def _too_few(self, used: NDArray[np.bool_]) -> str | None:
+    def _too_few(self, used: Mask) -> str | None:
         """Drawing a single unit again and again shows no spread."""
-        unit = self.described.unit
-        for kind, number in zip(*np.unique(self.units.kind[used], return_counts=True), strict=True):
+        unit = self.bootstrap.unit
+        for index, number in zip(*np.unique(self.units.class_index[used], return_counts=True), strict=True):
             if number < 2:
-                return f"only one {unit} of class {self.classes[kind]}, an interval over {unit}s needs two"
+                return f"only one {unit} of class {self.classes[index]}, an interval over {unit}s needs two"
         return None
 
 
 def draw_bootstrap_samples(rows: pd.DataFrame, outcomes: Outcomes, *, replicates: int, seed: int) -> BootstrapSamples:
-    """The draws of evaluated cells: over subjects where every cell has one, else over cells."""
+    """Draw subjects where every cell has one, else cells."""
     without = int(rows["subject"].isna().sum())
     note = (
         f"{without} of {len(rows)} cells have no subject, so cells were drawn as if they were independent: "
         "the intervals are likely too narrow"
     )
-    described = Bootstrap(
+    bootstrap = Bootstrap(
         unit="cell" if without or rows.empty else "subject",
         replicates=replicates,
         seed=seed,
         level=LEVEL,
         note=note if without else None,
     )
-    return BootstrapSamples(units_of(unit_names(rows), outcomes), outcomes.classes, described)
+    return BootstrapSamples(units_of(unit_names(rows), outcomes), outcomes.classes, bootstrap)
 
 
 def unit_names(rows: pd.DataFrame) -> NDArray[np.object_]:
-    """The subject of each cell (N,), or where any has none a name for every cell."""
+    """The subject of each cell (N,); where any cell has none, a different name for each cell."""
     subjects = rows["subject"]
     return np.arange(len(rows)).astype(object) if subjects.isna().any() else subjects.to_numpy(object)
 
 
 def _computed(computes: Mapping[str, Compute], chunks: Iterable[Floats]) -> dict[str, dict[str, Floats]]:
-    """Name -> key -> (R,), of chunks of R weightings in all; a chunk serves every computation."""
+    """Name -> key -> (R,) values, from chunks of R weightings in all; each chunk is used by every computation."""
     parts: dict[str, dict[str, list[Floats]]] = {name: {} for name in computes}
     for weights in chunks:
         for name, compute in computes.items():

@@ -1,71 +1,73 @@
-"""A number and its interval, and the groups of numbers that every judgement is made of."""
+"""A number with its interval, and the groups of numbers that evaluations are made of."""
 
 from typing import Literal
 
+from pydantic import Field
+
 from lymphoscope.vocabulary import StrictModel
+
+Scale = Literal["share", "bounded", "positive", "biased", "difference"]
+"""The range of a number. share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: from 0, biased upwards."""
 
 
 class Estimate(StrictModel):
-    """A number with its 95 % interval; `reason` says why the value, or else its interval, is None."""
+    """A number with its 95 % interval, or the reason why the value, or else its interval, is missing."""
 
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    reason: str | None = None
+    value: float | None = Field(description="The number; null where it is undefined.")
+    low: float | None = Field(default=None, description="Lower end of the 95 % interval.")
+    high: float | None = Field(default=None, description="Upper end of the 95 % interval.")
+    p: float | None = Field(
+        default=None,
+        exclude_if=lambda p: p is None,
+        description="Two-sided p value of the number being 0; only where the number is a difference.",
+    )
+    reason: str | None = Field(default=None, description="Why the value, or else its interval, is missing.")
 
 
-class Difference(StrictModel):
-    """One score less the other on the same cells, its paired 95 % interval, and the two-sided p of no difference.
+class Difference(Estimate):
+    """One score minus another on the same cells, with a paired interval."""
 
-    `one` and `other` are the two scores.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    reason: str | None = None
-    one: float | None = None
-    other: float | None = None
+    one: float | None = Field(default=None, description="The first score.")
+    other: float | None = Field(default=None, description="The second score.")
 
 
 class Scores(StrictModel):
-    """What is said of a classifier; `cells` where it saw only some of them, `note` why."""
+    """The scores of a classifier: one estimate per metric of the registry (`evaluation.METRICS`), by name."""
 
-    accuracy: Estimate
-    weighted_f1: Estimate
-    auc: Estimate
-    balanced_accuracy: Estimate
-    sensitivity: Estimate
-    specificity: Estimate
-    cells: int | None = None
-    note: str | None = None
+    estimates: dict[str, Estimate] = Field(description="The estimate of each metric, by its name.")
+    cells: int | None = Field(default=None, description="Number of cells, where the scores are of some cells only.")
+    note: str | None = Field(default=None, description="Which cells the scores are of, where not all.")
+
+    def __getitem__(self, metric: str) -> Estimate:
+        return self.estimates[metric]
 
 
 class Bootstrap(StrictModel):
-    """How the intervals were drawn: over subjects, class by class, or over cells where no subjects are known."""
+    """How the bootstrap samples for the intervals were drawn."""
 
-    unit: Literal["subject", "cell"]
-    replicates: int
-    seed: int
-    level: float
-    note: str | None = None
+    unit: Literal["subject", "cell"] = Field(
+        description="What was drawn: whole subjects, class by class, or cells where some cell has no subject."
+    )
+    replicates: int = Field(description="Number of bootstrap replicates.")
+    seed: int = Field(description="Seed of the draws.")
+    level: float = Field(description="Coverage that the intervals aim at, 0-1.")
+    note: str | None = Field(default=None, description="A limit of these intervals, if there is one.")
 
 
 class McNemar(StrictModel):
-    """Cells that one vote has right and the other wrong, each way, and the exact two-sided p."""
+    """McNemar's exact test of two predictions of the same cells; it assumes that the cells are independent."""
 
-    only_one_right: int
-    only_other_right: int
-    p: float
+    only_one_right: int = Field(description="Cells that only the first predicts as labelled.")
+    only_other_right: int = Field(description="Cells that only the second predicts as labelled.")
+    p: float = Field(description="Exact two-sided p value.")
 
 
 class PredictionComparison(StrictModel):
-    """Two predictions of the same cells: differences one - other by metric, McNemar's and DeLong's tests."""
+    """Two predictions of the same cells: the differences by metric, with McNemar's and DeLong's tests."""
 
-    cells: int
-    subjects: int
-    bootstrap: Bootstrap
-    differences: dict[str, Difference]
-    mcnemar: McNemar
-    delong: Difference
+    cells: int = Field(description="Number of cells with a label and a prediction in both tables.")
+    subjects: int = Field(description="Number of subjects of these cells.")
+    bootstrap: Bootstrap = Field(description="How the bootstrap samples were drawn.")
+    differences: dict[str, Difference] = Field(description="First minus second, by metric.")
+    mcnemar: McNemar = Field(description="McNemar's test of the predicted classes.")
+    delong: Difference = Field(description="DeLong's test of the AUC.")

@@ -1,14 +1,15 @@
-"""The cells of a predictions table that can be judged: those with a label and an answer."""
+"""The evaluation set: the cells of a predictions table that have a label and a prediction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.bootstrap import MetricGroup, MetricSpec
-from lymphoscope.evaluation.metrics import METRICS, Floats, Outcomes, measure, relevant, why_undefined
+from lymphoscope.evaluation.metrics import METRICS, Metric
+from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutcomes
 from lymphoscope.evaluation.predictions import check_predictions, classes_of
 from lymphoscope.vocabulary import STREAMS
 
@@ -21,34 +22,24 @@ class EvaluationSet:
     outcomes: Outcomes
 
     @property
-    def called(self) -> Floats:
-        """(N,) the score of the class that each cell was called."""
-        return self.outcomes.scores[np.arange(len(self.rows)), self.outcomes.predicted]
-
-    @property
-    def wrong(self) -> NDArray[np.bool_]:
-        """(N,) which cells were called otherwise than labelled."""
-        return np.not_equal(self.outcomes.predicted, self.outcomes.truth)
-
-    @property
-    def referred(self) -> NDArray[np.bool_]:
-        """(N,) which cells a person must look at."""
+    def referred(self) -> Mask:
+        """(N,) which cells are referred to a person."""
         return self.rows["refer"].to_numpy(bool)
 
     @property
-    def streams(self) -> dict[str, NDArray[np.bool_]]:
-        """Stream -> for which cells (N,) it ran; those that never ran are left out."""
+    def streams(self) -> dict[str, Mask]:
+        """Stream -> for which cells (N,) it ran; streams that never ran are left out."""
         ran = {stream: self.rows[f"{stream}_vote"].notna().to_numpy(bool) for stream in STREAMS}
-        return {stream: seen for stream, seen in ran.items() if seen.any()}
+        return {stream: cells for stream, cells in ran.items() if cells.any()}
 
     def of_stream(self, stream: str) -> Outcomes:
-        """What one stream alone said of the cells for which it ran."""
-        seen = self.rows[self.rows[f"{stream}_vote"].notna()]
-        return _outcomes(seen, self.outcomes.classes, self.outcomes.blast, f"{stream}_vote", stream)
+        """The outcomes of one stream alone, for the cells for which it ran."""
+        rows = self.rows[self.rows[f"{stream}_vote"].notna()]
+        return _outcomes(rows, self.outcomes.classes, self.outcomes.positive_index, f"{stream}_vote", stream)
 
 
 def select_evaluation_set(table: pd.DataFrame, blast_class: str | None) -> EvaluationSet:
-    """The cells of a table that can be judged, in an order that does not depend on that of its rows.
+    """Select the cells with a label and a prediction, in an order that does not depend on that of the rows.
 
     Raises LymphoscopeError as `check_predictions` does, and where `blast_class` or a label is not one of the classes.
     """
@@ -57,31 +48,39 @@ def select_evaluation_set(table: pd.DataFrame, blast_class: str | None) -> Evalu
     _check_classes(table, classes, blast_class)
     rows = table[table["predicted"].notna() & table["error"].isna() & table["label"].notna()]
     rows = rows.sort_values(["path", "predicted"], kind="stable")
-    blast = None if blast_class is None else classes.index(blast_class)
-    return EvaluationSet(rows, _outcomes(rows, classes, blast, "predicted", "score"))
+    positive_index = None if blast_class is None else classes.index(blast_class)
+    return EvaluationSet(rows, _outcomes(rows, classes, positive_index, "predicted", "score"))
 
 
-def scores_group(outcomes: Outcomes, seen: NDArray[np.bool_]) -> MetricGroup:
-    """Every metric of METRICS, of the cells `seen` (N,) of the table that `outcomes` are of."""
+def metric_group(outcomes: Outcomes, cells: Mask, metrics: Mapping[str, Metric] = METRICS) -> MetricGroup:
+    """The metrics of a registry, for those `cells` (N,) of the table that `outcomes` are of."""
 
-    def rests_on(metric: str) -> NDArray[np.bool_]:
-        cells = np.zeros(len(seen), dtype=bool)
-        cells[seen] = relevant(metric, outcomes)
-        return cells
+    def depends_on(metric: Metric) -> Mask:
+        of_table = np.zeros(len(cells), dtype=bool)
+        of_table[cells] = metric.depends_on(outcomes)
+        return of_table
 
-    quantities = {metric: MetricSpec(rests_on(metric), undefined=why_undefined(metric, outcomes)) for metric in METRICS}
-    whole = bool(seen.all())
-    return MetricGroup(lambda weights: measure(outcomes, weights if whole else weights[:, seen]), quantities)
+    def compute(weights: Floats) -> dict[str, Floats]:
+        weighted = WeightedOutcomes(outcomes, weights if cells.all() else weights[:, cells])
+        return {name: metric.compute(weighted) for name, metric in metrics.items()}
+
+    specs = {
+        name: MetricSpec(depends_on(metric), metric.scale, metric.why_undefined(outcomes))
+        for name, metric in metrics.items()
+    }
+    return MetricGroup(compute, specs)
 
 
-def _outcomes(rows: pd.DataFrame, classes: tuple[str, ...], blast: int | None, said: str, kind: str) -> Outcomes:
-    position = {name: index for index, name in enumerate(classes)}
+def _outcomes(
+    rows: pd.DataFrame, classes: tuple[str, ...], positive_index: int | None, predicted: str, scores: str
+) -> Outcomes:
+    index = {name: position for position, name in enumerate(classes)}
     return Outcomes(
-        truth=rows["label"].map(position).to_numpy().astype(np.int64),
-        predicted=rows[said].map(position).to_numpy().astype(np.int64),
-        scores=rows[[f"{kind}_{name}" for name in classes]].to_numpy(np.float64),
+        truth=rows["label"].map(index).to_numpy().astype(np.int64),
+        predicted=rows[predicted].map(index).to_numpy().astype(np.int64),
+        scores=rows[[f"{scores}_{name}" for name in classes]].to_numpy(np.float64),
         classes=classes,
-        blast=blast,
+        positive_index=positive_index,
     )
 
 
@@ -92,5 +91,5 @@ def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], blast_class: s
     if len(unknown):
         raise LymphoscopeError(
             f"label {unknown.iloc[0]!r} ({len(unknown)} cells) is not a class of the model ({', '.join(classes)}): "
-            "rename the labels, or leave these cells out"
+            "rename these labels or remove the cells"
         )

@@ -13,13 +13,14 @@ with 30 + 30 subjects, 78 to 85 % with 8 + 8. These hold it 93 to 94 % and 92 to
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lymphoscope.evaluation.metrics import Floats, Indices, Outcomes
+from lymphoscope.evaluation.estimates import Estimate, Scale
+from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes
 
 LEVEL: Final = 0.95
 # Bounds the memory of a chunk of replicates: replicates x cells, at 8 bytes each.
@@ -28,33 +29,17 @@ _NUMBERS_AT_ONCE = 2_000_000
 _MOST_UNDEFINED = 0.05
 _NO_SPREAD = 1e-9
 
-Scale = Literal["share", "bounded", "positive", "biased", "difference"]
-"""Where a number can lie. share, of cells: 0-1; bounded: 0-1; positive: from 0; biased: from 0, and too high."""
-
 
 @dataclass(frozen=True)
 class Units:
-    """What is drawn again: the unit of each cell (N,) and the class of each unit (U,), its commonest label."""
+    """What is drawn: the unit of each cell (N,) and the class index of each unit (U,), that of its commonest label."""
 
     of_cell: Indices
-    kind: Indices
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The bounds of an interval, or None for both and the reason why there is none.
-
-    `p` is the two-sided p of a difference being 0.
-    """
-
-    low: float | None
-    high: float | None
-    reason: str | None = None
-    p: float | None = None
+    class_index: Indices
 
 
 def units_of(names: NDArray[np.object_], outcomes: Outcomes) -> Units:
-    """Subject names (N,) -> units. Independent of the order of the rows."""
+    """Return the units of N cells with these subject names (N,), independent of the order of the cells."""
     _, of_cell = np.unique(names.astype(str), return_inverse=True)
     counts = np.zeros((of_cell.max(initial=-1) + 1, len(outcomes.classes)))
     np.add.at(counts, (of_cell, outcomes.truth), 1)
@@ -62,15 +47,15 @@ def units_of(names: NDArray[np.object_], outcomes: Outcomes) -> Units:
 
 
 def replicate_weights(units: Units, replicates: int, seed: int) -> Iterator[Floats]:
-    """Chunks (r, N) of what each cell weighs, `replicates` rows in all; a class keeps its number of units.
+    """Chunks (r, N) of the weight of each cell, `replicates` rows in all; a class keeps its number of units.
 
-    Of n units n - 1 are drawn, with replacement, and weigh n / (n - 1) each; a unit alone in its class weighs 1.
+    Of n units n - 1 are drawn with replacement, with weight n / (n - 1) each; a class of one unit has weight 1.
     """
     classes = _members(units)
-    # One generator a class, so that the draws are the same whatever the size of a chunk.
+    # One generator per class, so that the draws are the same whatever the size of a chunk.
     generators = np.random.default_rng(seed).spawn(len(classes))
     for rows in _chunks(replicates, len(units.of_cell)):
-        drawn = np.ones((len(rows), len(units.kind)))
+        drawn = np.ones((len(rows), len(units.class_index)))
         for members, generator in zip(classes, generators, strict=True):
             number = len(members)
             if number > 1:
@@ -80,30 +65,28 @@ def replicate_weights(units: Units, replicates: int, seed: int) -> Iterator[Floa
 
 
 def leave_one_out_weights(units: Units, left_out: Indices) -> Iterator[Floats]:
-    """Chunks (r, N), a row for each unit of `left_out` (J,): it weighs 0, the others of its class n / (n - 1)."""
-    number = np.bincount(units.kind)
+    """Chunks (r, N), one row per unit of `left_out` (J,): its weight is 0, that of its class's others n / (n - 1)."""
+    number = np.bincount(units.class_index)
     for rows in _chunks(len(left_out), len(units.of_cell)):
         absent = left_out[rows]
-        kind = units.kind[absent]
-        same = units.kind == kind[:, None]  # (r, U)
-        weights = np.where(same, (number[kind] / np.maximum(number[kind] - 1, 1))[:, None], 1.0)
+        index = units.class_index[absent]
+        same = units.class_index == index[:, None]  # (r, U)
+        weights = np.where(same, (number[index] / np.maximum(number[index] - 1, 1))[:, None], 1.0)
         weights[np.arange(len(absent)), absent] = 0
         yield weights[:, units.of_cell]
 
 
-def degrees_of_freedom(
-    units: Units, used: NDArray[np.bool_], left_out: Indices, values: Floats, spread: float
-) -> float:
-    """Satterthwaite's degrees of freedom of a number that rests on the units `used` (U,).
+def degrees_of_freedom(units: Units, used: Mask, left_out: Indices, values: Floats, spread: float) -> float:
+    """Satterthwaite's degrees of freedom of a number that depends on the units `used` (U,).
 
-    `values` (J,) are the number without each unit of `left_out`. Those come from the classes of few units; what they
-    leave of the variance spread ** 2 is that of the others.
+    `values` (J,) are the number without each unit of `left_out`, the units of classes with few units. The rest of the
+    variance `spread` ** 2 is attributed to the classes with many.
     """
     parts: list[tuple[float, int]] = []
     many = 0
-    for kind in np.unique(units.kind[used]):
-        number = int((used & (units.kind == kind)).sum())
-        rows = used[left_out] & (units.kind[left_out] == kind)
+    for index in np.unique(units.class_index[used]):
+        number = int((used & (units.class_index == index)).sum())
+        rows = used[left_out] & (units.class_index[left_out] == index)
         if rows.any():
             parts.append((_jackknife_variance(values[rows]), number))
         else:
@@ -115,66 +98,69 @@ def degrees_of_freedom(
     return total**2 / below if below > 0 else min(number for _, number in parts) - 1
 
 
-def interval_of(value: float, replicas: Floats, degrees: float, units: int, scale: Scale) -> Interval:
-    """The interval of `value` whose replicates are `replicas` (R,), NaN where one has none.
+def estimate_from_replicates(value: float, replicas: Floats, degrees: float, units: int, scale: Scale) -> Estimate:
+    """`value` with the interval that its replicates `replicas` (R,) give; NaN marks an undefined replicate.
 
-    `units` is the number of units in the smallest class that it rests on. A share of 0 or 1 has replicates without
-    spread; its interval ends where so many whole subjects could be otherwise without one having been seen, an exact
-    binomial bound.
+    `units` is the number of units in the smallest class that the value depends on. The replicates of a share of 0 or 1
+    have no spread. Its interval is the exact binomial bound on whole subjects: how many could be entirely different
+    without one of them being in the sample.
     """
-    known = replicas[~np.isnan(replicas)]
-    if len(known) == 0 or len(known) < (1 - _MOST_UNDEFINED) * len(replicas):
-        return Interval(None, None, "a class is too rare to be in every bootstrap replicate")
-    spread = float(known.std())
+    defined = replicas[~np.isnan(replicas)]
+    if len(defined) == 0 or len(defined) < (1 - _MOST_UNDEFINED) * len(replicas):
+        return Estimate(value=value, reason="a class is too rare to be in every bootstrap replicate")
+    spread = float(defined.std())
     if spread < _NO_SPREAD:
         return _without_spread(value, units, scale)
     reach = spread * float(special.stdtrit(degrees, (1 + LEVEL) / 2))
-    low, high = _bounds(value, reach, float(known.mean()) - value, scale)
+    low, high = _bounds(value, reach, float(defined.mean()) - value, scale)
     p = 2 * float(special.stdtr(degrees, -abs(value) / spread)) if scale == "difference" else None
-    return Interval(low, high, p=p)
+    return Estimate(value=value, low=low, high=high, p=p)
 
 
-def exact_interval(successes: int, trials: int) -> Interval:
-    """The exact binomial (Clopper-Pearson) interval of `successes` of `trials` independent cells."""
-    if trials == 0:
-        return Interval(None, None, "no cells")
-    tail, failures = (1 - LEVEL) / 2, trials - successes
-    low = float(special.betaincinv(successes, failures + 1, tail)) if successes else 0.0
-    high = float(special.betaincinv(successes + 1, failures, 1 - tail)) if failures else 1.0
-    return Interval(low, high)
+def exact_interval(successes: float | Floats, trials: float | Floats, level: float = LEVEL) -> tuple[Any, Any]:
+    """The exact binomial interval (Clopper and Pearson 1934) of `successes` of `trials`, of any shape; 0-1 for none.
+
+    It never covers less often than `level`. `successes` need not be whole.
+    """
+    yes, no = np.asarray(successes), np.asarray(trials - successes)
+    tail = (1 - level) / 2
+    # The quantile of the beta distribution is undefined where a count is 0; there the bound is 0 or 1.
+    low = special.betaincinv(np.where(yes > 0, yes, 1), no + 1, tail)
+    high = special.betaincinv(yes + 1, np.where(no > 0, no, 1), 1 - tail)
+    return np.where(yes > 0, low, 0.0)[()], np.where(no > 0, high, 1.0)[()]
 
 
 def _bounds(value: float, reach: float, bias: float, scale: Scale) -> tuple[float, float]:
     if scale in ("share", "bounded"):
-        place = special.logit(value) + np.array([-1, 1]) * reach / (value * (1 - value))
-        low, high = special.expit(place)
+        ends = special.logit(value) + np.array([-1, 1]) * reach / (value * (1 - value))
+        low, high = special.expit(ends)
         return float(low), float(high)
     if scale == "positive":
-        place = np.log(np.expm1(value)) + np.array([-1, 1]) * reach / -np.expm1(-value)
-        low, high = np.logaddexp(0, place)
+        ends = np.log(np.expm1(value)) + np.array([-1, 1]) * reach / -np.expm1(-value)
+        low, high = np.logaddexp(0, ends)
         return float(low), float(high)
     if scale == "biased":
         return max(0.0, value - max(0.0, bias) - reach), value + reach
     return value - reach, value + reach
 
 
-def _without_spread(value: float, units: int, scale: Scale) -> Interval:
+def _without_spread(value: float, units: int, scale: Scale) -> Estimate:
     all_or_none = ((1 - LEVEL) / 2) ** (1 / units)
     if scale == "share" and value > 1 - _NO_SPREAD:
-        return Interval(all_or_none, 1.0)
+        return Estimate(value=value, low=all_or_none, high=1.0)
     if scale == "share" and value < _NO_SPREAD:
-        return Interval(0.0, 1 - all_or_none)
+        return Estimate(value=value, low=0.0, high=1 - all_or_none)
     same = abs(value) < _NO_SPREAD and scale == "difference"
-    return Interval(None, None, "it is the same in every bootstrap replicate", p=1.0 if same else None)
+    return Estimate(value=value, p=1.0 if same else None, reason="it is the same in every bootstrap replicate")
 
 
 def _jackknife_variance(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float((len(known) - 1) * known.var()) if len(known) else 0.0
+    defined = values[~np.isnan(values)]
+    return float((len(defined) - 1) * defined.var()) if len(defined) else 0.0
 
 
 def _members(units: Units) -> list[Indices]:
-    return [np.flatnonzero(units.kind == kind) for kind in np.unique(units.kind)]
+    return [np.flatnonzero(units.class_index == index) for index in np.unique(units.class_index)]
 
 
 def _chunks(rows: int, cells: int) -> Iterator[range]:

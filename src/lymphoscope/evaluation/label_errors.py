@@ -1,38 +1,41 @@
-"""The cells whose labels a model that never saw them doubts most: confident learning (Northcutt et al. 2021)."""
+"""Likely label errors: cells whose labels a model that was not trained on them finds improbable.
+
+Confident learning (Northcutt et al. 2021, Confident learning: estimating uncertainty in dataset labels, JAIR 70).
+"""
 
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from lymphoscope.evaluation.predictions import classes_of
+from lymphoscope.evaluation.predictions import classes_of, has_prediction
 from lymphoscope.evaluation.schema import LabelError, LabelErrors
-from lymphoscope.evaluation.subjects.subject_level import is_usable
 from lymphoscope.extras import installed
 
 METHOD: Final = (
-    "confident learning (Northcutt et al. 2021, by cleanlab) on the scores of cells that the model had not seen: a "
-    "label is doubted where the score of another class is at least that class's mean score on the cells labelled so; "
-    "the lower the score of the given label, the earlier in the list"
+    "confident learning (Northcutt et al. 2021, by cleanlab) on the scores of cells that the model was not trained on: "
+    "a label is doubtful where the score of another class is at least that class's mean score on the cells labelled "
+    "so; the lower the score of the given label, the earlier in the list"
 )
 
 
-def label_errors(table: pd.DataFrame, *, out_of_fold: bool) -> LabelErrors:
-    """A predictions table -> the labelled cells whose labels are doubtful, most doubtful first.
+def find_label_errors(table: pd.DataFrame, *, held_out: bool) -> LabelErrors:
+    """List the labelled cells of a predictions table with doubtful labels, most doubtful first.
 
-    `out_of_fold` says that no cell, and no subject, was seen by the model that scored it. Only then is there a list: a
-    model repeats the wrong labels that it was taught. A doubt is a reason to look, not a correction.
+    `held_out` states that no cell, and no subject, was used to train the model that scored it. Otherwise there is no
+    list, because a model reproduces the wrong labels that it was trained on. A listed cell should be checked by a
+    person; the list is not a correction.
     """
     classes = classes_of(table)
-    rows = table[is_usable(table) & table["label"].isin(classes).to_numpy()].sort_values("path", kind="stable")
-    reason = _why_not(rows, out_of_fold=out_of_fold)
-    found = [] if reason else _doubts(rows, [name for name in classes if (rows["label"] == name).any()])
-    return LabelErrors(method=METHOD, cells=len(rows), found=found, reason=reason)
+    rows = table[has_prediction(table) & table["label"].isin(classes).to_numpy()].sort_values("path", kind="stable")
+    reason = _why_not(rows, held_out=held_out)
+    flagged = [] if reason else _flagged(rows, [name for name in classes if (rows["label"] == name).any()])
+    return LabelErrors(method=METHOD, cells=len(rows), flagged=flagged, reason=reason)
 
 
-def _why_not(rows: pd.DataFrame, *, out_of_fold: bool) -> str | None:
-    if not out_of_fold:
-        return "the model may have seen these labels in training: predictions out of fold are needed"
+def _why_not(rows: pd.DataFrame, *, held_out: bool) -> str | None:
+    if not held_out:
+        return "the model may have been trained on these labels: predictions of held-out cells are needed"
     if not installed("cleanlab"):
         return "cleanlab is not installed: pip install 'lymphoscope[audit]'"
     if rows["label"].nunique() < 2:
@@ -40,9 +43,9 @@ def _why_not(rows: pd.DataFrame, *, out_of_fold: bool) -> str | None:
     return None
 
 
-def _doubts(rows: pd.DataFrame, classes: list[str]) -> list[LabelError]:
-    """Of labelled classes only: cleanlab cannot say how sure the model is of a class that no cell is labelled as."""
-    # A second to import, and nobody else needs it.
+def _flagged(rows: pd.DataFrame, classes: list[str]) -> list[LabelError]:
+    """Of labelled classes only: cleanlab has no threshold for a class that no cell is labelled as."""
+    # Takes a second to import, and nothing else needs it.
     from cleanlab.filter import find_label_issues  # type: ignore[import-untyped]
     from cleanlab.rank import get_label_quality_scores  # type: ignore[import-untyped]
 
@@ -57,13 +60,13 @@ def _doubts(rows: pd.DataFrame, classes: list[str]) -> list[LabelError]:
         n_jobs=1,
     )
     quality = get_label_quality_scores(labels, scores, method="self_confidence")
-    paths, subjects, said = rows["path"].to_list(), rows["subject"].to_list(), scores.argmax(axis=1)
+    paths, subjects, suggested = rows["path"].to_list(), rows["subject"].to_list(), scores.argmax(axis=1)
     return [
         LabelError(
             path=paths[cell],
             subject=subjects[cell],
             label=classes[labels[cell]],
-            suggested=classes[said[cell]],
+            suggested=classes[suggested[cell]],
             quality=float(quality[cell]),
         )
         for cell in doubtful.tolist()

@@ -1,154 +1,207 @@
-"""The numbers of an evaluation for many weightings of the cells at once.
+"""The metrics of a classifier, one object each.
 
-A bootstrap replicate is nothing but a weight for each cell, so the point estimate (all weights 1) and a thousand
-replicates are one computation: confusion matrices by a matrix product, AUC by sorted cumulative sums.
+METRICS is the only list of them: metrics.json, the report, the model card, the terminal and the columns of experiments
+are made from it. To add a metric, write one function here under `@metric(...)`.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-METRICS = ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity")
-NO_CELLS = "no cell has both a label and a prediction"
+from lymphoscope.evaluation.estimates import Scale
+from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutcomes, ratio
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+NO_CELLS: Final = "no cell has both a label and a prediction"
+NO_POSITIVE_CLASS: Final = "none of the classes is a blast class"
+
+Needs = Literal["cells", "every class", "positives", "negatives"]
+"""What a metric needs to have a value: any cell, cells of every class, or cells in or outside the positive class."""
 
 
 @dataclass(frozen=True)
-class Outcomes:
-    """What was true and what was said of N cells, by class index.
+class Metric:
+    """A metric: its name, what it is called on a page, what it means, how to compute it and what that needs.
 
-    truth (N,), predicted (N,), scores (N, K) in 0-1; `classes` are K names, `blast` the index of the blast class, None
-    where none of them is one.
+    `compute` takes WeightedOutcomes of R weightings and returns (R,) values, NaN where undefined. `scale` is the range
+    of its values. `definition` may hold {positive}, {num_classes} and {chance}; `multiclass_definition` takes its
+    place for more than two classes.
     """
 
-    truth: Indices
-    predicted: Indices
-    scores: Floats
-    classes: tuple[str, ...]
-    blast: int | None
+    name: str
+    title: str
+    definition: str
+    compute: Callable[[WeightedOutcomes], Floats]
+    needs: Needs = "cells"
+    scale: Scale = "share"
+    multiclass_definition: str | None = None
 
     @property
-    def is_blast(self) -> NDArray[np.bool_]:
-        """(N,) which cells truly are of the blast class; none where there is no such class."""
-        return np.equal(self.truth, -1 if self.blast is None else self.blast)
+    def needs_positive_class(self) -> bool:
+        """Whether the metric has a value only where one class is the positive class."""
+        return self.needs in ("positives", "negatives")
 
-    def at(self, rows: NDArray[Any]) -> Self:
-        """The outcomes of some rows, given as a mask or as indices."""
-        return type(self)(self.truth[rows], self.predicted[rows], self.scores[rows], self.classes, self.blast)
+    def describe(self, classes: Sequence[str], positive_class: str | None) -> str:
+        """The definition for these classes, the end of a sentence that begins with the title."""
+        text = self.multiclass_definition if self.multiclass_definition and len(classes) > 2 else self.definition
+        chance = f"{1 / len(classes):.3f}"
+        return text.format(positive=positive_class or classes[0], num_classes=len(classes), chance=chance)
+
+    def depends_on(self, outcomes: Outcomes) -> Mask:
+        """(N,) the cells that the value depends on."""
+        if self.needs == "positives":
+            return outcomes.is_positive
+        return ~outcomes.is_positive if self.needs == "negatives" else np.ones(len(outcomes.truth), dtype=bool)
+
+    def why_undefined(self, outcomes: Outcomes) -> str | None:
+        """One line that says why the metric has no value on these cells; None where it has one."""
+        if len(outcomes.truth) == 0:
+            return NO_CELLS
+        if self.needs_positive_class:
+            return self._why_no_cells_of_positive_class(outcomes)
+        absent = [name for index, name in enumerate(outcomes.classes) if not (outcomes.truth == index).any()]
+        return f"no cell is labelled {absent[0]}" if absent and self.needs == "every class" else None
+
+    def _why_no_cells_of_positive_class(self, outcomes: Outcomes) -> str | None:
+        if outcomes.positive_index is None:
+            return NO_POSITIVE_CLASS
+        if self.depends_on(outcomes).any():
+            return None
+        return (
+            f"{'no' if self.needs == 'positives' else 'every'} cell is labelled "
+            + (outcomes.classes[outcomes.positive_index])
+        )
 
 
-def measure(outcomes: Outcomes, weights: Floats) -> dict[str, Floats]:
-    """Every metric of METRICS under weights (R, N) -> name: (R,), NaN where a class that it needs is absent.
+METRICS: Final[dict[str, Metric]] = {}
+"""Every metric of a classifier, by name, in the order of all tables."""
 
-    Accuracy and weighted F1 as scikit-learn has them; sensitivity and specificity of the blast class against the rest.
-    """
-    matrices = confusions(outcomes, weights)
-    return {
-        "accuracy": accuracy(matrices),
-        "weighted_f1": weighted_f1(matrices),
-        "auc": auc(outcomes, weights),
-        "balanced_accuracy": balanced_accuracy(matrices),
-        **_of_the_blast(matrices, outcomes.blast),
-    }
+Compute = Callable[[WeightedOutcomes], Floats]
 
 
-def confusions(outcomes: Outcomes, weights: Floats) -> Floats:
-    """Weights (R, N) -> confusion matrices (R, K, K), rows the truth, columns what was predicted."""
-    kinds = len(outcomes.classes)
-    cells = np.zeros((len(outcomes.truth), kinds * kinds))  # (N, K * K), one 1 in each row
-    cells[np.arange(len(cells)), outcomes.truth * kinds + outcomes.predicted] = 1
-    return (weights @ cells).reshape(-1, kinds, kinds)
+def metric(
+    title: str,
+    definition: str,
+    *,
+    needs: Needs = "cells",
+    scale: Scale = "share",
+    multiclass_definition: str | None = None,
+    registry: dict[str, Metric] = METRICS,
+) -> Callable[[Compute], Compute]:
+    """Register the decorated function as a metric under its own name."""
+
+    def register(compute: Compute) -> Compute:
+        name = compute.__name__
+        registry[name] = Metric(name, title, definition, compute, needs, scale, multiclass_definition)
+        return compute
+
+    return register
 
 
-def accuracy(matrices: Floats) -> Floats:
-    """Fraction of the cells on the diagonal; (R, K, K) -> (R,)."""
-    return ratio(_diagonal(matrices).sum(axis=-1), matrices.sum(axis=(-2, -1)))
+def applicable_metrics(positive_class: str | None) -> list[Metric]:
+    """The metrics that can have a value: without a positive class, those that do not need one."""
+    return [each for each in METRICS.values() if positive_class is not None or not each.needs_positive_class]
 
 
-def weighted_f1(matrices: Floats) -> Floats:
-    """WF1S: the classes' F1 averaged by their true cells, scikit-learn's `f1_score(average="weighted")`."""
-    support, said = matrices.sum(axis=-1), matrices.sum(axis=-2)  # (R, K)
-    f1 = np.nan_to_num(ratio(2 * _diagonal(matrices), support + said))
+def compute_metrics(outcomes: Outcomes, weights: Floats) -> dict[str, Floats]:
+    """Every metric under weights (R, N) -> name: (R,), NaN where undefined."""
+    weighted = WeightedOutcomes(outcomes, weights)
+    return {name: each.compute(weighted) for name, each in METRICS.items()}
+
+
+@metric("Accuracy", "the fraction of all cells whose prediction is their label.")
+def accuracy(cells: WeightedOutcomes) -> Floats:
+    """Fraction of the cells on the diagonal."""
+    return ratio(_diagonal(cells.confusions).sum(axis=-1), cells.confusions.sum(axis=(-2, -1)))
+
+
+@metric(
+    "Weighted F1",
+    "the F1 score (harmonic mean of precision and recall) of each class, averaged over the classes weighted by their "
+    "number of cells (the challenge\u2019s WF1S).",
+)
+def weighted_f1(cells: WeightedOutcomes) -> Floats:
+    """WF1S, scikit-learn's `f1_score(average="weighted")`."""
+    support, predicted = cells.confusions.sum(axis=-1), cells.confusions.sum(axis=-2)  # (R, K)
+    f1 = np.nan_to_num(ratio(2 * _diagonal(cells.confusions), support + predicted))
     return ratio((f1 * support).sum(axis=-1), support.sum(axis=-1))
 
 
-def balanced_accuracy(matrices: Floats) -> Floats:
-    """Mean over all K classes of the fraction found; NaN when a class has no cell."""
-    return np.asarray(ratio(_diagonal(matrices), matrices.sum(axis=-1)).mean(axis=-1))
+_ABOUT_THE_SCORE = (
+    "0.5 is chance. It is computed from the score, the mean softmax of the streams, because a vote has no ranking. "
+    "The score says how certain the network is, on its own scale; it is not the probability of a disease."
+)
 
 
-def sensitivity(matrices: Floats, blast: int) -> Floats:
-    """Fraction of the blast class that was called blast."""
-    return ratio(matrices[:, blast, blast], matrices[:, blast].sum(axis=-1))
+@metric(
+    "AUC",
+    "the probability that a \u201c{positive}\u201d cell has a higher score for \u201c{positive}\u201d than another "
+    "cell; " + _ABOUT_THE_SCORE,
+    needs="every class",
+    multiclass_definition="for each class, the probability that one of its cells scores higher for it than another "
+    "cell, averaged over the classes; " + _ABOUT_THE_SCORE,
+)
+def auc(cells: WeightedOutcomes) -> Floats:
+    """Area under the ROC curve: of the positive class for two classes, else macro-averaged one-versus-rest.
 
-
-def specificity(matrices: Floats, blast: int) -> Floats:
-    """Fraction of the other cells that was not called blast, whichever of the other classes it was called."""
-    others = np.delete(matrices, blast, axis=-2)  # (R, K - 1, K)
-    return ratio(np.delete(others, blast, axis=-1).sum(axis=(-2, -1)), others.sum(axis=(-2, -1)))
-
-
-def auc(outcomes: Outcomes, weights: Floats) -> Floats:
-    """Area under the ROC curve from the scores: of the blast class for two classes, else macro one-versus-rest.
-
-    With two classes and no blast among them it is that of the first; their scores sum to 1, so it is also the second's.
+    With two classes and no positive class it is that of the first; scores sum to 1, so it is also the second's.
     """
-    kinds = range(len(outcomes.classes)) if len(outcomes.classes) > 2 else (outcomes.blast or 0,)
-    areas = [binary_auc(outcomes.truth == kind, outcomes.scores[:, kind], weights) for kind in kinds]
+    outcomes = cells.outcomes
+    indices = range(len(outcomes.classes)) if len(outcomes.classes) > 2 else (outcomes.positive_index or 0,)
+    areas = [binary_auc(outcomes.truth == index, outcomes.scores[:, index], cells.weights) for index in indices]
     return np.asarray(np.mean(areas, axis=0))
 
 
-def binary_auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
-    """The chance that a positive scores above a negative, ties counting half; weights (R, N) -> (R,)."""
+@metric(
+    "Balanced accuracy",
+    "the fraction classified as labelled within each class, averaged over the {num_classes} classes, so that a rare "
+    "class counts as much as a common one; chance scores {chance}.",
+    needs="every class",
+)
+def balanced_accuracy(cells: WeightedOutcomes) -> Floats:
+    """Mean over all K classes of the recall; NaN when a class has no cell."""
+    return np.asarray(ratio(_diagonal(cells.confusions), cells.confusions.sum(axis=-1)).mean(axis=-1))
+
+
+@metric(
+    "Sensitivity",
+    "the fraction of the cells labelled \u201c{positive}\u201d that the model classified as such.",
+    needs="positives",
+)
+def sensitivity(cells: WeightedOutcomes) -> Floats:
+    """Recall of the positive class."""
+    positive = cells.outcomes.positive_index
+    if positive is None:
+        return np.full(cells.num_weightings, np.nan)
+    return ratio(cells.confusions[:, positive, positive], cells.confusions[:, positive].sum(axis=-1))
+
+
+@metric(
+    "Specificity",
+    "the fraction of the other cells that the model did not classify as \u201c{positive}\u201d.",
+    needs="negatives",
+)
+def specificity(cells: WeightedOutcomes) -> Floats:
+    """Fraction of the negative cells predicted as any of the negative classes."""
+    positive = cells.outcomes.positive_index
+    if positive is None:
+        return np.full(cells.num_weightings, np.nan)
+    negatives = np.delete(cells.confusions, positive, axis=-2)  # (R, K - 1, K)
+    return ratio(np.delete(negatives, positive, axis=-1).sum(axis=(-2, -1)), negatives.sum(axis=(-2, -1)))
+
+
+def binary_auc(positive: Mask, scores: Floats, weights: Floats) -> Floats:
+    """The probability that a positive scores above a negative, ties counting half; weights (R, N) -> (R,)."""
     order = np.flatnonzero(~positive)[np.argsort(scores[~positive], kind="stable")]
     below = np.zeros((len(weights), len(order) + 1))  # the weight of the negatives up to each, from the lowest score
     np.cumsum(weights[:, order], axis=1, out=below[:, 1:])
     lower, upper = (np.searchsorted(scores[order], scores[positive], side) for side in ("left", "right"))
-    ups = weights[:, positive]
-    wins = np.einsum("rp,rp->r", ups, below[:, lower])
+    of_positives = weights[:, positive]
+    wins = np.einsum("rp,rp->r", of_positives, below[:, lower])
     if (lower != upper).any():
-        wins = (wins + np.einsum("rp,rp->r", ups, below[:, upper])) / 2
-    return ratio(wins, ups.sum(axis=1) * below[:, -1])
-
-
-def ratio(above: Floats, below: Floats) -> Floats:
-    """The quotients, NaN where `below` is 0."""
-    nothing = np.full(np.broadcast_shapes(np.shape(above), np.shape(below)), np.nan)
-    return np.asarray(np.divide(above, below, out=nothing, where=below > 0))
-
-
-def relevant(metric: str, outcomes: Outcomes) -> NDArray[np.bool_]:
-    """Which cells (N,) a metric depends on: sensitivity on the blasts, specificity on the others, the rest on all."""
-    is_blast = outcomes.is_blast
-    return {"sensitivity": is_blast, "specificity": ~is_blast}.get(metric, np.ones_like(is_blast))
-
-
-def why_undefined(metric: str, outcomes: Outcomes) -> str | None:
-    """One line that says why a metric has no value on these cells, None when it has one."""
-    if len(outcomes.truth) == 0:
-        return NO_CELLS
-    absent = [name for kind, name in enumerate(outcomes.classes) if not (outcomes.truth == kind).any()]
-    if metric in ("auc", "balanced_accuracy") and absent:
-        return f"no cell is labelled {absent[0]}"
-    return _why_not_of_the_blast(metric, outcomes) if metric in ("sensitivity", "specificity") else None
-
-
-def _why_not_of_the_blast(metric: str, outcomes: Outcomes) -> str | None:
-    if outcomes.blast is None:
-        return "none of the classes is a blast class"
-    if relevant(metric, outcomes).any():
-        return None
-    return f"{'no' if metric == 'sensitivity' else 'every'} cell is labelled {outcomes.classes[outcomes.blast]}"
-
-
-def _of_the_blast(matrices: Floats, blast: int | None) -> dict[str, Floats]:
-    if blast is None:
-        return dict.fromkeys(("sensitivity", "specificity"), np.full(len(matrices), np.nan))
-    return {"sensitivity": sensitivity(matrices, blast), "specificity": specificity(matrices, blast)}
+        wins = (wins + np.einsum("rp,rp->r", of_positives, below[:, upper])) / 2
+    return ratio(wins, of_positives.sum(axis=1) * below[:, -1])
 
 
 def _diagonal(matrices: Floats) -> Floats:

@@ -1,10 +1,12 @@
-"""The predictions table, the joint between inference and all that judges it (docs/reference/)."""
+"""The predictions table, which inference writes and evaluation, reports and review read."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
@@ -26,11 +28,11 @@ def classes_of(table: pd.DataFrame, where: str = "predictions") -> list[str]:
 
 
 def as_predictions(rows: Iterable[Mapping[str, Any]] | pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Rows -> a table with every column of `prediction_columns(classes)` in order; extra columns follow.
+    """Build a table with every column of `prediction_columns(classes)` in order; extra columns follow.
 
-    A row need only hold what is known: text and boxes that are absent are None, numbers NaN. Text is str, box pixels
-    Int64, `agreement` and probabilities float64 in 0-1, `refer` bool (True where not said: when in doubt, a person
-    looks). `refer_reason` is a short fixed phrase, several joined by "; ", so that reasons can be counted.
+    A row may leave columns out: missing text and boxes become None, missing numbers NaN. Text is str, box pixels Int64,
+    `agreement` and probabilities float64 in 0-1, `refer` bool (True where missing, so that a person checks the cell).
+    `refer_reason` is a short fixed phrase, several joined by "; ", so that reasons can be counted.
     """
     table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
     names = prediction_columns(classes)
@@ -40,9 +42,9 @@ def as_predictions(rows: Iterable[Mapping[str, Any]] | pd.DataFrame, classes: Se
 
 
 def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
-    """Raise LymphoscopeError, one line, for a table without rows, with a column missing, or voting for no class.
+    """Raise LymphoscopeError for a table without rows, with a missing column, or with a prediction that is no class.
 
-    `label` may be a class that the model does not know: only evaluation needs it to be one.
+    `label` may be a class that the model does not have: only evaluation needs it to be one.
     """
     if table.empty:
         raise LymphoscopeError(f"{where}: the table of predictions has no rows")
@@ -53,10 +55,15 @@ def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
     for name in ("predicted", *VOTE_COLUMNS):
         unknown = sorted(set(table[name].dropna()) - set(classes))
         if unknown:
-            raise LymphoscopeError(f"{where}: {name} holds {unknown[0]!r}, the classes are {', '.join(classes)}")
+            raise LymphoscopeError(f"{where}: {name} is {unknown[0]!r} in a row, the classes are {', '.join(classes)}")
     unscored = table["predicted"].notna() & table[[f"{_SCORE}{name}" for name in classes]].isna().any(axis=1)
     if unscored.any():
         raise LymphoscopeError(f"{where}: {table['path'][unscored].iloc[0]} has a prediction but lacks a score")
+
+
+def has_prediction(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows (N,) have a prediction."""
+    return (table["predicted"].notna() & table["error"].isna()).to_numpy(dtype=bool)
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
@@ -70,21 +77,21 @@ def read_predictions(path: Path) -> pd.DataFrame:
     try:
         table = as_predictions(table, classes_of(table, str(path))).loc[:, list(table.columns)]
     except (TypeError, ValueError) as error:
-        raise LymphoscopeError(f"{path}: a value of the wrong kind, {error}") from error
+        raise LymphoscopeError(f"{path}: a value of the wrong type, {error}") from error
     check_predictions(table, str(path))
     return table.loc[:, [*prediction_columns(classes_of(table)), *_extra(table)]]
 
 
 def write_predictions(table: pd.DataFrame, path: Path) -> None:
-    """Write a predictions table as CSV or Parquet, by suffix, whole or not at all; floats keep every digit.
+    """Write a predictions table as CSV or Parquet, by suffix, atomically; floats are written with every digit.
 
     Raises LymphoscopeError for another suffix or a table that fails `check_predictions`.
     """
     check_predictions(table)
-    kind = _kind(path)
+    suffix = _suffix(path)
     table = as_predictions(table, classes_of(table))
     with written_beside(path) as beside:
-        if kind == ".csv":
+        if suffix == ".csv":
             table.to_csv(beside, index=False)
         else:
             table.to_parquet(beside, index=False)
@@ -102,28 +109,28 @@ def _typed(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
 
 
 def _read(path: Path) -> pd.DataFrame:
-    kind = _kind(path)
+    suffix = _suffix(path)
     try:
-        if kind == ".parquet":
+        if suffix == ".parquet":
             return pd.read_parquet(path)
         # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
         text: dict[str, type] = dict.fromkeys(TEXT_COLUMNS, str)
         return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
-        raise LymphoscopeError(f"{path}: there is no such table of predictions") from None
+        raise LymphoscopeError(f"{path}: no such table of predictions") from None
     except pd.errors.EmptyDataError:
         raise LymphoscopeError(f"{path}: the table of predictions is empty") from None
     except (ValueError, OSError) as error:
         raise LymphoscopeError(f"{path}: not a table of predictions ({str(error).splitlines()[0]})") from error
 
 
-def _kind(path: Path) -> str:
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".parquet"):
-        raise LymphoscopeError(f"{path}: predictions are kept as .csv or .parquet, not {kind or 'without a suffix'}")
-    if kind == ".parquet":
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise LymphoscopeError(f"{path}: predictions are .csv or .parquet files, not {suffix or 'without a suffix'}")
+    if suffix == ".parquet":
         require("parquet", str(path))
-    return kind
+    return suffix
 
 
 def _extra(table: pd.DataFrame) -> list[str]:

@@ -1,47 +1,49 @@
-"""What comes of handing some cells to a person: how the others fare, and which blasts are signed off."""
+"""The result of referring some cells to a person: the errors among the accepted cells, and the missed blasts."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from lymphoscope.evaluation.bootstrap import IntervalEstimate, MetricGroup, MetricSpec
+from lymphoscope.evaluation.bootstrap import MetricGroup, MetricSpec
+from lymphoscope.evaluation.estimates import Estimate
 from lymphoscope.evaluation.evaluation_set import EvaluationSet
-from lymphoscope.evaluation.metrics import NO_CELLS, Floats, ratio, relevant, why_undefined
-from lymphoscope.evaluation.schema import Refer
+from lymphoscope.evaluation.metrics import METRICS, NO_CELLS
+from lymphoscope.evaluation.outcomes import Floats, ratio
+from lymphoscope.evaluation.schema import Referral
 
 
-def referral_group(judged: EvaluationSet) -> MetricGroup:
-    """Accuracy of the cells that are kept; share of all blasts that were called otherwise and not referred."""
-    kept, blast = ~judged.referred, judged.outcomes.is_blast
-    counted = np.stack([kept & ~judged.wrong, kept, kept & blast & judged.wrong, blast], axis=1).astype(np.float64)
+def referral_group(evaluated: EvaluationSet) -> MetricGroup:
+    """Accuracy of the accepted cells, and the share of all blasts predicted as another class and not referred."""
+    outcomes, accepted = evaluated.outcomes, ~evaluated.referred
+    correct, blast = outcomes.correct, outcomes.is_positive
+    counted = np.stack([accepted & correct, accepted, accepted & blast & ~correct, blast], axis=1).astype(np.float64)
 
     def compute(weights: Floats) -> dict[str, Floats]:
-        right, of_kept, missed, of_blast = (weights @ counted).T
-        return {"kept_accuracy": ratio(right, of_kept), "missed_blasts": ratio(missed, of_blast)}
+        correct, of_accepted, missed, of_blasts = (weights @ counted).T
+        return {"accepted_accuracy": ratio(correct, of_accepted), "missed_blasts": ratio(missed, of_blasts)}
 
-    nothing_kept = None if kept.any() else "every cell is referred"
-    quantities = {
-        "kept_accuracy": MetricSpec(kept, undefined=nothing_kept if len(kept) else NO_CELLS),
-        "missed_blasts": MetricSpec(
-            relevant("sensitivity", judged.outcomes), undefined=why_undefined("sensitivity", judged.outcomes)
-        ),
+    none_accepted = None if accepted.any() else "every cell is referred"
+    sensitivity = METRICS["sensitivity"]
+    specs = {
+        "accepted_accuracy": MetricSpec(accepted, undefined=none_accepted if len(accepted) else NO_CELLS),
+        "missed_blasts": MetricSpec(sensitivity.depends_on(outcomes), undefined=sensitivity.why_undefined(outcomes)),
     }
-    return MetricGroup(compute, quantities)
+    return MetricGroup(compute, specs)
 
 
 def referral_section(
-    table: pd.DataFrame, judged: EvaluationSet, answers: Mapping[str, IntervalEstimate], stated_miss_rate: float | None
-) -> Refer:
+    table: pd.DataFrame, evaluated: EvaluationSet, estimates: Mapping[str, Estimate], stated_miss_rate: float | None
+) -> Referral:
     """The section of metrics.json; `cells`, `fraction` and `reasons` are of the whole table, unlabelled cells too."""
     referred = table[table["refer"].astype(bool)]
     reasons = referred["refer_reason"].dropna().str.split("; ").explode()
-    return Refer(
+    return Referral(
         cells=len(referred),
         fraction=len(referred) / len(table),
         reasons={str(reason): int(count) for reason, count in reasons.value_counts().items()},
-        kept_cells=int(np.sum(~judged.referred)),
-        kept_accuracy=answers["kept_accuracy"].measured,
-        missed_blasts=answers["missed_blasts"].measured,
+        accepted_cells=int(np.sum(~evaluated.referred)),
+        accepted_accuracy=estimates["accepted_accuracy"],
+        missed_blasts=estimates["missed_blasts"],
         stated_miss_rate=stated_miss_rate,
     )

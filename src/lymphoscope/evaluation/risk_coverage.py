@@ -1,171 +1,178 @@
-"""How well a doubt ranks mistakes: the risk among the cells kept, as the most doubtful are given away first.
+"""How well an uncertainty score ranks errors: the risk among the accepted cells as the most uncertain are referred.
 
 The area is the integral of risk over coverage, 0-1 (the AURC of Geifman and El-Yaniv; their mean over the N coverages
-k / N comes to the same but for terms of 1 / N). Cells of equal doubt stand in random order: the errors among them rise
-evenly, so a doubt that says nothing has the error rate r for its area; one that ranks every mistake last has the least,
-r + (1 - r) ln(1 - r).
+k / N differs from it by terms of 1 / N). Cells with equal uncertainty are taken in random order, so the errors among
+them rise linearly: an uninformative score has the error rate r as its area, and a score that ranks every error last
+has the smallest possible, r + (1 - r) ln(1 - r).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.evaluation.bootstrap import IntervalEstimate, MetricGroup, MetricSpec
+from lymphoscope.evaluation.bootstrap import MetricGroup, MetricSpec
 from lymphoscope.evaluation.estimates import Estimate
 from lymphoscope.evaluation.evaluation_set import EvaluationSet
-from lymphoscope.evaluation.metrics import NO_CELLS, Floats, ratio
+from lymphoscope.evaluation.metrics import NO_CELLS
+from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, ratio
 from lymphoscope.evaluation.schema import RiskCoverage, Signal
 
-DOUBT = "ood_"
+OOD_PREFIX: Final = "ood_"
 SCORE, DISAGREEMENT, DIFFERENCE = "score", "disagreement", "disagreement_minus_score"
-NO_MISTAKE = "no mistake was made, so there is none to rank"
-ONE_STREAM = "only one stream was run, so none could disagree"
+NO_ERROR: Final = "no cell is predicted wrongly, so there is no error to rank"
+ONE_STREAM: Final = "only one stream was run, so there is no disagreement"
 _POINTS = 100
 _MEANINGS = {
-    SCORE: "1 less the score of the called class",
-    DISAGREEMENT: "the share of the streams that did not vote for the called class",
-    "margin": "1 less the gap between the called class's score and the highest of the others",
+    SCORE: "1 minus the score of the predicted class",
+    DISAGREEMENT: "the share of the streams that did not vote for the predicted class",
+    "margin": "1 minus the gap between the score of the predicted class and the highest of the others",
     "entropy": "the entropy of the scores over the classes",
 }
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """One way to doubt N cells: the higher, the more; NaN where it is not known of a cell."""
+class Uncertainty:
+    """An uncertainty score of N cells: higher is more uncertain; NaN where it is unknown."""
 
     name: str
     meaning: str
     values: Floats
 
     @property
-    def known(self) -> NDArray[np.bool_]:
-        """(N,) of which cells it is known."""
+    def available(self) -> Mask:
+        """(N,) for which cells it is known."""
         return ~np.isnan(self.values)
 
 
-def risk_coverage_area(doubt: Floats, wrong: NDArray[np.bool_], weights: Floats) -> Floats:
-    """The area under the risk-coverage curve; doubt (N,), wrong (N,), weights (R, N) -> (R,), NaN without cells."""
-    if len(doubt) == 0:
+def risk_coverage_area(uncertainty: Floats, wrong: Mask, weights: Floats) -> Floats:
+    """The area under the risk-coverage curve, (R,), NaN without cells; uncertainty (N,), wrong (N,), weights (R, N)."""
+    if len(uncertainty) == 0:
         return np.full(len(weights), np.nan)
-    kept, errors = _by_doubt(doubt, wrong, weights)
-    before, mass = kept[:, :-1], np.diff(kept, axis=1)  # (R, G)
+    accepted, errors = _cumulative(uncertainty, wrong, weights)
+    before, mass = accepted[:, :-1], np.diff(accepted, axis=1)  # (R, G)
     share = np.divide(np.diff(errors, axis=1), mass, out=np.zeros_like(mass), where=mass > 0)
     # The risk at x between m and m + w is (e + (x - m) s) / x: its integral is w s + (e - m s) ln(1 + w / m).
     growth = np.log1p(np.divide(mass, before, out=np.zeros_like(mass), where=before > 0))
-    return ratio(errors[:, -1] + ((errors[:, :-1] - before * share) * growth).sum(axis=1), kept[:, -1])
+    return ratio(errors[:, -1] + ((errors[:, :-1] - before * share) * growth).sum(axis=1), accepted[:, -1])
 
 
-def risk_coverage_curve(doubt: Floats, wrong: NDArray[np.bool_]) -> list[tuple[float, float]]:
-    """(coverage, risk) at 100 even coverages up to 1: the share kept, and the expected share of errors in it."""
-    if len(doubt) == 0:
+def risk_coverage_curve(uncertainty: Floats, wrong: Mask) -> list[tuple[float, float]]:
+    """(coverage, risk) at 100 even coverages up to 1: the share accepted, and the expected share of errors in it."""
+    if len(uncertainty) == 0:
         return []
-    corners, errors = _by_doubt(doubt, wrong, np.ones((1, len(doubt))))
-    kept = np.linspace(0, len(doubt), _POINTS + 1)[1:]
-    found = np.interp(kept, corners[0], errors[0])
-    return list(zip((kept / len(doubt)).tolist(), (found / kept).tolist(), strict=True))
+    corners, errors = _cumulative(uncertainty, wrong, np.ones((1, len(uncertainty))))
+    accepted = np.linspace(0, len(uncertainty), _POINTS + 1)[1:]
+    wrong_accepted = np.interp(accepted, corners[0], errors[0])
+    return list(zip((accepted / len(uncertainty)).tolist(), (wrong_accepted / accepted).tolist(), strict=True))
 
 
-def doubts_of(judged: EvaluationSet) -> list[Doubt]:
-    """The doubts that the table knows: of the score, of the streams, and its columns that begin with `doubt_`.
+def uncertainties_of(evaluated: EvaluationSet) -> list[Uncertainty]:
+    """The uncertainty scores of a table: of the score, of the streams, and its out-of-distribution columns (`ood_`).
 
     With more than two classes margin and entropy too; with two they rank as the score does.
     """
-    found = {SCORE: 1 - judged.called}
-    if len(judged.streams) > 1:
-        found[DISAGREEMENT] = 1 - judged.rows["agreement"].to_numpy(np.float64)
-    if len(judged.outcomes.classes) > 2:
-        found |= {"margin": 1 - _margin(judged), "entropy": _entropy(judged.outcomes.scores)}
-    columns = [str(name) for name in judged.rows.columns if str(name).startswith(DOUBT)]
-    found |= {name: judged.rows[name].to_numpy(np.float64) for name in columns}
-    return [Doubt(name, _MEANINGS.get(name, f"the column {name} of the predictions"), v) for name, v in found.items()]
+    outcomes = evaluated.outcomes
+    values = {SCORE: 1 - outcomes.predicted_score}
+    if len(evaluated.streams) > 1:
+        values[DISAGREEMENT] = 1 - evaluated.rows["agreement"].to_numpy(np.float64)
+    if len(outcomes.classes) > 2:
+        values |= {"margin": 1 - _margin(outcomes), "entropy": _entropy(outcomes.scores)}
+    columns = [str(name) for name in evaluated.rows.columns if str(name).startswith(OOD_PREFIX)]
+    values |= {name: evaluated.rows[name].to_numpy(np.float64) for name in columns}
+    return [
+        Uncertainty(name, _MEANINGS.get(name, f"the column {name} of the predictions"), each)
+        for name, each in values.items()
+    ]
 
 
-def risk_coverage_group(judged: EvaluationSet) -> MetricGroup:
-    """The area of every doubt, and that of disagreement less that of the score on the same cells."""
-    doubts = {doubt.name: doubt for doubt in doubts_of(judged)}
-    quantities = {name: _quantity(judged, doubt.known) for name, doubt in doubts.items()}
-    both = doubts[DISAGREEMENT].known if DISAGREEMENT in doubts else np.zeros(len(judged.rows), dtype=bool)
-    undefined = _why_not(judged, both) if DISAGREEMENT in doubts or judged.rows.empty else ONE_STREAM
-    quantities[DIFFERENCE] = MetricSpec(both, "difference", undefined)
+def risk_coverage_group(evaluated: EvaluationSet) -> MetricGroup:
+    """The area of every uncertainty score, and that of disagreement minus that of the score on the same cells."""
+    by_name = {each.name: each for each in uncertainties_of(evaluated)}
+    wrong = ~evaluated.outcomes.correct
+    specs = {name: _spec(wrong, each.available) for name, each in by_name.items()}
+    both = by_name[DISAGREEMENT].available if DISAGREEMENT in by_name else np.zeros(len(wrong), dtype=bool)
+    undefined = _why_not(wrong, both) if DISAGREEMENT in by_name or not len(wrong) else ONE_STREAM
+    specs[DIFFERENCE] = MetricSpec(both, "difference", undefined)
 
-    def area(name: str, weights: Floats, cells: NDArray[np.bool_]) -> Floats:
-        doubt = doubts[name].values
-        whole = bool(cells.all())
-        return risk_coverage_area(doubt[cells], judged.wrong[cells], weights if whole else weights[:, cells])
+    def area(name: str, weights: Floats, cells: Mask) -> Floats:
+        values = by_name[name].values[cells]
+        return risk_coverage_area(values, wrong[cells], weights if cells.all() else weights[:, cells])
 
     def compute(weights: Floats) -> dict[str, Floats]:
-        areas = {name: area(name, weights, doubt.known) for name, doubt in doubts.items()}
-        if DISAGREEMENT in doubts:
+        areas = {name: area(name, weights, each.available) for name, each in by_name.items()}
+        if DISAGREEMENT in by_name:
             areas[DIFFERENCE] = areas[DISAGREEMENT] - (areas[SCORE] if both.all() else area(SCORE, weights, both))
         return areas
 
-    return MetricGroup(compute, quantities)
+    return MetricGroup(compute, specs)
 
 
-def risk_coverage_section(judged: EvaluationSet, answers: Mapping[str, IntervalEstimate]) -> RiskCoverage:
-    """The section of metrics.json, from the answers to `risk_coverage_group`."""
+def risk_coverage_section(evaluated: EvaluationSet, estimates: Mapping[str, Estimate]) -> RiskCoverage:
+    """The section of metrics.json, from the estimates of `risk_coverage_group`."""
+    wrong, accepted = ~evaluated.outcomes.correct, ~evaluated.referred
     signals = [
         Signal(
-            name=doubt.name,
-            meaning=doubt.meaning,
-            cells=int(doubt.known.sum()),
-            area=answers[doubt.name].measured,
-            curve=risk_coverage_curve(doubt.values[doubt.known], judged.wrong[doubt.known]),
+            name=each.name,
+            meaning=each.meaning,
+            cells=int(each.available.sum()),
+            area=estimates[each.name],
+            curve=risk_coverage_curve(each.values[each.available], wrong[each.available]),
         )
-        for doubt in doubts_of(judged)
+        for each in uncertainties_of(evaluated)
     ]
-    difference = answers[DIFFERENCE].measured
-    kept = ~judged.referred
-    point = (float(kept.mean()), float(judged.wrong[kept].mean())) if kept.any() else None
-    return RiskCoverage(signals=signals, disagreement_minus_score=difference, verdict=verdict(difference), point=point)
+    difference = estimates[DIFFERENCE]
+    point = (float(accepted.mean()), float(wrong[accepted].mean())) if accepted.any() else None
+    return RiskCoverage(
+        signals=signals, disagreement_minus_score=difference, verdict=verdict(difference), operating_point=point
+    )
 
 
 def verdict(difference: Estimate) -> str:
-    """Whether disagreement or the score ranks mistakes better, in words; `difference` is disagreement less score."""
+    """Whether disagreement or the score ranks errors better, in a sentence; `difference` is disagreement - score."""
     if difference.value is None or difference.low is None or difference.high is None:
-        return f"Which of the two ranks mistakes better cannot be said: {difference.reason}."
+        return f"It cannot be decided whether disagreement or the score ranks errors better: {difference.reason}."
     measured = f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
-    told = f"area under risk-coverage of disagreement less that of the score {measured}, lower is better"
+    detail = f"area under risk-coverage of disagreement minus that of the score {measured}, lower is better"
     if difference.low > 0:
-        return f"The plain score ranks mistakes better than the disagreement of the streams: {told}."
+        return f"The score ranks errors better than the disagreement of the streams: {detail}."
     if difference.high < 0:
-        return f"The disagreement of the streams ranks mistakes better than the plain score: {told}."
-    return f"These cells do not show which ranks mistakes better, disagreement or the plain score: {told}."
+        return f"The disagreement of the streams ranks errors better than the score: {detail}."
+    return f"These cells do not show whether disagreement or the score ranks errors better: {detail}."
 
 
-def _by_doubt(doubt: Floats, wrong: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
-    """Weights (R, N) -> the weight of the cells, and of the wrong ones, up to each distinct doubt from 0 (R, G + 1)."""
-    order = np.argsort(doubt, kind="stable")
-    ranked = doubt[order]
-    last = np.flatnonzero(np.concatenate([ranked[1:] != ranked[:-1], [True]]))  # cells of one doubt go together
+def _cumulative(uncertainty: Floats, wrong: Mask, weights: Floats) -> tuple[Floats, Floats]:
+    """The weight of all cells, and of the wrong ones, up to each distinct uncertainty from 0; two (R, G + 1)."""
+    order = np.argsort(uncertainty, kind="stable")
+    ranked = uncertainty[order]
+    last = np.flatnonzero(np.concatenate([ranked[1:] != ranked[:-1], [True]]))  # equal cells go together
     ordered = weights[:, order]
-    return _climbed(ordered, last), _climbed(ordered * wrong[order], last)
+    return _cumulative_weight(ordered, last), _cumulative_weight(ordered * wrong[order], last)
 
 
-def _climbed(weights: Floats, last: NDArray[np.intp]) -> Floats:
+def _cumulative_weight(weights: Floats, last: NDArray[np.intp]) -> Floats:
     sums = np.cumsum(weights, axis=1)
     return np.concatenate([np.zeros((len(sums), 1)), sums[:, last]], axis=1)
 
 
-def _quantity(judged: EvaluationSet, known: NDArray[np.bool_]) -> MetricSpec:
-    return MetricSpec(known, "bounded", _why_not(judged, known))
+def _spec(wrong: Mask, available: Mask) -> MetricSpec:
+    return MetricSpec(available, "bounded", _why_not(wrong, available))
 
 
-def _why_not(judged: EvaluationSet, known: NDArray[np.bool_]) -> str | None:
-    if len(known) == 0:
+def _why_not(wrong: Mask, available: Mask) -> str | None:
+    if len(available) == 0:
         return NO_CELLS
-    if not known.any():
-        return "it is known of no cell"
-    return None if judged.wrong[known].any() else NO_MISTAKE
+    if not available.any():
+        return "it is not known for any cell"
+    return None if wrong[available].any() else NO_ERROR
 
 
-def _margin(judged: EvaluationSet) -> Floats:
-    cells = np.arange(len(judged.rows))
-    others = judged.outcomes.scores.copy()
-    others[cells, judged.outcomes.predicted] = -np.inf
-    return np.asarray(judged.called - others.max(axis=1, initial=-np.inf))
+def _margin(outcomes: Outcomes) -> Floats:
+    others = outcomes.scores.copy()
+    others[np.arange(len(others)), outcomes.predicted] = -np.inf
+    return np.asarray(outcomes.predicted_score - others.max(axis=1, initial=-np.inf))
 
 
 def _entropy(scores: Floats) -> Floats:

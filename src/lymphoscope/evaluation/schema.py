@@ -1,261 +1,253 @@
-"""The content of metrics.json, format 2: the joint between what measures and what reports (docs/reference/).
+"""The content of metrics.json, format 3, which evaluation writes and reports read.
 
-Every number is a `Estimate`: a value with its 95 % interval, or with the reason why it has none. A section that was
-not asked for is None.
+Every number is an `Estimate`: a value with its 95 % interval, or the reason why there is none. A section that was not
+computed is null.
 """
 
 from typing import Final, Literal
 
+from pydantic import Field
+
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scores
 from lymphoscope.vocabulary import StrictModel
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
 
 class Confusion(StrictModel):
-    """Counts (K, K): rows the label, columns what was called."""
+    """The confusion matrix, in cells."""
 
-    labels: list[str]
-    matrix: list[list[int]]
+    labels: list[str] = Field(description="The classes, in the order of rows and columns.")
+    matrix: list[list[int]] = Field(description="Counts (K, K): rows the label, columns the prediction.")
 
 
 class SubjectScores(StrictModel):
-    """One subject's cells; `accuracy` has an exact binomial (Clopper-Pearson) interval."""
+    """The labelled cells of one subject."""
 
-    subject: str
-    label: str
-    cells: int
-    correct: int
-    accuracy: Estimate
-    blast_fraction: float | None
+    subject: str = Field(description="The subject.")
+    label: str = Field(description="The labels of its cells, joined by commas.")
+    cells: int = Field(description="Number of its labelled cells.")
+    correct: int = Field(description="How many of them are predicted as labelled.")
+    accuracy: Estimate = Field(description="Their share, with an exact binomial (Clopper-Pearson) interval.")
+    blast_fraction: float | None = Field(
+        description="Share of its cells predicted as blasts, 0-1; null without a blast class."
+    )
 
 
-class Refer(StrictModel):
-    """Which cells a person must look at, and how the others fare.
+class Referral(StrictModel):
+    """Which cells are referred to a person, and the errors among the cells that are accepted without one."""
 
-    `missed_blasts` is the share of all blasts that were signed off as another class: called so, and not referred.
-    """
-
-    cells: int
-    fraction: float
-    reasons: dict[str, int]
-    kept_cells: int
-    kept_accuracy: Estimate
-    missed_blasts: Estimate
-    stated_miss_rate: float | None = None
+    cells: int = Field(description="Number of referred cells of the whole table, unlabelled ones too.")
+    fraction: float = Field(description="Their share of all cells, 0-1.")
+    reasons: dict[str, int] = Field(description="Number of cells for each reason; a cell may have several.")
+    accepted_cells: int = Field(description="Number of labelled cells that are not referred.")
+    accepted_accuracy: Estimate = Field(description="Accuracy on the labelled cells that are not referred.")
+    missed_blasts: Estimate = Field(
+        description="Share of all blasts that are predicted as another class and not referred."
+    )
+    stated_miss_rate: float | None = Field(
+        default=None, description="The share of missed blasts that the model's referral was fitted for, 0-1."
+    )
 
 
 class Bin(StrictModel):
-    """One bin of the reliability diagram: scores from `low` up to `high`, their mean, and the share that was right."""
+    """One bin of the reliability diagram."""
 
-    low: float
-    high: float
-    cells: int
-    score: float
-    correct: float
-
-
-class CalibrationErrors(StrictModel):
-    """Three measures of a score as a probability; lower is better."""
-
-    ece: Estimate
-    brier: Estimate
-    log_loss: Estimate
+    low: float = Field(description="Lower edge of the bin, a score of the predicted class.")
+    high: float = Field(description="Upper edge of the bin.")
+    cells: int = Field(description="Number of cells in the bin.")
+    score: float = Field(description="Mean score of the predicted class, 0-1.")
+    correct: float = Field(description="Share of the cells predicted as labelled, 0-1.")
 
 
 class Calibration(StrictModel):
-    """Whether a score of 0.9 is right nine times in ten: as predicted, and as the streams' plain mean softmax.
+    """How far a score can be read as a probability."""
 
-    `binning` states how ECE was binned; `bins` are those of the score as predicted.
-    """
-
-    binning: str
-    as_predicted: CalibrationErrors
-    uncalibrated: CalibrationErrors
-    bins: list[Bin]
+    binning: str = Field(description="How the expected calibration error (ECE) is binned.")
+    as_predicted: dict[str, Estimate] = Field(description="Calibration errors of the score as predicted, by name.")
+    uncalibrated: dict[str, Estimate] = Field(
+        description="The same of the mean softmax of the streams, before calibration."
+    )
+    bins: list[Bin] = Field(description="The reliability diagram of the score as predicted.")
 
 
 class Signal(StrictModel):
-    """One way to rank cells by doubt. `curve` holds (coverage, risk): the share kept, and the share of errors in it."""
+    """One uncertainty score that ranks cells, most uncertain first."""
 
-    name: str
-    meaning: str
-    cells: int
-    area: Estimate
-    curve: list[tuple[float, float]]
+    name: str = Field(description="Name of the uncertainty score.")
+    meaning: str = Field(description="What it is, in words.")
+    cells: int = Field(description="Number of cells for which it is known.")
+    area: Estimate = Field(description="Area under the risk-coverage curve; lower is better.")
+    curve: list[tuple[float, float]] = Field(
+        description="(coverage, risk): the share of cells accepted, and the share of errors among them."
+    )
 
 
 class RiskCoverage(StrictModel):
-    """Each signal's risk-coverage curve and its area (lower is better).
+    """How well each uncertainty score ranks errors."""
 
-    `disagreement_minus_score` is the area of ranking by stream disagreement less that of ranking by the plain score,
-    on the same cells: above 0 the plain score ranks mistakes better. `point` is (coverage, risk) of `refer` as stored.
-    """
-
-    signals: list[Signal]
-    disagreement_minus_score: Estimate
-    verdict: str
-    point: tuple[float, float] | None
+    signals: list[Signal] = Field(description="The risk-coverage curve of each uncertainty score.")
+    disagreement_minus_score: Estimate = Field(
+        description="Area of ranking by stream disagreement minus that of ranking by the score, on the same cells; "
+        "above 0 the score ranks errors better."
+    )
+    verdict: str = Field(description="Which of the two ranks errors better, in one sentence.")
+    operating_point: tuple[float, float] | None = Field(
+        description="(coverage, risk) of the referral decisions in the table; null where every cell is referred."
+    )
 
 
 class BlastShare(StrictModel):
-    """How many of a subject's (or slide's) cells are blasts, as counted and as corrected for the classifier's errors.
+    """The share of blasts among the cells of one subject, or of one of its slides."""
 
-    `called` of `cells` were called blast: `share` with an exact binomial interval. `corrected` is Rogan-Gladen's.
-    `more_cells` is how many more cells would bring the exact interval wholly above or below `stated_percentage`, at
-    the share seen so far; None where it is so already, and, while the side is undecided, where no count that anybody
-    makes would do. `enough_cells` is the 200-cell rule of the ICSH.
-    """
-
-    subject: str
-    slide: str | None
-    label: str | None
-    cells: int
-    called: int
-    share: Estimate
-    corrected: Estimate
-    side: Literal["above", "below", "undecided"]
-    more_cells: int | None
-    enough_cells: bool
+    subject: str = Field(description="The subject.")
+    slide: str | None = Field(description="The slide; null for a whole subject.")
+    label: str | None = Field(description="The commonest label of the cells; null where none is labelled.")
+    cells: int = Field(description="Number of cells with a prediction.")
+    predicted_positive: int = Field(description="How many of them are predicted as blasts.")
+    share: Estimate = Field(description="Share of cells predicted as blasts, with an exact binomial interval.")
+    corrected: Estimate = Field(description="The share corrected for the classifier's errors (Rogan and Gladen).")
+    side: Literal["above", "below", "undecided"] = Field(
+        description="On which side of the blast threshold the exact interval of the share lies."
+    )
+    more_cells: int | None = Field(
+        description="Number of further cells, at the same share, after which the side would be decided; null where it "
+        "is decided or no practical number would do."
+    )
+    enough_cells: bool = Field(description="Whether there are at least `min_cells` cells.")
 
 
 class Curve(StrictModel):
     """Points of a ROC curve."""
 
-    false_positive: list[float]
-    true_positive: list[float]
+    false_positive: list[float] = Field(description="False positive rates, rising from 0 to 1.")
+    true_positive: list[float] = Field(description="True positive rates, rising from 0 to 1.")
 
 
 class SubjectLevel(StrictModel):
-    """From cells to people: blast share of each subject and slide, and the ROC of telling subjects apart by it.
+    """From cells to people: the blast share of each subject and slide, and how well it tells subjects apart."""
 
-    `left_out` cells have no prediction or no subject.
-    """
-
-    stated_percentage: float
-    fewest_cells: int
-    left_out: int = 0
-    subjects: list[BlastShare]
-    slides: list[BlastShare]
-    auc: Estimate
-    roc: Curve | None
+    blast_threshold: float = Field(description="Blast percentage (0-100) that each share is compared with.")
+    min_cells: int = Field(description="Smallest recommended number of cells per smear (ICSH).")
+    excluded_cells: int = Field(default=0, description="Number of cells without a prediction or without a subject.")
+    subjects: list[BlastShare] = Field(description="One entry per subject.")
+    slides: list[BlastShare] = Field(description="One entry per slide of a subject.")
+    auc: Estimate = Field(description="AUC of the blast share for telling subjects with the blast label from others.")
+    roc: Curve | None = Field(description="The ROC curve of the same; null where it is undefined.")
 
 
 class LabelError(StrictModel):
-    """A cell whose label the model, which had not seen it, doubts: `quality` 0-1, low is doubtful."""
+    """A labelled cell that the model, which was not trained on it, finds unlikely to be of its label."""
 
-    path: str
-    subject: str | None
-    label: str
-    suggested: str
-    quality: float
+    path: str = Field(description="Path of the cell.")
+    subject: str | None = Field(description="Its subject.")
+    label: str = Field(description="Its label.")
+    suggested: str = Field(description="The class of the highest score.")
+    quality: float = Field(description="The score of the given label, 0-1; low is doubtful.")
 
 
 class LabelErrors(StrictModel):
-    """The cells whose labels are most doubtful, by confident learning, most doubtful first."""
+    """The cells with the most doubtful labels, by confident learning."""
 
-    method: str
-    cells: int
-    found: list[LabelError]
-    reason: str | None = None
+    method: str = Field(description="How the cells were selected and ranked.")
+    cells: int = Field(description="Number of labelled cells with a prediction.")
+    flagged: list[LabelError] = Field(description="The doubtful cells, most doubtful first.")
+    reason: str | None = Field(default=None, description="Why there is no list.")
 
 
 class Leak(StrictModel):
-    """One cell of the judged part that training had seen, or its twin; `kind` says how."""
+    """A cell of the evaluation set that training may have seen."""
 
-    kind: Literal["subject", "duplicate", "near-duplicate"]
-    path: str
-    other: str
-    detail: str
+    kind: Literal["subject", "duplicate", "near-duplicate"] = Field(description="What it shares with training.")
+    path: str = Field(description="Path of the cell.")
+    other: str = Field(description="The training cell or subject.")
+    detail: str = Field(description="The match in words.")
 
 
 class Leakage(StrictModel):
-    """Whether the judged cells are new to the model. `without` scores those that are, where asked for."""
+    """What the evaluation set shares with the training set."""
 
-    checked: list[str]
-    allowed: bool
-    leaking_cells: int
-    leaks: list[Leak]
-    without: Scores | None = None
-    reason: str | None = None
+    checked: list[str] = Field(description="The leak checks that ran.")
+    allowed: bool = Field(description="Whether leaks were allowed for this run.")
+    leaking_cells: int = Field(description="Number of leaking cells.")
+    leaks: list[Leak] = Field(description="Every leak found.")
+    scores_without_leaks: Scores | None = Field(
+        default=None, description="Scores of the cells that do not leak, where requested."
+    )
+    reason: str | None = Field(default=None, description="Why leaks could not be ruled out, or scores not computed.")
 
 
 class MapScore(StrictModel):
-    """One way to say where the model looked. Deletion: lower is better. Insertion: higher is better."""
+    """One kind of saliency map, tested by deleting and inserting pixels in its order."""
 
-    name: str
-    deletion: Estimate
-    insertion: Estimate
-    deletion_curve: list[float]
-    insertion_curve: list[float]
+    name: str = Field(description="Name of the map.")
+    deletion: Estimate = Field(description="Area under the deletion curve; lower is better.")
+    insertion: Estimate = Field(description="Area under the insertion curve; higher is better.")
+    deletion_curve: list[float] = Field(description="Mean score after each step of deletion.")
+    insertion_curve: list[float] = Field(description="Mean score after each step of insertion.")
 
 
 class Saliency(StrictModel):
-    """Whether the maps show what the score rests on: pixels taken away, or brought in, in the order of a map.
+    """Whether the maps show what the score depends on."""
 
-    The differences are attention less random, cell by cell. `verdict` says in words which is better, `note` how the
-    cells were drawn and what the score was.
-    """
-
-    cells: int
-    steps: int
-    maps: list[MapScore]
-    attention_minus_random_deletion: Estimate
-    attention_minus_random_insertion: Estimate
-    verdict: str
-    note: str | None = None
+    cells: int = Field(description="Number of cells tested.")
+    steps: int = Field(description="Number of steps of the curves.")
+    maps: list[MapScore] = Field(description="The result for each map.")
+    attention_minus_random_deletion: Estimate = Field(
+        description="Deletion area of the attention map minus that of a random map, cell by cell."
+    )
+    attention_minus_random_insertion: Estimate = Field(description="The same for insertion.")
+    verdict: str = Field(description="Which is better, in words.")
+    note: str | None = Field(default=None, description="How the cells were sampled and what the score was.")
 
 
 class CorruptionStep(StrictModel):
-    """Scores of the same cells under one change of one strength; `amount` says the strength in its own unit."""
+    """Scores of the same cells under one corruption of one level."""
 
-    change: str
-    level: int
-    amount: str
-    scores: Scores
-    significant_drop: bool
+    corruption: str = Field(description="Name of the corruption.")
+    level: int = Field(description="Its level, 1 (weakest) upwards.")
+    amount: str = Field(description="Its strength in its own unit.")
+    scores: Scores = Field(description="Scores under the corruption.")
+    significant_drop: bool = Field(
+        description="Whether balanced accuracy fell: the paired 95 % interval of the difference lies below 0."
+    )
 
 
 class Robustness(StrictModel):
-    """Where the model breaks: graded changes of the picture, and the scores under each.
+    """Scores under graded image corruptions."""
 
-    `significant_drop` marks a step whose balanced accuracy fell: its paired interval excludes 0. `note` says
-    where the cells are a draw of more, or some could not be read.
-    """
-
-    cells: int
-    unchanged: Scores
-    steps: list[CorruptionStep]
-    note: str | None = None
+    cells: int = Field(description="Number of cells tested.")
+    uncorrupted: Scores = Field(description="Scores of the same cells without corruption.")
+    steps: list[CorruptionStep] = Field(description="Every corruption at every level.")
+    note: str | None = Field(default=None, description="How the cells were sampled, and how many could not be read.")
 
 
 class Metrics(StrictModel):
-    """The whole of metrics.json.
+    """The whole of metrics.json."""
 
-    `folds` holds the scores of each fold of a cross-validation, where `vote` pools them.
-    """
-
-    format_version: Literal[2] = FORMAT_VERSION
-    cells: int
-    evaluated: int
-    failed: int
-    unlabelled: int
-    subjects: int
-    classes: list[str]
-    blast_class: str | None
-    prevalence: float | None
-    bootstrap: Bootstrap
-    vote: Scores
-    streams: dict[str, Scores]
-    constant: dict[str, Scores]
-    confusion: Confusion
-    per_subject: list[SubjectScores]
-    refer: Refer
-    folds: list[Scores] | None = None
-    calibration: Calibration | None = None
-    risk_coverage: RiskCoverage | None = None
-    subject_level: SubjectLevel | None = None
-    label_errors: LabelErrors | None = None
-    leakage: Leakage | None = None
-    saliency: Saliency | None = None
-    robustness: Robustness | None = None
+    format_version: Literal[3] = Field(default=FORMAT_VERSION, description="Version of this format.")
+    cells: int = Field(description="Number of rows of the predictions table.")
+    evaluated: int = Field(description="Number of cells with a label and a prediction: the evaluation set.")
+    failed: int = Field(description="Number of cells without a prediction.")
+    unlabelled: int = Field(description="Number of cells with a prediction but no label.")
+    subjects: int = Field(description="Number of subjects in the evaluation set.")
+    classes: list[str] = Field(description="The classes, in the model's order.")
+    blast_class: str | None = Field(description="The class that is the blast class.")
+    prevalence: float | None = Field(description="Share of blasts in the evaluation set, 0-1.")
+    bootstrap: Bootstrap = Field(description="How the intervals were drawn.")
+    vote: Scores = Field(description="Scores of the vote, with the mean softmax of the streams as its score.")
+    streams: dict[str, Scores] = Field(description="Scores of each stream on the cells for which it ran.")
+    constant_baselines: dict[str, Scores] = Field(description="Scores of always predicting one class, by class.")
+    confusion: Confusion = Field(description="The confusion matrix of the vote.")
+    per_subject: list[SubjectScores] = Field(description="One entry per subject, lowest accuracy first.")
+    referral: Referral = Field(description="Which cells are referred to a person.")
+    folds: list[Scores] | None = Field(
+        default=None, description="Scores of each fold of a cross-validation, of which `vote` is the pooled result."
+    )
+    calibration: Calibration | None = Field(default=None, description="How far a score is a probability.")
+    risk_coverage: RiskCoverage | None = Field(default=None, description="How well uncertainty ranks errors.")
+    subject_level: SubjectLevel | None = Field(default=None, description="Blast shares of subjects and slides.")
+    label_errors: LabelErrors | None = Field(default=None, description="Cells with doubtful labels.")
+    leakage: Leakage | None = Field(default=None, description="What the evaluation set shares with training.")
+    saliency: Saliency | None = Field(default=None, description="Test of the saliency maps.")
+    robustness: Robustness | None = Field(default=None, description="Scores under image corruptions.")

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from lymphoscope.evaluation import Difference, Estimate, Metrics, compare_predictions, read_predictions
+from lymphoscope.evaluation import (
+    METRICS,
+    Difference,
+    Estimate,
+    Metrics,
+    Scores,
+    compare_predictions,
+    read_predictions,
+)
 from lymphoscope.experiments.columns import Finished, column, number, percent
 from lymphoscope.experiments.definition import Definition
 from lymphoscope.experiments.execution import run_state, state_of
@@ -12,6 +20,7 @@ from lymphoscope.experiments.result import Column, Comparison, Number, Row, RunS
 from lymphoscope.runs import finish_folds
 
 COMPARED = "weighted_f1"
+_SHOWN_OF_CONSTANTS = ("weighted_f1", "accuracy", "auc")
 
 
 def pooled(runs: list[GridRun], classes: int) -> dict[str, Finished]:
@@ -83,10 +92,10 @@ def _constants(metrics: Metrics) -> str:
     def shown(score: Estimate) -> str:
         return "none" if score.value is None else f"{100 * score.value:.2f}"
 
-    return "; ".join(
-        f"always {name}: WF1S {shown(scores.weighted_f1)}, accuracy {shown(scores.accuracy)}, AUC {shown(scores.auc)} %"
-        for name, scores in metrics.constant.items()
-    )
+    def described(scores: Scores) -> str:
+        return ", ".join(f"{METRICS[name].title} {shown(scores[name])}" for name in _SHOWN_OF_CONSTANTS)
+
+    return "; ".join(f"always {name}: {described(scores)} %" for name, scores in metrics.constant_baselines.items())
 
 
 def _why(run: GridRun) -> str:

@@ -86,7 +86,7 @@ def _metric(name: str) -> Reader:
     def read(finished: Finished) -> Number:
         if finished.metrics is None:
             return Number(value=None, reason="the test cells have no labels here")
-        found = getattr(finished.metrics.vote, name)
+        found = finished.metrics.vote[name]
         low, high = percent(found.low), percent(found.high)
         return Number(value=percent(found.value), low=low, high=high, reason=found.reason)
 
@@ -94,9 +94,8 @@ def _metric(name: str) -> Reader:
 
 
 def _over_folds(finished: Finished) -> Number:
-    scores = [
-        100 * each.vote.weighted_f1.value for each in finished.of_folds if each.vote.weighted_f1.value is not None
-    ]
+    values = [each.vote["weighted_f1"].value for each in finished.of_folds]
+    scores = [100 * value for value in values if value is not None]
     if len(scores) < 2:
         return Number(value=None, reason="no folds")
     return Number(value=fmean(scores), spread=stdev(scores))
@@ -144,12 +143,9 @@ def _named(key: str, title: str, unit: Any, reader: Reader, digits: int = 2) -> 
     return key, (Column(key=key, title=title, unit=unit, digits=digits), reader)
 
 
-_TITLES = dict(
-    zip(METRICS, ("accuracy", "WF1S", "AUC", "balanced accuracy", "sensitivity", "specificity"), strict=True)
-)
 _COLUMNS: dict[str, tuple[Column, Reader]] = dict(
     [
-        *(_named(name, title, "%", _metric(name)) for name, title in _TITLES.items()),
+        *(_named(name, metric.title, "%", _metric(name)) for name, metric in METRICS.items()),
         _named("fold_weighted_f1", "WF1S, mean ± deviation over folds", "%", _over_folds),
         _named("parameters", "parameters", "M", _size("parameters", _MILLION)),
         _named("multiply_adds", "multiply-adds, one pass", "G", _size("multiply_adds", _BILLION)),

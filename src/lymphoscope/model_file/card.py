@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lymphoscope.evaluation import METRICS
 from lymphoscope.files import write_text
 from lymphoscope.model_file.description import Architecture, Description
 from lymphoscope.referral import ScoreBand
@@ -15,14 +16,6 @@ _USE = (
     "results: comparing methods, and finding cells to review. Not for diagnosis or treatment, and not for other",
     "kinds of cells, stains, microscopes or patients than those that it was tested on.",
 )
-_TITLES = {
-    "accuracy": "accuracy",
-    "weighted_f1": "weighted F1 (WF1S)",
-    "auc": "AUC",
-    "balanced_accuracy": "balanced accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-}
 
 
 def write_card(description: Description, folder: Path) -> None:
@@ -112,9 +105,9 @@ def _scores(scores: dict[str, Any]) -> Iterator[str]:
     yield f"Of the vote, {how}: {scores['cells']:,} cells of {scores['subjects']} subjects."
     yield f"95 % intervals: bootstrap over {drawn['unit']}s ({drawn['replicates']:,} replicates)."
     yield from ("", "| | value | 95 % interval |", "|---|---|---|")
-    for name, title in _TITLES.items():
+    for name, metric in METRICS.items():
         if name in scores:
-            yield f"| {title} | {_number(scores[name]['value'])} | {_interval(scores[name])} |"
+            yield f"| {metric.title} | {_number(scores[name]['value'])} | {_interval(scores[name])} |"
 
 
 def _reliability(scores: dict[str, Any]) -> Iterator[str]:
@@ -136,11 +129,11 @@ def _calibration(scores: dict[str, Any]) -> Iterator[str]:
 
 
 def _referral(scores: dict[str, Any]) -> Iterator[str]:
-    if refer := scores.get("refer"):
+    if refer := scores.get("referral"):
         stated = refer["stated_miss_rate"]
         aim = f"; fitted for at most {stated:g}" if stated is not None else ""
         yield f"{refer['cells']:,} cells (fraction {_number(refer['fraction'])}) were referred to a person."
-        yield f"Accuracy on the cells that were not referred: {_with_interval(refer['kept_accuracy'])}."
+        yield f"Accuracy on the cells that were not referred: {_with_interval(refer['accepted_accuracy'])}."
         yield f"Blasts predicted as another class and not referred: {_with_interval(refer['missed_blasts'])}{aim}."
 
 

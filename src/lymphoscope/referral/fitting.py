@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lymphoscope.evaluation.calibration import fit_temperature
-from lymphoscope.evaluation.metrics import Floats, Indices
+from lymphoscope.evaluation import Floats, Indices, fit_temperature
 from lymphoscope.referral.calibration import calibrated
 from lymphoscope.referral.normal_model import fit_band
 from lymphoscope.referral.score_band import ScoreBand

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.metrics import Floats, Indices
+from lymphoscope.evaluation import Floats, Indices
 from lymphoscope.referral.score_band import ScoreBand
 
 # A correlation of 1 would make a subject one cell; a measurement on a few subjects never excludes it.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from lymphoscope.evaluation import Estimate, Scores
+from lymphoscope.evaluation import Estimate
 
 MISSING = "\u2013"
 """Written in place of a value that could not be computed."""
@@ -62,9 +62,3 @@ def natural_sort(names: Iterable[str]) -> list[str]:
 def natural_key(name: str) -> list[tuple[int, str]]:
     """The key of `natural_sort`."""
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]
-
-
-def metric(scores: Scores, name: str) -> Estimate:
-    """The estimate of a metric by its name in the registry."""
-    estimate: Estimate = getattr(scores, name)
-    return estimate

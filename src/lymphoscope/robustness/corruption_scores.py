@@ -4,7 +4,7 @@ A model, or those of several folds, and labelled cells -> the card of where it b
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import REPLICATES
-from lymphoscope.evaluation.bootstrap import IntervalEstimate, MetricGroup, draw_bootstrap_samples
-from lymphoscope.evaluation.estimates import Scores
-from lymphoscope.evaluation.evaluation_set import scores_group
-from lymphoscope.evaluation.metrics import Floats, Outcomes
-from lymphoscope.evaluation.schema import CorruptionStep, Robustness
+from lymphoscope.evaluation import (
+    METRICS,
+    REPLICATES,
+    CorruptionStep,
+    Outcomes,
+    Robustness,
+    Scores,
+    difference_group,
+    draw_bootstrap_samples,
+    metric_group,
+)
 from lymphoscope.inference.inputs import Cell, cells_of, read_cell
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.pipeline import BATCH_SIZE, default_workers, prefetch_map
@@ -29,7 +34,7 @@ from lymphoscope.progress import tracked
 from lymphoscope.robustness.corruptions import CORRUPTIONS, LEVELS, amount_text, corrupt_image
 from lymphoscope.robustness.sampling import sample_indices, sampling_note
 
-_JUDGED_BY = "balanced_accuracy"
+_COMPARED = "balanced_accuracy"
 
 
 @dataclass(frozen=True)
@@ -56,50 +61,36 @@ def score_corruptions(
     A step has `significant_drop` where its balanced accuracy fell and the paired interval of the difference
     lies below 0; with many steps, one in forty falls so by chance alone.
     """
-    draws = draw_bootstrap_samples(
+    samples = draw_bootstrap_samples(
         pd.DataFrame({"subject": list(subjects)}), unchanged, replicates=replicates, seed=seed
     )
     every = np.ones(len(unchanged.truth), dtype=bool)
-    questions = {"unchanged": scores_group(unchanged, every)}
-    for place, step in enumerate(changed):
-        questions[f"{place}"] = scores_group(step.outcomes, every)
-        questions[f"{place} less"] = _less(step.outcomes, unchanged)
-    answers = draws.answer(questions)
+    groups = {"uncorrupted": metric_group(unchanged, every)}
+    of_difference = {_COMPARED: METRICS[_COMPARED]}
+    before = metric_group(unchanged, every, of_difference)
+    for index, step in enumerate(changed):
+        groups[f"{index}"] = metric_group(step.outcomes, every)
+        groups[f"{index} difference"] = difference_group(metric_group(step.outcomes, every, of_difference), before)
+    estimates = samples.estimate(groups)
     return Robustness(
         cells=len(every),
-        unchanged=_scores(answers["unchanged"]),
+        uncorrupted=Scores(estimates=estimates["uncorrupted"]),
         steps=[
             CorruptionStep(
-                change=step.change,
+                corruption=step.change,
                 level=step.level,
                 amount=step.amount,
-                scores=_scores(answers[f"{place}"]),
-                significant_drop=_significant_drop(answers[f"{place} less"][_JUDGED_BY]),
+                scores=Scores(estimates=estimates[f"{index}"]),
+                significant_drop=_significant_drop(estimates[f"{index} difference"][_COMPARED].high),
             )
-            for place, step in enumerate(changed)
+            for index, step in enumerate(changed)
         ],
         note=note,
     )
 
 
-def _less(changed: Outcomes, unchanged: Outcomes) -> MetricGroup:
-    """Balanced accuracy under a change less that without it, replicate by replicate."""
-    every = np.ones(len(unchanged.truth), dtype=bool)
-    first, second = scores_group(changed, every), scores_group(unchanged, every)
-
-    def compute(weights: Floats) -> dict[str, Floats]:
-        return {_JUDGED_BY: first.compute(weights)[_JUDGED_BY] - second.compute(weights)[_JUDGED_BY]}
-
-    return MetricGroup(compute, {_JUDGED_BY: replace(first.quantities[_JUDGED_BY], scale="difference")})
-
-
-def _scores(answers: dict[str, IntervalEstimate]) -> Scores:
-    return Scores.model_validate({metric: answer.measured for metric, answer in answers.items()})
-
-
-def _significant_drop(difference: IntervalEstimate) -> bool:
-    high = difference.interval.high
-    return high is not None and high < 0
+def _significant_drop(upper_end: float | None) -> bool:
+    return upper_end is not None and upper_end < 0
 
 
 _AHEAD = 4

@@ -13,9 +13,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lymphoscope.evaluation.bootstrap import IntervalEstimate, MetricGroup, MetricSpec, draw_bootstrap_samples
-from lymphoscope.evaluation.metrics import Floats, Indices, Outcomes, ratio
-from lymphoscope.evaluation.schema import MapScore, Saliency
+from lymphoscope.evaluation import (
+    Estimate,
+    Floats,
+    Indices,
+    MapScore,
+    MetricGroup,
+    MetricSpec,
+    Outcomes,
+    Saliency,
+    draw_bootstrap_samples,
+    ratio,
+)
 
 Masks = NDArray[np.bool_]
 Followed = Callable[[Masks], Floats]
@@ -96,23 +105,23 @@ def score_saliency_maps(
         less = {kind: every[ATTENTION][kind] - every[other][kind] for kind in ("deletion", "insertion")}
         questions[f"less {other}"] = _mean_question(less, difference=True)
     outcomes = Outcomes(kinds, kinds, np.eye(len(classes))[kinds], classes, None)
-    draws = draw_bootstrap_samples(
+    samples = draw_bootstrap_samples(
         pd.DataFrame({"subject": list(subjects)}), outcomes, replicates=replicates, seed=seed
     )
-    answers = draws.answer(questions)
+    answers = samples.estimate(questions)
     random = answers[f"less {RANDOM}"]
     return Saliency(
         cells=len(kinds),
         steps=curves[ATTENTION].deletion.shape[1] - 1,
         maps=[_map_score(name, each, answers[name]) for name, each in curves.items()],
-        attention_minus_random_deletion=random["deletion"].measured,
-        attention_minus_random_insertion=random["insertion"].measured,
+        attention_minus_random_deletion=random["deletion"],
+        attention_minus_random_insertion=random["insertion"],
         verdict=verdict({other: answers[f"less {other}"] for other in curves if other != ATTENTION}),
         note=note,
     )
 
 
-def verdict(differences: Mapping[str, Mapping[str, IntervalEstimate]]) -> str:
+def verdict(differences: Mapping[str, Mapping[str, Estimate]]) -> str:
     """What the differences (attention less each other map, by deletion and by insertion) come to, in plain words."""
     beside = " ".join(_beside(name, found) for name, found in differences.items() if name in _OTHERS)
     return f"{_against_random(differences[RANDOM])} {beside}".strip()
@@ -125,8 +134,8 @@ _OTHERS: Final = {
 _CAUTION: Final = "Do not read it as an explanation of the answer."
 
 
-def _against_random(found: Mapping[str, IntervalEstimate]) -> str:
-    if missing := next((answer.interval.reason for answer in found.values() if answer.interval.high is None), None):
+def _against_random(found: Mapping[str, Estimate]) -> str:
+    if missing := next((answer.reason for answer in found.values() if answer.high is None), None):
         return f"Whether the attention map is better than random maps cannot be said: {missing}. {_CAUTION}"
     sides = _sides(found)
     if sides == {"better"}:
@@ -140,8 +149,8 @@ def _against_random(found: Mapping[str, IntervalEstimate]) -> str:
     return f"The attention map is better than random maps by {good}, and {how} by {other}: take it for a hint at most."
 
 
-def _beside(name: str, found: Mapping[str, IntervalEstimate]) -> str:
-    if any(answer.interval.high is None for answer in found.values()):
+def _beside(name: str, found: Mapping[str, Estimate]) -> str:
+    if any(answer.high is None for answer in found.values()):
         return ""
     said = {kind: _side(kind, found) for kind in ("deletion", "insertion")}
     if len(set(said.values())) == 1:
@@ -152,18 +161,18 @@ def _beside(name: str, found: Mapping[str, IntervalEstimate]) -> str:
     return f"Beside {_OTHERS[name]} it is {by}."
 
 
-def _named(found: Mapping[str, IntervalEstimate], side: str) -> str:
+def _named(found: Mapping[str, Estimate], side: str) -> str:
     kinds = [kind for kind in ("deletion", "insertion") if _side(kind, found) == side]
     return f", and {side} by {kinds[0]}" if kinds else ", by deletion or by insertion"
 
 
-def _sides(found: Mapping[str, IntervalEstimate]) -> set[str]:
+def _sides(found: Mapping[str, Estimate]) -> set[str]:
     return {_side(kind, found) for kind in ("deletion", "insertion")}
 
 
-def _side(kind: str, found: Mapping[str, IntervalEstimate]) -> str:
+def _side(kind: str, found: Mapping[str, Estimate]) -> str:
     """Whether attention is better, worse or the same; a good map has a small deletion area, a large insertion area."""
-    interval = found[kind].interval
+    interval = found[kind]
     if interval.low is None or interval.high is None or interval.low <= 0 <= interval.high:
         return "same"
     return "better" if (interval.low > 0) == (kind == "insertion") else "worse"
@@ -180,11 +189,11 @@ def _mean_question(values: Mapping[str, Floats], *, difference: bool = False) ->
     return MetricGroup(compute, dict.fromkeys(values, quantity))
 
 
-def _map_score(name: str, curves: MapCurves, answers: Mapping[str, IntervalEstimate]) -> MapScore:
+def _map_score(name: str, curves: MapCurves, answers: Mapping[str, Estimate]) -> MapScore:
     return MapScore(
         name=name,
-        deletion=answers["deletion"].measured,
-        insertion=answers["insertion"].measured,
+        deletion=answers["deletion"],
+        insertion=answers["insertion"],
         deletion_curve=curves.deletion.mean(axis=0).tolist(),
         insertion_curve=curves.insertion.mean(axis=0).tolist(),
     )

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import REPLICATES
-from lymphoscope.evaluation.metrics import Floats, Indices
-from lymphoscope.evaluation.schema import Saliency
+from lymphoscope.evaluation import REPLICATES, Floats, Indices, Saliency
 from lymphoscope.inference.inputs import Cell, cells_of, read_cell
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.pipeline import default_workers, prefetch_map

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lymphoscope.data import Manifest
-from lymphoscope.evaluation.calibration import mean_of_streams
+from lymphoscope.evaluation import mean_of_streams
 from lymphoscope.inference import Model, load
 from lymphoscope.model_file import Description, load_description, record_referral
 from lymphoscope.referral import Calibration, OodReference, ScoreBand, fit_calibration

@@ -6,8 +6,7 @@ import pandas as pd
 
 from lymphoscope.data import Manifest, read_manifest, split_folds
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
-from lymphoscope.evaluation.schema import Leakage
+from lymphoscope.evaluation import Leakage, Metrics, read_predictions, write_predictions
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
 from lymphoscope.runs.calibration_subjects import fit_out_of_fold

@@ -171,7 +171,7 @@ def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress:
 
 def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
     """Pictures (H, W, 3) of the cells whose labels are most doubtful, those that can be read."""
-    doubts = metrics.label_errors.found[:_DOUBTS_SHOWN] if metrics.label_errors else []
+    doubts = metrics.label_errors.flagged[:_DOUBTS_SHOWN] if metrics.label_errors else []
     pictures = {}
     for doubt in doubts:
         with suppress(UnreadableImage, OSError):

@@ -6,14 +6,15 @@ import pandas as pd
 
 from lymphoscope.evaluation import (
     REPLICATES,
+    Leakage,
     Metrics,
     Scores,
+    SubjectLevel,
     classes_of,
     evaluate_predictions,
-    label_errors,
-    subject_level,
+    evaluate_subjects,
+    find_label_errors,
 )
-from lymphoscope.evaluation.schema import Leakage, SubjectLevel
 from lymphoscope.model_file import Description
 
 
@@ -49,7 +50,7 @@ def judge(
         replicates=how.replicates,
         stated_miss_rate=stated_miss_rate,
         subject_level=_subject_level(table, blast_class, how),
-        label_errors=label_errors(table, out_of_fold=out_of_fold),
+        label_errors=find_label_errors(table, held_out=out_of_fold),
         folds=folds,
     )
     return metrics.model_copy(update={"leakage": leakage})
@@ -71,7 +72,7 @@ def without_leaks(table: pd.DataFrame, metrics: Metrics) -> Metrics:
         scores = evaluate_predictions(
             new, blast_class=metrics.blast_class, replicates=drawn.replicates, seed=drawn.seed
         ).vote.model_copy(update={"cells": len(new)})
-        return metrics.model_copy(update={"leakage": leakage.model_copy(update={"without": scores})})
+        return metrics.model_copy(update={"leakage": leakage.model_copy(update={"scores_without_leaks": scores})})
     told = leakage.model_copy(update={"reason": "every judged cell leaks, so none is left to judge without"})
     return metrics.model_copy(update={"leakage": told})
 
@@ -85,6 +86,6 @@ def stated_miss_rate_of(description: Description) -> float | None:
 def _subject_level(table: pd.DataFrame, blast_class: str | None, how: EvaluationOptions) -> SubjectLevel | None:
     if blast_class is None or blast_class not in classes_of(table):
         return None
-    return subject_level(
-        table, blast_class=blast_class, stated_percentage=how.stated_percentage, replicates=how.replicates
+    return evaluate_subjects(
+        table, blast_class=blast_class, blast_threshold=how.stated_percentage, replicates=how.replicates
     )

@@ -19,7 +19,7 @@ from lymphoscope.data import (
     with_fingerprints,
 )
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.schema import Leak, Leakage
+from lymphoscope.evaluation import Leak, Leakage
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 from lymphoscope.model_file import Description

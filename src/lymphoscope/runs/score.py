@@ -6,8 +6,7 @@ import pandas as pd
 
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import Metrics, classes_of, read_predictions
-from lymphoscope.evaluation.schema import Leakage
+from lymphoscope.evaluation import Leakage, Metrics, classes_of, read_predictions
 from lymphoscope.runs.evaluation import part_to_judge, write_results
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.judging import DEFAULT_OPTIONS, EvaluationOptions, judge

@@ -71,7 +71,7 @@ def finish_training(folder: RunFolder) -> Metrics | None:
 
 
 def _headline(metrics: Metrics) -> str:
-    vote = metrics.vote.weighted_f1
+    vote = metrics.vote["weighted_f1"]
     interval = "" if vote.low is None else f" ({vote.low:.3f} to {vote.high:.3f})"
     return f"WF1S {vote.value:.3f}{interval} over {metrics.evaluated} cells of {metrics.subjects} subjects"
 

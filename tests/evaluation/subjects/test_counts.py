@@ -27,11 +27,13 @@ def test_counts_are_those_of_a_loop(predictions: Maker) -> None:
             ]
             used = [row for row in rows if row["predicted"]]
             assert counts.cells[unit] == len(used)
-            assert counts.called[unit] == sum(row["predicted"] == "b" for row in used)
-            assert counts.blasts[unit] == sum(row["label"] == "b" for row in used)
-            assert counts.found[unit] == sum(row["label"] == row["predicted"] == "b" for row in used)
-            assert counts.normals[unit] == sum(row["label"] in ("a", "c") for row in used)
-            assert counts.cleared[unit] == sum(row["label"] in ("a", "c") and row["predicted"] != "b" for row in used)
+            assert counts.predicted[unit] == sum(row["predicted"] == "b" for row in used)
+            assert counts.positives[unit] == sum(row["label"] == "b" for row in used)
+            assert counts.true_positives[unit] == sum(row["label"] == row["predicted"] == "b" for row in used)
+            assert counts.negatives[unit] == sum(row["label"] in ("a", "c") for row in used)
+            assert counts.true_negatives[unit] == sum(
+                row["label"] in ("a", "c") and row["predicted"] != "b" for row in used
+            )
             labels = [row["label"] for row in rows if row["label"]]
             commonest = sorted(set(labels), key=lambda name: (-labels.count(name), name))
             assert counts.labels[unit] == (commonest[0] if commonest else None)

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lymphoscope.evaluation.intervals import Units, replicate_weights
+from lymphoscope.evaluation.intervals import Units, exact_interval, replicate_weights
 from lymphoscope.evaluation.subjects.prevalence import (
     RateOfOthers,
     corrected_bounds,
     rate_of_others,
     spread_of_others,
 )
-from lymphoscope.evaluation.subjects.proportions import exact_interval, rogan_gladen
+from lymphoscope.evaluation.subjects.proportions import rogan_gladen
 
 
 def drawn_weights(kind: np.ndarray, replicates: int, seed: int) -> np.ndarray:

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from scipy import stats
 
-from lymphoscope.evaluation.subjects.proportions import MOST_CELLS, exact_interval, more_cells, rogan_gladen, side_of
+from lymphoscope.evaluation.intervals import exact_interval
+from lymphoscope.evaluation.subjects.proportions import MAX_CELLS, more_cells, rogan_gladen, side_of
 
 
 @given(of=st.integers(1, 5000), part=st.floats(0, 1))
@@ -62,7 +63,7 @@ def test_more_cells_has_no_answer_where_none_is_needed_or_none_would_do() -> Non
     assert more_cells(201, 1000, 0.2) is None
     assert side_of(10, 50, 0.2) == side_of(201, 1000, 0.2) == side_of(0, 0, 0.2) == "undecided"
     assert more_cells(0, 0, 0.2) is None
-    assert 0 < more_cells(205, 1000, 0.2) < MOST_CELLS
+    assert 0 < more_cells(205, 1000, 0.2) < MAX_CELLS
 
 
 @pytest.mark.parametrize(

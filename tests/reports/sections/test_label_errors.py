@@ -15,7 +15,7 @@ def with_errors(contents: Any, count: int, **changes: Any) -> Any:
         LabelError(path=f"/cells/{index}.png", subject=None, label="all", suggested="hem", quality=0.1)
         for index in range(count)
     ]
-    errors = LabelErrors(method="Confident learning.", cells=100, found=found, **changes)
+    errors = LabelErrors(method="Confident learning.", cells=100, flagged=found, **changes)
     return contents.metrics.model_copy(update={"label_errors": errors})
 
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from lymphoscope.evaluation import METRICS, Estimate, Metrics, evaluate_predictions
-from lymphoscope.reports.formatting import metric
 from lymphoscope.reports.sections import result
 
 Maker = Callable[..., Any]
@@ -17,7 +16,9 @@ def metrics(predictions: Maker) -> Metrics:
 
 
 def with_balanced_accuracy(metrics: Metrics, **values: float | None) -> Metrics:
-    vote = metrics.vote.model_copy(update={"balanced_accuracy": Estimate.model_validate(values)})
+    vote = metrics.vote.model_copy(
+        update={"estimates": metrics.vote.estimates | {"balanced_accuracy": Estimate.model_validate(values)}}
+    )
     return metrics.model_copy(update={"vote": vote})
 
 
@@ -34,10 +35,10 @@ def test_verdict_compares_with_chance(metrics: Metrics) -> None:
 
 def test_tiles_name_the_best_constant_prediction_only_if_it_is_a_baseline(metrics: Metrics) -> None:
     tiles = {tile.name: tile for tile in result.tiles(metrics)}
-    best = max(metric(scores, "weighted_f1").value or 0 for scores in metrics.constant.values())
+    best = max(scores["weighted_f1"].value or 0 for scores in metrics.constant_baselines.values())
     assert tiles["Weighted F1"].baseline.endswith(f"{best:.3f}")
     assert tiles["Sensitivity"].baseline == tiles["Specificity"].baseline == ""
-    assert tiles["Sensitivity"].value == f"{metric(metrics.vote, 'sensitivity').value:.3f}"
+    assert tiles["Sensitivity"].value == f"{metrics.vote['sensitivity'].value:.3f}"
 
 
 def test_of_many_classes_the_best_baseline_and_that_of_the_blast_class_are_shown(predictions: Maker) -> None:
@@ -47,8 +48,8 @@ def test_of_many_classes_the_best_baseline_and_that_of_the_blast_class_are_shown
     shown = result.shown_baselines(many)
     assert len(shown) == 2
     assert shown[1] == "d"
-    best = metric(many.constant[shown[0]], "weighted_f1").value
-    assert best == max(metric(scores, "weighted_f1").value or 0 for scores in many.constant.values())
+    best = many.constant_baselines[shown[0]]["weighted_f1"].value
+    assert best == max(scores["weighted_f1"].value or 0 for scores in many.constant_baselines.values())
 
 
 def test_without_a_blast_class_its_columns_are_left_out(predictions: Maker) -> None:
@@ -66,7 +67,7 @@ def test_missing_values_have_their_reason(predictions: Maker) -> None:
 
 
 def test_every_metric_of_the_table_is_defined(metrics: Metrics) -> None:
-    assert [name for name, _ in result.definitions(metrics)] == [result.NAMES[name] for name in METRICS]
+    assert [name for name, _ in result.definitions(metrics)] == [metric.title for metric in METRICS.values()]
     assert all(text.endswith(".") for _, text in result.definitions(metrics))
 
 

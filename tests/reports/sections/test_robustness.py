@@ -10,11 +10,11 @@ Maker = Callable[..., Any]
 
 def make_robustness(metrics: Metrics) -> Robustness:
     steps = [
-        CorruptionStep(change=name, level=level, amount=f"{level} px", scores=metrics.vote, significant_drop=drop)
+        CorruptionStep(corruption=name, level=level, amount=f"{level} px", scores=metrics.vote, significant_drop=drop)
         for name, drop in (("blur", True), ("jpeg", False))
         for level in (1, 2)
     ]
-    return Robustness(cells=48, unchanged=metrics.vote, steps=steps, note="on 48 cells")
+    return Robustness(cells=48, uncorrupted=metrics.vote, steps=steps, note="on 48 cells")
 
 
 def test_each_corruption_has_a_panel(predictions: Maker, contents: Maker) -> None:

@@ -1,12 +1,12 @@
-"""The share of blasts behind the share called blast, given how often the classifier errs on other subjects.
+"""The share of blasts of a subject, corrected for the errors that the classifier makes on other subjects.
 
-A subject's interval comes from R draws. In each, sensitivity and specificity are those of another sample of the other
-subjects (a bootstrap over subjects), spread by as much as subjects differ beyond chance, since this subject's own are
-meant; and the share called is drawn from the two beta laws whose 2.5 % and 97.5 % points are the exact
-(Clopper-Pearson) bounds, the lower law for the lower bound and the upper for the upper. Rogan-Gladen's estimate of each
-draw is taken: the 2.5 % point of the lower ones and the 97.5 % point of the upper ones are the bounds. With a
-classifier that never errs they are the exact interval. A draw in which a call tells nothing (se + sp <= 1) excludes
-nothing: it counts as 0 below and as 1 above.
+The interval of a subject comes from R draws. In each draw, sensitivity and specificity are those of a bootstrap sample
+of the other subjects, spread by as much as subjects differ beyond chance, because those of this subject are needed. The
+predicted share is drawn from the two beta distributions whose 2.5 % and 97.5 % quantiles are the exact
+(Clopper-Pearson) bounds: one for the lower bound, the other for the upper. The bounds are the 2.5 % quantile of the
+Rogan-Gladen estimates of the lower draws and the 97.5 % quantile of those of the upper draws. For a classifier without
+errors they are the exact interval. A draw in which a prediction carries no information (se + sp <= 1) excludes nothing:
+it counts as 0 in the lower bound and as 1 in the upper.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphoscope.evaluation.intervals import LEVEL
-from lymphoscope.evaluation.metrics import Floats
-from lymphoscope.evaluation.subjects.proportions import ratio, rogan_gladen
+from lymphoscope.evaluation.outcomes import Floats, ratio
+from lymphoscope.evaluation.subjects.proportions import rogan_gladen
 
-# A beta law needs both of its counts above 0.
+# A beta distribution needs both of its parameters above 0.
 _LEAST = 1e-6
 
 
 @dataclass(frozen=True)
 class RateOfOthers:
-    """How often the classifier is right on one class in the other subjects, seen from each of S subjects.
+    """For each of S subjects, the recall of one class on the cells of the other subjects.
 
-    `value` (S,) as counted, NaN where no other subject has such cells; `drawn` (R, S); `subjects` (S,) how many others
-    have such cells.
+    `value` (S,), NaN where no other subject has such cells; `drawn` (R, S) in the draws; `subjects` (S,) how many other
+    subjects have such cells.
     """
 
     value: Floats
@@ -35,16 +35,16 @@ class RateOfOthers:
     subjects: Floats
 
     def of(self, owner: NDArray[np.intp]) -> "RateOfOthers":
-        """The same, seen from the subject of each slide (U,)."""
+        """The same for the subject of each slide (U,)."""
         return RateOfOthers(self.value[owner], self.drawn[:, owner], self.subjects[owner])
 
 
-def rate_of_others(right: Floats, of: Floats, weights: Floats, generator: np.random.Generator) -> RateOfOthers:
-    """`right` of `of` cells of S subjects, and how often each is drawn (R, S) -> the rates that the others show."""
-    has = (of > 0).astype(np.float64)
-    value = ratio(right.sum() - right, of.sum() - of)
-    drawn = ratio((weights @ right)[:, None] - weights * right, (weights @ of)[:, None] - weights * of)
-    spread = np.broadcast_to(spread_of_others(right, of), drawn.shape)
+def rate_of_others(correct: Floats, cells: Floats, weights: Floats, generator: np.random.Generator) -> RateOfOthers:
+    """The rates of the other subjects, from `correct` of `cells` of S subjects and the weights (R, S) of the draws."""
+    has = (cells > 0).astype(np.float64)
+    value = ratio(correct.sum() - correct, cells.sum() - cells)
+    drawn = ratio((weights @ correct)[:, None] - weights * correct, (weights @ cells)[:, None] - weights * cells)
+    spread = np.broadcast_to(spread_of_others(correct, cells), drawn.shape)
     varies = (spread > 0) & ~np.isnan(drawn)
     size = 1 / spread[varies] - 1
     drawn[varies] = generator.beta(
@@ -53,28 +53,33 @@ def rate_of_others(right: Floats, of: Floats, weights: Floats, generator: np.ran
     return RateOfOthers(value, drawn, has.sum() - has)
 
 
-def spread_of_others(right: Floats, of: Floats) -> Floats:
-    """By how much subjects' rates differ beyond chance, in the others of each: the correlation within subjects (S,).
+def spread_of_others(correct: Floats, cells: Floats) -> Floats:
+    """The intraclass correlation of the rates of the other subjects (S,): how much they differ beyond chance.
 
-    The analysis-of-variance estimator for right-or-wrong data (Ridout, Demetrio & Firth 1999, Biometrics 55, 137-148),
-    0 where chance alone would explain the differences, or where there is too little to tell.
+    The analysis-of-variance estimator for binary data (Ridout, Demetrio & Firth 1999, Biometrics 55, 137-148); 0 where
+    chance alone would explain the differences, or where there are too few cells to tell.
     """
-    has, own = (of > 0).astype(np.float64), np.nan_to_num(ratio(right**2, of))
-    subjects, cells, rights, squares, sizes = (part.sum() - part for part in (has, of, right, own, of**2))
-    between = ratio(squares - ratio(rights**2, cells), subjects - 1)
-    within = ratio(rights - squares, cells - subjects)
-    size = ratio(cells - ratio(sizes, cells), subjects - 1)
+    has, own = (cells > 0).astype(np.float64), np.nan_to_num(ratio(correct**2, cells))
+    parts = (has, cells, correct, own, cells**2)
+    subjects, total, total_correct, squares, sizes = (part.sum() - part for part in parts)
+    between = ratio(squares - ratio(total_correct**2, total), subjects - 1)
+    within = ratio(total_correct - squares, total - subjects)
+    size = ratio(total - ratio(sizes, total), subjects - 1)
     spread = ratio(between - within, between + (size - 1) * within)
     return np.clip(np.nan_to_num(spread), 0, 1 - _LEAST)
 
 
 def corrected_bounds(
-    called: Floats, cells: Floats, sensitivity: RateOfOthers, specificity: RateOfOthers, generator: np.random.Generator
+    predicted: Floats,
+    cells: Floats,
+    sensitivity: RateOfOthers,
+    specificity: RateOfOthers,
+    generator: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """The 95 % bounds (U,) of the corrected share of U subjects or slides with `cells` > 0."""
+    """The 95 % bounds (U,) of the corrected share, where `predicted` of `cells` (U,) are predicted as blasts."""
     shape = sensitivity.drawn.shape
-    low = generator.beta(np.maximum(called, _LEAST), cells - called + 1, shape) * (called > 0)
-    high = np.where(called < cells, generator.beta(called + 1, np.maximum(cells - called, _LEAST), shape), 1.0)
+    low = generator.beta(np.maximum(predicted, _LEAST), cells - predicted + 1, shape) * (predicted > 0)
+    high = np.where(predicted < cells, generator.beta(predicted + 1, np.maximum(cells - predicted, _LEAST), shape), 1.0)
     lows, highs = (rogan_gladen(share, sensitivity.drawn, specificity.drawn) for share in (low, high))
     tail = (1 - LEVEL) / 2
     return (

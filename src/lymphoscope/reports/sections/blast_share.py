@@ -23,7 +23,7 @@ def build(contents: ReportContents) -> Section:
 
 
 def _values(level: SubjectLevel, blast: str) -> dict[str, object]:
-    threshold = f"{level.stated_percentage:g} %"
+    threshold = f"{level.blast_threshold:g} %"
     corrected = {f"subject {row.subject}, corrected": row.corrected for row in level.subjects}
     return {
         "threshold": threshold,
@@ -65,7 +65,7 @@ def blast_share_figure(level: SubjectLevel, blast: str) -> Figure:
             axes.plot([share.low, share.high], [y, y], color=GREY, lw=1.4, zorder=1)
         fill = BLUE if row.label == blast else "white"
         axes.plot(share.value, y, "o", ms=6, color=BLUE, mfc=fill, zorder=2, clip_on=False)
-    axes.axvline(level.stated_percentage / 100, color=ORANGE, lw=1.2, ls=(0, (4, 3)))
+    axes.axvline(level.blast_threshold / 100, color=ORANGE, lw=1.2, ls=(0, (4, 3)))
     axes.set_yticks(range(len(rows)), [drawable(row.subject, 14) for row in rows], fontsize=8)
     axes.set(xlim=(-0.01, 1.01), ylim=(len(rows) - 0.4, -0.6))
     axes.set_xlabel(f"share of the subject\u2019s cells predicted {drawable(blast, 14)}")
@@ -91,7 +91,7 @@ def _lead(level: SubjectLevel, threshold: str) -> str:
     return (
         f"Of {len(sides)} subjects the exact interval lies above {threshold} in {sides.count('above')}, below it in "
         f"{sides.count('below')}, and on both sides of it in {sides.count('undecided')}. {enough} have the "
-        f"{level.fewest_cells} cells that the ICSH asks for in a differential count."
+        f"{level.min_cells} cells that the ICSH asks for in a differential count."
     )
 
 
@@ -119,12 +119,12 @@ _TEMPLATE = """
 <thead><tr>{{ sortable("Subject") }}{% if with_slides %}{{ sortable("Slide") }}{% endif %}{{ sortable("Label") }}
 {{ sortable("Cells", "n") }}{{ sortable("Predicted " ~ blast, "n") }}{{ sortable("Share", "n") }}
 {{ sortable("Corrected", "n") }}{{ sortable("Against " ~ threshold) }}{{ sortable("More cells to decide", "n") }}
-{{ sortable(level.fewest_cells ~ " cells") }}</tr></thead>
+{{ sortable(level.min_cells ~ " cells") }}</tr></thead>
 <tbody>
 {% for row in rows %}
 <tr><th scope="row">{{ row.subject }}</th>{% if with_slides %}<td>{{ row.slide or "" }}</td>{% endif %}
 <td>{{ row.label or "unknown" }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
-<td class="n">{{ "{:,}".format(row.called) }}</td><td class="n">{{ measured(row.share) }}</td>
+<td class="n">{{ "{:,}".format(row.predicted_positive) }}</td><td class="n">{{ measured(row.share) }}</td>
 <td class="n">{{ measured(row.corrected) }}</td><td>{{ row.side }}</td>
 <td class="n">{{ row.more_cells|number if row.more_cells is none else "{:,}".format(row.more_cells) }}</td>
 <td>{{ "yes" if row.enough_cells else "too few" }}</td></tr>

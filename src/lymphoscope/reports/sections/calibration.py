@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from lymphoscope.evaluation import Estimate
+from lymphoscope.evaluation import CALIBRATION_METRICS, Estimate
 from lymphoscope.evaluation.schema import Calibration
 from lymphoscope.model_file import Description
 from lymphoscope.reports.contents import ReportContents
@@ -11,7 +11,6 @@ from lymphoscope.reports.plotting import BLUE, GREY, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 
 _WIDTH, _HEIGHT = 5.2, 4.2
-_ERROR_NAMES = {"ece": "ECE", "brier": "Brier", "log_loss": "log loss"}
 
 
 def build(contents: ReportContents) -> Section:
@@ -27,10 +26,12 @@ def _values(calibration: Calibration, description: Description | None, *, folds:
     rows = [("As predicted", calibration.as_predicted)]
     if description is not None and description.calibration is not None:
         rows.append(("Plain mean softmax", calibration.uncalibrated))
-    errors = {f"{name}, {text}": getattr(row, key) for name, row in rows for key, text in _ERROR_NAMES.items()}
+    titles = {name: CALIBRATION_METRICS[name].title for name in calibration.as_predicted}
+    errors = {f"{row}, {titles[name]}": error for row, by_name in rows for name, error in by_name.items()}
     return {
         "rows": rows,
-        "lead": _lead(calibration.as_predicted.ece, _calibration_sentence(description, folds=folds)),
+        "titles": list(titles.values()),
+        "lead": _lead(calibration.as_predicted["ece"], _calibration_sentence(description, folds=folds)),
         "reliability": page_figure(
             reliability_figure(calibration),
             alt="Reliability diagram: how often predictions of a score are correct; metrics.json has the bins.",
@@ -98,12 +99,12 @@ _TEMPLATE = """
 <div>
 <table class="small">
 <caption>Lower is better. The range is the 95 % interval over {{ unit }}s.</caption>
-<thead><tr><th scope="col">Score</th><th scope="col" class="n">ECE</th><th scope="col" class="n">Brier</th>
-<th scope="col" class="n">Log loss</th></tr></thead>
+<thead><tr><th scope="col">Score</th>
+{% for title in titles %}<th scope="col" class="n">{{ title }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for name, errors in rows %}
-<tr><th scope="row">{{ name }}</th><td class="n">{{ measured(errors.ece) }}</td>
-<td class="n">{{ measured(errors.brier) }}</td><td class="n">{{ measured(errors.log_loss) }}</td></tr>
+<tr><th scope="row">{{ name }}</th>
+{% for error in errors.values() %}<td class="n">{{ measured(error) }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody>
 </table>

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from lymphoscope.data import SplitSummary
-from lymphoscope.evaluation.schema import Leakage
+from lymphoscope.evaluation import Leakage
 from lymphoscope.reports.banners import is_loud
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import metric, natural_sort
+from lymphoscope.reports.formatting import natural_sort
 from lymphoscope.reports.registry import Section, SectionDefinition
 
 _MOST_LEAKS = 20
@@ -34,9 +34,9 @@ def build(contents: ReportContents) -> Section:
     data, metrics = contents.data, contents.metrics
     leakage = metrics.leakage
     compared = None
-    if leakage is not None and leakage.without is not None:
-        rows = [("all", metrics.vote), ("without leaking cells", leakage.without)]
-        compared = [(name, [metric(scores, each) for each in _WITHOUT_LEAKS]) for name, scores in rows]
+    if leakage is not None and leakage.scores_without_leaks is not None:
+        rows = [("all", metrics.vote), ("without leaking cells", leakage.scores_without_leaks)]
+        compared = [(name, [scores[each] for each in _WITHOUT_LEAKS]) for name, scores in rows]
     return Section(
         heading="Data and split",
         template=_TEMPLATE,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import RocCurve, roc_of_predictions
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import metric, number
+from lymphoscope.reports.formatting import number
 from lymphoscope.reports.plotting import BLUE, GREY, INK, ORANGE, drawable, new_axes, styled
 from lymphoscope.reports.registry import PageFigure, Section, SectionDefinition, page_figure
 
@@ -49,7 +49,7 @@ def _roc(contents: ReportContents) -> PageFigure | None:
     if curve is None or blast is None:
         return None
     area = number(float(np.trapezoid(curve.true_positive, curve.false_positive)))
-    sensitivity, specificity = (metric(contents.metrics.vote, name).value for name in ("sensitivity", "specificity"))
+    sensitivity, specificity = (contents.metrics.vote[name].value for name in ("sensitivity", "specificity"))
     point = None if sensitivity is None or specificity is None else (1 - specificity, sensitivity)
     return page_figure(
         roc_figure(curve, point, blast),

@@ -13,7 +13,7 @@ _MOST_LISTED = 50
 def build(contents: ReportContents) -> Section:
     """List the most doubtful labels, or say why there is no list."""
     found = contents.metrics.label_errors
-    listed = [] if found is None else [(Path(row.path).name, row) for row in found.found[:_MOST_LISTED]]
+    listed = [] if found is None else [(Path(row.path).name, row) for row in found.flagged[:_MOST_LISTED]]
     return Section(
         heading="Possible label errors",
         template=_TEMPLATE,
@@ -31,7 +31,7 @@ def build(contents: ReportContents) -> Section:
 
 
 def _lead(found: LabelErrors) -> str:
-    count = len(found.found)
+    count = len(found.flagged)
     if not count:
         return (
             f"None of the {found.cells:,} labels is doubtful by this method. That does not prove that all are correct."
@@ -58,8 +58,8 @@ _TEMPLATE = """
 {% if rows %}
 <div class="wide" role="region" aria-label="Possible label errors" tabindex="0">
 <table>
-{% if found.found|length > rows|length %}
-<caption>The first {{ rows|length }} of {{ "{:,}".format(found.found|length) }}; metrics.json holds all of
+{% if found.flagged|length > rows|length %}
+<caption>The first {{ rows|length }} of {{ "{:,}".format(found.flagged|length) }}; metrics.json holds all of
 them.</caption>
 {% endif %}
 <thead><tr>{{ sortable("File") }}{{ sortable("Subject") }}{{ sortable("Label") }}{{ sortable("Suggested") }}

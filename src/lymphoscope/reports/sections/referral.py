@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import Metrics
-from lymphoscope.evaluation.schema import Refer, RiskCoverage
+from lymphoscope.evaluation.schema import Referral, RiskCoverage
 from lymphoscope.referral import meaning_of
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import metric, missing_reasons, number, with_interval
+from lymphoscope.reports.formatting import missing_reasons, number, with_interval
 from lymphoscope.reports.plotting import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, new_axes, styled
 from lymphoscope.reports.registry import PageFigure, Section, SectionDefinition, page_figure
 
@@ -39,10 +39,10 @@ def build(contents: ReportContents) -> Section:
         heading="Cells referred to a person",
         template=_TEMPLATE,
         values={
-            "referred": metrics.refer.cells,
-            "lead": _lead(metrics, metrics.refer),
-            "missed": _missed(metrics, metrics.refer),
-            "rows": [(reason, meaning_of(reason), count) for reason, count in metrics.refer.reasons.items()],
+            "referred": metrics.referral.cells,
+            "lead": _lead(metrics, metrics.referral),
+            "missed": _missed(metrics, metrics.referral),
+            "rows": [(reason, meaning_of(reason), count) for reason, count in metrics.referral.reasons.items()],
             "signals": signals,
             "verdict": "" if ranked is None else ranked.verdict,
             "reasons": missing_reasons({title: signal.area for title, signal in signals}),
@@ -71,8 +71,10 @@ def risk_coverage_figure(ranked: RiskCoverage) -> Figure:
     for signal, colour, dash in zip(ranked.signals, _COLOURS, _DASHES, strict=False):
         coverage, risk = np.array(signal.curve).reshape(-1, 2).T
         axes.plot(coverage, risk, color=colour, ls=dash, lw=1.5, label=signal_title(signal.name))
-    if ranked.point is not None:
-        axes.plot(*ranked.point, "X", color=ORANGE, ms=11, mec="white", zorder=5, label="this model\u2019s rules")
+    if ranked.operating_point is not None:
+        axes.plot(
+            *ranked.operating_point, "X", color=ORANGE, ms=11, mec="white", zorder=5, label="this model\u2019s rules"
+        )
     axes.set(xlim=(0, 1.02))
     axes.set_ylim(bottom=0)
     axes.set_xlabel("fraction of cells not referred (coverage)")
@@ -84,7 +86,7 @@ def risk_coverage_figure(ranked: RiskCoverage) -> Figure:
 
 def _curves(ranked: RiskCoverage) -> PageFigure | None:
     rules = "The cross is what this model\u2019s rules do."
-    if ranked.point is None:
+    if ranked.operating_point is None:
         rules = "This model\u2019s rules refer every cell, so there is no cross for them."
     return page_figure(
         risk_coverage_figure(ranked),
@@ -97,18 +99,18 @@ def _curves(ranked: RiskCoverage) -> PageFigure | None:
     )
 
 
-def _lead(metrics: Metrics, refer: Refer) -> str:
+def _lead(metrics: Metrics, refer: Referral) -> str:
     cells = f"{refer.cells:,} of {metrics.cells:,} cells (fraction {number(refer.fraction)})"
-    if refer.kept_accuracy.value is None:
+    if refer.accepted_accuracy.value is None:
         return f"The model refers {cells} to a person."
     return (
-        f"The model refers {cells} to a person. Of the {refer.kept_cells:,} labelled cells that it does not refer, it "
-        f"classified a fraction of {with_interval(refer.kept_accuracy)} as labelled; of all labelled cells, "
-        f"{with_interval(metric(metrics.vote, 'accuracy'))}."
+        f"The model refers {cells} to a person. Of the {refer.accepted_cells:,} labelled cells that it does not refer, "
+        f"it classified a fraction of {with_interval(refer.accepted_accuracy)} as labelled; of all labelled cells, "
+        f"{with_interval(metrics.vote['accuracy'])}."
     )
 
 
-def _missed(metrics: Metrics, refer: Refer) -> str:
+def _missed(metrics: Metrics, refer: Referral) -> str:
     if refer.missed_blasts.value is None:
         return ""
     rate = refer.stated_miss_rate

@@ -2,22 +2,13 @@
 
 from dataclasses import dataclass
 
-from lymphoscope.evaluation import METRICS, Estimate, Metrics, Scores
+from lymphoscope.evaluation import METRICS, Estimate, Metrics, Scores, applicable_metrics
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import counted, interval, metric, number
+from lymphoscope.reports.formatting import counted, interval, number
 from lymphoscope.reports.registry import Section, SectionDefinition
 from lymphoscope.reports.sections.data import split_sentence
 
-NAMES = {
-    "accuracy": "Accuracy",
-    "weighted_f1": "Weighted F1",
-    "auc": "AUC",
-    "balanced_accuracy": "Balanced accuracy",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-}
 _STREAM_NAMES = {"raw": "Raw stream", "crop": "Crop stream", "erase": "Erase stream"}
-_OF_BLAST = ("sensitivity", "specificity")
 _MANY_BASELINES = 5
 
 
@@ -55,7 +46,7 @@ def build(contents: ReportContents) -> Section:
             "verdict": verdict(metrics, contents.data.split.by),
             "split": split_sentence(contents.data.split),
             "tiles": tiles(metrics),
-            "names": [NAMES[name] for name in shown_metrics(metrics)],
+            "names": [METRICS[name].title for name in shown_metrics(metrics)],
             "rows": rows,
             "all_baselines": len(shown_baselines(metrics)) == len(metrics.classes),
             "by_mean": rows[0].name.startswith("Mean"),
@@ -81,22 +72,22 @@ def score_rows(metrics: Metrics, decision: str) -> list[ScoreRow]:
     if len(metrics.streams) > 1:
         rows += [_row(_STREAM_NAMES[name], "stream", scores, names) for name, scores in metrics.streams.items()]
     return rows + [
-        _row(f"Always \u201c{label}\u201d", "guess", metrics.constant[label], names)
+        _row(f"Always \u201c{label}\u201d", "guess", metrics.constant_baselines[label], names)
         for label in shown_baselines(metrics)
     ]
 
 
 def shown_metrics(metrics: Metrics) -> list[str]:
     """The metrics that apply: sensitivity and specificity need a blast class."""
-    return [name for name in METRICS if metrics.blast_class is not None or name not in _OF_BLAST]
+    return [metric.name for metric in applicable_metrics(metrics.blast_class)]
 
 
 def shown_baselines(metrics: Metrics) -> list[str]:
     """The constant baselines to show: all, or of many classes the best by weighted F1 and that of the blast class."""
-    baselines = metrics.constant
+    baselines = metrics.constant_baselines
     if len(baselines) < _MANY_BASELINES:
         return list(baselines)
-    best = max(baselines, key=lambda label: metric(baselines[label], "weighted_f1").value or 0)
+    best = max(baselines, key=lambda label: baselines[label]["weighted_f1"].value or 0)
     return list(dict.fromkeys(label for label in (best, metrics.blast_class) if label is not None))
 
 
@@ -105,14 +96,14 @@ def caveats(metrics: Metrics) -> list[str]:
     names_by_reason: dict[str, list[str]] = {}
     for scores in (metrics.vote, *metrics.streams.values()):
         for name in shown_metrics(metrics):
-            if reason := _caveat(metric(scores, name)):
-                names_by_reason.setdefault(reason, []).append(NAMES[name])
+            if reason := _caveat(scores[name]):
+                names_by_reason.setdefault(reason, []).append(METRICS[name].title)
     return [f"{', '.join(dict.fromkeys(names))} \u2013 {reason}." for reason, names in names_by_reason.items()]
 
 
 def headline(metrics: Metrics) -> str:
     """The result in one sentence."""
-    accuracy = metric(metrics.vote, "accuracy")
+    accuracy = metrics.vote["accuracy"]
     if accuracy.value is None:
         return "No cell had both a label and a prediction, so nothing could be measured."
     correct = sum(metrics.confusion.matrix[index][index] for index in range(len(metrics.classes)))
@@ -128,7 +119,7 @@ def verdict(metrics: Metrics, split_by: str) -> str | None:
 
     `split_by` is that of the data's split: after a random split a good score says little about new subjects.
     """
-    estimate = metric(metrics.vote, "balanced_accuracy")
+    estimate = metrics.vote["balanced_accuracy"]
     chance = 1 / len(metrics.classes)
     if estimate.value is None:
         return None
@@ -162,36 +153,8 @@ def interval_sentence(metrics: Metrics) -> str:
 
 def definitions(metrics: Metrics) -> list[tuple[str, str]]:
     """Each metric of the table and its definition."""
-    num_classes, blast = len(metrics.classes), metrics.blast_class
-    texts = {
-        "accuracy": "the fraction of all cells whose prediction is their label.",
-        "weighted_f1": (
-            "the F1 score (harmonic mean of precision and recall) of each class, averaged over the classes weighted by "
-            "their number of cells (the challenge\u2019s WF1S)."
-        ),
-        "auc": _define_auc(metrics),
-        "balanced_accuracy": (
-            f"the fraction classified as labelled within each class, averaged over the {num_classes} classes, so that "
-            f"a rare class counts as much as a common one; chance scores {number(1 / num_classes)}."
-        ),
-        "sensitivity": f"the fraction of the cells labelled \u201c{blast}\u201d that the model classified as such.",
-        "specificity": f"the fraction of the other cells that the model did not classify as \u201c{blast}\u201d.",
-    }
-    return [(NAMES[name], texts[name]) for name in shown_metrics(metrics)]
-
-
-def _define_auc(metrics: Metrics) -> str:
-    tail = (
-        "0.5 is chance. It is computed from the score, the mean softmax of the streams, because a vote has no ranking. "
-        "The score says how certain the network is, on its own scale; it is not the probability of a disease."
-    )
-    if len(metrics.classes) > 2:
-        return f"for each class, the probability that one of its cells scores above another cell, averaged; {tail}"
-    name = metrics.blast_class or metrics.classes[0]
-    return (
-        f"the probability that a \u201c{name}\u201d cell has a higher score for \u201c{name}\u201d than another "
-        f"cell; {tail}"
-    )
+    classes, blast = metrics.classes, metrics.blast_class
+    return [(metric.title, metric.describe(classes, blast)) for metric in applicable_metrics(blast)]
 
 
 def _caveat(estimate: Estimate) -> str | None:
@@ -206,12 +169,12 @@ def _caveat(estimate: Estimate) -> str | None:
 
 
 def _tile(name: str, metrics: Metrics) -> Tile:
-    estimate = metric(metrics.vote, name)
-    baselines = [value for scores in metrics.constant.values() if (value := metric(scores, name).value) is not None]
+    estimate = metrics.vote[name]
+    baselines = [value for scores in metrics.constant_baselines.values() if (value := scores[name].value) is not None]
     # One constant prediction has a sensitivity of 1 and another a specificity of 1: no baseline for either.
-    comparable = baselines and name not in _OF_BLAST
+    comparable = baselines and not METRICS[name].needs_positive_class
     return Tile(
-        name=NAMES[name],
+        name=METRICS[name].title,
         value=number(estimate.value),
         interval=interval(estimate),
         baseline=f"the best constant prediction scores {number(max(baselines))}" if comparable else "",
@@ -219,7 +182,7 @@ def _tile(name: str, metrics: Metrics) -> Tile:
 
 
 def _row(name: str, style: str, scores: Scores, metric_names: list[str]) -> ScoreRow:
-    cells = [(NAMES[each], metric(scores, each)) for each in metric_names]
+    cells = [(METRICS[each].title, scores[each]) for each in metric_names]
     return ScoreRow(name, scores.note or "", style, cells)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lymphoscope.evaluation.schema import CorruptionStep, Robustness
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import metric, missing_reasons, sentence
+from lymphoscope.reports.formatting import missing_reasons, sentence
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 
@@ -47,10 +47,10 @@ def build(contents: ReportContents) -> Section:
 
 def _values(robustness: Robustness, num_classes: int) -> dict[str, object]:
     rows = corruption_rows(robustness)
-    unchanged = metric(robustness.unchanged, _SCORE)
-    scores = {f"{row.title}, step {step.level}": metric(step.scores, _SCORE) for row in rows for step in row.steps}
+    unchanged = robustness.uncorrupted[_SCORE]
+    scores = {f"{row.title}, step {step.level}": step.scores[_SCORE] for row in rows for step in row.steps}
     return {
-        "rows": [(row.title, [(step, metric(step.scores, _SCORE)) for step in row.steps]) for row in rows],
+        "rows": [(row.title, [(step, step.scores[_SCORE]) for step in row.steps]) for row in rows],
         "unchanged": unchanged,
         "levels": sorted({step.level for step in robustness.steps}),
         "lead": _lead(rows),
@@ -74,9 +74,9 @@ def corruption_title(name: str) -> str:
 
 def corruption_rows(robustness: Robustness) -> list[CorruptionRow]:
     """One row per corruption, in the order in which they were measured."""
-    names = dict.fromkeys(step.change for step in robustness.steps)
+    names = dict.fromkeys(step.corruption for step in robustness.steps)
     return [
-        CorruptionRow(corruption_title(name), [step for step in robustness.steps if step.change == name])
+        CorruptionRow(corruption_title(name), [step for step in robustness.steps if step.corruption == name])
         for name in names
     ]
 
@@ -98,8 +98,8 @@ def robustness_figure(robustness: Robustness, num_classes: int) -> Figure:
 
 
 def _draw_panel(axes: Axes, row: CorruptionRow, robustness: Robustness, num_classes: int) -> None:
-    points = [(0, metric(robustness.unchanged, _SCORE), False)]
-    points += [(step.level, metric(step.scores, _SCORE), step.significant_drop) for step in row.steps]
+    points = [(0, robustness.uncorrupted[_SCORE], False)]
+    points += [(step.level, step.scores[_SCORE], step.significant_drop) for step in row.steps]
     drawn = [(level, estimate) for level, estimate, _ in points if estimate.value is not None]
     axes.plot([level for level, _ in drawn], [estimate.value or 0.0 for _, estimate in drawn], color=BLUE, lw=1.4)
     for level, estimate, significant_drop in points:

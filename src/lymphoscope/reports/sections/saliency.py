@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lymphoscope.evaluation.schema import Saliency
+from lymphoscope.evaluation import Saliency
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, sentence
 from lymphoscope.reports.plotting import BLUE, GREEN, ORANGE, PALE, PURPLE, styled

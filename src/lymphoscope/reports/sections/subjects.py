@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from lymphoscope.evaluation.schema import SubjectScores
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import metric
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 
@@ -22,7 +21,7 @@ _GOLDEN_RATIO = 0.618034
 def build(contents: ReportContents) -> Section:
     """Show the accuracy of each subject, worst first."""
     metrics = contents.metrics
-    overall = metric(metrics.vote, "accuracy").value
+    overall = metrics.vote["accuracy"].value
     figure = None
     if metrics.per_subject and overall is not None:
         figure = page_figure(

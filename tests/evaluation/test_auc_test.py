@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lymphoscope.evaluation.comparison import delong
+from lymphoscope.evaluation.auc_test import auc_covariance
 
 # The ovarian cancer patients of DeLong, DeLong and Clarke-Pearson (1988) of whom all three tests are known, as a
 # statistics package's manual lists them: albumin, total protein, K-G score, and whether surgery helped.
@@ -18,7 +18,7 @@ PATIENTS = """
 def test_areas_errors_and_test_are_the_published_ones() -> None:
     """Areas 0.7366, 0.6478, 0.7258; errors 0.0927, 0.1000, 0.1028; chi-square of all three 2.5340, p 0.2817."""
     albumin, protein, score, helped = np.array(PATIENTS.split(), dtype=float).reshape(-1, 4).T
-    found = delong(helped == 1, np.stack([albumin, protein, 10 - score]))
+    found = auc_covariance(helped == 1, np.stack([albumin, protein, 10 - score]))
     assert found.areas == pytest.approx([0.7366, 0.6478, 0.7258], abs=5e-5)
     assert np.sqrt(np.diag(found.covariance)) == pytest.approx([0.0927, 0.1000, 0.1028], abs=5e-5)
     contrast = np.array([[1, 0, -1], [0, 1, -1]])
@@ -40,7 +40,7 @@ def test_midranks_give_what_comparing_every_pair_gives(seed: int, digits: int) -
     generator = np.random.default_rng(seed)
     positive = generator.random(70) < 0.4
     scores = np.round(generator.normal(positive, 1, (2, 70)), digits)  # one digit: many ties
-    found = delong(positive, scores)
+    found = auc_covariance(positive, scores)
     ups, downs = (np.array(parts) for parts in zip(*(components(positive, row) for row in scores), strict=True))
     expected = np.cov(ups) / positive.sum() + np.cov(downs) / (~positive).sum()
     assert found.areas == pytest.approx(ups.mean(axis=1))
@@ -54,6 +54,6 @@ def test_midranks_give_what_comparing_every_pair_gives(seed: int, digits: int) -
 def test_two_equal_scores_differ_in_nothing() -> None:
     positive = np.arange(20) % 2 == 0
     scores = np.random.default_rng(0).random(20)
-    found = delong(positive, np.stack([scores, scores])).difference()
-    assert (found.value, found.low, found.p, found.reason) == (0, None, 1, "the two rank the cells alike")
+    found = auc_covariance(positive, np.stack([scores, scores])).difference()
+    assert (found.value, found.low, found.p, found.reason) == (0, None, 1, "both rank the cells the same")
     assert found.one == found.other
