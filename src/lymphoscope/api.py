@@ -77,14 +77,14 @@ def evaluate(
 ) -> "Metrics":
     """Evaluate a model on labelled cells; write predictions, metrics and the report to `out` if it is given.
 
-    `model` is a model folder, or the run folder of a cross-validation: then every fold's model is evaluated on its own
-    held-out cells, and no data are given. Raises LymphoscopeError for labels that the model does not know, and for
-    train/test leakage unless `allow_leak` or `show_leak`.
+    `model` is a model folder, the name of a model that ships, or the run folder of a cross-validation. In the last case
+    each fold's model is evaluated on its own held-out cells, and no data are given. Raises LymphoscopeError for labels
+    that the model does not know, and for train/test leakage unless `allow_leak` or `show_leak`.
     """
     from lymphoscope.runs import EvaluationOptions, Stress
 
     return _evaluate(
-        Path(model), data, out, Stress(), EvaluationOptions(replicates, blast_threshold),
+        model, data, out, Stress(), EvaluationOptions(replicates, blast_threshold),
         part=part, allow_leak=allow_leak, show_leak=show_leak, erase=erase, device=device,
         subject_pattern=subject_pattern,
     )  # fmt: skip
@@ -117,7 +117,7 @@ def stress(
         require("train", "the saliency test (leave it out with --only corruptions)")
     wanted = Stress(shift="corruptions" in tests, saliency="saliency" in tests, shift_cells=max_cells)
     return _evaluate(
-        Path(model), data, out, wanted, EvaluationOptions(replicates, blast_threshold),
+        model, data, out, wanted, EvaluationOptions(replicates, blast_threshold),
         part=part, allow_leak=allow_leak, show_leak=False, erase=erase, device=device,
         subject_pattern=subject_pattern,
     )  # fmt: skip
@@ -202,7 +202,7 @@ def split(
 
 
 def _evaluate(
-    model: Path,
+    model: str | Path,
     data: "Cells | None",
     out: str | Path | None,
     stress: "Stress",
@@ -215,30 +215,31 @@ def _evaluate(
     device: str,
     subject_pattern: str | None,
 ) -> "Metrics":
+    from lymphoscope.model_file import resolve_model
     from lymphoscope.runs import RunFolder, evaluate_folds, evaluate_run, folds_begun
 
-    if folds_begun(RunFolder(model)):
+    if folds_begun(RunFolder(Path(model))):
         _refuse_for_folds(
             data=data, part=part, allow_leak=allow_leak, show_leak=show_leak, erase=erase != "always",
             device=device != "auto", subject_pattern=subject_pattern,
         )  # fmt: skip
         with _run_folder(out) as folder:
-            return evaluate_folds(RunFolder(model), folder, stress=stress, how=options)
+            return evaluate_folds(RunFolder(Path(model)), folder, stress=stress, how=options)
     if data is None:
         raise LymphoscopeError(f"{model}: add the labelled cells with --data")
     from lymphoscope.inference import load
     from lymphoscope.runs import part_to_judge, training_cells_of_model
 
-    cells = _manifest(data, subject_pattern)
+    cells, resolved = _manifest(data, subject_pattern), resolve_model(model)
     # Grad-CAM needs gradients, which only torch has.
-    loaded = load(model, device=device, erase=erase, runtime="torch" if stress.saliency else "auto")
+    loaded = load(resolved, device=device, erase=erase, runtime="torch" if stress.saliency else "auto")
     with _run_folder(out) as folder:
         return evaluate_run(
             loaded,
             cells,
             folder,
             "Evaluation",
-            known=training_cells_of_model(model, loaded.description),
+            known=training_cells_of_model(resolved, loaded.description),
             allow_leak=allow_leak,
             show_leak=show_leak,
             stress=stress,

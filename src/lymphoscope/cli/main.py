@@ -14,6 +14,7 @@ from lymphoscope.cli import (
     evaluate,
     explain,
     export,
+    models,
     predict,
     reproduce,
     score,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("demo", short_help="Run every step once, in minutes.")(demo.demo_command)
 app.add_typer(data.app, name="data", short_help="Audit and split cells; generate synthetic ones.")
+app.command("models", short_help="List the models that ship.")(models.models_command)
 app.command("train", short_help="Train a model and evaluate it on held-out subjects.")(train.train_command)
 app.command("predict", short_help="Classify cells.")(predict.predict_command)
 app.command("evaluate", short_help="Evaluate a model on labelled cells.")(evaluate.evaluate_command)

@@ -11,16 +11,19 @@ from lymphoscope.vocabulary import ExitStatus
 MODEL_FILES = ("model.json", "weights.safetensors")
 
 
-def split_model_and_paths(arguments: list[str], model: Path | None) -> tuple[Path, list[str]]:
+def split_model_and_paths(arguments: list[str], model: str | None) -> tuple[Path, list[str]]:
     """Return the model folder and the paths of the cells.
 
-    The model is `--model`, or the first argument if that is a model folder, or the demonstration model. In the last
-    case a line on standard error says so. Raises LymphoscopeError if there is a model but no path.
+    The model is `--model` (a folder or the name of a shipped model), or the first argument if that is a model folder,
+    or the default model. In the last case a line on standard error says so. Raises LymphoscopeError if there is a
+    model but no path.
     """
     if model is not None:
-        return model, arguments
+        from lymphoscope.model_file import resolve_model
+
+        return resolve_model(model), arguments
     if not any((Path(arguments[0]) / name).is_file() for name in MODEL_FILES):
-        return _demonstration_model(), arguments
+        return _default_model(), arguments
     if len(arguments) == 1:
         raise LymphoscopeError(f"{arguments[0]} is a model folder: add the images to classify after it")
     return Path(arguments[0]), arguments[1:]
@@ -41,10 +44,11 @@ def print_counts(rows: int, failed: int, out: str | Path | None) -> None:
         raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
-def _demonstration_model() -> Path:
-    from lymphoscope.model_file import demonstration_model, load_description
+def _default_model() -> Path:
+    from lymphoscope.model_file import default_model, load_description, resolve_model
 
-    folder = demonstration_model()
+    name = default_model()
+    folder = resolve_model(name)
     limits = load_description(folder).limits
-    typer.echo(f"No model given: using the demonstration model. {limits or ''}".rstrip(), err=True)
+    typer.echo(f"No model given: using the {name} model. {limits or ''}".rstrip(), err=True)
     return folder

@@ -46,11 +46,11 @@ Overrides = Annotated[
 ]
 
 ModelOrRun = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="MODEL",
-        help="A model folder, such as RUN/model. The RUN folder of a cross-validation also works: each fold's model "
-        "is then evaluated on its own held-out cells, and --data is left out.",
+        help="A model folder, such as RUN/model, or the name of a model that ships. With the RUN folder of a "
+        "cross-validation, each fold's model is evaluated on its own held-out cells, and --data is left out.",
         show_default=False,
     ),
 ]
@@ -69,12 +69,18 @@ PathsArgument = Annotated[
     typer.Argument(
         metavar="[MODEL] PATH...",
         help="Image files, folders of images, or a CSV or Parquet manifest; local paths or addresses such as "
-        "s3://bucket/cells. A model folder may come first. Without a model, the demonstration model is used.",
+        "s3://bucket/cells. A model folder may come first. Without a model, the default model that ships is used.",
         show_default=False,
     ),
 ]
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", metavar="MODEL", help="Model folder.", show_default=False)
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="A model folder, or the name of a model that ships (see `lymphoscope models`).",
+        show_default=False,
+    ),
 ]  # fmt: skip
 Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:1 or mps.")]
 PrecisionOption = Annotated[

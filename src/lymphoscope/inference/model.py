@@ -9,7 +9,7 @@ from lymphoscope.inference.explain import Explanation, explained_cells
 from lymphoscope.inference.inputs import find_cells
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.ternary import Erase, Runtime, TernaryRuntime
-from lymphoscope.model_file import Description, demonstration_model
+from lymphoscope.model_file import Description, resolve_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def load(
     threads: int | None = None,
     compile: bool = False,
 ) -> Model:
-    """Load a model folder, or without one the demonstration model that ships (read its `description.limits`).
+    """Load a model: a folder, the name of a model that ships, or without one the default model that ships.
 
     `runtime` is torch, onnx, openvino, or auto: the fastest that is installed and that the folder holds a network
     for. `precision` is float32, bfloat16 or int8; `threads` those of the network, and with torch of the whole process.
@@ -64,7 +64,7 @@ def load(
     stream where the first two agree, which changes no label.
     Raises LymphoscopeError for a folder that is no model, and for a device or runtime that is not there.
     """
-    chosen = demonstration_model() if folder is None else Path(folder)
+    chosen = resolve_model(folder)
     network = open_network(
         chosen, runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
     )

@@ -18,6 +18,11 @@ from .folder import (
     record_scores as record_scores,
     save_model as save_model,
 )
+from .shipped import (
+    default_model as default_model,
+    resolve_model as resolve_model,
+    shipped_models as shipped_models,
+)
 
 __all__ = [
     "Architecture",
@@ -27,6 +32,7 @@ __all__ = [
     "Preprocessing",
     "TestTime",
     "build_network",
+    "default_model",
     "demonstration_model",
     "export_files",
     "load_description",
@@ -35,5 +41,7 @@ __all__ = [
     "record_exports",
     "record_referral",
     "record_scores",
+    "resolve_model",
     "save_model",
+    "shipped_models",
 ]

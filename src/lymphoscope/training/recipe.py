@@ -221,6 +221,8 @@ class Recipe(StrictModel):
     name: str = Field(default="paper", description="Name of the recipe and of the model.")
     limits: str | None = Field(default=None, description="What the model is not for; on the model card.")
     attribution: str | None = Field(default=None, description="Origin of the images; on the model card.")
+    purpose: str | None = Field(default=None, description="What the model is for, in one sentence.")
+    licence: str | None = Field(default=None, description="Licence of the weights.")
     seed: int = Field(default=0, ge=0, description="Seed of every random number.")
     streams: Literal["ternary", "raw"] = Field(
         default="ternary",

@@ -187,6 +187,8 @@ def _describe(
         name=recipe.name,
         limits=recipe.limits,
         attribution=recipe.attribution,
+        purpose=recipe.purpose,
+        licence=recipe.licence,
         architecture=recipe.architecture(),
         classes=tuple(manifest.classes),
         blast_class=select_blast_class(recipe, manifest.classes),

@@ -1,0 +1,30 @@
+"""The models that ship with the package, by name. A new one is a model folder beside this file."""
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+_ORDER = ("blast", "white-cells", "demonstration")
+"""The first of these that is there is the default model; other names follow in alphabetical order."""
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models that ship: name -> model folder, the default model first."""
+    names = [path.parent.name for path in _FOLDER.glob("*/model.json")]
+    ordered = sorted(names, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+    return {name: _FOLDER / name for name in ordered}
+
+
+def default_model() -> str:
+    """Return the name of the model that is used if none is given."""
+    return next(iter(shipped_models()))
+
+
+def resolve_model(model: str | Path | None) -> Path:
+    """Return the folder of a model: a shipped model by name, the default model for None, else the path itself.
+
+    The name of a shipped model takes precedence over a folder of that name; write `./NAME`, or a Path, for the folder.
+    """
+    shipped = shipped_models()
+    if model is None:
+        return shipped[default_model()]
+    return shipped[model] if isinstance(model, str) and model in shipped else Path(model)
