@@ -1,4 +1,4 @@
-"""Graded changes: nothing at level 0, more at each level, and each what its name says."""
+"""Corruptions are graded, deterministic for a seed, and do what their names say."""
 
 import io
 
@@ -13,9 +13,9 @@ from lymphoscope.robustness.corruptions import (
     CORRUPTIONS,
     LEVELS,
     add_noise,
-    amount_text,
     blur,
     corrupt_image,
+    describe_amount,
     expose,
     jpeg,
     rescale,
@@ -48,7 +48,7 @@ def distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_change_grows_from_nothing_with_its_level(name: str, pixels: NDArray[np.uint8]) -> None:
+def test_corruption_grows_with_its_level_from_none(name: str, pixels: NDArray[np.uint8]) -> None:
     before = pixels.copy()
     changed = [corrupt_image(pixels, name, level, seed=3) for level in range(LEVELS + 1)]
     distances = [distance(pixels, each) for each in changed]
@@ -61,7 +61,7 @@ def test_a_change_grows_from_nothing_with_its_level(name: str, pixels: NDArray[n
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_change_is_the_same_for_a_seed(name: str, pixels: NDArray[np.uint8]) -> None:
+def test_corruption_is_deterministic_for_a_seed(name: str, pixels: NDArray[np.uint8]) -> None:
     one, other, another = (corrupt_image(pixels, name, 3, seed) for seed in (1, 1, 2))
     assert np.array_equal(one, other)
     assert np.array_equal(one, another) == (name != "noise")
@@ -69,31 +69,31 @@ def test_a_change_is_the_same_for_a_seed(name: str, pixels: NDArray[np.uint8]) -
 
 @pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name not in ("jpeg", "smaller", "larger")])
 @pytest.mark.parametrize("level", [1, 5])
-def test_what_was_cut_away_stays_black(name: str, level: int) -> None:
+def test_black_background_stays_black(name: str, level: int) -> None:
     pixels = cell(black=True)
-    away = ~pixels.any(axis=2)
-    assert 0.4 < away.mean() < 0.7
-    assert not corrupt_image(pixels, name, level)[away].any()
+    background = ~pixels.any(axis=2)
+    assert 0.4 < background.mean() < 0.7
+    assert not corrupt_image(pixels, name, level)[background].any()
 
 
-def test_each_level_says_its_strength() -> None:
-    said = {name: [amount_text(name, level) for level in range(LEVELS + 1)] for name in CORRUPTIONS}
-    assert all(len(set(texts)) == LEVELS + 1 and texts[0] == "unchanged" for texts in said.values())
-    assert said["blur"][2] == "sigma 1 px"
-    assert said["jpeg"][5] == "quality 10"
-    assert said["stain_red"][3] == "20 % of density"
-    assert said["larger"][3] == "x 1.2"
+def test_every_level_describes_its_amount() -> None:
+    texts = {name: [describe_amount(name, level) for level in range(LEVELS + 1)] for name in CORRUPTIONS}
+    assert all(len(set(each)) == LEVELS + 1 and each[0] == "unchanged" for each in texts.values())
+    assert texts["blur"][2] == "sigma 1 px"
+    assert texts["jpeg"][5] == "quality 10"
+    assert texts["stain_red"][3] == "20 % of density"
+    assert texts["larger"][3] == "x 1.2"
 
 
 @pytest.mark.parametrize(
     ("name", "level", "words"), [("frost", 1, "frost"), ("blur", 6, "level 6"), ("blur", -1, "-1")]
 )
-def test_an_unknown_change_or_level_is_refused(name: str, level: int, words: str) -> None:
+def test_unknown_corruption_or_level_is_an_error(name: str, level: int, words: str) -> None:
     with pytest.raises(LymphoscopeError, match=words):
         corrupt_image(cell(black=True), name, level)
 
 
-def test_blur_without_black_is_scipys_and_keeps_an_even_cell_even() -> None:
+def test_blur_equals_scipys_and_keeps_a_uniform_cell_on_black_uniform() -> None:
     pixels = cell(black=False)
     expected = ndimage.gaussian_filter(pixels.astype(float), (2, 2, 0), mode="nearest")
     assert np.abs(blur(pixels, 2) - expected).max() <= 0.51
@@ -102,13 +102,13 @@ def test_blur_without_black_is_scipys_and_keeps_an_even_cell_even() -> None:
     assert np.array_equal(blur(even, 3), even)
 
 
-def test_jpeg_is_a_file_written_and_read(pixels: NDArray[np.uint8]) -> None:
+def test_jpeg_equals_a_file_written_and_read(pixels: NDArray[np.uint8]) -> None:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format="JPEG", quality=30)
     assert np.array_equal(jpeg(pixels, 30), np.asarray(Image.open(io.BytesIO(stream.getvalue()))))
 
 
-def test_stain_scales_and_shifts_optical_density() -> None:
+def test_restain_scales_and_shifts_optical_density() -> None:
     pixels = cell(black=False)
     scale, shift = np.array([0.8, 1.1, 1.0]), np.array([0.0, 0.05, 0.02])
     density = -np.log10(pixels / 255)
@@ -119,7 +119,7 @@ def test_stain_scales_and_shifts_optical_density() -> None:
     assert np.array_equal(restain(white, (0.5, 2, 1), (0, 0, 0)), white)
 
 
-def test_a_redder_stain_is_redder_and_a_bluer_one_bluer() -> None:
+def test_redder_stain_is_redder_and_bluer_stain_bluer() -> None:
     def balance(pixels: NDArray[np.uint8]) -> float:
         red, green, _ = pixels.reshape(-1, 3).mean(axis=0)
         return float(red - green)
@@ -130,27 +130,27 @@ def test_a_redder_stain_is_redder_and_a_bluer_one_bluer() -> None:
     assert balance(blue) < balance(pixels) - 10
 
 
-def test_exposure_multiplies_and_cuts() -> None:
+def test_expose_multiplies_and_clips() -> None:
     pixels = np.array([[[10, 100, 200]]], dtype=np.uint8)
     assert expose(pixels, 1.5).tolist() == [[[15, 150, 255]]]
     assert expose(pixels, 0.5).tolist() == [[[5, 50, 100]]]
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.25, 2.0])
-def test_a_disc_grows_with_the_square_of_the_factor(factor: float) -> None:
+def test_area_scales_with_the_square_of_the_factor(factor: float) -> None:
     y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2 + 0.5
     disc = np.repeat(np.where(np.hypot(y, x) < 20, 255, 0).astype(np.uint8)[..., None], 3, axis=2)
     assert rescale(disc, factor).sum() / disc.sum() == pytest.approx(factor**2, rel=0.05)
 
 
-def test_round_a_smaller_picture_it_is_mirrored() -> None:
+def test_smaller_image_is_padded_by_mirroring() -> None:
     pixels = cell(black=False)
     small = rescale(pixels, 0.5)
     assert np.array_equal(small[24:72, 23], small[24:72, 24])
     assert small.min() > 0
 
 
-def test_round_a_smaller_cell_on_black_is_black() -> None:
+def test_smaller_cell_on_black_is_padded_with_black() -> None:
     small = rescale(cell(black=True), 0.5)
     frame = np.ones((SIDE, SIDE), dtype=bool)
     frame[24:72, 24:72] = False
@@ -158,8 +158,14 @@ def test_round_a_smaller_cell_on_black_is_black() -> None:
     assert small[48, 48].all()
 
 
-def test_noise_has_the_strength_that_it_says() -> None:
+def test_noise_has_the_stated_standard_deviation() -> None:
     grey = np.full((200, 200, 3), 128, dtype=np.uint8)
     noise = add_noise(grey, 10, np.random.default_rng(0)).astype(float) - 128
     assert noise.std() == pytest.approx(10, rel=0.02)
     assert abs(noise.mean()) < 0.2
+
+
+def test_every_corruption_has_a_title_of_its_own() -> None:
+    titles = [corruption.title for corruption in CORRUPTIONS.values()]
+    assert len(set(titles)) == len(titles)
+    assert all(name == corruption.name for name, corruption in CORRUPTIONS.items())

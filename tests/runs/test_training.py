@@ -123,7 +123,7 @@ def check_judged_anew(run: RunFolder, tmp_path: Path, metrics: Metrics) -> None:
     assert again.saliency is not None
     assert (again.shift.cells, again.saliency.cells) == (metrics.evaluated, metrics.evaluated)
     assert again.robustness.uncorrupted["accuracy"].value == metrics.vote["accuracy"].value
-    assert "Balanced accuracy under each change" in out.report.read_text()
+    assert "Balanced accuracy under each corruption" in out.report.read_text()
     (run.path / "fold_1/metrics.json").unlink()
     with pytest.raises(LymphoscopeError, match="fold_1 is not finished"):
         evaluate_folds(run, out)

@@ -1,4 +1,4 @@
-"""Robustness to image corruptions, and tests of the saliency maps."""
+"""Robustness to image corruptions, and tests of saliency maps."""
 
 import lazy_loader as lazy
 

@@ -1,12 +1,9 @@
-"""What a model said of the same cells, unchanged and under each change of the picture -> where it breaks.
-
-A model, or those of several folds, and labelled cells -> the card of where it breaks.
-"""
+"""The scores of a model on the same cells, uncorrupted and under each corruption."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,44 +28,95 @@ from lymphoscope.inference.pipeline import BATCH_SIZE, default_workers, prefetch
 from lymphoscope.inference.rows import calibrated_scores
 from lymphoscope.model_file import Description
 from lymphoscope.progress import tracked
-from lymphoscope.robustness.corruptions import CORRUPTIONS, LEVELS, amount_text, corrupt_image
+from lymphoscope.robustness.corruptions import CORRUPTIONS, LEVELS, corrupt_image, describe_amount
 from lymphoscope.robustness.sampling import sample_indices, sampling_note
 
-_COMPARED = "balanced_accuracy"
+_COMPARED: Final = "balanced_accuracy"
+_PREFETCH: Final = 4
+_STEPS: Final = [(name, level) for name in CORRUPTIONS for level in range(1, LEVELS + 1)]
+
+_Predictions = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Predicted classes (V,) and scores (V, K) of a cell, uncorrupted and under each step."""
 
 
 @dataclass(frozen=True)
 class CorruptedOutcomes:
-    """What was said of the N cells under one change of one level; `amount` is its strength in words."""
+    """The outcomes of N cells under one corruption at one severity level; `amount` is its amount in words."""
 
-    change: str
+    corruption: str
     level: int
     amount: str
     outcomes: Outcomes
 
 
+class _Assigned(NamedTuple):
+    """A cell and the model that predicts it."""
+
+    cell: Cell
+    model: Model
+
+
+def measure_corruptions(
+    evaluations: Sequence[tuple[Model, Manifest]],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    max_cells: int | None = None,
+    workers: int | None = None,
+) -> Robustness:
+    """Score labelled cells uncorrupted and under nine corruptions of five severity levels each (docs/robustness.md).
+
+    `evaluations` are models of the same classes with the cells that each predicts: one, or those of a cross-validation.
+    Costs 46 predictions per cell; `max_cells` limits it to a sample. Each cell is decoded once, and a few cells with
+    their corruptions are in memory at a time. Raises LymphoscopeError for labels that the model does not know, for no
+    labelled cells, and if no cell can be read.
+    """
+    labelled = [
+        _Assigned(cell, model)
+        for model, manifest in evaluations
+        for cell in cells_of(manifest)
+        if cell.label is not None
+    ]
+    description = evaluations[0][0].description
+    cells = [each.cell for each in labelled]
+    _check_labels(cells, description)
+    sampled = [labelled[index] for index in sample_indices(cells, max_cells, seed)]
+    predictions = list(_predict_all(sampled, seed, workers or default_workers()))
+    readable = [each.cell for each, answer in zip(sampled, predictions, strict=True) if answer is not None]
+    if not readable:
+        raise LymphoscopeError(f"none of {len(sampled)} cells can be read: `lymphoscope data audit` says why")
+    uncorrupted, *corrupted = _outcomes(readable, [each for each in predictions if each is not None], description)
+    steps = [
+        CorruptedOutcomes(name, level, describe_amount(name, level), outcomes)
+        for (name, level), outcomes in zip(_STEPS, corrupted, strict=True)
+    ]
+    note = sampling_note(len(sampled), len(labelled), len(sampled) - len(readable), seed)
+    subjects = [cell.subject for cell in readable]
+    return score_corruptions(subjects, uncorrupted, steps, replicates=replicates, seed=seed, note=note)
+
+
 def score_corruptions(
     subjects: Sequence[str | None],
-    unchanged: Outcomes,
-    changed: Sequence[CorruptedOutcomes],
+    uncorrupted: Outcomes,
+    corrupted: Sequence[CorruptedOutcomes],
     *,
     replicates: int,
     seed: int = 0,
     note: str | None = None,
 ) -> Robustness:
-    """Score N cells of `subjects` (N,) unchanged and under each change, all with the same bootstrap draws.
+    """Score N cells of `subjects` (N,) uncorrupted and under each corruption, all with the same bootstrap samples.
 
-    A step has `significant_drop` where its balanced accuracy fell and the paired interval of the difference
-    lies below 0; with many steps, one in forty falls so by chance alone.
+    A step has a `significant_drop` if the paired interval of its difference in balanced accuracy lies below 0. One step
+    in forty does so by chance alone.
     """
     samples = draw_bootstrap_samples(
-        pd.DataFrame({"subject": list(subjects)}), unchanged, replicates=replicates, seed=seed
+        pd.DataFrame({"subject": list(subjects)}), uncorrupted, replicates=replicates, seed=seed
     )
-    every = np.ones(len(unchanged.truth), dtype=bool)
-    groups = {"uncorrupted": metric_group(unchanged, every)}
+    every = np.ones(len(uncorrupted.truth), dtype=bool)
+    groups = {"uncorrupted": metric_group(uncorrupted, every)}
     of_difference = {_COMPARED: METRICS[_COMPARED]}
-    before = metric_group(unchanged, every, of_difference)
-    for index, step in enumerate(changed):
+    before = metric_group(uncorrupted, every, of_difference)
+    for index, step in enumerate(corrupted):
         groups[f"{index}"] = metric_group(step.outcomes, every)
         groups[f"{index} difference"] = difference_group(metric_group(step.outcomes, every, of_difference), before)
     estimates = samples.estimate(groups)
@@ -77,106 +125,60 @@ def score_corruptions(
         uncorrupted=Scores(estimates=estimates["uncorrupted"]),
         steps=[
             CorruptionStep(
-                corruption=step.change,
+                corruption=step.corruption,
                 level=step.level,
                 amount=step.amount,
                 scores=Scores(estimates=estimates[f"{index}"]),
-                significant_drop=_significant_drop(estimates[f"{index} difference"][_COMPARED].high),
+                significant_drop=_is_below_zero(estimates[f"{index} difference"][_COMPARED].high),
             )
-            for index, step in enumerate(changed)
+            for index, step in enumerate(corrupted)
         ],
         note=note,
     )
 
 
-def _significant_drop(upper_end: float | None) -> bool:
+def _is_below_zero(upper_end: float | None) -> bool:
     return upper_end is not None and upper_end < 0
 
 
-_AHEAD = 4
-_STEPS = [(name, level) for name in CORRUPTIONS for level in range(1, LEVELS + 1)]
-
-_Predictions = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Labels (V,) and scores (V, K) of a cell unchanged and under each step."""
-
-
-class Asked(NamedTuple):
-    """A cell, and the model that is asked about it."""
-
-    cell: Cell
-    model: Model
+def _predict_all(assigned: Sequence[_Assigned], seed: int, workers: int) -> Iterator[_Predictions | None]:
+    prepared = prefetch_map(partial(_corrupted_stack, seed=seed), enumerate(assigned), workers=workers, ahead=_PREFETCH)
+    for number, stack in enumerate(tracked(prepared, "predicting corrupted images", len(assigned))):
+        yield None if stack is None else _predict(assigned[number].model, stack)
 
 
-def measure_corruptions(
-    judges: Sequence[tuple[Model, Manifest]],
-    *,
-    replicates: int = REPLICATES,
-    seed: int = 0,
-    cells: int | None = None,
-    workers: int | None = None,
-) -> Robustness:
-    """Score labelled cells unchanged and under nine changes of five levels each (docs/stress.md).
-
-    `judges` are models and the cells that each judges: one, or those of a cross-validation, of the same classes.
-    Costs 46 predictions a cell: `cells` bounds it to a draw of so many. Each cell is decoded once, and a few cells with
-    their changes are in memory at a time. Raises LymphoscopeError for labels that the model does not know, for no
-    labelled cells, and where none can be read.
-    """
-    asked = [Asked(cell, model) for model, manifest in judges for cell in cells_of(manifest) if cell.label is not None]
-    description = judges[0][0].description
-    labelled = [each.cell for each in asked]
-    _check_labels(labelled, description)
-    drawn = [asked[place] for place in sample_indices(labelled, cells, seed)]
-    answered = list(_answers(drawn, seed, workers or default_workers()))
-    kept = [each.cell for each, answer in zip(drawn, answered, strict=True) if answer is not None]
-    answers = [answer for answer in answered if answer is not None]
-    if not kept:
-        raise LymphoscopeError(f"none of {len(drawn)} cells can be read: `lymphoscope data audit` says why")
-    outcomes = _outcomes(kept, answers, description)
-    steps = [
-        CorruptedOutcomes(name, level, amount_text(name, level), outcome)
-        for (name, level), outcome in zip(_STEPS, outcomes[1:], strict=True)
-    ]
-    note = sampling_note(len(drawn), len(labelled), len(drawn) - len(kept), seed)
-    subjects = [cell.subject for cell in kept]
-    return score_corruptions(subjects, outcomes[0], steps, replicates=replicates, seed=seed, note=note)
-
-
-def _answers(asked: Sequence[Asked], seed: int, workers: int) -> Iterator[_Predictions | None]:
-    prepared = prefetch_map(partial(_variants, seed=seed), enumerate(asked), workers=workers, ahead=_AHEAD)
-    for number, stack in enumerate(tracked(prepared, "changing pictures", len(asked))):
-        yield None if stack is None else _predicted(asked[number].model, stack)
-
-
-def _variants(numbered: tuple[int, Asked], seed: int) -> NDArray[np.uint8] | None:
-    """The cell unchanged and under each step, (V, S, S, 3); None for a file that cannot be read."""
+def _corrupted_stack(numbered: tuple[int, _Assigned], seed: int) -> NDArray[np.uint8] | None:
+    """The cell uncorrupted and under each step, (V, S, S, 3); None for a file that cannot be read."""
     number, (cell, model) = numbered
     pixels = read_cell(cell.path, model.description.preprocessing.geometry()).pixels
     if pixels is None:
         return None
-    of_cell = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
-    return np.stack([pixels, *(corrupt_image(pixels, name, level, of_cell) for name, level in _STEPS)])
+    cell_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    return np.stack([pixels, *(corrupt_image(pixels, name, level, cell_seed) for name, level in _STEPS)])
 
 
-def _predicted(model: Model, stack: NDArray[np.uint8]) -> _Predictions:
-    parts = np.array_split(stack, -(-len(stack) // BATCH_SIZE))
-    outputs = [model.runtime.predict(part) for part in parts]
+def _predict(model: Model, stack: NDArray[np.uint8]) -> _Predictions:
+    batches = np.array_split(stack, -(-len(stack) // BATCH_SIZE))
+    outputs = [model.runtime.predict(batch) for batch in batches]
     scores = np.concatenate([each.scores for each in outputs])
     return np.concatenate([each.labels for each in outputs]), calibrated_scores(scores, model.description)
 
 
-def _outcomes(cells: Sequence[Cell], answers: Sequence[_Predictions], description: Description) -> list[Outcomes]:
-    """What was said of all cells, unchanged and then step by step."""
+def _outcomes(cells: Sequence[Cell], predictions: Sequence[_Predictions], description: Description) -> list[Outcomes]:
+    """The outcomes of all cells, uncorrupted and then step by step."""
     classes, blast = description.classes, description.blast_class
     truth = np.array([classes.index(cell.label or "") for cell in cells], dtype=np.int64)
-    labels = np.stack([labels for labels, _ in answers], axis=1).astype(np.int64)  # (V, N)
-    scores = np.stack([scores for _, scores in answers], axis=1).astype(np.float64)  # (V, N, K)
-    kind = None if blast is None else classes.index(blast)
-    return [Outcomes(truth, said, score, classes, kind) for said, score in zip(labels, scores, strict=True)]
+    labels = np.stack([labels for labels, _ in predictions], axis=1).astype(np.int64)  # (V, N)
+    scores = np.stack([scores for _, scores in predictions], axis=1).astype(np.float64)  # (V, N, K)
+    positive_index = None if blast is None else classes.index(blast)
+    return [
+        Outcomes(truth, predicted, score, classes, positive_index)
+        for predicted, score in zip(labels, scores, strict=True)
+    ]
 
 
 def _check_labels(cells: Sequence[Cell], description: Description) -> None:
     unknown = sorted({cell.label or "" for cell in cells} - set(description.classes))
     if unknown:
-        known = ", ".join(description.classes)
-        raise LymphoscopeError(f"class {unknown[0]!r} of the data is not one of the model's: {known}")
+        classes = ", ".join(description.classes)
+        raise LymphoscopeError(f"class {unknown[0]!r} of the data is not one of the model's: {classes}")

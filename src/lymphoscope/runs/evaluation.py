@@ -163,7 +163,7 @@ def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress:
     replicates = metrics.bootstrap.replicates
     found: dict[str, Any] = {}
     if stress.shift:
-        found["robustness"] = measure_corruptions(judges, replicates=replicates, cells=stress.shift_cells)
+        found["robustness"] = measure_corruptions(judges, replicates=replicates, max_cells=stress.shift_cells)
     if stress.saliency:
         found["saliency"] = measure_saliency(judges, replicates=replicates)
     return metrics.model_copy(update=found)

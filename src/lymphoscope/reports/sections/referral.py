@@ -14,7 +14,8 @@ from lymphoscope.reports.formatting import missing_reasons, number, with_interva
 from lymphoscope.reports.plotting import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, new_axes, styled
 from lymphoscope.reports.registry import PageFigure, Section, SectionDefinition, page_figure
 
-_MOST_FAILED = 50
+_MOST_FAILED: Final = 50
+_RULES: Final = "this model\u2019s rules"
 _WIDTH, _HEIGHT = 5.2, 5.2
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, INK, "#56B4E9", "#E69F00")
 _DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)), "-", (0, (5, 2)))
@@ -72,9 +73,7 @@ def risk_coverage_figure(ranked: RiskCoverage) -> Figure:
         coverage, risk = np.array(signal.curve).reshape(-1, 2).T
         axes.plot(coverage, risk, color=colour, ls=dash, lw=1.5, label=signal_title(signal.name))
     if ranked.operating_point is not None:
-        axes.plot(
-            *ranked.operating_point, "X", color=ORANGE, ms=11, mec="white", zorder=5, label="this model\u2019s rules"
-        )
+        axes.plot(*ranked.operating_point, "X", color=ORANGE, ms=11, mec="white", zorder=5, label=_RULES)
     axes.set(xlim=(0, 1.02))
     axes.set_ylim(bottom=0)
     axes.set_xlabel("fraction of cells not referred (coverage)")
@@ -99,21 +98,21 @@ def _curves(ranked: RiskCoverage) -> PageFigure | None:
     )
 
 
-def _lead(metrics: Metrics, refer: Referral) -> str:
-    cells = f"{refer.cells:,} of {metrics.cells:,} cells (fraction {number(refer.fraction)})"
-    if refer.accepted_accuracy.value is None:
+def _lead(metrics: Metrics, referral: Referral) -> str:
+    cells = f"{referral.cells:,} of {metrics.cells:,} cells (fraction {number(referral.fraction)})"
+    if referral.accepted_accuracy.value is None:
         return f"The model refers {cells} to a person."
     return (
-        f"The model refers {cells} to a person. Of the {refer.accepted_cells:,} labelled cells that it does not refer, "
-        f"it classified a fraction of {with_interval(refer.accepted_accuracy)} as labelled; of all labelled cells, "
-        f"{with_interval(metrics.vote['accuracy'])}."
+        f"The model refers {cells} to a person. Of the {referral.accepted_cells:,} labelled cells that it does not "
+        f"refer, it classified a fraction of {with_interval(referral.accepted_accuracy)} as labelled; of all labelled "
+        f"cells, {with_interval(metrics.vote['accuracy'])}."
     )
 
 
-def _missed(metrics: Metrics, refer: Referral) -> str:
-    if refer.missed_blasts.value is None:
+def _missed(metrics: Metrics, referral: Referral) -> str:
+    if referral.missed_blasts.value is None:
         return ""
-    rate = refer.stated_miss_rate
+    rate = referral.stated_miss_rate
     target = (
         "; no target rate was stated when the rules were fitted"
         if rate is None
@@ -121,7 +120,7 @@ def _missed(metrics: Metrics, refer: Referral) -> str:
     )
     return (
         f"Missed: of the cells labelled \u201c{metrics.blast_class}\u201d a fraction of "
-        f"{with_interval(refer.missed_blasts)} was classified otherwise and not referred{target}."
+        f"{with_interval(referral.missed_blasts)} was classified otherwise and not referred{target}."
     )
 
 

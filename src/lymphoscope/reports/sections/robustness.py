@@ -12,20 +12,10 @@ from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, sentence
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+from lymphoscope.robustness import CORRUPTIONS
 
-_SCORE = "balanced_accuracy"
-_COLUMNS = 3
-_CORRUPTIONS: Final = {
-    "blur": "Blur",
-    "jpeg": "JPEG",
-    "noise": "Noise",
-    "stain_red": "Redder stain",
-    "stain_blue": "Bluer stain",
-    "less_light": "Less light",
-    "more_light": "More light",
-    "smaller": "Smaller image",
-    "larger": "Larger image",
-}
+_SCORE: Final = "balanced_accuracy"
+_COLUMNS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,8 @@ def _values(robustness: Robustness, num_classes: int) -> dict[str, object]:
 
 def corruption_title(name: str) -> str:
     """The title of a corruption."""
-    return _CORRUPTIONS.get(name, name.replace("_", " ").capitalize())
+    known = CORRUPTIONS.get(name)
+    return known.title if known else name.replace("_", " ").capitalize()
 
 
 def corruption_rows(robustness: Robustness) -> list[CorruptionRow]:

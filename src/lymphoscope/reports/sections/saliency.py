@@ -12,16 +12,11 @@ from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, sentence
 from lymphoscope.reports.plotting import BLUE, GREEN, ORANGE, PALE, PURPLE, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+from lymphoscope.robustness import MAP_TITLES
 
 _WIDTH, _HEIGHT = 6.2, 3.4
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE)
 _DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-_MAPS: Final = {
-    "attention": "Attention map",
-    "grad_cam": "Grad-CAM",
-    "centre": "Centre of the image",
-    "random": "Random maps",
-}
 
 
 def build(contents: ReportContents) -> Section:
@@ -63,7 +58,7 @@ def _values(saliency: Saliency) -> dict[str, object]:
 
 def map_title(name: str) -> str:
     """The title of a saliency map."""
-    return _MAPS.get(name, name.replace("_", " ").capitalize())
+    return MAP_TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 @styled()
