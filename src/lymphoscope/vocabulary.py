@@ -1,4 +1,4 @@
-"""Names that all packages share: streams, decisions, precisions, runtimes, columns, exit statuses, the strict model.
+"""Names that all packages share: streams, decisions, precisions, columns, exit statuses, and the strict model.
 
 It imports neither pandas nor torch, because commands that start quickly import it.
 """
@@ -16,33 +16,24 @@ STREAMS: Final[tuple[Stream, ...]] = get_args(Stream)
 """The three streams of Algorithm 1, in the order of every array over streams."""
 
 Decision = Literal["vote", "mean"]
-DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
 """How the streams decide: plurality of their labels (Eq. 5), or the class of the highest mean softmax."""
 
 GuidingMap = Literal["mean", "max_energy"]
 """Which attention map guides crop and erase at test time: the mean of all maps, or the one of the highest mean."""
 
 ErasePolicy = Literal["always", "on_disagreement"]
-ERASE_POLICIES: Final[tuple[ErasePolicy, ...]] = get_args(ErasePolicy)
 """When the erase stream runs: for every cell, or only where raw and crop predict different classes (lazy voting)."""
 
 Fill = Literal["mean", "black"]
-FILLS: Final[tuple[Fill, ...]] = get_args(Fill)
 """The value of erased pixels: the mean of the normalised image (grey), or black."""
 
 CropMode = Literal["center_crop", "resize"]
-CROP_MODES: Final[tuple[CropMode, ...]] = get_args(CropMode)
 """How an image becomes a square: its central pixels, or the whole image resized."""
+CROP_MODES: Final[tuple[CropMode, ...]] = get_args(CropMode)
 
 Precision = Literal["float32", "bfloat16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
-
-RuntimeName = Literal["torch", "onnx", "openvino"]
-RUNTIMES: Final[tuple[RuntimeName, ...]] = get_args(RuntimeName)
-
-ExportRuntime = Literal["onnx", "openvino"]
-EXPORT_RUNTIMES: Final[tuple[ExportRuntime, ...]] = get_args(ExportRuntime)
-"""The runtimes that a model can be exported for."""
+"""What a runtime computes in. The runtimes themselves are registered in `inference/backends`."""
 
 
 class ExitStatus(IntEnum):
@@ -64,6 +55,7 @@ class StrictModel(BaseModel):
 
 BOX_COLUMNS: Final = ("box_top", "box_left", "box_bottom", "box_right")
 VOTE_COLUMNS: Final = tuple(f"{stream}_vote" for stream in STREAMS)
+SCORE_PREFIX: Final = "score_"
 _IDENTITY_COLUMNS: Final = ("path", "subject", "slide", "label", "predicted")
 TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error")
 """The columns of the predictions table that hold text."""
@@ -79,6 +71,11 @@ REASON_SEPARATOR: Final = "; "
 
 _BLAST_NAMES: Final = ("all", "blast", "blasts", "lymphoblast", "lymphoblasts")
 _TITLES: Final = {"all": "lymphoblast", "hem": "normal"}
+
+
+def score_column(name: str) -> str:
+    """Return the column of a class's score."""
+    return f"{SCORE_PREFIX}{name}"
 
 
 def find_blast_class(classes: Sequence[str]) -> str | None:

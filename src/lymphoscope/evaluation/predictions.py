@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
-from lymphoscope.vocabulary import BOX_COLUMNS, TEXT_COLUMNS, VOTE_COLUMNS, prediction_columns
-
-_SCORE = "score_"
+from lymphoscope.vocabulary import BOX_COLUMNS, SCORE_PREFIX, TEXT_COLUMNS, VOTE_COLUMNS, prediction_columns
 
 
 def classes_of(table: pd.DataFrame, where: str = "predictions") -> list[str]:
@@ -21,7 +19,7 @@ def classes_of(table: pd.DataFrame, where: str = "predictions") -> list[str]:
 
     Raises LymphoscopeError when there are fewer than two.
     """
-    classes = [str(name).removeprefix(_SCORE) for name in table.columns if str(name).startswith(_SCORE)]
+    classes = [str(name).removeprefix(SCORE_PREFIX) for name in table.columns if str(name).startswith(SCORE_PREFIX)]
     if len(classes) < 2:
         raise LymphoscopeError(f"{where}: {len(classes)} score_<class> columns, at least two classes are needed")
     return classes
@@ -56,7 +54,7 @@ def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
         unknown = sorted(set(table[name].dropna()) - set(classes))
         if unknown:
             raise LymphoscopeError(f"{where}: {name} is {unknown[0]!r} in a row, the classes are {', '.join(classes)}")
-    unscored = table["predicted"].notna() & table[[f"{_SCORE}{name}" for name in classes]].isna().any(axis=1)
+    unscored = table["predicted"].notna() & table[[f"{SCORE_PREFIX}{name}" for name in classes]].isna().any(axis=1)
     if unscored.any():
         raise LymphoscopeError(f"{where}: {table['path'][unscored].iloc[0]} has a prediction but lacks a score")
 

@@ -11,6 +11,7 @@ from lymphoscope.evaluation.evaluation_set import EvaluationSet
 from lymphoscope.evaluation.metrics import METRICS, NO_CELLS
 from lymphoscope.evaluation.outcomes import Floats, ratio
 from lymphoscope.evaluation.schema import Referral
+from lymphoscope.vocabulary import REASON_SEPARATOR
 
 
 def referral_group(evaluated: EvaluationSet) -> MetricGroup:
@@ -37,7 +38,7 @@ def referral_section(
 ) -> Referral:
     """The section of metrics.json; `cells`, `fraction` and `reasons` are of the whole table, unlabelled cells too."""
     referred = table[table["refer"].astype(bool)]
-    reasons = referred["refer_reason"].dropna().str.split("; ").explode()
+    reasons = referred["refer_reason"].dropna().str.split(REASON_SEPARATOR).explode()
     return Referral(
         cells=len(referred),
         fraction=len(referred) / len(table),

@@ -19,8 +19,8 @@ from lymphoscope.evaluation.evaluation_set import EvaluationSet
 from lymphoscope.evaluation.metrics import NO_CELLS
 from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, ratio
 from lymphoscope.evaluation.schema import RiskCoverage, Signal
+from lymphoscope.vocabulary import OOD_PREFIX
 
-OOD_PREFIX: Final = "ood_"
 SCORE, DISAGREEMENT, DIFFERENCE = "score", "disagreement", "disagreement_minus_score"
 NO_ERROR: Final = "no cell is predicted wrongly, so there is no error to rank"
 ONE_STREAM: Final = "only one stream was run, so there is no disagreement"

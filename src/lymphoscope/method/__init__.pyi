@@ -1,6 +1,5 @@
 from .attention import (
     Fill as Fill,
-    GuidingMap as GuidingMap,
     MapDraw as MapDraw,
     attention_crop as attention_crop,
     attention_erase as attention_erase,
@@ -19,7 +18,6 @@ __all__ = [
     "BilinearAttentionPooling",
     "FeatureExtractor",
     "Fill",
-    "GuidingMap",
     "MapDraw",
     "PlainNetwork",
     "TernaryPrediction",

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.method.numpy.attention import FLAT_RANGE
 from lymphoscope.method.voting import check_finite
+from lymphoscope.vocabulary import Fill as FillName, GuidingMap
 
 MapDraw = Literal["uniform", "sqrt_energy"]
-GuidingMap = Literal["mean", "max_energy"]
 Fill = Literal["mean"] | Sequence[float] | Tensor
 
 
@@ -94,7 +94,7 @@ def attention_erase(images: Tensor, maps: Tensor, threshold: float | Tensor = 0.
     return torch.where(mask, values[:, None, None], images)
 
 
-def fill_values(fill: Literal["mean", "black"], mean: Sequence[float], std: Sequence[float]) -> tuple[float, ...]:
+def fill_values(fill: FillName, mean: Sequence[float], std: Sequence[float]) -> tuple[float, ...]:
     """Return the value of a fill in the normalised tensor, one per channel; `mean` and `std` are of RGB in 0-1."""
     return tuple(0.0 if fill == "mean" else -m / s for m, s in zip(mean, std, strict=True))
 

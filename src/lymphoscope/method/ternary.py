@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.method.attention import Fill, GuidingMap, attention_crop, attention_erase, test_map
+from lymphoscope.method.attention import Fill, attention_crop, attention_erase, test_map
 from lymphoscope.method.network import WTDFN, PlainNetwork
 from lymphoscope.method.numpy.voting import NO_VOTE
 from lymphoscope.method.voting import check_finite, plurality_vote, stream_votes
-from lymphoscope.vocabulary import STREAMS, Decision, ErasePolicy, Stream
+from lymphoscope.vocabulary import STREAMS, Decision, ErasePolicy, GuidingMap, Stream
 
 
 @dataclass(frozen=True)
