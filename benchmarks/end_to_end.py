@@ -23,7 +23,7 @@ from models import (
 from numpy.typing import NDArray
 from timing import in_turns, write
 
-from lymphoscope.data import fit_image, read_image, walk_files
+from lymphoscope.data import read_image, walk_files
 from lymphoscope.inference import Model, find_cells, predict_cells, predicted_rows
 from lymphoscope.inference.ternary import TernaryRuntime
 from lymphoscope.model_file import Preprocessing, load_network
@@ -37,7 +37,7 @@ def main() -> None:
     lazy = network if words.agreement is None else Imposed(network, words.agreement)
     runtime = TernaryRuntime(lazy, "on_disagreement")
     paths = list(islice(cycle(str(path) for path in walk_files(words.data)), words.cells))
-    pixels = np.stack([fit_image(read_image(path), how.geometry()) for path in paths])
+    pixels = np.stack([how.preparation().prepare(read_image(path)) for path in paths])
     seconds = in_turns(_folder_ways(runtime, paths, pixels, words), words.rounds)
     plain = load_network(folder)[0]
     ours = TernaryRuntime(network, "on_disagreement")
@@ -94,10 +94,10 @@ def _folder_ways(
 def _cell_ways(
     runtime: TernaryRuntime, obvious_labels: Callable[[NDArray[np.uint8]], object], path: str, how: Preprocessing
 ) -> dict[str, Callable[[], object]]:
-    fit = how.geometry()
-    fitted = fit_image(read_image(path), fit)[None]
+    preparation = how.preparation()
+    fitted = preparation.prepare(read_image(path))[None]
     return {
-        "one cell, the obvious way": lambda: obvious_labels(fit_image(read_image(path), fit)[None]),
+        "one cell, the obvious way": lambda: obvious_labels(preparation.prepare(read_image(path))[None]),
         "one cell, file to row": lambda: list(predicted_rows(runtime, find_cells([path]))),
         "one cell, file to table": lambda: Model(runtime).predict(path),
         "one cell, tensor to vote": lambda: runtime.predict(fitted),

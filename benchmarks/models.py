@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lymphoscope.data import fit_image, read_image, walk_files
+from lymphoscope.data import read_image, walk_files
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.export import SampleCells, export_model, synthetic_cells
 from lymphoscope.inference.backends import Images, NetworkPass, NetworkRuntime, open_network
@@ -58,7 +58,7 @@ def cells_of(data: Path | None, how: Preprocessing, count: int) -> SampleCells:
         return synthetic_cells(how.size, count)
     files = list(walk_files(data))
     chosen = [files[place] for place in _spaced(len(files), count)]
-    pixels = np.stack([fit_image(read_image(path), how.geometry()) for path in chosen])
+    pixels = np.stack([how.preparation().prepare(read_image(path)) for path in chosen])
     return SampleCells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
 
 

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from lymphoscope.data import loading
-from lymphoscope.data.geometry import Geometry, fit_image
+from lymphoscope.data.geometry import Geometry
 from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.loading import CellImages
+from lymphoscope.data.preparation import CellPreparation
 
-FIT = Geometry("resize", size=20)
+PREPARATION = CellPreparation(Geometry("resize", size=20))
 BYTES = 20 * 20 * 3
 
 
@@ -43,14 +44,14 @@ def all_of(cells: CellImages) -> list[bytes | None]:
 def test_the_same_cells_whatever_is_kept_and_however_many_read(
     paths: list[Path], cache_bytes: int, workers: int
 ) -> None:
-    cells = CellImages(paths, FIT, cache_bytes)
-    reference = [fit_image(read_image(paths[i]), FIT).tobytes() if i not in (2, 4) else None for i in range(6)]
+    cells = CellImages(paths, PREPARATION, cache_bytes)
+    reference = [PREPARATION.prepare(read_image(paths[i])).tobytes() if i not in (2, 4) else None for i in range(6)]
     assert all_of(cells) == reference
-    assert all_of(CellImages(paths, FIT, cache_bytes).preload(workers)) == reference
+    assert all_of(CellImages(paths, PREPARATION, cache_bytes).preload(workers)) == reference
 
 
 def test_what_cannot_be_read_is_known_after_preload_and_named_when_asked_for(paths: list[Path]) -> None:
-    cells = CellImages(paths, FIT, 10**6)
+    cells = CellImages(paths, PREPARATION, 10**6)
     assert cells.errors == {}
     cells.preload(3)
     assert list(cells.errors) == [2, 4]
@@ -61,7 +62,7 @@ def test_what_cannot_be_read_is_known_after_preload_and_named_when_asked_for(pat
 
 
 def test_a_file_outside_the_cache_is_checked_by_preload_too(paths: list[Path]) -> None:
-    assert list(CellImages(paths, FIT, BYTES).preload(2).errors) == [2, 4]
+    assert list(CellImages(paths, PREPARATION, BYTES).preload(2).errors) == [2, 4]
 
 
 def test_each_file_is_decoded_once_where_memory_allows(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,7 @@ def test_each_file_is_decoded_once_where_memory_allows(paths: list[Path], monkey
         return read_image(path)
 
     monkeypatch.setattr(loading, "read_image", counted)
-    cells = CellImages(paths, FIT, 4 * BYTES).preload(4)
+    cells = CellImages(paths, PREPARATION, 4 * BYTES).preload(4)
     assert sorted(read) == sorted(str(path) for path in paths)
     read.clear()
     for _ in range(3):
@@ -83,18 +84,18 @@ def test_each_file_is_decoded_once_where_memory_allows(paths: list[Path], monkey
 
 @pytest.mark.parametrize(("cache_bytes", "kept"), [(-1, 0), (0, 0), (BYTES - 1, 0), (3 * BYTES, 3), (10**9, 6)])
 def test_no_more_is_kept_than_memory_was_given(paths: list[Path], cache_bytes: int, kept: int) -> None:
-    assert CellImages(paths, FIT, cache_bytes).capacity == kept
+    assert CellImages(paths, PREPARATION, cache_bytes).capacity == kept
 
 
 def test_a_cell_is_the_callers_own(paths: list[Path]) -> None:
-    cells = CellImages(paths, FIT, 10**6).preload(1)
+    cells = CellImages(paths, PREPARATION, 10**6).preload(1)
     before = cells[0].copy()
     cells[0][:] = 7
     np.testing.assert_array_equal(cells[0], before)
 
 
 def test_it_is_a_sequence(paths: list[Path]) -> None:
-    cells = CellImages(paths, FIT, 10**6)
+    cells = CellImages(paths, PREPARATION, 10**6)
     assert len(cells) == 6
     np.testing.assert_array_equal(cells[-1], cells[5])
     assert [pixels.tobytes() for pixels in cells[0:4:3]] == [cells[0].tobytes(), cells[3].tobytes()]
@@ -103,11 +104,11 @@ def test_it_is_a_sequence(paths: list[Path]) -> None:
 
 
 def test_nothing_is_a_sequence_of_nothing() -> None:
-    assert len(CellImages([], FIT, 10**6).preload(2)) == 0
+    assert len(CellImages([], PREPARATION, 10**6).preload(2)) == 0
 
 
 def test_a_copy_for_a_spawned_worker_is_light_and_reads_the_same(paths: list[Path]) -> None:
-    cells = CellImages(paths, FIT, 10**6).preload(2)
+    cells = CellImages(paths, PREPARATION, 10**6).preload(2)
     assert len(pickle.dumps(cells)) < BYTES + 1000
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         np.testing.assert_array_equal(pool.apply(operator.getitem, (cells, 3)), cells[3])

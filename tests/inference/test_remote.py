@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lymphoscope.data import Geometry
+from lymphoscope.data import CellPreparation, Geometry
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference import find_cells
 from lymphoscope.inference.inputs import read_cell
 from lymphoscope.inference.sinks.parts import Part, Parts
 from lymphoscope.vocabulary import prediction_columns
 
-FIT = Geometry(crop_mode="resize", size=32)
+PREPARATION = CellPreparation(Geometry(crop_mode="resize", size=32))
 ROW = {"path": "a.png", "predicted": "all", "refer": False}
 
 
@@ -50,15 +50,15 @@ def test_a_manifest_elsewhere_names_cells_beside_it(store: str) -> None:
 def test_a_cell_elsewhere_is_read_as_one_here(store: str, tmp_path: Path) -> None:
     url = f"{store}/b/two.png"
     (tmp_path / "two.png").write_bytes(fsspec.filesystem("memory").cat_file(url.removeprefix("memory://")))
-    here, there = read_cell(str(tmp_path / "two.png"), FIT), read_cell(url, FIT)
+    here, there = read_cell(str(tmp_path / "two.png"), PREPARATION), read_cell(url, PREPARATION)
     assert there.pixels is not None
     assert np.array_equal(here.pixels, there.pixels)
     assert (there.width, there.height) == (40, 60)
-    assert np.array_equal(read_cell(f"file://{tmp_path}/two.png", FIT).pixels, here.pixels)
+    assert np.array_equal(read_cell(f"file://{tmp_path}/two.png", PREPARATION).pixels, here.pixels)
 
 
 def test_a_cell_that_is_not_there_is_a_row_with_its_reason(store: str) -> None:
-    assert "cannot be fetched" in str(read_cell(f"{store}/gone.png", FIT).error)
+    assert "cannot be fetched" in str(read_cell(f"{store}/gone.png", PREPARATION).error)
 
 
 @pytest.mark.parametrize(

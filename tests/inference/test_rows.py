@@ -19,7 +19,7 @@ PIXELS = np.zeros((40, 40, 3), dtype=np.uint8)
 
 
 def row_of(by_colour: Runtime, paint: Paint, path: Path, colour: tuple[int, int, int]) -> dict[str, object]:
-    read = read_cell(str(paint(path, colour)), by_colour.description.preprocessing.geometry())
+    read = read_cell(str(paint(path, colour)), by_colour.description.preprocessing.preparation())
     assert read.pixels is not None
     (row,) = prediction_rows([Cell(str(path))], [read], by_colour.predict(read.pixels[None]), by_colour.description)
     return row

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lymphoscope.data import Geometry
+from lymphoscope.data import CellPreparation
 from lymphoscope.inference import Cell, find_cells, pipeline as stream, predicted_rows
 from lymphoscope.inference.inputs import ReadCell, read_cell
 
@@ -41,9 +41,9 @@ def test_no_more_than_four_batches_are_in_memory(
             with lock:
                 alive -= 1
 
-    def counting(path: str, fit: Geometry, *, measured: bool) -> ReadCell:
+    def counting(path: str, preparation: CellPreparation, *, measured: bool) -> ReadCell:
         nonlocal alive, most
-        read = read_cell(path, fit, measured=measured)
+        read = read_cell(path, preparation, measured=measured)
         with lock:
             alive += 1
             most = max(most, alive)

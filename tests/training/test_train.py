@@ -35,6 +35,7 @@ from lymphoscope.training.batches import EpochSampler, Key
         ("comparison=mix_up", "streams=raw", "optimisation.class_weights=true"),
         ("comparison=cut_mix", "hardware.passes=one"),
         ("comparison=grid_mask", "hardware.passes=two"),
+        ("data.stain=optical_density", "fix_res.size=48"),
     ],
 )
 def test_every_kind_of_training_gives_a_model_that_loads(

@@ -89,7 +89,7 @@ def _cells(source: Path, preprocessing: "Preprocessing") -> "SampleCells":
 
     cells = find_cells([source])
     indices = np.linspace(0, len(cells) - 1, min(MAX_CELLS, len(cells))).astype(int)
-    images = (read_cell(cells[index].path, preprocessing.geometry()).pixels for index in indices)
+    images = (read_cell(cells[index].path, preprocessing.preparation()).pixels for index in indices)
     pixels = [image for image in images if image is not None]
     if not pixels:
         raise LymphoscopeError(f"{source}: none of the images can be read")

@@ -12,6 +12,7 @@ from .manifest import (
     read_manifest as read_manifest,
     write_manifest as write_manifest,
 )
+from .preparation import CellPreparation as CellPreparation
 from .quality import (
     ImageStatistics as ImageStatistics,
     image_statistics as image_statistics,
@@ -27,6 +28,8 @@ from .similarity import (
 )
 from .sources import read_source as read_source
 from .split import split_folds as split_folds, split_holdout as split_holdout
+from .stain import StainNormalization as StainNormalization, measure_reference as measure_reference
+from .stains import NO_STAIN_METHOD as NO_STAIN_METHOD
 from .summary import (
     DataSummary as DataSummary,
     SplitSummary as SplitSummary,
@@ -41,14 +44,17 @@ __all__ = [
     "COLUMNS",
     "FINGERPRINT_COLUMNS",
     "IMAGE_SUFFIXES",
+    "NO_STAIN_METHOD",
     "AuditReport",
     "CellImages",
     "CellLeak",
+    "CellPreparation",
     "DataSummary",
     "Geometry",
     "ImageStatistics",
     "Manifest",
     "SplitSummary",
+    "StainNormalization",
     "UnreadableImage",
     "audit_manifest",
     "audit_with_fingerprints",
@@ -58,6 +64,7 @@ __all__ = [
     "image_statistics",
     "leak_checks",
     "leaks_between",
+    "measure_reference",
     "part_counts",
     "read_image",
     "read_manifest",

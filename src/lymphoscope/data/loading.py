@@ -1,4 +1,4 @@
-"""Cells by index, fitted to the network's square: decoded in threads, once, as far as memory allows."""
+"""Cells by index, prepared for the network: decoded in threads, once, as far as memory allows."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.geometry import Geometry, fit_image
 from lymphoscope.data.images import UnreadableImage, read_image
+from lymphoscope.data.preparation import CellPreparation
 from lymphoscope.progress import tracked
 
 Pixels = NDArray[np.uint8]
@@ -28,10 +28,12 @@ class CellImages(Sequence[Pixels]):
     memory a second time; `[i]` returns the same pixels in every case.
     """
 
-    def __init__(self, paths: Sequence[str | Path], geometry: Geometry, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+    def __init__(
+        self, paths: Sequence[str | Path], preparation: CellPreparation, cache_bytes: int = DEFAULT_CACHE_BYTES
+    ) -> None:
         self.paths = [str(path) for path in paths]
-        self.geometry = geometry
-        self.capacity = min(len(self.paths), max(cache_bytes, 0) // (3 * geometry.size**2))
+        self.preparation = preparation
+        self.capacity = min(len(self.paths), max(cache_bytes, 0) // (3 * preparation.geometry.size**2))
         self.errors: dict[int, str] = {}
         self._cache: NDArray[np.uint8] | None = None
 
@@ -55,7 +57,8 @@ class CellImages(Sequence[Pixels]):
 
     def preload(self, workers: int | None = None) -> "CellImages":
         """Decode every file once in `workers` threads (default: one per processor), fill the cache and `errors`."""
-        cache = np.zeros((self.capacity, self.geometry.size, self.geometry.size, 3), dtype=np.uint8)
+        size = self.preparation.geometry.size
+        cache = np.zeros((self.capacity, size, size, 3), dtype=np.uint8)
 
         def load(index: int) -> None:
             try:
@@ -74,7 +77,7 @@ class CellImages(Sequence[Pixels]):
 
     def _decode(self, index: int) -> Pixels:
         try:
-            return fit_image(read_image(self.paths[index]), self.geometry)
+            return self.preparation.prepare(read_image(self.paths[index]))
         except UnreadableImage as error:
             self.errors[index] = error.reason
             raise

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lymphoscope.data import Geometry, Manifest, UnreadableImage, fit_image, read_image
+from lymphoscope.data import CellPreparation, Manifest, UnreadableImage, read_image
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments.charts import save_figure
 from lymphoscope.experiments.definition import load_definition
@@ -184,8 +184,8 @@ def _plane(result: Result, request: Request, manifest: Manifest) -> Result:
 def _vectors(request: Request, table: pd.DataFrame) -> tuple[NDArray[np.floating[Any]], pd.DataFrame]:
     """What is embedded (N, D), and the rows (N) of the cells that could be read."""
     described = load(request.model).description.preprocessing
-    fit = described.geometry()
-    found = [(_fitted(path, fit), place) for place, path in enumerate(table["path"])]
+    preparation = described.preparation()
+    found = [(_prepared(path, preparation), place) for place, path in enumerate(table["path"])]
     known = [(pixels, place) for pixels, place in found if pixels is not None]
     rows = table.iloc[[place for _, place in known]]
     if request.model is None:
@@ -193,9 +193,9 @@ def _vectors(request: Request, table: pd.DataFrame) -> tuple[NDArray[np.floating
     return _features(load(request.model), [pixels for pixels, _ in known]), rows
 
 
-def _fitted(path: str, fit: Geometry) -> NDArray[np.uint8] | None:
+def _prepared(path: str, preparation: CellPreparation) -> NDArray[np.uint8] | None:
     try:
-        return fit_image(read_image(path), fit)
+        return preparation.prepare(read_image(path))
     except (UnreadableImage, OSError):
         return None
 

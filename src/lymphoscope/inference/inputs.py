@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.geometry import Geometry, fit_image
+from lymphoscope.data import CellPreparation
 from lymphoscope.data.image_files import IMAGE_SUFFIXES, walk_files
 from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.quality import ImageStatistics, image_statistics, visible_part
@@ -118,23 +118,24 @@ class ReadCell:
     statistics: ImageStatistics | None = None
 
 
-def read_cell(path: str, fit: Geometry, *, measured: bool = False) -> ReadCell:
-    """Read and fit one file, `measured` or not; the full-size picture is let go before the next one is read."""
+def read_cell(path: str, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
+    """Read and prepare one file; if `measured`, its quality is measured before its stain is normalised."""
     if is_remote(path):
-        return _read_remote(path, fit, measured)
+        return _read_remote(path, preparation, measured)
     try:
         picture = read_image(path)
     except UnreadableImage as unreadable:
         return ReadCell(None, error=unreadable.reason)
     height, width = picture.shape[:2]
-    pixels = fit_image(picture, fit)
-    statistics = image_statistics(pixels, visible_part(width, height, fit)) if measured else None
-    return ReadCell(pixels, width, height, statistics=statistics)
+    fitted = preparation.fit(picture)
+    visible = visible_part(width, height, preparation.geometry)
+    statistics = image_statistics(fitted, visible) if measured else None
+    return ReadCell(preparation.normalize(fitted), width, height, statistics=statistics)
 
 
-def _read_remote(url: str, fit: Geometry, measured: bool) -> ReadCell:
+def _read_remote(url: str, preparation: CellPreparation, measured: bool) -> ReadCell:
     try:
         with local_copy(url) as copy:
-            return read_cell(str(copy), fit, measured=measured)
+            return read_cell(str(copy), preparation, measured=measured)
     except OSError as error:
         return ReadCell(None, error=f"cannot be fetched: {error.strerror or type(error).__name__}")

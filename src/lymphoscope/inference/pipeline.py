@@ -130,7 +130,7 @@ def read_batches(
     """
     description = runtime.description
     measured = measured or description.referral.ood_reference is not None
-    read = partial(read_cell, fit=description.preprocessing.geometry(), measured=measured)
+    read = partial(read_cell, preparation=description.preprocessing.preparation(), measured=measured)
     paths = (cell.path for cell in cells)
     ahead = prefetch_map(read, paths, workers=workers or default_workers(), ahead=2 * batch_size)
     for start in range(0, len(cells), batch_size):

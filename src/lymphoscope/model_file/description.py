@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lymphoscope.data.geometry import Geometry
+from lymphoscope.data import CellPreparation, Geometry, StainNormalization
 from lymphoscope.referral import Calibration, Referral
 from lymphoscope.vocabulary import (
     STREAMS,
@@ -55,10 +55,19 @@ class Preprocessing(StrictModel):
     size: int = Field(default=300, description="Side of the network's input in pixels.")
     mean: Triple = Field(description="Mean of RGB scaled to 0-1, subtracted.")
     std: Triple = Field(description="Standard deviation of RGB scaled to 0-1, divided by.")
+    stain: StainNormalization | None = Field(
+        default=None,
+        description="Stain normalisation of the fitted cells and its reference; null for none. Quality and "
+        "out-of-distribution signals are measured before it.",
+    )
 
     def geometry(self) -> Geometry:
-        """Return crop mode, crop and size as the reading of images takes them."""
+        """Return crop mode, crop and size, from which boxes are mapped back to the file."""
         return Geometry(crop_mode=self.crop_mode, crop=self.crop, size=self.size)
+
+    def preparation(self) -> CellPreparation:
+        """Return how cell images are prepared for the network: geometry and stain normalisation."""
+        return CellPreparation(self.geometry(), self.stain)
 
 
 class TestTime(StrictModel):

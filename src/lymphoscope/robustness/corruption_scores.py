@@ -1,7 +1,7 @@
 """The scores of a model on the same cells, uncorrupted and under each corruption."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -150,11 +150,14 @@ def _predict_all(assigned: Sequence[_Assigned], seed: int, workers: int) -> Iter
 def _corrupted_stack(numbered: tuple[int, _Assigned], seed: int) -> NDArray[np.uint8] | None:
     """The cell uncorrupted and under each step, (V, S, S, 3); None for a file that cannot be read."""
     number, (cell, model) = numbered
-    pixels = read_cell(cell.path, model.description.preprocessing.geometry()).pixels
+    preparation = model.description.preprocessing.preparation()
+    # A corruption happens in the microscope, so before the stain is normalised.
+    pixels = read_cell(cell.path, replace(preparation, stain=None)).pixels
     if pixels is None:
         return None
     cell_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
-    return np.stack([pixels, *(corrupt_image(pixels, name, level, cell_seed) for name, level in _STEPS)])
+    corrupted = (corrupt_image(pixels, name, level, cell_seed) for name, level in _STEPS)
+    return np.stack([preparation.normalize(each) for each in (pixels, *corrupted)])
 
 
 def _predict(model: Model, stack: NDArray[np.uint8]) -> _Predictions:

@@ -221,7 +221,7 @@ def _test_cells(
     description: Description, cells: "Sequence[tuple[Cell, SaliencyModel]]", steps: int, random_maps: int, seed: int
 ) -> Iterator[_CellCurves]:
     """The curves of every cell that can be read; each is decoded once."""
-    read = partial(read_cell, fit=description.preprocessing.geometry())
+    read = partial(read_cell, preparation=description.preprocessing.preparation())
     images = prefetch_map(read, [cell.path for cell, _ in cells], workers=default_workers(), ahead=_PREFETCH)
     for number, image in enumerate(tracked(images, "testing saliency maps", len(cells))):
         if image.pixels is not None:

@@ -12,7 +12,7 @@ from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lymphoscope.augment import BaseAugmentation, ImageAugmentation, Mixing, batch_mixing, image_augmentation
-from lymphoscope.data import CellImages, Geometry, Manifest
+from lymphoscope.data import NO_STAIN_METHOD, CellImages, CellPreparation, Geometry, Manifest, measure_reference
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.training.hardware import resolve_workers
 from lymphoscope.training.recipe import Recipe
@@ -121,15 +121,29 @@ def resolve_geometry(recipe: Recipe, manifest: Manifest) -> Geometry:
     return Geometry(crop_mode=mode, crop=recipe.data.crop, size=recipe.data.size)
 
 
+def resolve_preparation(recipe: Recipe, manifest: Manifest) -> CellPreparation:
+    """Return how cells are prepared: the geometry, and the stain normalisation with the training cells as reference.
+
+    Raises LymphoscopeError if no training cell can be measured.
+    """
+    geometry = resolve_geometry(recipe, manifest)
+    if recipe.data.stain == NO_STAIN_METHOD:
+        return CellPreparation(geometry)
+    paths = manifest.table.loc[manifest.table["split"] == "train", "path"].tolist()
+    images = CellImages(paths, CellPreparation(geometry), int(recipe.data.cache_gb * 2**30)).preload()
+    readable = (images[index] for index in range(len(images)) if index not in images.errors)
+    return CellPreparation(geometry, measure_reference(recipe.data.stain, readable))
+
+
 def load_cells(
-    manifest: Manifest, part: Part, recipe: Recipe, geometry: Geometry, *, augment: bool = True
+    manifest: Manifest, part: Part, recipe: Recipe, preparation: CellPreparation, *, augment: bool = True
 ) -> LabelledCells:
     """Decode the cells of a part once, in parallel, without those that cannot be read; training cells are augmented.
 
     Raises LymphoscopeError for a part without cells, and for a class without a readable training image.
     """
     table = manifest.table[manifest.table["split"] == part]
-    images = CellImages(table["path"].tolist(), geometry, int(recipe.data.cache_gb * 2**30)).preload()
+    images = CellImages(table["path"].tolist(), preparation, int(recipe.data.cache_gb * 2**30)).preload()
     rows = [row for row in range(len(images)) if row not in images.errors]
     labels = [manifest.classes.index(table["label"].iloc[row]) for row in rows]
     missing = [name for index, name in enumerate(manifest.classes) if index not in set(labels)]

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lymphoscope.data import Geometry, Manifest
+from lymphoscope.data import CellPreparation, Manifest
 from lymphoscope.files import written_beside
 from lymphoscope.method import WTDFN, attention_crop, attention_erase, fill_values, test_map
 from lymphoscope.training.batches import (
@@ -30,9 +30,9 @@ from lymphoscope.training.recipe import Recipe
 
 
 def fine_tune_resolution(
-    network: nn.Module, recipe: Recipe, manifest: Manifest, geometry: Geometry, folder: Path
+    network: nn.Module, recipe: Recipe, manifest: Manifest, preparation: CellPreparation, folder: Path
 ) -> nn.Module:
-    """Train classifier and last batch norm of `network` at the resolution of `geometry`; return it in eval mode.
+    """Train classifier and last batch norm of `network` at the resolution of `preparation`; return it in eval mode.
 
     Continues from `folder`/last.ckpt if it exists; writes one row per epoch to `folder`/metrics.csv. On the CPU a run
     that was killed and resumed ends with the same weights as one that was not. Raises LymphoscopeError as `load_cells`
@@ -41,7 +41,7 @@ def fine_tune_resolution(
     optimisation = recipe.optimisation
     size = recipe.fix_res.batch_size or optimisation.batch_size
     recipe = recipe.model_copy(update={"optimisation": optimisation.model_copy(update={"batch_size": size})})
-    cells = load_cells(manifest, "train", recipe, geometry, augment=False)
+    cells = load_cells(manifest, "train", recipe, preparation, augment=False)
     device = torch.device(resolve_device(recipe.hardware))
     phase = _FixResPhase(network.to(memory_format=torch.channels_last).to(device), recipe, cells, folder)
     for epoch in range(phase.resume(), recipe.fix_res.epochs):

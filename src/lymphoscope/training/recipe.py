@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
+from lymphoscope.data.stains import NO_STAIN_METHOD, stain_method_names
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
 from lymphoscope.referral import RULES, RuleName
@@ -66,6 +67,11 @@ class DataRecipe(StrictModel):
     )
     crop: int = Field(default=300, ge=16, description="Side of the centre crop, in pixels of the file.")
     size: int = Field(default=300, ge=16, description="Side of the input of the network, in pixels.")
+    stain: str = Field(
+        default=NO_STAIN_METHOD,
+        description="Stain normalisation of the fitted cells, with the training cells as reference; quality and "
+        f"out-of-distribution signals are measured before it. One of {', '.join(stain_method_names())}.",
+    )
     mean: Triple = Field(
         default=(0.485, 0.456, 0.406),
         description="Mean of RGB, scaled to 0-1, for normalisation. With `model.pretrained` the default is that of the "
@@ -76,6 +82,13 @@ class DataRecipe(StrictModel):
     workers: int | Literal["auto"] = Field(
         default="auto", description="Processes that load and augment images; `auto`: 0 on two cores or fewer."
     )
+
+    @field_validator("stain")
+    @classmethod
+    def _is_registered(cls, stain: str) -> str:
+        if stain not in stain_method_names():
+            raise ValueError(f"stain normalisation {stain!r} is unknown, use one of {', '.join(stain_method_names())}")
+        return stain
 
 
 class SplitRecipe(StrictModel):

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
-from lymphoscope.data import Geometry, Manifest
+from lymphoscope.data import CellPreparation, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Description, Preprocessing, save_model
 from lymphoscope.training.batches import (
@@ -21,7 +21,7 @@ from lymphoscope.training.batches import (
     LabelledCells,
     create_loader,
     load_cells,
-    resolve_geometry,
+    resolve_preparation,
     sampling_weights,
 )
 from lymphoscope.training.fix_res import fine_tune_resolution
@@ -68,23 +68,23 @@ def train_model(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     an empty part, a class without a readable image, and initial weights that cannot be had.
     """
     folders = TrainingFolders(run)
-    geometry = resolve_geometry(recipe, manifest)
-    train_cells = load_cells(manifest, "train", recipe, geometry)
-    validation_cells = load_cells(manifest, "validation", recipe, geometry)
+    preparation = resolve_preparation(recipe, manifest)
+    train_cells = load_cells(manifest, "train", recipe, preparation)
+    validation_cells = load_cells(manifest, "validation", recipe, preparation)
     module = _module(recipe, train_cells, len(manifest.classes))
     trainer = _trainer(recipe, folders)
     if recipe.error_curves:
-        test_cells = load_cells(manifest, "test", recipe, geometry)
+        test_cells = load_cells(manifest, "test", recipe, preparation)
         parts = {"train": train_cells.without_augmentation(), "test": test_cells}
         trainer.callbacks.append(ErrorCurves(run / "errors.csv", parts, recipe))  # type: ignore[attr-defined]
     _fit(trainer, module, recipe, train_cells, validation_cells, folders)
     unreadable = len(train_cells.unreadable) + len(validation_cells.unreadable)
-    description = _describe(recipe, manifest, geometry, trainer, unreadable)
+    description = _describe(recipe, manifest, preparation, trainer, unreadable)
     if not trainer.is_global_zero:
         return description
     network = _load_chosen_epoch(module, recipe, folders)
     if recipe.fix_res.size is not None:
-        higher = replace(geometry, size=recipe.fix_res.size)
+        higher = replace(preparation, geometry=replace(preparation.geometry, size=recipe.fix_res.size))
         network = fine_tune_resolution(network, recipe, manifest, higher, folders.fix_res)
     return save_model(network, description, folders.model)
 
@@ -179,9 +179,9 @@ def _load_chosen_epoch(module: TrainingModule, recipe: Recipe, folders: Training
 
 
 def _describe(
-    recipe: Recipe, manifest: Manifest, geometry: Geometry, trainer: lightning.Trainer, unreadable: int
+    recipe: Recipe, manifest: Manifest, preparation: CellPreparation, trainer: lightning.Trainer, unreadable: int
 ) -> Description:
-    table = manifest.table
+    table, geometry = manifest.table, preparation.geometry
     parts = {part: table[table["split"] == part] for part in ("train", "validation", "test")}
     return Description(
         name=recipe.name,
@@ -198,6 +198,7 @@ def _describe(
             size=recipe.fix_res.size or geometry.size,
             mean=recipe.data.mean,
             std=recipe.data.std,
+            stain=preparation.stain,
         ),
         test_time=recipe.test_time,
         trained_on={

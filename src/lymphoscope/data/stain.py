@@ -1,0 +1,85 @@
+"""Stain normalisation of fitted cells: which pixels it concerns, its reference, and its application.
+
+Only the foreground is measured and changed: neither the black around a segmented cell nor the bright glass of a smear.
+The reference is measured on the training cells and stored in the model file. Quality and out-of-distribution signals
+are measured before the normalisation, because they are about the image as it was taken.
+"""
+
+from collections.abc import Iterable
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from lymphoscope.data.images import border_of
+from lymphoscope.data.stains import StainStatistics, get_stain_method
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.vocabulary import StrictModel
+
+Pixels = NDArray[np.uint8]
+Triple = tuple[float, float, float]
+
+_BLACK_LEVEL = 12
+"""Grey level of the green channel up to which a pixel is the black around a cell."""
+_GLASS_LEVEL = 0.88
+"""Fraction of the brightest green (95th percentile) from which a pixel of a smear is glass."""
+_MIN_FOREGROUND = 0.01
+"""Fraction of the image that must be foreground; a blank image stays as it is."""
+_STEP = 4
+"""The brightest green is measured on every 4th pixel of every 4th row."""
+
+
+class StainNormalization(StrictModel):
+    """A method of stain normalisation and the reference that cells are matched to."""
+
+    method: str = Field(description="Name of the method, as in the recipe.")
+    mean: Triple = Field(description="Mean of each channel over the training cells, in the method's colour space.")
+    deviation: Triple = Field(description="Standard deviation of each channel over the training cells.")
+    cells: int = Field(ge=1, description="Number of training cells that were measured.")
+
+    @model_validator(mode="after")
+    def _is_valid(self) -> Self:
+        try:
+            get_stain_method(self.method)
+        except LymphoscopeError as error:
+            raise ValueError(str(error)) from error
+        if not np.isfinite([*self.mean, *self.deviation]).all() or min(self.deviation) < 0:
+            raise ValueError("mean and deviation must be finite, and the deviation not negative")
+        return self
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Give a fitted cell, (S, S, 3) uint8 RGB, the colours of the reference; a blank image is returned as it is."""
+        foreground = foreground_of(pixels)
+        if foreground is None:
+            return pixels
+        method, cell = get_stain_method(self.method), pixels[foreground]
+        normalized = pixels.copy()
+        reference = StainStatistics(self.mean, self.deviation)
+        normalized[foreground] = method.normalize(cell, method.measure(cell), reference)
+        return normalized
+
+
+def foreground_of(pixels: Pixels) -> NDArray[np.bool_] | None:
+    """Return the mask (H, W) of what is neither black nor glass in (H, W, 3) uint8; None if there is hardly any.
+
+    An image whose border is mostly black is a segmented cell, which has no glass.
+    """
+    green = pixels[:, :, 1]
+    foreground: NDArray[np.bool_] = green > _BLACK_LEVEL
+    if (border_of(green) <= _BLACK_LEVEL).mean() <= 0.5:
+        foreground &= green < _GLASS_LEVEL * np.percentile(green[::_STEP, ::_STEP], 95)
+    return foreground if foreground.mean() >= _MIN_FOREGROUND else None
+
+
+def measure_reference(method: str, images: Iterable[Pixels]) -> StainNormalization:
+    """Measure the reference of a method: the median over images, (H, W, 3) uint8, of their foreground's statistics.
+
+    Raises LymphoscopeError for an unknown method, and if no image has a foreground.
+    """
+    measure = get_stain_method(method).measure
+    statistics = [measure(image[foreground]) for image in images if (foreground := foreground_of(image)) is not None]
+    if not statistics:
+        raise LymphoscopeError(f"stain normalisation {method}: no training cell has a foreground, use data.stain=none")
+    mean, deviation = np.median(np.array(statistics, dtype=np.float64), axis=0).round(6).tolist()
+    return StainNormalization(method=method, mean=tuple(mean), deviation=tuple(deviation), cells=len(statistics))
