@@ -228,7 +228,7 @@ def _evaluate(
     if data is None:
         raise LymphoscopeError(f"{model}: add the labelled cells with --data")
     from lymphoscope.inference import load
-    from lymphoscope.runs import part_to_judge, training_cells_of_model
+    from lymphoscope.runs import part_to_evaluate, training_cells_of_model
 
     cells, resolved = _manifest(data, subject_pattern), resolve_model(model)
     # Grad-CAM needs gradients, which only torch has.
@@ -243,7 +243,7 @@ def _evaluate(
             allow_leak=allow_leak,
             show_leak=show_leak,
             stress=stress,
-            part=part_to_judge(cells, part),
+            part=part_to_evaluate(cells, part),
             how=options,
         )
 

@@ -11,7 +11,7 @@ import pandas as pd
 from lymphoscope.evaluation import METRICS, Metrics
 from lymphoscope.experiments.grid import GridRun
 from lymphoscope.experiments.result import Column, Number
-from lymphoscope.runs.evaluation import read_metrics
+from lymphoscope.runs import read_metrics
 
 if TYPE_CHECKING:
     from lymphoscope.training import StepTime

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from lymphoscope.data import DataSummary
 from lymphoscope.evaluation import Metrics
-from lymphoscope.inference import Explanation
-from lymphoscope.model_file import Description
 from lymphoscope.reports.plotting import attention_overlay
 from lymphoscope.vocabulary import STREAMS
+
+if TYPE_CHECKING:
+    from lymphoscope.inference import Explanation
+    from lymphoscope.model_file import Description
 
 _MANY_CLASSES = 5
 
@@ -47,7 +49,7 @@ class ReportContents:
     title: str
     metrics: Metrics
     predictions: pd.DataFrame
-    description: Description | None
+    description: "Description | None"
     curves: pd.DataFrame | None
     data: DataSummary
     mistakes: Sequence[Mistake]
@@ -69,7 +71,7 @@ class ReportContents:
         return self.metrics.evaluated > 0
 
 
-def mistake_of(row: "Mapping[str, Any] | pd.Series[Any]", explanation: Explanation) -> Mistake:
+def mistake_of(row: "Mapping[str, Any] | pd.Series[Any]", explanation: "Explanation") -> Mistake:
     """Make a mistake to show from a row of the predictions and the explanation of its cell.
 
     It has no images if the cell can no longer be read.
@@ -93,7 +95,7 @@ def stream_probabilities(row: "Mapping[str, Any] | pd.Series[Any]") -> dict[str,
     return {stream: {name: float(row[f"{stream}_{name}"]) for name in classes} for stream in ran}
 
 
-def _images(explanation: Explanation) -> dict[str, NDArray[np.uint8]]:
+def _images(explanation: "Explanation") -> dict[str, NDArray[np.uint8]]:
     if explanation.pictures is None:
         return {}
     streams = explanation.pictures

@@ -5,7 +5,7 @@ from .cross_validation import (
     folds_begun as folds_begun,
 )
 from .demo import demo as demo
-from .evaluation import Stress as Stress, evaluate_run as evaluate_run, part_to_judge as part_to_judge
+from .evaluation import Stress as Stress, evaluate_run as evaluate_run
 from .folder import RunFolder as RunFolder
 from .judging import EvaluationOptions as EvaluationOptions
 from .leaks import (
@@ -14,6 +14,7 @@ from .leaks import (
     refuse_split as refuse_split,
     training_cells_of_model as training_cells_of_model,
 )
+from .results import part_to_evaluate as part_to_evaluate, read_metrics as read_metrics
 from .score import evaluate_predictions_file as evaluate_predictions_file
 from .start import begin as begin, finish as finish
 from .training import begin_training as begin_training, finish_training as finish_training
@@ -34,7 +35,8 @@ __all__ = [
     "finish_folds",
     "finish_training",
     "folds_begun",
-    "part_to_judge",
+    "part_to_evaluate",
+    "read_metrics",
     "refuse_leaks",
     "refuse_split",
     "training_cells_of_model",

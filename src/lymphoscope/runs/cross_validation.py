@@ -16,15 +16,13 @@ from lymphoscope.runs.evaluation import (
     Stress,
     labelled_cells,
     mistakes_of,
-    read_metrics,
     stressed,
-    write_results,
 )
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.judging import DEFAULT_OPTIONS, EvaluationOptions, is_held_out, judge, stated_miss_rate_of
 from lymphoscope.runs.leaks import refuse_split
 from lymphoscope.runs.log import logged, say
-from lymphoscope.runs.scores import kept_scores
+from lymphoscope.runs.results import read_metrics, scores_for_card, write_results
 from lymphoscope.runs.training import begin_training, finish_training
 
 if TYPE_CHECKING:
@@ -75,7 +73,7 @@ def finish_folds(folder: RunFolder, folds: int) -> Metrics:
             recipe = folder.read()[0]
             how = f"in {folds} folds by {recipe.split.by}, by models of the same recipe that had not seen them"
             fit_out_of_fold(recipe, read_predictions(folder.predictions), final.model, f"all cells {how}")
-            record_scores(final.model, {"how": how, **kept_scores(metrics)})
+            record_scores(final.model, {"how": how, **scores_for_card(metrics)})
             say(f"final model of all cells: {final.model}")
         return metrics
 

@@ -1,22 +1,17 @@
 """A model and held-out cells -> predictions, numbers, report."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from lymphoscope.data import Manifest, UnreadableImage, data_summary, read_image, split_by
+from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions
-from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import Model, predict_manifest
-from lymphoscope.model_file import Description, model_card
-from lymphoscope.reports import Mistake, ReportContents, mistake_of, write_report
+from lymphoscope.model_file import Description
+from lymphoscope.reports import Mistake, mistake_of
 from lymphoscope.robustness import measure_corruptions, measure_saliency
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.judging import (
@@ -27,12 +22,10 @@ from lymphoscope.runs.judging import (
     stated_miss_rate_of,
     without_leaks,
 )
-from lymphoscope.runs.leaks import TrainingCells, find_leaks, leak_notices, refuse_leaks
-from lymphoscope.runs.provenance import provenance
-from lymphoscope.runs.scores import kept_scores
+from lymphoscope.runs.leaks import TrainingCells, find_leaks, refuse_leaks
+from lymphoscope.runs.results import write_results
 
 MISTAKES = 12
-_DOUBTS_SHOWN = 24
 
 
 @dataclass(frozen=True)
@@ -87,53 +80,6 @@ def evaluate_run(
     return metrics
 
 
-def write_results(
-    folder: RunFolder,
-    title: str,
-    metrics: Metrics,
-    table: pd.DataFrame,
-    manifest: Manifest,
-    description: Description | None,
-    mistakes: list[Mistake],
-    curves: pd.DataFrame | None = None,
-) -> None:
-    """Write metrics.json, the model card and, last, the report; `curves` are a training's, None where it only judges.
-
-    A leak that was allowed stands on the face of all three.
-    """
-    write_metrics(folder.metrics, metrics)
-    if description is not None:
-        write_text(folder.card, model_card(description.model_copy(update={"scores": kept_scores(metrics)})))
-    notices = leak_notices(metrics.leakage, manifest) if metrics.leakage else []
-    made = provenance()
-    contents = ReportContents(
-        title=title,
-        metrics=metrics,
-        predictions=table,
-        description=description,
-        curves=curves,
-        parameters=description.parameters if description else None,
-        data=data_summary(manifest.with_table(manifest.table, *notices)),
-        mistakes=mistakes,
-        command=made.command,
-        commit=made.commit,
-        device=made.device,
-        date=made.date,
-        thumbnails=_thumbnails(metrics),
-    )
-    write_report(folder.report, contents)
-
-
-def write_metrics(path: Path, metrics: Metrics) -> None:
-    """Write metrics.json, whole or not at all."""
-    write_json(path, metrics.model_dump(mode="json"))
-
-
-def read_metrics(path: Path) -> Metrics:
-    """Read metrics.json as it was written."""
-    return Metrics.model_validate_json(path.read_text(encoding="utf-8"))
-
-
 def mistakes_of(model: Model, table: pd.DataFrame, most: int = MISTAKES) -> Iterator[Mistake]:
     """The most certain mistakes first: wrong labels with the highest score, and what the streams saw of them."""
     wrong = table[table["label"].notna() & table["predicted"].notna() & (table["label"] != table["predicted"])]
@@ -145,19 +91,6 @@ def mistakes_of(model: Model, table: pd.DataFrame, most: int = MISTAKES) -> Iter
         yield mistake_of(row, seen)
 
 
-def part_to_judge(manifest: Manifest, wanted: str | None) -> str | None:
-    """The part of a split to judge: what was asked for, else `test` where the data have one; None for all cells.
-
-    Raises LymphoscopeError where a part is asked for and the data are not split.
-    """
-    split = split_by(manifest.table) != "none"
-    if wanted in (None, "all"):
-        return "test" if split and wanted is None else None
-    if not split:
-        raise LymphoscopeError(f"--part {wanted}: the data are not split; `lymphoscope data split` makes one")
-    return wanted
-
-
 def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress: Stress) -> Metrics:
     """The same metrics with what else was asked for, of models and the cells that each judged."""
     replicates = metrics.bootstrap.replicates
@@ -167,16 +100,6 @@ def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress:
     if stress.saliency:
         found["saliency"] = measure_saliency(judges, replicates=replicates)
     return metrics.model_copy(update=found)
-
-
-def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
-    """Pictures (H, W, 3) of the cells whose labels are most doubtful, those that can be read."""
-    doubts = metrics.label_errors.flagged[:_DOUBTS_SHOWN] if metrics.label_errors else []
-    pictures = {}
-    for doubt in doubts:
-        with suppress(UnreadableImage, OSError):
-            pictures[doubt.path] = read_image(doubt.path)
-    return pictures
 
 
 def labelled_cells(manifest: Manifest, part: str | None) -> Manifest:

@@ -1,6 +1,7 @@
 """A predictions table and what is known of its making -> the whole of metrics.json."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,7 +16,9 @@ from lymphoscope.evaluation import (
     evaluate_subjects,
     find_label_errors,
 )
-from lymphoscope.model_file import Description
+
+if TYPE_CHECKING:
+    from lymphoscope.model_file import Description
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def without_leaks(table: pd.DataFrame, metrics: Metrics) -> Metrics:
     return metrics.model_copy(update={"leakage": told})
 
 
-def stated_miss_rate_of(description: Description) -> float | None:
+def stated_miss_rate_of(description: "Description") -> float | None:
     """The share of blasts that the model's referral was fitted to sign off as normal at most; None where none was."""
     band = description.referral.band
     return band.miss_rate if band is not None and "score" in description.referral.rules else None

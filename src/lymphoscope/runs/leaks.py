@@ -1,6 +1,5 @@
 """The leak guard: what is judged is compared with what was trained on, before any work, and a leak stops it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from lymphoscope.data import (
     below_common_folder,
     leak_checks,
     leaks_between,
-    split_by,
     split_leaks,
     with_fingerprints,
 )
@@ -23,6 +21,7 @@ from lymphoscope.evaluation import Leak, Leakage
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 from lymphoscope.model_file import Description
+from lymphoscope.runs.results import count_by_kind
 
 TRAINING_CELLS = "training_cells.parquet"
 
@@ -97,7 +96,7 @@ def refuse_leaks(leaks: "Sequence[CellLeak | Leak]", *, allow: bool, mend: str =
     more = f" and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
     cells = "1 cell" if len(leaks) == 1 else f"{len(leaks)} cells"
     raise LymphoscopeError(
-        f"LEAK: {cells} to be judged {'was' if len(leaks) == 1 else 'were'} seen in training ({counted(leaks)}): "
+        f"LEAK: {cells} to be judged {'was' if len(leaks) == 1 else 'were'} seen in training ({count_by_kind(leaks)}): "
         f"{named}{more}; first: {leaks[0].detail}. Either {mend}, or say --allow-leak, and every page will say so"
     )
 
@@ -109,18 +108,3 @@ def refuse_split(manifest: Manifest, *, by: str, allow: bool) -> None:
     """
     leaks = split_leaks(with_fingerprints(manifest).table)
     refuse_leaks([leak for leak in leaks if leak.kind != "subject" or by != "random"], allow=allow)
-
-
-def leak_notices(found: Leakage, manifest: Manifest) -> list[str]:
-    """What stands on the face of a page that judges leaking cells; a random split is named as such elsewhere."""
-    declared = split_by(manifest.table) == "random" and all(leak.kind == "subject" for leak in found.leaks)
-    if not found.leaks or declared:
-        return []
-    text = f"{found.leaking_cells} of these cells, or others of their subjects ({counted(found.leaks)})"
-    return [f"LEAKAGE: the model was trained on {text}: the scores are too high. It was allowed by --allow-leak"]
-
-
-def counted(leaks: "Sequence[CellLeak | Leak]") -> str:
-    """How many leaks of each kind, in words."""
-    tally = Counter(leak.kind for leak in leaks)
-    return ", ".join(f"{number} by {kind}" for kind, number in sorted(tally.items()))

@@ -7,9 +7,9 @@ import pandas as pd
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leakage, Metrics, classes_of, read_predictions
-from lymphoscope.runs.evaluation import part_to_judge, write_results
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.judging import DEFAULT_OPTIONS, EvaluationOptions, judge
+from lymphoscope.runs.results import part_to_evaluate, write_results
 from lymphoscope.vocabulary import find_blast_class
 
 _UNKNOWN = "predictions alone do not say what the model was trained on"
@@ -38,7 +38,7 @@ def evaluate_predictions_file(
         raise LymphoscopeError(f"--part {part}: name the split data with --data")
     shown = _as_manifest(table)
     if data is not None:
-        wanted = part_to_judge(data, part)
+        wanted = part_to_evaluate(data, part)
         table, shown = _labelled_by(table, data, wanted, path), data
     leakage = Leakage(checked=[], allowed=False, leaking_cells=0, leaks=[], reason=_UNKNOWN)
     blast_class = blast_class or find_blast_class(classes_of(table))

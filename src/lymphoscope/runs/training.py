@@ -7,12 +7,12 @@ from lymphoscope.evaluation import Metrics
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
 from lymphoscope.runs.calibration_subjects import fit_on_calibration_subjects
-from lymphoscope.runs.evaluation import evaluate_run, read_metrics
+from lymphoscope.runs.evaluation import evaluate_run
 from lymphoscope.runs.folder import RunFolder
 from lymphoscope.runs.leaks import refuse_split, training_cells_of_split, write_training_cells
 from lymphoscope.runs.log import logged, say
 from lymphoscope.runs.processes import is_rank_zero
-from lymphoscope.runs.scores import kept_scores
+from lymphoscope.runs.results import read_metrics, scores_for_card
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
@@ -65,7 +65,7 @@ def finish_training(folder: RunFolder) -> Metrics | None:
         # What leaks was refused when the run was begun, or allowed.
         known = training_cells_of_split(manifest)
         metrics = evaluate_run(load(folder.model), manifest, folder, title, known=known, allow_leak=True, part="test")
-        record_scores(folder.model, kept_scores(metrics))
+        record_scores(folder.model, scores_for_card(metrics))
         say(f"held-out {_headline(metrics)}; report: {folder.report}")
         return metrics
 

@@ -1,14 +1,18 @@
 """Whether the score can be read as a probability: reliability diagram and calibration errors."""
 
+from typing import TYPE_CHECKING
+
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import CALIBRATION_METRICS, Estimate
 from lymphoscope.evaluation.schema import Calibration
-from lymphoscope.model_file import Description
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, with_interval
 from lymphoscope.reports.plotting import BLUE, GREY, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+
+if TYPE_CHECKING:
+    from lymphoscope.model_file import Description
 
 _WIDTH, _HEIGHT = 5.2, 4.2
 
@@ -22,7 +26,7 @@ def build(contents: ReportContents) -> Section:
     return Section(heading="Calibration of the score", template=_TEMPLATE, values=values)
 
 
-def _values(calibration: Calibration, description: Description | None, *, folds: bool) -> dict[str, object]:
+def _values(calibration: Calibration, description: "Description | None", *, folds: bool) -> dict[str, object]:
     rows = [("As predicted", calibration.as_predicted)]
     if description is not None and description.calibration is not None:
         rows.append(("Plain mean softmax", calibration.uncalibrated))
@@ -68,7 +72,7 @@ def reliability_figure(calibration: Calibration) -> Figure:
     return figure
 
 
-def _calibration_sentence(description: Description | None, *, folds: bool) -> str:
+def _calibration_sentence(description: "Description | None", *, folds: bool) -> str:
     if description is None:
         return "The predictions alone do not say whether their score was calibrated."
     fitted = description.calibration

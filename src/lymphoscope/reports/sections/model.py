@@ -1,14 +1,16 @@
 """The model card: what the model is, its input, its test-time options and its limits."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lymphoscope.model_file import Description
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.registry import Section, SectionDefinition
 from lymphoscope.vocabulary import OOD_SIGNALS
+
+if TYPE_CHECKING:
+    from lymphoscope.model_file import Description
 
 
 def build(contents: ReportContents) -> Section:
@@ -25,7 +27,7 @@ def build(contents: ReportContents) -> Section:
     return Section("Model", _TEMPLATE, values)
 
 
-def model_facts(description: Description, parameters: int | None) -> list[tuple[str, str]]:
+def model_facts(description: "Description", parameters: int | None) -> list[tuple[str, str]]:
     """The facts of the model card: name and text."""
     architecture, test = description.architecture, description.test_time
     has_attention = architecture.head == "attention"
@@ -55,7 +57,7 @@ def as_yaml(value: Mapping[str, Any]) -> str:
     return text
 
 
-def _input(description: Description) -> str:
+def _input(description: "Description") -> str:
     preprocessing = description.preprocessing
     fitted = {
         "center_crop": f"the central {preprocessing.crop} x {preprocessing.crop} pixels of the image",
@@ -64,7 +66,7 @@ def _input(description: Description) -> str:
     return f"{fitted}, at {preprocessing.size} x {preprocessing.size} pixels, RGB"
 
 
-def _attention(description: Description) -> str:
+def _attention(description: "Description") -> str:
     test = description.test_time
     map_name = {"mean": "the mean of the maps", "max_energy": "the strongest map"}[test.map]
     fill = {"mean": "grey", "black": "black"}[test.fill]
@@ -75,7 +77,7 @@ def _attention(description: Description) -> str:
     return f"{map_name}; {crop}{erase}"
 
 
-def _thresholds(description: Description) -> str:
+def _thresholds(description: "Description") -> str:
     thresholds = description.referral
     return (
         f"fewer than {100 * thresholds.minimum_agreement:.0f} % of the streams agree, or the score of the predicted "
@@ -83,14 +85,14 @@ def _thresholds(description: Description) -> str:
     )
 
 
-def _band(description: Description) -> str:
+def _band(description: "Description") -> str:
     band = description.referral.band
     if band is None or "score" not in description.referral.rules:
         return ""
     return f", or the score of {description.blast_class} is between {band.low:.3f} and {band.high:.3f}"
 
 
-def _ood(description: Description) -> str:
+def _ood(description: "Description") -> str:
     reference = description.referral.ood_reference
     signals = [signal for signal in OOD_SIGNALS if signal in description.referral.rules]
     if reference is None or not signals:
