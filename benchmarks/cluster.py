@@ -15,9 +15,7 @@ from pathlib import Path
 import ray
 from timing import write
 
-from lymphoscope.inference import find_cells, load, predict_cells
-from lymphoscope.inference.cluster import LOCAL, predict_on_cluster
-from lymphoscope.inference.inputs import Cell
+from lymphoscope.inference import LOCAL, Cell, find_cells, load, predict_cells, predict_on_cluster
 from lymphoscope.model_file import demonstration_model
 
 PART = 32

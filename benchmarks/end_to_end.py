@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from timing import in_turns, write
 
 from lymphoscope.data import read_image, walk_files
-from lymphoscope.inference import Model, find_cells, predict_cells, predicted_rows
-from lymphoscope.inference.ternary import TernaryRuntime
+from lymphoscope.inference import Model, TernaryRuntime, find_cells, predict_cells, predicted_rows
+from lymphoscope.inference.rows import Row
 from lymphoscope.model_file import Preprocessing, load_network
 
 
@@ -98,10 +98,15 @@ def _cell_ways(
     fitted = preparation.prepare(read_image(path))[None]
     return {
         "one cell, the obvious way": lambda: obvious_labels(preparation.prepare(read_image(path))[None]),
-        "one cell, file to row": lambda: list(predicted_rows(runtime, find_cells([path]))),
+        "one cell, file to row": lambda: _rows_of(runtime, path),
         "one cell, file to table": lambda: Model(runtime).predict(path),
         "one cell, tensor to vote": lambda: runtime.predict(fitted),
     }
+
+
+def _rows_of(runtime: TernaryRuntime, path: str) -> list[Row]:
+    with predicted_rows(runtime, find_cells([path])) as rows:
+        return list(rows)
 
 
 def _show(answer: Mapping[str, object], seconds: Mapping[str, float]) -> None:

@@ -27,7 +27,7 @@ from models import (
 from numpy.typing import NDArray
 from timing import in_turns, write
 
-from lymphoscope.inference.ternary import TernaryRuntime
+from lymphoscope.inference import TernaryRuntime
 from lymphoscope.model_file import load_network
 
 CPU_WAYS = (

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference import StreamPictures
+from lymphoscope.inference import StreamImages
 from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Architecture, Description, Preprocessing
 from lymphoscope.referral import Colour, OodReference, Range, Referral
@@ -116,7 +116,7 @@ class ByColour:
     def predict_batches(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[StreamOutputs]:
         return (self.predict(pixels) for pixels in batches)
 
-    def explain(self, pixels: NDArray[np.uint8]) -> StreamPictures:
+    def explain(self, pixels: NDArray[np.uint8]) -> StreamImages:
         raise LymphoscopeError("colours have no attention")
 
 

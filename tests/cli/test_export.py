@@ -132,7 +132,7 @@ def test_a_missing_package_is_reported_before_anything_is_written(
         (["--to", "onnx", "--int8"], "int8 needs cells"),
         (["--to", "onnx", "--precision", "bfloat16"], "does not compute bfloat16"),
         (["--to", "onnx", "--whole", "--int8", "--calibration", "CELLS"], "written in floats"),
-        (["--to", "onnx", "--cells", "gone"], "gone is not there"),
+        (["--to", "onnx", "--cells", "gone"], "gone does not exist"),
         (["--to", "openvino", "--int8", "--precision", "bfloat16"], "leave one out"),
     ],
 )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from lymphoscope.cli.main import run
 from lymphoscope.evaluation import read_predictions
-from lymphoscope.inference.sinks import chunks
+from lymphoscope.inference.sinks import FileSink
 from lymphoscope.model_file import (
     Architecture,
     Description,
@@ -202,15 +202,15 @@ def test_skipping_the_erase_stream_changes_no_label(model: Path, nine: Path, tmp
     ("words", "line"),
     [
         (["MODEL"], "is a model folder: add the images"),
-        (["MODEL", "gone.png"], "gone.png is not there"),
-        (["MODEL", "NOTHING"], "holds no images"),
+        (["MODEL", "gone.png"], "gone.png does not exist"),
+        (["MODEL", "NOTHING"], "contains no images"),
         (["MODEL", "CELL", "--out", "out.xlsx"], ".csv or .parquet"),
         (["MODEL", "CELL", "--device", "tpu"], "no device 'tpu'"),
         (["MODEL", "CELL", "--runtime", "abacus"], "no runtime 'abacus'"),
         (["MODEL", "CELL", "--precision", "16"], "precision"),
         (["MODEL", "CELL", "--batch-size", "many"], "a whole number from 1, or auto"),
         (["MODEL", "CELL", "--runtime", "onnx"], "holds no float32 network for onnx"),
-        (["--model", "NOTHING", "CELL"], "is no model"),
+        (["--model", "NOTHING", "CELL"], "is not a model"),
         (["NEWER", "CELL"], "format 99"),
         (["HALF", "CELL"], "has no model.json"),
         ([], "Missing argument"),
@@ -237,7 +237,7 @@ def test_a_full_disk_is_a_one_line_error(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out.csv")
 
-    monkeypatch.setattr(chunks.Chunks, "write", full)
+    monkeypatch.setattr(FileSink, "write", full)
     assert run(["predict", str(model), str(nine / "grey.png"), "--out", str(tmp_path / "out.csv")]) == 2
     assert "no space left" in only_line(capsys)
     assert not (tmp_path / "out.csv").exists()

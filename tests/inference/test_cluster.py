@@ -1,4 +1,4 @@
-"""The same table from a cluster: a real one of two workers here, one of which is killed in the middle."""
+"""A cluster gives the table of one machine: a real one of two workers, one of which is killed halfway."""
 
 import os
 import signal
@@ -22,12 +22,12 @@ from lymphoscope.vocabulary import prediction_columns
 
 SIZES = {"batch_size": 4, "chunk_rows": 8}
 CELLS = 128
-"""Parts enough for both nodes to be at work, also where other processes have a share of the machine."""
+"""Enough parts for both nodes to be busy, also while other processes use the machine."""
 
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures that differ, and one that cannot be read."""
+    """Images that differ, and one that cannot be read."""
     folder = tmp_path_factory.mktemp("cells")
     generator = np.random.default_rng(0)
     for number in range(CELLS - 1):
@@ -57,7 +57,7 @@ def two_workers() -> Iterator[Any]:
 
 
 def busy_workers(raylet: int) -> list[int]:
-    """The processes of a node that are at a task, as their titles say."""
+    """The processes of a node that run a task, according to their titles."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -71,7 +71,7 @@ def busy_workers(raylet: int) -> list[int]:
 
 
 def kill_when_busy(cluster: Any, out: Path, killed: list[int]) -> None:
-    """When a few parts are there: SIGKILL to what the second node is at, and to the node."""
+    """After a few parts: SIGKILL to the tasks of the second node, and to the node."""
     node = cluster.worker_nodes.copy().pop()
     raylet = node.all_processes["raylet"][0].process.pid
     deadline = time.monotonic() + 90
@@ -116,7 +116,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_rows_of_one_machine(
 
 
 @pytest.mark.slow
-def test_a_cluster_of_this_machine_reads_addresses(cells: Path, tmp_path: Path) -> None:
+def test_a_local_cluster_reads_and_writes_addresses(cells: Path, tmp_path: Path) -> None:
     import ray
 
     ray.shutdown()
@@ -128,48 +128,46 @@ def test_a_cluster_of_this_machine_reads_addresses(cells: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("words", "fault"),
+    ("options", "fault"),
     [
         ({"out": "OUT.csv"}, r"name it NAME\.parquet"),
         ({"cells": []}, "no cells"),
         ({"address": "127.0.0.1:1"}, "no Ray cluster answers there"),
     ],
 )
-def test_what_cannot_begin_is_one_line(
-    words: dict[str, Any], fault: str, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_cannot_start_is_one_line(
+    options: dict[str, Any], fault: str, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import ray
 
-    def nobody(**_: object) -> None:
-        raise ConnectionError("nobody there")
+    def no_answer(**_: object) -> None:
+        raise ConnectionError("no answer")
 
-    monkeypatch.setattr(ray, "init", nobody)
+    monkeypatch.setattr(ray, "init", no_answer)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    use = {"cells": find_cells([cells]), "out": "OUT.parquet", **words}
+    use = {"cells": find_cells([cells]), "out": "OUT.parquet", **options}
     use["out"] = use["out"].replace("OUT", f"{tmp_path}/out")
     with pytest.raises(LymphoscopeError, match=fault):
         predict_on_cluster(demonstration_model(), **use)
 
 
-def test_a_piece_that_is_there_is_not_predicted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_exists_is_not_predicted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lymphoscope.inference import cluster
-    from lymphoscope.inference.sinks.parts import Parts
 
     out = tmp_path / "out.parquet"
-    work = Work(None, (), str(out), 4, None)
-    Parts(str(out)).start({})
-    Parts(str(out)).write(
-        3, [{"path": "a.png", "refer": True, "error": "empty file"}], prediction_columns(["all", "hem"])
-    )
-    monkeypatch.setattr(cluster, "_model_of", lambda *_: pytest.fail("predicted again"))
-    found = predict_piece({"number": np.array([3]), "cells": np.array(["[]"])}, work)
-    assert found == {"number": [3], "rows": [1], "failed": [1]}
+    work = Work(None, (), str(out), {}, (1, 1, 1, 1), 4, None)
+    sink = work.sink(prediction_columns(["all", "hem"]))
+    sink.open()
+    sink.write(3, [{"path": "a.png", "refer": True, "error": "empty file"}])
+    monkeypatch.setattr(cluster, "_load_once", lambda *_: pytest.fail("predicted again"))
+    chunk = predict_piece({"number": np.array([3]), "cells": np.array(["[]"])}, work)
+    assert chunk == {"number": [3], "rows": [1], "failed": [1]}
 
 
-def test_a_fault_that_a_person_can_mend_is_found_in_what_a_worker_raised() -> None:
-    from lymphoscope.inference.cluster import _mendable
+def test_the_error_of_a_worker_that_the_user_can_fix_is_shown() -> None:
+    from lymphoscope.inference.cluster import _user_error
 
     outer = RuntimeError("a task failed")
     outer.__cause__ = LymphoscopeError("no such runtime")
-    assert str(_mendable(outer)) == "no such runtime"
-    assert _mendable(RuntimeError("other")) is None
+    assert str(_user_error(outer)) == "no such runtime"
+    assert _user_error(RuntimeError("other")) is None

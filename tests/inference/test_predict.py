@@ -61,7 +61,7 @@ def test_a_manifest_becomes_a_file_of_predictions(by_colour: Any, colours: Colou
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("batches", [0, 1, 2, 5, 7])
-def test_an_interrupted_run_ends_with_the_same_bytes(
+def test_a_resumed_run_ends_with_the_same_bytes(
     by_colour: Any, colours: Colours, tmp_path: Path, batches: int, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths, whole, out = colours(15), tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
@@ -72,8 +72,8 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     predict_cells(Model(by_colour), find_cells(paths), out, batch_size=2, chunk_rows=4)
     assert out.read_bytes() == whole.read_bytes()
     done = batches // 2 * 4
-    assert sum(by_colour.batches) == 15 - done  # what was done is not done again
-    assert f"going on after {done} cells" in capsys.readouterr().err
+    assert sum(by_colour.batches) == 15 - done  # finished chunks are not computed again
+    assert f"continuing after {done} cells" in capsys.readouterr().err
 
 
 def change_model(runtime: Any, paths: list[Path]) -> None:
@@ -94,7 +94,7 @@ def change_a_file(runtime: Any, paths: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("change", [change_model, change_thresholds, change_inputs, change_a_file])
-def test_what_changed_starts_over_and_says_so(
+def test_a_run_with_a_change_starts_over_and_says_so(
     by_colour: Any,
     colours: Colours,
     tmp_path: Path,
@@ -118,7 +118,7 @@ def test_other_options_start_over(by_colour: Any, colours: Colours, tmp_path: Pa
     assert sum(by_colour.batches) == 9
 
 
-def test_a_fresh_run_goes_on_after_nothing(
+def test_resume_false_starts_over(
     by_colour: Any, colours: Colours, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths, out = colours(9), tmp_path / "out.csv"
@@ -128,7 +128,7 @@ def test_a_fresh_run_goes_on_after_nothing(
     assert capsys.readouterr().err == ""
 
 
-def test_a_finished_run_is_done_anew(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+def test_a_finished_run_is_computed_again(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
     paths, out = colours(3), tmp_path / "out.csv"
     for _ in range(2):
         predict_cells(Model(by_colour), find_cells(paths), out)
@@ -140,7 +140,7 @@ def test_no_cells_is_one_line(by_colour: Any, tmp_path: Path) -> None:
         predict_cells(Model(by_colour), [], tmp_path / "out.csv")
 
 
-def test_a_manifest_may_name_what_is_gone(by_colour: Any, tmp_path: Path) -> None:
+def test_a_manifest_may_name_a_deleted_file(by_colour: Any, tmp_path: Path) -> None:
     manifest = Manifest(pd.DataFrame({"path": [str(tmp_path / "gone.png")]}), "table")
     assert predict_manifest(Model(by_colour), manifest, tmp_path / "out.csv").failed == 1
     assert read_predictions(tmp_path / "out.csv")["refer_reason"].tolist() == ["unreadable"]
@@ -149,7 +149,7 @@ def test_a_manifest_may_name_what_is_gone(by_colour: Any, tmp_path: Path) -> Non
 KILLED_RUN = """
 import sys, time
 from pathlib import Path
-from lymphoscope.inference import (find_cells, load, predict_cells)
+from lymphoscope.inference import find_cells, load, predict_cells
 model = load(sys.argv[1], device="cpu")
 predict = model.runtime.predict
 def slowly(pixels):
@@ -161,12 +161,12 @@ predict_cells(model, find_cells([sys.argv[2]]), Path(sys.argv[3]), batch_size=4,
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_a_run_killed_by_the_system_ends_with_the_same_bytes(
+def test_a_killed_run_ends_with_the_same_bytes(
     tiny_model: Path, colours: Colours, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out, whole = colours(40)[0].parent, tmp_path / "out.csv", tmp_path / "whole.csv"
-    words = [sys.executable, "-c", KILLED_RUN, str(tiny_model), str(folder), str(out)]
-    run = subprocess.Popen(words, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", KILLED_RUN, str(tiny_model), str(folder), str(out)]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE)
     second = tmp_path / ".out.csv.partial" / "chunk-00001.csv"
     deadline = time.monotonic() + 60
     while not second.exists() and run.poll() is None and time.monotonic() < deadline:
@@ -179,9 +179,8 @@ def test_a_run_killed_by_the_system_ends_with_the_same_bytes(
 
     model, cells = load(tiny_model, device="cpu"), find_cells([folder])
     predict_cells(model, cells, out, batch_size=4, chunk_rows=8)
-    assert "going on after 16 cells" in capsys.readouterr().err
+    assert "continuing after 16 cells" in capsys.readouterr().err
     predict_cells(model, cells, whole, batch_size=4, chunk_rows=8)
     assert out.read_bytes() == whole.read_bytes()
-    assert [row["predicted"] for row in predicted_rows(model.runtime, cells)] == read_predictions(out)[
-        "predicted"
-    ].tolist()
+    with predicted_rows(model.runtime, cells) as rows:
+        assert [row["predicted"] for row in rows] == read_predictions(out)["predicted"].tolist()

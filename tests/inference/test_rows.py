@@ -7,8 +7,7 @@ import pytest
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import as_predictions, check_predictions
-from lymphoscope.inference import Cell, Runtime
-from lymphoscope.inference.inputs import ReadCell, read_cell
+from lymphoscope.inference import Cell, ReadCell, Runtime, read_cell
 from lymphoscope.inference.rows import columns_of, prediction_rows, prediction_schema
 from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Description
@@ -25,7 +24,7 @@ def row_of(by_colour: Runtime, paint: Paint, path: Path, colour: tuple[int, int,
     return row
 
 
-def test_a_row_says_what_the_streams_said(tmp_path: Path, by_colour: Runtime, paint: Paint) -> None:
+def test_a_row_holds_the_outputs_of_the_streams(tmp_path: Path, by_colour: Runtime, paint: Paint) -> None:
     assert row_of(by_colour, paint, tmp_path / "cell.png", (255, 204, 51)) == {
         "path": str(tmp_path / "cell.png"),
         "subject": None,
@@ -53,12 +52,12 @@ def test_a_row_says_what_the_streams_said(tmp_path: Path, by_colour: Runtime, pa
     }
 
 
-def test_a_sure_cell_is_not_referred(tmp_path: Path, by_colour: Runtime, paint: Paint) -> None:
+def test_a_cell_with_a_high_score_is_not_referred(tmp_path: Path, by_colour: Runtime, paint: Paint) -> None:
     row = row_of(by_colour, paint, tmp_path / "cell.png", (0, 0, 0))
     assert (row["predicted"], row["refer"], row["refer_reason"]) == ("all", False, None)
 
 
-def test_unreadable_cells_keep_their_place(description: Description, by_colour: Runtime) -> None:
+def test_unreadable_cells_stay_in_order(description: Description, by_colour: Runtime) -> None:
     cells = [Cell("a", "1"), Cell("b", "2", "slide", "hem"), Cell("c"), Cell("d")]
     bad = ReadCell(None, error="truncated")
     white = np.full_like(PIXELS, 255)
@@ -77,7 +76,7 @@ def test_unreadable_cells_keep_their_place(description: Description, by_colour: 
     }
 
 
-def test_a_batch_without_a_readable_cell_is_all_errors(description: Description) -> None:
+def test_a_batch_without_readable_cells_has_errors_only(description: Description) -> None:
     rows = prediction_rows([Cell("a")], [ReadCell(None, error="empty file")], None, description)
     assert [row["error"] for row in rows] == ["empty file"]
 
@@ -101,13 +100,15 @@ def test_a_skipped_stream_and_a_missing_box_are_empty(description: Description) 
     assert {"raw_all", "raw_vote", "score_hem", "agreement"}.isdisjoint(empty)
 
 
-def test_numbers_are_the_shortest_that_mean_the_same(tmp_path: Path, by_colour: Runtime, paint: Paint) -> None:
+def test_numbers_are_the_shortest_that_round_to_the_same_float32(
+    tmp_path: Path, by_colour: Runtime, paint: Paint
+) -> None:
     row = row_of(by_colour, paint, tmp_path / "cell.png", (51, 51, 51))
     assert repr(row["raw_hem"]) == "0.2"
     assert np.float32(row["raw_hem"]) == np.float32(0.2)
 
 
-def test_the_schema_is_that_of_the_table(description: Description) -> None:
+def test_the_parquet_schema_is_that_of_the_table(description: Description) -> None:
     schema = prediction_schema(columns_of(description))
     assert schema.names == prediction_columns(description.classes)
     empty = pa.Table.from_pylist([{"path": "a", "refer": True}], schema=schema).to_pandas()

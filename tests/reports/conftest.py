@@ -10,7 +10,7 @@ import pytest
 
 from lymphoscope.data import DataSummary, SplitSummary
 from lymphoscope.evaluation import as_predictions, evaluate_predictions, evaluate_subjects
-from lymphoscope.inference import CellPictures, Explanation
+from lymphoscope.inference import CellStreams, Explanation
 from lymphoscope.model_file import Architecture, Description, Preprocessing
 from lymphoscope.reports import ReportContents, mistake_of
 from lymphoscope.vocabulary import STREAMS
@@ -41,7 +41,7 @@ def make_predictions(
 def make_explanation(row: dict[str, Any], side: int = 48) -> Explanation:
     generator = np.random.default_rng(1)
     cell, crop, erase = generator.integers(0, 256, (3, side, side, 3), dtype=np.uint8)
-    return Explanation(row, CellPictures(cell, np.eye(side, dtype=np.float32), crop, erase, (4, 8, 30, 40)))
+    return Explanation(row, CellStreams(cell, np.eye(side, dtype=np.float32), crop, erase, (4, 8, 30, 40)))
 
 
 def make_description(classes: tuple[str, ...], blast: str | None) -> Description:

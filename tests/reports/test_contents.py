@@ -18,7 +18,7 @@ def test_mistake_holds_the_row_and_the_scores_of_each_stream(predictions: Maker,
     assert (mistake.path, mistake.subject, mistake.label) == (row["path"], row["subject"], row["label"])
     assert mistake.score == row[f"score_{row['predicted']}"]
     assert set(mistake.images) == {"raw", "attention", "crop", "erase"}
-    overlay = attention_overlay(cell.pictures.raw, cell.pictures.attention)
+    overlay = attention_overlay(cell.streams.raw, cell.streams.attention)
     np.testing.assert_array_equal(mistake.images["attention"], overlay)
     for stream in ("raw", "crop", "erase"):
         assert mistake.probabilities[stream] == {name: row[f"{stream}_{name}"] for name in ("all", "hem")}
@@ -27,7 +27,7 @@ def test_mistake_holds_the_row_and_the_scores_of_each_stream(predictions: Maker,
 
 def test_mistake_may_have_no_images_and_no_subject(predictions: Maker, explanation: Maker) -> None:
     row = predictions().assign(subject=None).iloc[0]
-    mistake = mistake_of(row, dataclasses.replace(explanation({}), pictures=None))
+    mistake = mistake_of(row, dataclasses.replace(explanation({}), streams=None))
     assert mistake.images == {}
     assert mistake.subject is None
 

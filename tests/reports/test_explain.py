@@ -33,8 +33,8 @@ def test_panel_depends_on_box_images_referral_and_streams(predictions: Maker, ex
     row = predictions().iloc[0].to_dict()
     cell = explanation(row)
     other = [
-        dataclasses.replace(cell, pictures=dataclasses.replace(cell.pictures, box=(0, 0, 10, 10))),
-        dataclasses.replace(cell, pictures=dataclasses.replace(cell.pictures, erase=cell.pictures.raw)),
+        dataclasses.replace(cell, streams=dataclasses.replace(cell.streams, box=(0, 0, 10, 10))),
+        dataclasses.replace(cell, streams=dataclasses.replace(cell.streams, erase=cell.streams.raw)),
         dataclasses.replace(cell, row={**row, "refer": True, "refer_reason": "streams disagree"}),
         dataclasses.replace(cell, row={**row, "erase_vote": None}),
     ]
@@ -57,7 +57,7 @@ def test_long_referral_reasons_do_not_shrink_the_images(predictions: Maker, expl
 
 
 def test_panel_of_an_unreadable_cell_is_an_error(explanation: Maker) -> None:
-    failed = dataclasses.replace(explanation({"path": "a.png", "error": "not an image"}), pictures=None)
+    failed = dataclasses.replace(explanation({"path": "a.png", "error": "not an image"}), streams=None)
     with pytest.raises(LymphoscopeError, match=r"a\.png: no image to explain, not an image"):
         explanation_panel(failed)
 

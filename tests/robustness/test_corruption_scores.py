@@ -11,8 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import METRICS, Outcomes, as_predictions, compare_predictions, evaluate_predictions
-from lymphoscope.inference import Model, load
-from lymphoscope.inference.ternary import Runtime
+from lymphoscope.inference import Model, Runtime, load
 from lymphoscope.robustness import CORRUPTIONS, LEVELS, corrupt_image, measure_corruptions
 from lymphoscope.robustness.corruption_scores import CorruptedOutcomes, score_corruptions
 

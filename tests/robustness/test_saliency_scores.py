@@ -11,8 +11,7 @@ from PIL import Image
 from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Estimate
-from lymphoscope.inference import Model, load
-from lymphoscope.inference.ternary import Runtime
+from lymphoscope.inference import Model, Runtime, load
 from lymphoscope.robustness import measure_saliency
 from lymphoscope.robustness.saliency_curves import MapCurves, areas
 from lymphoscope.robustness.saliency_scores import score_saliency_maps, verdict

@@ -43,8 +43,9 @@ def explain_command(
     names = panel_names([cell.printable_path for cell in cells])
     refuse_overwriting([out / name for name in (INDEX, *names)], [*inputs, *(cell.path for cell in cells)])
     loaded = load(folder, device=device, precision=precision, runtime=runtime).runtime
-    explanations = tracked(explained_cells(loaded, cells, workers=workers), "explaining", total=len(cells))
-    rows = list(write_panels(explanations, names, out))
+    with explained_cells(loaded, cells, workers=workers) as explanations:
+        shown = tracked(explanations, "explaining", total=len(cells))
+        rows = list(write_panels(shown, names, out))
     write_predictions(as_predictions(rows, loaded.description.classes), out / INDEX)
     failed = sum("error" in row for row in rows)
     if as_json:

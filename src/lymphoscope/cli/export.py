@@ -84,8 +84,7 @@ def _cells(source: Path, preprocessing: "Preprocessing") -> "SampleCells":
     import numpy as np
 
     from lymphoscope.export import SampleCells
-    from lymphoscope.inference import find_cells
-    from lymphoscope.inference.inputs import read_cell
+    from lymphoscope.inference import find_cells, read_cell
 
     cells = find_cells([source])
     indices = np.linspace(0, len(cells) - 1, min(MAX_CELLS, len(cells))).astype(int)

@@ -69,11 +69,11 @@ def predict_command(
         }  # fmt: skip
         _on_cluster(cluster, folder, inputs, out, as_json, **batches, **options)
         return
-    from lymphoscope.inference import check_out, find_cells, load, predict_cells
+    from lymphoscope.inference import check_output_file, find_cells, load, predict_cells
 
     file = None if out is None else Path(out)
     if file is not None:
-        check_out(file)
+        check_output_file(file)
         refuse_overwriting([file], inputs)
     cells = find_cells(inputs)
     loaded = load(folder, threads=threads, **options)
@@ -105,7 +105,7 @@ def _print_summary(summary: "PredictionSummary", out: str | Path, as_json: bool)
 
 def _batch_size(text: str, model: "Model | None" = None, out: Path | None = None) -> int:
     if text == "auto" and model is not None:
-        from lymphoscope.inference.pipeline import best_batch_size
+        from lymphoscope.inference import best_batch_size
 
         size = best_batch_size(model.runtime, out)
         typer.echo(f"batch size: {size}", err=True)
@@ -121,7 +121,8 @@ def _print_predictions(
     from lymphoscope.inference import predicted_rows
     from lymphoscope.vocabulary import prediction_columns
 
-    rows = list(predicted_rows(model.runtime, cells, batch_size=batch_size, workers=workers))
+    with predicted_rows(model.runtime, cells, batch_size=batch_size, workers=workers) as predicted:
+        rows = list(predicted)
     if as_json:
         names = prediction_columns(model.description.classes)
         typer.echo(json.dumps([{name: row.get(name) for name in names} for row in rows], indent=2))

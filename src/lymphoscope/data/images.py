@@ -96,6 +96,12 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
         raise UnreadableImage(path, f"truncated or damaged: {error}") from error
 
 
+def image_pixels(image: Image.Image, name: str | Path = "image", *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Convert an open Pillow image to (H, W, 3) uint8 RGB, as `read_image` does; `name` is for the error."""
+    _check_size(Path(name), image.size, max_pixels)
+    return _to_rgb(Path(name), image)
+
+
 def map_in_threads(function: Callable[[str], T], paths: Sequence[str], task: str) -> list[T]:
     """Apply `function` to every path in one thread per processor, in order, with progress shown as `task`."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

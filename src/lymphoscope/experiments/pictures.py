@@ -110,7 +110,7 @@ def spread_paths(manifest: Manifest, cells: int) -> list[str]:
 
 
 def _seen(model: Model, paths: Sequence[str]) -> list[Explanation]:
-    seen = [each for each in model.explain(paths) if each.pictures is not None]
+    seen = [each for each in model.explain(paths) if each.streams is not None]
     if not seen:
         raise LymphoscopeError("none of the chosen cells could be read: `lymphoscope data audit` says why")
     return seen
@@ -141,9 +141,9 @@ def _all_maps(folder: Path | None, seen: Explanation) -> NDArray[np.float32]:
     from lymphoscope.model_file import demonstration_model, load_network
 
     network, description = load_network(folder or demonstration_model())
-    assert seen.pictures is not None  # noqa: S101  # chosen so
+    assert seen.streams is not None  # noqa: S101  # chosen so
     statistics = description.preprocessing
-    pixels = torch.from_numpy(seen.pictures.raw).permute(2, 0, 1)[None].float() / 255  # (1, 3, S, S)
+    pixels = torch.from_numpy(seen.streams.raw).permute(2, 0, 1)[None].float() / 255  # (1, 3, S, S)
     mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (statistics.mean, statistics.std))
     with torch.inference_mode():
         maps = network((pixels - mean) / std)[1][0]  # (M, h, w)
@@ -154,14 +154,14 @@ def _all_maps(folder: Path | None, seen: Explanation) -> NDArray[np.float32]:
 
 @styled()
 def _sheet(seen: Explanation, maps: NDArray[np.float32]) -> Figure:
-    assert seen.pictures is not None  # noqa: S101  # chosen so
+    assert seen.streams is not None  # noqa: S101  # chosen so
     across = 8
     down = -(-len(maps) // across)
     figure = Figure(figsize=(10, 1.35 * down), layout="constrained")
     for place, axes in enumerate(np.atleast_1d(figure.subplots(down, across)).flat):
         axes.set_axis_off()
         if place < len(maps):
-            axes.imshow(attention_overlay(seen.pictures.raw, maps[place]))
+            axes.imshow(attention_overlay(seen.streams.raw, maps[place]))
             axes.set_title(str(place + 1), fontsize=8, pad=2)
     return figure
 

@@ -1,4 +1,4 @@
-"""A trained model in use: cells in, predictions and their explanations out, whatever the runtime."""
+"""Inference: a trained model in use. Cells in; predictions and their explanations out, on any runtime."""
 
 import lazy_loader as lazy
 

@@ -1,30 +1,62 @@
-from .explain import CellPictures as CellPictures, Explanation as Explanation, explained_cells as explained_cells
-from .inputs import Cell as Cell, cells_of as cells_of, find_cells as find_cells
+from .cluster import LOCAL as LOCAL, predict_on_cluster as predict_on_cluster
+from .explain import CellStreams as CellStreams, Explanation as Explanation, explained_cells as explained_cells
+from .inputs import (
+    Cell as Cell,
+    CellInputs as CellInputs,
+    ReadCell as ReadCell,
+    as_cells as as_cells,
+    cells_of as cells_of,
+    find_cells as find_cells,
+    read_cell as read_cell,
+)
 from .model import Model as Model, load as load
-from .pipeline import predicted_rows as predicted_rows
+from .pipeline import (
+    BATCH_SIZE as BATCH_SIZE,
+    best_batch_size as best_batch_size,
+    default_workers as default_workers,
+    predicted_rows as predicted_rows,
+    prefetch_map as prefetch_map,
+    read_batches as read_batches,
+    readable_pixels as readable_pixels,
+)
 from .predict import (
     PredictionSummary as PredictionSummary,
     predict_cells as predict_cells,
     predict_manifest as predict_manifest,
 )
-from .sinks.chunks import check_out as check_out
-from .ternary import Runtime as Runtime, StreamPictures as StreamPictures, TernaryRuntime as TernaryRuntime
+from .rows import calibrated_scores as calibrated_scores, columns_of as columns_of
+from .sinks import check_output_file as check_output_file
+from .ternary import Runtime as Runtime, StreamImages as StreamImages, TernaryRuntime as TernaryRuntime
 
 __all__ = [
+    "BATCH_SIZE",
+    "LOCAL",
     "Cell",
-    "CellPictures",
+    "CellInputs",
+    "CellStreams",
     "Explanation",
     "Model",
     "PredictionSummary",
+    "ReadCell",
     "Runtime",
-    "StreamPictures",
+    "StreamImages",
     "TernaryRuntime",
+    "as_cells",
+    "best_batch_size",
+    "calibrated_scores",
     "cells_of",
-    "check_out",
+    "check_output_file",
+    "columns_of",
+    "default_workers",
     "explained_cells",
     "find_cells",
     "load",
     "predict_cells",
     "predict_manifest",
+    "predict_on_cluster",
     "predicted_rows",
+    "prefetch_map",
+    "read_batches",
+    "read_cell",
+    "readable_pixels",
 ]

@@ -1,16 +1,15 @@
-"""The same predictions on many machines: Ray Data deals out pieces of the cells, workers write Parquet parts.
+"""Predictions on many machines: Ray Data distributes pieces of the cells, and workers write Parquet parts.
 
-A worker holds no state but a copy of the model, so that the loss of one costs the piece that it was at: Ray gives
-the piece to another. Pieces are whole batches cut by place, as on one machine, so that the numbers are the same.
+A worker holds no state but a copy of the model, so that losing one costs only its current piece, which Ray gives to
+another. Pieces are whole batches cut by position, as on one machine, so that the numbers are the same.
 """
 
 import json
 import logging
 import os
-import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -19,28 +18,35 @@ from typing import Any
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
-from lymphoscope.inference.inputs import Cell
+from lymphoscope.inference.inputs import CELL_COLUMNS, Cell
 from lymphoscope.inference.model import Model, load
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
-from lymphoscope.inference.predict import CHUNK_ROWS, PredictionSummary, run_terms
+from lymphoscope.inference.predict import CHUNK_ROWS, PredictionSummary, chunk_sizes, run_record
 from lymphoscope.inference.rows import columns_of
-from lymphoscope.inference.sinks.parts import Part, Parts, check_out_folder
+from lymphoscope.inference.sinks import Chunk, PartsSink, check_output_folder
 from lymphoscope.progress import tracked
 
 LOCAL = "local"
-"""The address of a cluster that is made of this machine's processors, and ends with the run."""
+"""The address of a cluster that consists of this machine's processors and ends with the run."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker must know beside its cells; `options` are those of `load`."""
+    """What a worker needs besides its cells."""
 
     model: Any
-    """Ray's reference to the files of the model's folder, by name."""
+    """Ray's reference to the files of the model folder, by name."""
     options: tuple[tuple[str, Any], ...]
+    """The options of `load`."""
     out: str
+    record: Mapping[str, Any]
+    sizes: tuple[int, ...]
     batch_size: int
     readers: int | None
+
+    def sink(self, model_columns: Sequence[str]) -> PartsSink:
+        """Return the sink that all workers write to."""
+        return PartsSink(self.out, model_columns, self.record, self.sizes)
 
 
 def predict_on_cluster(
@@ -56,76 +62,73 @@ def predict_on_cluster(
     chunk_rows: int = CHUNK_ROWS,
     **options: Any,
 ) -> PredictionSummary:
-    """Write the predictions of cells as the folder of Parquet parts `out`, in their order, by the workers of a cluster.
+    """Write the predictions of cells as the folder of Parquet parts `out`, in order, computed by a cluster.
 
-    `address` is Ray's, or `local`; each worker computes with `threads` threads and reads files with `workers` more;
-    `options` are those of `load`. Every machine must have Lymphoscope and reach the cells and `out`; the model is sent
-    to them. A run that was stopped goes on where inputs, model and options are as they were.
-    Raises LymphoscopeError for no cells, another name than NAME.parquet, and an address where no cluster answers.
+    `address` is that of a Ray cluster, or `local`. Each worker computes with `threads` threads and reads files with
+    `workers` more; `options` are those of `load`. Every machine needs Lymphoscope and access to the cells and to `out`;
+    the model is sent to them. An interrupted run continues if inputs, model and options are the same.
+    Raises LymphoscopeError for no cells, a name other than NAME.parquet, and an address where no cluster answers.
     """
     require("cluster", "--cluster")
-    check_out_folder(out)
-    if not cells:
-        raise LymphoscopeError("there are no cells to predict: the manifest has no rows")
+    check_output_folder(out)
+    sizes = chunk_sizes(len(cells), batch_size, chunk_rows)
     model = load(folder, threads=threads, **options)
-    chosen = {**options, "runtime": model.runtime.options["runtime"], "threads": threads}
-    per_part = batch_size * max(1, chunk_rows // batch_size)  # whole batches: see predicted_rows
-    pieces = [cells[start : start + per_part] for start in range(0, len(cells), per_part)]
-    done = _begin(Parts(out), run_terms(model, cells, batch_size, per_part), resume)
-    waiting = {number: piece for number, piece in enumerate(pieces) if number not in done}
-    if waiting:
+    options = {**options, "runtime": model.runtime.options["runtime"], "threads": threads}
+    record = run_record(model, cells, batch_size, chunk_rows)
+    sink = PartsSink(out, columns_of(model.description), record, sizes)
+    chunks = sink.open(resume=resume)
+    missing = {
+        number: cells[sum(sizes[:number]) :][: sizes[number]] for number in range(len(sizes)) if number not in chunks
+    }
+    if missing:
         with _cluster(address) as ray:
-            work = Work(ray.put(_files_of(folder)), tuple(sorted(chosen.items())), out, batch_size, workers)
-            parts = tracked(_predicted(waiting, work, threads), "predicting, in parts", len(pieces), len(done))
-            done |= {part.number: part for part in parts}
-    return PredictionSummary(len(cells), sum(part.failed for part in done.values()), Path(out))
+            files = ray.put(_files_of(folder))
+            work = Work(files, tuple(sorted(options.items())), out, record, tuple(sizes), batch_size, workers)
+            written = tracked(_predicted(missing, work, threads), "predicting, in parts", len(sizes), len(chunks))
+            chunks |= {chunk.number: chunk for chunk in written}
+    sink.finish()
+    return PredictionSummary(len(cells), sum(chunk.failed for chunk in chunks.values()), Path(out))
 
 
 def predict_piece(piece: dict[str, Any], work: Work) -> dict[str, Any]:
-    """Predict one piece of the cells, write it, and tell of the part; what a worker runs.
+    """Predict one piece of the cells and write it, on a worker; return its chunk.
 
-    A part that is there already, since the worker that wrote it was lost before it could say so, stays.
+    A part that exists, because the worker that wrote it was lost before it could report it, is not written again.
     """
-    number, parts = int(piece["number"][0]), Parts(work.out)
-    if not parts.has(number):
+    number = int(piece["number"][0])
+    chunk = work.sink(()).chunk(number)
+    if chunk is None:
         cells = [Cell(*values) for values in json.loads(str(piece["cells"][0]))]
-        model = _model_of(work.model, work.options)
+        model = _load_once(work.model, work.options)
         window = -(-len(cells) // work.batch_size)  # the whole piece, as one machine takes a chunk
-        rows = predicted_rows(model.runtime, cells, batch_size=work.batch_size, workers=work.readers, window=window)
-        parts.write(number, list(rows), columns_of(model.description))
-    return {name: [value] for name, value in parts.read(number)._asdict().items()}
+        with predicted_rows(
+            model.runtime, cells, batch_size=work.batch_size, workers=work.readers, window=window
+        ) as rows:
+            chunk = work.sink(columns_of(model.description)).write(number, list(rows))
+    return {name: [value] for name, value in chunk._asdict().items()}
 
 
-def _begin(parts: Parts, terms: dict[str, Any], resume: bool) -> dict[int, Part]:
-    """The parts that an unfinished run left, by number."""
-    if resume and parts.begun():
-        if parts.fit(terms):
-            done = {part.number: part for part in parts.written()}
-            _say(f"going on after {sum(part.rows for part in done.values()):,} cells of an unfinished run")
-            return done
-        _say("starting over: the run that lies there had other inputs, model or options")
-    parts.start(terms)
-    return {}
-
-
-def _predicted(waiting: dict[int, Sequence[Cell]], work: Work, threads: int) -> Iterator[Part]:
-    """The parts as they come, in any order."""
+def _predicted(missing: dict[int, Sequence[Cell]], work: Work, threads: int) -> Iterator[Chunk]:
+    """Yield the chunks as they are written, in any order."""
     from ray import data
     from ray.exceptions import RayError
 
-    items = [{"number": number, "cells": json.dumps(list(piece))} for number, piece in waiting.items()]
+    items = [
+        {"number": number, "cells": json.dumps([[getattr(cell, name) for name in CELL_COLUMNS] for cell in piece])}
+        for number, piece in missing.items()
+    ]
     pieces = data.from_items(items, override_num_blocks=len(items))
-    # Tasks and no actors: an actor that was lost with its machine would keep its pieces waiting for its return.
-    parts = pieces.map_batches(partial(predict_piece, work=work), batch_size=1, num_cpus=threads)
+    # Tasks, not actors: an actor that is lost with its machine keeps its pieces waiting for its return.
+    chunks = pieces.map_batches(partial(predict_piece, work=work), batch_size=1, num_cpus=threads)
     try:
-        for row in parts.iter_rows():
-            yield Part(**{name: int(row[name]) for name in Part._fields})
+        for row in chunks.iter_rows():
+            yield Chunk(**{name: int(row[name]) for name in Chunk._fields})
     except RayError as error:
-        raise _mendable(error) or error from None
+        raise _user_error(error) or error from None
 
 
-def _mendable(error: BaseException | None) -> LymphoscopeError | None:
-    """What a worker said that a person can mend."""
+def _user_error(error: BaseException | None) -> LymphoscopeError | None:
+    """Return the error of a worker that the user can fix, None if there is none."""
     while error is not None:
         if isinstance(error, LymphoscopeError):
             return LymphoscopeError(*error.args)
@@ -134,8 +137,8 @@ def _mendable(error: BaseException | None) -> LymphoscopeError | None:
 
 
 @cache
-def _model_of(files: Any, options: Iterable[tuple[str, Any]]) -> Model:
-    """The model, loaded once in the life of a worker."""
+def _load_once(files: Any, options: Iterable[tuple[str, Any]]) -> Model:
+    """Load the model, once in the life of a worker."""
     import ray
 
     with tempfile.TemporaryDirectory(prefix="lymphoscope-") as folder:
@@ -150,14 +153,14 @@ def _files_of(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def _cluster(address: str) -> Iterator[Any]:
-    """Ray, joined to a cluster and left again; one that was joined before stays."""
+    """Join a Ray cluster and leave it at the end, unless the process had joined one before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address == LOCAL:  # what it listens to is then the loopback address alone
+    if address == LOCAL:  # then Ray listens on the loopback address only
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
-    _hush_ray_data()
+    _silence_ray_data()
     if ray.is_initialized():
         yield ray
         return
@@ -168,12 +171,12 @@ def _cluster(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _hush_ray_data() -> None:
+def _silence_ray_data() -> None:
     from ray.data import DataContext
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of its own settings, when it makes them
+        warnings.simplefilter("ignore", DeprecationWarning)  # Ray warns of its own default settings
         DataContext.get_current().enable_progress_bars = False
 
 
@@ -186,7 +189,3 @@ def _join(ray: Any, address: str) -> None:
             ray.init(address=address, **quiet)
     except (ConnectionError, TimeoutError, ValueError) as error:
         raise LymphoscopeError(f"--cluster {address}: no Ray cluster answers there ({error})") from error
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,93 +1,169 @@
-"""What a person names -> the cells to look at, in the order in which they were named.
+"""What the user names -> the cells to predict, in order; and their files -> fitted cells.
 
-Files -> fitted cells, where a file that cannot be read is a result like any other.
+A file that cannot be read is a result like any other.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lymphoscope.data import CellPreparation
 from lymphoscope.data.image_files import IMAGE_SUFFIXES, walk_files
-from lymphoscope.data.images import UnreadableImage, read_image
+from lymphoscope.data.images import UnreadableImage, image_pixels, read_image
 from lymphoscope.data.quality import ImageStatistics, image_statistics, visible_part
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.remote import TABLE_SUFFIXES, exists, images_at, is_remote, is_table, local_copy
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lymphoscope.data import Manifest
 
+CELL_COLUMNS = ("path", "subject", "slide", "label")
+"""The columns of a manifest that predictions carry along."""
 
-class Cell(NamedTuple):
-    """What is known of a cell before it is looked at; `path` is absolute."""
+CellInput: TypeAlias = "str | Path | NDArray[np.uint8] | Image.Image"
+"""A path or address of a file, folder or manifest; an image (H, W, 3) uint8 RGB; or a Pillow image."""
+CellInputs: TypeAlias = "CellInput | Sequence[CellInput] | pd.DataFrame | Manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell before its image is read; `path` is absolute. `image` holds the pixels of a cell without a file."""
 
     path: str
     subject: str | None = None
     slide: str | None = None
     label: str | None = None
+    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
     @property
     def printable_path(self) -> str:
-        """The path as text that can be written: bytes of a file name that are not UTF-8 become escapes."""
+        """The path as text that can be written; bytes of a file name that are not UTF-8 become escapes."""
         return self.path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@dataclass(frozen=True)
+class ReadCell:
+    """A cell as read: the fitted pixels and the size of its file, or the reason why it could not be read."""
+
+    pixels: NDArray[np.uint8] | None
+    """(S, S, 3) RGB."""
+    width: int = 0
+    """Pixels of the file."""
+    height: int = 0
+    """Pixels of the file."""
+    error: str | None = None
+    statistics: ImageStatistics | None = None
+    """Of the fitted pixels, on request."""
+
+
+def as_cells(inputs: CellInputs) -> list[Cell]:
+    """List the cells of whatever `Model.predict` takes: paths, arrays, Pillow images, a DataFrame or a manifest.
+
+    A DataFrame needs the column `path`; its `subject`, `slide` and `label` are carried along. Arrays and images get
+    the paths `image-0`, `image-1`, ... Raises LymphoscopeError as `find_cells` does, and for an array of another shape
+    or type.
+    """
+    if isinstance(inputs, str | Path):
+        return find_cells([inputs])
+    if isinstance(inputs, Image.Image) or (isinstance(inputs, np.ndarray) and inputs.ndim != 4):
+        return [_cell_of_image(inputs, 0)]
+    table: Any = getattr(inputs, "table", inputs)  # of a manifest
+    if hasattr(table, "columns"):
+        return cells_of(_as_manifest(table))
+    images: Iterable[Any] = table
+    cells = [cell for index, one in enumerate(images) for cell in _cells_of_input(one, index)]
+    return cells or find_cells([])
 
 
 def find_cells(paths: Sequence[str | Path]) -> list[Cell]:
     """List the cells of files, folders and manifests.
 
-    A file is taken whatever its name; a folder gives the images below it, by suffix, sorted, hidden ones left out; a
-    CSV or Parquet file is a manifest, whose subject, slide and label are carried along.
-    An address such as `s3://bucket/cells` is read through fsspec and names the same things.
-    Raises LymphoscopeError for a path that is not there, a folder without images, and no cells at all.
+    A file is taken whatever its name. A folder gives the image files below it, by suffix, sorted, without hidden ones.
+    A CSV or Parquet file is a manifest, and its subject, slide and label are carried along. An address such as
+    `s3://bucket/cells` is read through fsspec and can name the same things.
+    Raises LymphoscopeError for a path that does not exist, a folder without images, and no cells at all.
     """
-    cells = [cell for path in paths for cell in _cells_of_word(path)]
+    cells = [cell for path in paths for cell in _cells_of_path(path)]
     if not cells:
-        raise LymphoscopeError("no cells named: give files, folders, or a CSV or Parquet manifest")
+        raise LymphoscopeError("no cells given: name files, folders, or a CSV or Parquet manifest")
     return cells
 
 
 def cells_of(manifest: "Manifest") -> list[Cell]:
-    """The cells of a manifest, in its order."""
-    table = manifest.table[list(Cell._fields)]
+    """Return the cells of a manifest, in order."""
+    table = manifest.table[list(CELL_COLUMNS)]
     return [Cell(*row) for row in table.itertuples(index=False, name=None)]
 
 
-def _cells_of_word(word: str | Path) -> list[Cell]:
-    return _cells_at_address(str(word)) if is_remote(word) else _cells_at(Path(word).absolute())
-
-
-def _cells_at_address(url: str) -> list[Cell]:
-    if is_table(url):
-        return _cells_of_remote_table(url)
-    images = images_at(url)
-    if not images:
-        found = "holds no images" if exists(url) else "is not there: check the address"
-        raise LymphoscopeError(f"{url} {found}")
-    return [Cell(image) for image in images]
-
-
-def _cells_of_remote_table(url: str) -> list[Cell]:
-    """The cells of a manifest elsewhere; its relative paths are taken from where it lies."""
-    from lymphoscope.data import read_manifest
-
+def read_cell(path: str, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
+    """Read one file and prepare it; if `measured`, with its statistics before its stain is normalised."""
+    if is_remote(path):
+        return _read_remote(path, preparation, measured)
     try:
-        with local_copy(url) as copy:
-            cells, here = cells_of(read_manifest(copy)), f"{copy.parent}/"
-    except OSError as error:
-        raise LymphoscopeError(f"{url} cannot be read: {error}") from error
-    folder = url.rpartition("/")[0] + "/"
-    return [cell._replace(path=cell.path.replace(here, folder, 1)) for cell in cells]
+        return prepare_cell(read_image(path), preparation, measured=measured)
+    except UnreadableImage as error:
+        return ReadCell(None, error=error.reason)
+
+
+def prepare_cell(image: NDArray[np.uint8], preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
+    """Prepare an image (H, W, 3) RGB; if `measured`, with its statistics before its stain is normalised."""
+    height, width = image.shape[:2]
+    fitted = preparation.fit(image)
+    visible = visible_part(width, height, preparation.geometry)
+    statistics = image_statistics(fitted, visible) if measured else None
+    return ReadCell(preparation.normalize(fitted), width, height, statistics=statistics)
+
+
+def load_cell(cell: Cell, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
+    """Prepare the image of a cell, from its file unless the cell holds it."""
+    if cell.image is None:
+        return read_cell(cell.path, preparation, measured=measured)
+    return prepare_cell(cell.image, preparation, measured=measured)
+
+
+def _cells_of_input(one: CellInput, index: int) -> Iterable[Cell]:
+    return _cells_of_path(one) if isinstance(one, str | Path) else [_cell_of_image(one, index)]
+
+
+def _cell_of_image(image: "NDArray[np.uint8] | Image.Image", index: int) -> Cell:
+    name = f"image-{index}"
+    if isinstance(image, Image.Image):
+        return Cell(name, image=image_pixels(image))
+    if not isinstance(image, np.ndarray):
+        raise LymphoscopeError(f"{name} is a {type(image).__name__}: give paths, arrays, Pillow images or a DataFrame")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise LymphoscopeError(
+            f"{name} has shape {image.shape} and type {image.dtype}: give (H, W, 3) uint8 RGB, 0-255"
+        )
+    return Cell(name, image=image)
+
+
+def _as_manifest(table: "pd.DataFrame") -> "Manifest":
+    from lymphoscope.data import Manifest
+
+    if "path" not in table.columns:
+        columns = ", ".join(str(name) for name in table.columns[:8])
+        raise LymphoscopeError(f"the table has no column `path` (it has {columns}): rename the column of image files")
+    paths = [path if is_remote(path) else str(Path(path).absolute()) for path in map(str, table["path"])]
+    return Manifest(table.assign(path=paths), "table")
+
+
+def _cells_of_path(path: str | Path) -> list[Cell]:
+    return _cells_at_address(str(path)) if is_remote(path) else _cells_at(Path(path).absolute())
 
 
 def _cells_at(path: Path) -> list[Cell]:
     if path.is_dir():
         return [Cell(str(image)) for image in _images_below(path)]
     if not path.exists():
-        raise LymphoscopeError(f"{path} is not there: check the path")
+        raise LymphoscopeError(f"{path} does not exist: check the path")
     if path.suffix.lower() in TABLE_SUFFIXES:
         from lymphoscope.data import read_manifest
 
@@ -98,39 +174,33 @@ def _cells_at(path: Path) -> list[Cell]:
 def _images_below(folder: Path) -> list[Path]:
     images = list(walk_files(folder))
     if not images:
-        inside = folder / "model"
-        hint = f"; it is a run, its model is {inside}" if (inside / "model.json").is_file() else ""
-        raise LymphoscopeError(f"{folder} holds no images ({' '.join(IMAGE_SUFFIXES)}){hint}")
+        model = folder / "model"
+        hint = f"; it is a run, and its model is {model}" if (model / "model.json").is_file() else ""
+        raise LymphoscopeError(f"{folder} contains no images ({' '.join(IMAGE_SUFFIXES)}){hint}")
     return images
 
 
-@dataclass(frozen=True)
-class ReadCell:
-    """A cell as read: its pixels (S, S, 3) RGB and the size of its file in pixels, or the reason why not.
-
-    `statistics` are of its pixels, where they were asked for.
-    """
-
-    pixels: NDArray[np.uint8] | None
-    width: int = 0
-    height: int = 0
-    error: str | None = None
-    statistics: ImageStatistics | None = None
+def _cells_at_address(url: str) -> list[Cell]:
+    if is_table(url):
+        return _cells_of_remote_table(url)
+    images = images_at(url)
+    if not images:
+        fault = "contains no images" if exists(url) else "does not exist: check the address"
+        raise LymphoscopeError(f"{url} {fault}")
+    return [Cell(image) for image in images]
 
 
-def read_cell(path: str, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
-    """Read and prepare one file; if `measured`, its quality is measured before its stain is normalised."""
-    if is_remote(path):
-        return _read_remote(path, preparation, measured)
+def _cells_of_remote_table(url: str) -> list[Cell]:
+    """List the cells of a remote manifest; its relative paths start at its own folder."""
+    from lymphoscope.data import read_manifest
+
     try:
-        picture = read_image(path)
-    except UnreadableImage as unreadable:
-        return ReadCell(None, error=unreadable.reason)
-    height, width = picture.shape[:2]
-    fitted = preparation.fit(picture)
-    visible = visible_part(width, height, preparation.geometry)
-    statistics = image_statistics(fitted, visible) if measured else None
-    return ReadCell(preparation.normalize(fitted), width, height, statistics=statistics)
+        with local_copy(url) as copy:
+            cells, local_folder = cells_of(read_manifest(copy)), f"{copy.parent}/"
+    except OSError as error:
+        raise LymphoscopeError(f"{url} cannot be read: {error}") from error
+    folder = url.rpartition("/")[0] + "/"
+    return [replace(cell, path=cell.path.replace(local_folder, folder, 1)) for cell in cells]
 
 
 def _read_remote(url: str, preparation: CellPreparation, measured: bool) -> ReadCell:

@@ -1,24 +1,24 @@
-"""A trained model in use: paths in, a table out."""
+"""A trained model in use: cells in, a table out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lymphoscope.inference.backends import open_network
 from lymphoscope.inference.explain import Explanation, explained_cells
-from lymphoscope.inference.inputs import find_cells
+from lymphoscope.inference.inputs import CellInputs, as_cells
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
-from lymphoscope.inference.ternary import Erase, Runtime, TernaryRuntime
+from lymphoscope.inference.ternary import Runtime, TernaryRuntime
 from lymphoscope.model_file import Description, resolve_model
+from lymphoscope.vocabulary import ErasePolicy
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Paths = str | Path | Sequence[str | Path]
-
 
 class Model:
-    """A model on a runtime. For more cells than a table in memory should hold, use `predict_manifest`."""
+    """A model on a runtime; threads may share it. `predict_manifest` writes tables that do not fit in memory."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -28,22 +28,47 @@ class Model:
         """What the model is: classes, preprocessing, thresholds, what it was trained on, its limits."""
         return self.runtime.description
 
-    def predict(self, paths: Paths, *, batch_size: int = BATCH_SIZE, workers: int | None = None) -> "pd.DataFrame":
-        """Classify the cells of files, folders and manifests: one row a cell, in their order (docs/reference/).
+    def predict(self, cells: CellInputs, *, batch_size: int = BATCH_SIZE, workers: int | None = None) -> "pd.DataFrame":
+        """Classify cells and return one row per cell, in order, with the columns of the predictions table.
 
-        A file that cannot be read is a row with `error`. Raises LymphoscopeError for a path that is not there.
+        `cells` are paths of files, folders and manifests, arrays (H, W, 3) uint8 RGB, Pillow images, or a DataFrame or
+        manifest with the column `path`. A file that cannot be read is a row with `error`.
+        Raises LymphoscopeError for a path that does not exist, and for an array of another shape or type.
         """
         from lymphoscope.evaluation import as_predictions
 
-        rows = predicted_rows(self.runtime, find_cells(_many(paths)), batch_size=batch_size, workers=workers)
-        return as_predictions(rows, self.description.classes)
+        with predicted_rows(self.runtime, as_cells(cells), batch_size=batch_size, workers=workers) as rows:
+            return as_predictions(rows, self.description.classes)
 
-    def explain(self, paths: Paths) -> Iterator[Explanation]:
-        """Yield what the three streams saw of each cell, in their order; a file that can't be read has a row alone.
+    def explain(self, cells: CellInputs) -> Iterator[Explanation]:
+        """Yield what the three streams received of each cell, in order; `cells` as in `predict`.
 
-        Raises LymphoscopeError for a path that is not there, and for a model without attention.
+        A file that cannot be read has a row and no images. Raises LymphoscopeError for a path that does not exist, and
+        for a model without attention.
         """
-        return explained_cells(self.runtime, find_cells(_many(paths)))
+        with explained_cells(self.runtime, as_cells(cells)) as explanations:
+            yield from explanations
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name}={value!r}" for name, value in self._facts().items())
+        return f"<Model {facts}>"
+
+    def _repr_html_(self) -> str:
+        facts = {**self._facts(), "limits": self.description.limits or "not stated"}
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
+        return f"<table style='text-align:left'>{rows}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        description = self.description
+        architecture = description.architecture
+        size = description.preprocessing.size
+        return {
+            "name": description.name,
+            "classes": ", ".join(description.classes),
+            "network": f"{architecture.backbone}, {architecture.head} head",
+            "input": f"{size}x{size} pixels",
+            **self.runtime.options,
+        }
 
 
 def load(
@@ -51,25 +76,20 @@ def load(
     *,
     device: str = "auto",
     precision: str = "float32",
-    erase: Erase = "always",
+    erase: ErasePolicy = "always",
     runtime: str = "auto",
     threads: int | None = None,
     compile: bool = False,
 ) -> Model:
     """Load a model: a folder, the name of a model that ships, or without one the default model that ships.
 
-    `runtime` is torch, onnx, openvino, or auto: the fastest that is installed and that the folder holds a network
-    for. `precision` is float32, bfloat16 or int8; `threads` those of the network, and with torch of the whole process.
-    `device` is auto, cpu, cuda, cuda:1, mps; others than the CPU are torch's. `erase="on_disagreement"` skips the third
-    stream where the first two agree, which changes no label.
-    Raises LymphoscopeError for a folder that is no model, and for a device or runtime that is not there.
+    `runtime` is one of `lymphoscope.inference.backends.runtime_names()`, or auto: the fastest that is installed and
+    that the model supports. `precision` is float32, bfloat16 or int8. `threads` are those of the network; with torch
+    they are those of the whole process. `device` is auto, cpu, cuda, cuda:1 or mps; only torch supports others than the
+    CPU. `erase="on_disagreement"` skips the third stream where the first two agree, which changes no label.
+    Raises LymphoscopeError for a folder that is not a model, and for a device or runtime that is not available.
     """
-    chosen = resolve_model(folder)
     network = open_network(
-        chosen, runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
+        resolve_model(folder), runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
     )
     return Model(TernaryRuntime(network, erase))
-
-
-def _many(paths: Paths) -> Sequence[str | Path]:
-    return [paths] if isinstance(paths, str | Path) else paths

@@ -2,21 +2,21 @@
 
 import hashlib
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lymphoscope
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.inputs import Cell, cells_of
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
-from lymphoscope.inference.rows import columns_of
-from lymphoscope.inference.sinks.chunks import Chunks
+from lymphoscope.inference.rows import Row, columns_of
+from lymphoscope.inference.sinks.file_sink import FileSink
+from lymphoscope.inference.sinks.sink import Chunk, RunRecord
 from lymphoscope.progress import tracked
+from lymphoscope.version import __version__
 
 if TYPE_CHECKING:
     from lymphoscope.data import Manifest
@@ -26,7 +26,7 @@ CHUNK_ROWS = 256
 
 @dataclass(frozen=True)
 class PredictionSummary:
-    """What a run of predictions came to: rows in all, rows with an error, and the file."""
+    """The result of a run of predictions: number of rows, number of rows with an error, and the output."""
 
     rows: int
     failed: int
@@ -57,64 +57,71 @@ def predict_cells(
     resume: bool = True,
     chunk_rows: int = CHUNK_ROWS,
 ) -> PredictionSummary:
-    """Write the predictions of cells, in their order, as CSV or Parquet by the suffix of `out`; memory is bounded.
+    """Write the predictions of cells, in order, as CSV or Parquet by the suffix of `out`, in bounded memory.
 
-    A run that was killed goes on after its last whole chunk where inputs, model and options are as they were, and
-    ends with the same bytes; `resume=False` starts over. A finished run leaves nothing beside `out`.
-    Raises LymphoscopeError for no cells and for another suffix, OSError where `out` cannot be written.
+    A run that was killed continues after its last complete chunk if inputs, model and options are the same, and ends
+    with the same bytes; `resume=False` starts over. A finished run leaves nothing beside `out`.
+    Raises LymphoscopeError for no cells and for another suffix, OSError if `out` cannot be written.
     """
+    sizes = chunk_sizes(len(cells), batch_size, chunk_rows)
+    record = run_record(model, cells, batch_size, chunk_rows)
+    sink = FileSink(out, columns_of(model.description), record, sizes)
+    chunks = _leading(sink.open(resume=resume))
+    done = sum(chunk.rows for chunk in chunks)
+    window = batches_per_chunk(batch_size, chunk_rows)
+    with predicted_rows(model.runtime, cells[done:], batch_size=batch_size, workers=workers, window=window) as rows:
+        shown: Iterator[Row] = tracked(rows, "predicting", total=len(cells), done=done)
+        for number in range(len(chunks), len(sizes)):
+            chunks.append(sink.write(number, list(islice(shown, sizes[number]))))
+    sink.finish()
+    return PredictionSummary(len(cells), sum(chunk.failed for chunk in chunks), out)
+
+
+def batches_per_chunk(batch_size: int, chunk_rows: int) -> int:
+    """Return the batches of a chunk: chunks hold whole batches, so that a continued run cuts the same batches."""
+    return max(1, chunk_rows // batch_size)
+
+
+def chunk_sizes(cells: int, batch_size: int, chunk_rows: int) -> list[int]:
+    """Return the rows of each chunk. Raises LymphoscopeError for no cells."""
     if not cells:
         raise LymphoscopeError("there are no cells to predict: the manifest has no rows")
-    per_chunk = batch_size * max(1, chunk_rows // batch_size)  # whole batches: see predicted_rows
-    sizes = [min(per_chunk, len(cells) - start) for start in range(0, len(cells), per_chunk)]
-    chunks = Chunks(out, columns_of(model.description), run_terms(model, cells, batch_size, per_chunk))
-    first = _begin(chunks, sizes, resume)
-    done = sum(sizes[:first])
-    rows = predicted_rows(
-        model.runtime, cells[done:], batch_size=batch_size, workers=workers, window=per_chunk // batch_size
-    )
-    shown = tracked(rows, "predicting", total=len(cells), done=done)
-    for number in range(first, len(sizes)):
-        chunks.write(number, list(islice(shown, sizes[number])))
-    return PredictionSummary(len(cells), chunks.finish(len(sizes)), out)
+    size = batch_size * batches_per_chunk(batch_size, chunk_rows)
+    return [min(size, cells - start) for start in range(0, cells, size)]
 
 
-def _begin(chunks: Chunks, sizes: Sequence[int], resume: bool) -> int:
-    if resume and chunks.begun():
-        if chunks.fit():
-            whole = chunks.whole(sizes)
-            _say(f"going on after {sum(sizes[:whole]):,} cells of an unfinished run")
-            return whole
-        _say("starting over: the unfinished run beside the output had other inputs, model or options")
-    chunks.start()
-    return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def run_terms(model: Model, cells: Sequence[Cell], batch_size: int, per_chunk: int) -> dict[str, Any]:
-    """All that the rows depend on: an unfinished run with other terms is not gone on with."""
-    described = model.description.model_dump_json()
+def run_record(model: Model, cells: Sequence[Cell], batch_size: int, chunk_rows: int) -> RunRecord:
+    """Return everything that the rows depend on: an unfinished run with another record cannot be continued."""
+    description = model.description.model_dump_json()
+    rows = batch_size * batches_per_chunk(batch_size, chunk_rows)
     return {
-        "lymphoscope": lymphoscope.__version__,
+        "lymphoscope": __version__,
         "weights_sha256": model.description.weights_sha256,
-        "description_sha256": hashlib.sha256(described.encode()).hexdigest(),
-        "options": {**model.runtime.options, "batch_size": batch_size, "chunk_rows": per_chunk},
+        "description_sha256": hashlib.sha256(description.encode()).hexdigest(),
+        "options": {**model.runtime.options, "batch_size": batch_size, "chunk_rows": rows},
         "inputs_sha256": _digest(cells),
     }
+
+
+def _leading(chunks: dict[int, Chunk]) -> list[Chunk]:
+    """Return the chunks up to the first one that is missing."""
+    numbers = range(len(chunks))
+    missing = next((number for number in numbers if number not in chunks), len(chunks))
+    return [chunks[number] for number in range(missing)]
 
 
 def _digest(cells: Sequence[Cell]) -> str:
     digest = hashlib.sha256()
     for cell in cells:
-        record = [cell.printable_path, cell.subject, cell.slide, cell.label, *_state(cell.path)]
+        record: list[Any] = [cell.printable_path, cell.subject, cell.slide, cell.label, *_file_state(cell.path)]
         digest.update((json.dumps(record) + "\n").encode())
+        if cell.image is not None:
+            digest.update(cell.image.tobytes())
     return digest.hexdigest()
 
 
-def _state(path: str) -> tuple[int, int]:
+def _file_state(path: str) -> tuple[int, int]:
+    """Return the size and the time of the last change of a file, -1 if it cannot be opened."""
     try:
         state = Path(path).stat()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Cells that lie in an object store, or wherever fsspec reaches: `s3://`, `gs://`, `file://`, `memory://`."""
+"""Files in an object store, or wherever fsspec reaches: `s3://`, `gs://`, `file://`, `memory://`."""
 
 import os
 import tempfile
@@ -11,41 +11,41 @@ from lymphoscope.data.image_files import IMAGE_SUFFIXES
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
 
-MARK = "://"
+PROTOCOL_MARK = "://"
 TABLE_SUFFIXES = (".csv", ".parquet")
-"""Endings of a manifest's file, here and elsewhere."""
+"""Suffixes of a manifest, local or remote."""
 
 
-def is_remote(place: str | Path) -> bool:
-    """Whether a place is named by a protocol, as `s3://bucket/cells` is."""
-    return MARK in str(place)
+def is_remote(path: str | Path) -> bool:
+    """Return whether a path is an address with a protocol, as `s3://bucket/cells` is."""
+    return PROTOCOL_MARK in str(path)
 
 
-def file_system(place: str) -> tuple[Any, str]:
-    """The fsspec file system of a place, local paths included, and the place's name in it.
+def file_system(path: str) -> tuple[Any, str]:
+    """Return the fsspec file system of an address or local path, and the name in it.
 
-    Raises LymphoscopeError where fsspec, or the package that a protocol needs, is not installed.
+    Raises LymphoscopeError if fsspec, or the package that a protocol needs, is not installed.
     """
-    require("cluster", place)
+    require("cluster", path)
     from fsspec.core import url_to_fs
 
     try:
-        system, name = url_to_fs(place)
+        system, name = url_to_fs(path)
     except (ImportError, ValueError) as error:
-        raise LymphoscopeError(f"{place}: {error}") from error
+        raise LymphoscopeError(f"{path}: {error}") from error
     return system, str(name)
 
 
 def images_at(url: str) -> list[str]:
-    """The addresses of the pictures below a place, by suffix, sorted, hidden ones left out."""
+    """Return the addresses of the image files below an address, by suffix, sorted, without hidden ones."""
     system, root = file_system(url)
-    names = [name for name in sorted(system.find(root)) if _is_picture(name, root)]
+    names = [name for name in sorted(system.find(root)) if _is_image(name, root)]
     return [system.unstrip_protocol(name) for name in names]
 
 
 @contextmanager
 def local_copy(url: str) -> Iterator[Path]:
-    """A file of a remote place for a moment on this machine. Raises OSError where it cannot be read."""
+    """Copy a remote file to this machine while the context is open. Raises OSError if it cannot be read."""
     system, name = file_system(url)
     with tempfile.TemporaryDirectory(prefix="lymphoscope-") as folder:
         copy = Path(folder).resolve() / PurePosixPath(name).name
@@ -54,16 +54,16 @@ def local_copy(url: str) -> Iterator[Path]:
 
 
 def exists(url: str) -> bool:
-    """Whether there is a file or a folder of that name."""
+    """Return whether there is a file or a folder at an address."""
     system, name = file_system(url)
     return bool(system.exists(name))
 
 
 def is_table(url: str) -> bool:
-    """Whether an address ends as a manifest does."""
+    """Return whether an address ends as a manifest does."""
     return url.lower().endswith(TABLE_SUFFIXES)
 
 
-def _is_picture(name: str, root: str) -> bool:
-    below = os.path.relpath(name, root).split("/")
-    return name.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in below if part != ".")
+def _is_image(name: str, root: str) -> bool:
+    parts = os.path.relpath(name, root).split("/")
+    return name.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in parts if part != ".")

@@ -96,9 +96,9 @@ def stream_probabilities(row: "Mapping[str, Any] | pd.Series[Any]") -> dict[str,
 
 
 def _images(explanation: "Explanation") -> dict[str, NDArray[np.uint8]]:
-    if explanation.pictures is None:
+    if explanation.streams is None:
         return {}
-    streams = explanation.pictures
+    streams = explanation.streams
     return {
         "raw": streams.raw,
         "attention": attention_overlay(streams.raw, streams.attention),

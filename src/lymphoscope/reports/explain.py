@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import written_beside
-from lymphoscope.inference import CellPictures, Explanation
+from lymphoscope.inference import CellStreams, Explanation
 from lymphoscope.reports.contents import stream_probabilities
 from lymphoscope.reports.plotting import BLUE, GREY, INK, ORANGE, PALE, attention_overlay, drawable, styled
 
@@ -32,11 +32,11 @@ def explanation_panel(explanation: Explanation) -> bytes:
     Raises LymphoscopeError for a cell that could not be read.
     """
     row = explanation.row
-    if explanation.pictures is None:
+    if explanation.streams is None:
         raise LymphoscopeError(f"{row['path']}: no image to explain, {row.get('error')}")
     figure = Figure(figsize=(11, 4.5), layout=ConstrainedLayoutEngine(h_pad=0.08))
     grid = figure.subplots(2, 4, height_ratios=[3.4, 1])
-    _draw_images(grid[0], explanation.pictures)
+    _draw_images(grid[0], explanation.streams)
     by_stream = stream_probabilities(row)
     for axes, stream in zip((grid[1][0], grid[1][2], grid[1][3]), ("raw", "crop", "erase"), strict=True):
         _draw_bars(axes, by_stream.get(stream), str(row["predicted"]))
@@ -52,7 +52,7 @@ def explanation_panel(explanation: Explanation) -> bytes:
 def write_panels(explanations: Iterable[Explanation], names: Sequence[str], folder: Path) -> Iterator[dict[str, Any]]:
     """Draw each explanation into `folder`; yield its prediction row with `picture`, None for an unreadable cell."""
     for explanation, name in zip(explanations, names, strict=True):
-        if explanation.pictures is None:
+        if explanation.streams is None:
             yield {**explanation.row, "picture": None}
             continue
         with written_beside(folder / name) as beside:
@@ -78,7 +78,7 @@ def panel_names(paths: Sequence[str]) -> list[str]:
     return names
 
 
-def _draw_images(row: "list[Axes]", streams: CellPictures) -> None:
+def _draw_images(row: "list[Axes]", streams: CellStreams) -> None:
     images = {
         "raw, with the crop box": streams.raw,
         "attention (yellow: most)": attention_overlay(streams.raw, streams.attention),

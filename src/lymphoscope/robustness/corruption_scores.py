@@ -22,10 +22,16 @@ from lymphoscope.evaluation import (
     draw_bootstrap_samples,
     metric_group,
 )
-from lymphoscope.inference.inputs import Cell, cells_of, read_cell
-from lymphoscope.inference.model import Model
-from lymphoscope.inference.pipeline import BATCH_SIZE, default_workers, prefetch_map
-from lymphoscope.inference.rows import calibrated_scores
+from lymphoscope.inference import (
+    BATCH_SIZE,
+    Cell,
+    Model,
+    calibrated_scores,
+    cells_of,
+    default_workers,
+    prefetch_map,
+    read_cell,
+)
 from lymphoscope.model_file import Description
 from lymphoscope.progress import tracked
 from lymphoscope.robustness.corruptions import CORRUPTIONS, LEVELS, corrupt_image, describe_amount
@@ -142,9 +148,10 @@ def _is_below_zero(upper_end: float | None) -> bool:
 
 
 def _predict_all(assigned: Sequence[_Assigned], seed: int, workers: int) -> Iterator[_Predictions | None]:
-    prepared = prefetch_map(partial(_corrupted_stack, seed=seed), enumerate(assigned), workers=workers, ahead=_PREFETCH)
-    for number, stack in enumerate(tracked(prepared, "predicting corrupted images", len(assigned))):
-        yield None if stack is None else _predict(assigned[number].model, stack)
+    make = partial(_corrupted_stack, seed=seed)
+    with prefetch_map(make, enumerate(assigned), workers=workers, ahead=_PREFETCH) as stacks:
+        for number, stack in enumerate(tracked(stacks, "predicting corrupted images", len(assigned))):
+            yield None if stack is None else _predict(assigned[number].model, stack)
 
 
 def _corrupted_stack(numbered: tuple[int, _Assigned], seed: int) -> NDArray[np.uint8] | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.model import Model
+from lymphoscope.inference import Model
 from lymphoscope.method import fill_values, normalize_maps, test_map
 from lymphoscope.model_file import Description
 

@@ -24,9 +24,7 @@ from lymphoscope.evaluation import (
     draw_bootstrap_samples,
     ratio,
 )
-from lymphoscope.inference.inputs import Cell, cells_of, read_cell
-from lymphoscope.inference.model import Model
-from lymphoscope.inference.pipeline import default_workers, prefetch_map
+from lymphoscope.inference import Cell, Model, cells_of, default_workers, prefetch_map, read_cell
 from lymphoscope.model_file import Description
 from lymphoscope.progress import tracked
 from lymphoscope.robustness.saliency_curves import (
@@ -222,12 +220,14 @@ def _test_cells(
 ) -> Iterator[_CellCurves]:
     """The curves of every cell that can be read; each is decoded once."""
     read = partial(read_cell, preparation=description.preprocessing.preparation())
-    images = prefetch_map(read, [cell.path for cell, _ in cells], workers=default_workers(), ahead=_PREFETCH)
-    for number, image in enumerate(tracked(images, "testing saliency maps", len(cells))):
-        if image.pixels is not None:
-            cell, model = cells[number]
-            saliency = model.saliency_of(image.pixels)
-            yield _CellCurves(cell, saliency.predicted, _curves(model, saliency, steps, random_maps, (seed, number)))
+    paths = [cell.path for cell, _ in cells]
+    with prefetch_map(read, paths, workers=default_workers(), ahead=_PREFETCH) as images:
+        for number, image in enumerate(tracked(images, "testing saliency maps", len(cells))):
+            if image.pixels is not None:
+                cell, model = cells[number]
+                saliency = model.saliency_of(image.pixels)
+                curves = _curves(model, saliency, steps, random_maps, (seed, number))
+                yield _CellCurves(cell, saliency.predicted, curves)
 
 
 def _curves(

@@ -8,8 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lymphoscope.data import Manifest
-from lymphoscope.inference import Model, cells_of
-from lymphoscope.inference.pipeline import BATCH_SIZE, read_batches, readable_pixels
+from lymphoscope.inference import BATCH_SIZE, Model, cells_of, read_batches, readable_pixels
 from lymphoscope.referral import (
     Colour,
     FeatureArrays,
@@ -53,15 +52,16 @@ def seen_cells(model: Model, manifest: Manifest, part: str) -> Seen:
     table = manifest.table
     cells = cells_of(manifest.with_table(_evenly(table[(table["split"] == part) & table["label"].notna()])))
     scores, features, measured, kept = [], [], [], []
-    for batch, read in read_batches(model.runtime, cells, batch_size=BATCH_SIZE, workers=None, measured=True):
-        pixels = readable_pixels(read)
-        if pixels is None:
-            continue
-        outputs = model.runtime.predict(pixels)
-        scores.append(outputs.scores)
-        features.append(outputs.features)
-        measured += [seen.statistics for seen in read if seen.statistics is not None]
-        kept += [cell for cell, seen in zip(batch, read, strict=True) if seen.pixels is not None]
+    with read_batches(model.runtime, cells, batch_size=BATCH_SIZE, workers=None, measured=True) as batches:
+        for batch, read in batches:
+            pixels = readable_pixels(read)
+            if pixels is None:
+                continue
+            outputs = model.runtime.predict(pixels)
+            scores.append(outputs.scores)
+            features.append(outputs.features)
+            measured += [seen.statistics for seen in read if seen.statistics is not None]
+            kept += [cell for cell, seen in zip(batch, read, strict=True) if seen.pixels is not None]
     known = [each for each in features if each is not None]
     return Seen(
         scores=np.concatenate(scores) if scores else np.zeros((0, len(model.description.classes)), np.float32),

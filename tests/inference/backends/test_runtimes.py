@@ -1,4 +1,4 @@
-"""Every runtime computes the method: torch, ONNX Runtime and OpenVINO against `predict_ternary`."""
+"""Every runtime of the registry computes the method: compared with `predict_ternary`."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ RUNTIMES = sorted(runtime_names())
 
 @pytest.fixture(autouse=True)
 def torch_threads_as_before() -> Iterator[None]:
-    """torch's threads are the process's: with another number of them later trainings end in other last digits."""
+    """torch's threads are those of the process: another number would change the last digits of later trainings."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -34,7 +34,7 @@ def cells() -> SampleCells:
 
 @pytest.fixture(scope="module")
 def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, cells: SampleCells) -> Path:
-    """The tiny model with its network for both runtimes, in floats and in bytes."""
+    """The tiny model with its network exported for both runtimes, in all precisions."""
     folder = tmp_path_factory.mktemp("exported") / "model"
     shutil.copytree(tiny_model, folder)
     export_model(folder, "onnx", cells)
@@ -53,9 +53,7 @@ def normalised(folder: Path, pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("erase", ["always", "on_disagreement"])
-def test_labels_scores_and_boxes_are_those_of_the_method(
-    exported: Path, cells: SampleCells, runtime: str, erase: str
-) -> None:
+def test_every_runtime_computes_the_method(exported: Path, cells: SampleCells, runtime: str, erase: str) -> None:
     network, _ = load_network(exported)
     wanted = predict_ternary(network, normalised(exported, cells.pixels), erase=erase)
     found = TernaryRuntime(open_network(exported, runtime=runtime, device="cpu", threads=1), erase).predict(
@@ -87,7 +85,7 @@ def test_lower_precision_is_near_and_is_not_float32(
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_each_runtime_shows_the_same_pictures(exported: Path, cells: SampleCells, runtime: str) -> None:
+def test_every_runtime_explains_with_the_same_images(exported: Path, cells: SampleCells, runtime: str) -> None:
     wanted = load(exported, runtime="torch", device="cpu").runtime.explain(cells.pixels[:4])
     seen = load(exported, runtime=runtime, device="cpu").runtime.explain(cells.pixels[:4])
     np.testing.assert_allclose(seen.maps, wanted.maps, atol=1e-4)
@@ -97,16 +95,16 @@ def test_each_runtime_shows_the_same_pictures(exported: Path, cells: SampleCells
 
 
 @pytest.mark.parametrize(("runtime", "precision"), [("onnx", "float32"), ("openvino", "int8")])
-def test_memory_kept_between_batches_leaves_nothing_in_the_next(
+def test_reused_buffers_do_not_leak_into_the_next_batch(
     exported: Path, cells: SampleCells, runtime: str, precision: str
 ) -> None:
     model = load(exported, runtime=runtime, precision=precision, device="cpu")
-    alone = [model.runtime.predict(cells.pixels[place : place + 1]).scores[0] for place in range(5)]
+    alone = [model.runtime.predict(cells.pixels[index : index + 1]).scores[0] for index in range(5)]
     model.runtime.predict(cells.pixels[::-1])
     np.testing.assert_allclose(model.runtime.predict(cells.pixels[:5]).scores, alone, atol=1e-6)
 
 
-def test_auto_takes_the_fastest_and_says_so(
+def test_auto_takes_the_fastest_and_prints_it(
     exported: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert load(exported, device="cpu").runtime.options["runtime"] == "openvino"
@@ -118,7 +116,7 @@ def test_auto_takes_the_fastest_and_says_so(
         load(exported, runtime="openvino")
 
 
-def test_without_torch_a_precision_that_the_model_lacks_is_named(
+def test_without_torch_a_missing_precision_is_named(
     exported: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "installed", lambda module: module == "onnxruntime")
@@ -128,19 +126,19 @@ def test_without_torch_a_precision_that_the_model_lacks_is_named(
         load(tiny_model, device="cpu")
 
 
-def test_what_cannot_be_had_is_one_line(exported: Path, tiny_model: Path) -> None:
-    for words, said in [
+def test_an_unavailable_runtime_precision_or_device_is_one_line(exported: Path, tiny_model: Path) -> None:
+    for options, message in [
         ({"runtime": "onnx"}, "holds no float32 network for onnx: lymphoscope export"),
         ({"runtime": "torch", "precision": "int8"}, "torch computes float32 and bfloat16, not int8"),
         ({"precision": "float16"}, "no precision 'float16'"),
     ]:
-        with pytest.raises(LymphoscopeError, match=said):
-            load(tiny_model, **words)
+        with pytest.raises(LymphoscopeError, match=message):
+            load(tiny_model, **options)
     with pytest.raises(LymphoscopeError, match="computes on the CPU: use --runtime torch"):
         load(exported, runtime="openvino", device="cuda")
 
 
-def test_an_export_of_other_weights_is_not_taken(exported: Path, tmp_path: Path) -> None:
+def test_an_export_of_other_weights_is_ignored(exported: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(exported, folder)
     network, description = load_network(folder)
@@ -153,7 +151,7 @@ def test_a_changed_file_is_refused(exported: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(exported, folder)
     (folder / "network.onnx").write_bytes(b"another")
-    with pytest.raises(LymphoscopeError, match="export the model anew"):
+    with pytest.raises(LymphoscopeError, match="export it again"):
         load(folder, runtime="onnx")
     (folder / "network.onnx").unlink()
     with pytest.raises(LymphoscopeError, match="is missing"):
@@ -174,7 +172,7 @@ def test_lazy_voting_gathers_over_batches_and_changes_no_label(exported: Path, c
     assert all(one.scores.tobytes() == two.scores.tobytes() for one, two in zip(found, again, strict=True))
 
 
-def test_a_mean_of_all_streams_cannot_skip_one(tiny_model: Path, tmp_path: Path) -> None:
+def test_lazy_voting_needs_a_vote(tiny_model: Path, tmp_path: Path) -> None:
     network, description = load_network(tiny_model)
     settings = description.test_time.model_copy(update={"decision": "mean"})
     save_model(network, description.model_copy(update={"test_time": settings}), tmp_path)
@@ -182,7 +180,7 @@ def test_a_mean_of_all_streams_cannot_skip_one(tiny_model: Path, tmp_path: Path)
         load(tmp_path, erase="on_disagreement")
 
 
-def test_torch_compiles_or_says_why_not(
+def test_torch_compiles_or_prints_why_not(
     tiny_model: Path, cells: SampleCells, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_compiler(function: object) -> object:

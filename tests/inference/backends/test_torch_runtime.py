@@ -1,3 +1,5 @@
+"""The torch runtime computes the method, with the options of the model."""
+
 from pathlib import Path
 
 import numpy as np
@@ -6,24 +8,25 @@ import torch
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference import TernaryRuntime
 from lymphoscope.inference.backends.torch_network import TorchNetwork, find_device
-from lymphoscope.inference.ternary import Erase, TernaryRuntime
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_network, save_model
+from lymphoscope.vocabulary import ErasePolicy
 
 MEAN, STD = np.array([0.5, 0.4, 0.6]), np.array([0.2, 0.25, 0.3])
 SIDE = 64
 
 
-def TorchRuntime(  # noqa: N802 - three streams over torch
-    folder: Path, *, device: str, precision: str = "float32", erase: Erase = "always"
+def torch_runtime(
+    folder: Path, *, device: str, precision: str = "float32", erase: ErasePolicy = "always"
 ) -> TernaryRuntime:
     return TernaryRuntime(TorchNetwork(folder, device=device, precision=precision), erase)
 
 
 @pytest.fixture(scope="module")
 def pixels() -> NDArray[np.uint8]:
-    """Cells (B, S, S, 3): a bright disc somewhere on noise, so that maps have a place to look at."""
+    """Cells (B, S, S, 3): a bright disc on noise, so that the maps are not flat."""
     generator = np.random.default_rng(1)
     cells = generator.integers(0, 90, (6, SIDE, SIDE, 3))
     rows, columns = np.mgrid[:SIDE, :SIDE]
@@ -37,8 +40,8 @@ def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
     return torch.tensor((pixels / 255 - MEAN) / STD, dtype=torch.float32).permute(0, 3, 1, 2).contiguous()
 
 
-def test_it_computes_the_method_on_normalised_cells(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
-    found = TorchRuntime(tiny_model, device="cpu").predict(pixels)
+def test_torch_computes_the_method_on_normalised_cells(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
+    found = torch_runtime(tiny_model, device="cpu").predict(pixels)
     network, _ = load_network(tiny_model)
     wanted = predict_ternary(network, normalised(pixels))
     assert found.labels.tolist() == wanted.labels.tolist()
@@ -50,13 +53,13 @@ def test_it_computes_the_method_on_normalised_cells(tiny_model: Path, pixels: ND
     assert found.scores.dtype == np.float32
 
 
-def test_test_time_settings_are_those_of_the_model(tiny_model: Path, pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_test_time_options_are_those_of_the_model(tiny_model: Path, pixels: NDArray[np.uint8], tmp_path: Path) -> None:
     network, description = load_network(tiny_model)
     settings = description.test_time.model_copy(
         update={"crop_threshold": 0.1, "erase_threshold": 0.3, "fill": "black", "map": "max_energy"}
     )
     save_model(network, description.model_copy(update={"test_time": settings}), tmp_path)
-    found = TorchRuntime(tmp_path, device="cpu").predict(pixels)
+    found = torch_runtime(tmp_path, device="cpu").predict(pixels)
     black = tuple(float(value) for value in -MEAN / STD)
     wanted = predict_ternary(
         network, normalised(pixels), map="max_energy", crop_threshold=0.1, erase_threshold=0.3, fill=black
@@ -64,9 +67,9 @@ def test_test_time_settings_are_those_of_the_model(tiny_model: Path, pixels: NDA
     np.testing.assert_allclose(found.probabilities, wanted.probabilities.numpy(), atol=1e-4)
 
 
-def test_a_skipped_stream_changes_no_label(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
-    always = TorchRuntime(tiny_model, device="cpu").predict(pixels)
-    skipping = TorchRuntime(tiny_model, device="cpu", erase="on_disagreement").predict(pixels)
+def test_lazy_voting_changes_no_label(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
+    always = torch_runtime(tiny_model, device="cpu").predict(pixels)
+    skipping = torch_runtime(tiny_model, device="cpu", erase="on_disagreement").predict(pixels)
     assert skipping.labels.tolist() == always.labels.tolist()
     agreed = always.votes[0] == always.votes[1]
     assert (skipping.votes[2] == -1).tolist() == agreed.tolist()
@@ -74,15 +77,15 @@ def test_a_skipped_stream_changes_no_label(tiny_model: Path, pixels: NDArray[np.
 
 
 def test_bfloat16_is_near_float32(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
-    full = TorchRuntime(tiny_model, device="cpu").predict(pixels)
-    half = TorchRuntime(tiny_model, device="cpu", precision="bfloat16").predict(pixels)
+    full = torch_runtime(tiny_model, device="cpu").predict(pixels)
+    half = torch_runtime(tiny_model, device="cpu", precision="bfloat16").predict(pixels)
     assert not np.array_equal(half.probabilities, full.probabilities)
     np.testing.assert_allclose(half.probabilities[0], full.probabilities[0], atol=0.15)
     assert half.scores.dtype == np.float32
 
 
-def test_a_model_without_attention_has_its_raw_stream_alone(plain_model: Path, pixels: NDArray[np.uint8]) -> None:
-    runtime = TorchRuntime(plain_model, device="cpu")
+def test_a_model_without_attention_has_the_raw_stream_only(plain_model: Path, pixels: NDArray[np.uint8]) -> None:
+    runtime = torch_runtime(plain_model, device="cpu")
     found = runtime.predict(pixels)
     network, _ = load_network(plain_model)
     with torch.no_grad():
@@ -97,9 +100,9 @@ def test_a_model_without_attention_has_its_raw_stream_alone(plain_model: Path, p
         runtime.explain(pixels)
 
 
-def test_pictures_show_the_crop_and_the_hole(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
-    seen = TorchRuntime(tiny_model, device="cpu", erase="on_disagreement").explain(pixels)
-    assert (seen.outputs.votes >= 0).all()  # all three streams run to be shown
+def test_explain_returns_the_crop_and_the_erased_region(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
+    seen = torch_runtime(tiny_model, device="cpu", erase="on_disagreement").explain(pixels)
+    assert (seen.outputs.votes >= 0).all()  # all three streams run
     assert seen.maps.shape == pixels.shape[:3]
     assert seen.crops.shape == seen.erased.shape == pixels.shape
     hole = seen.maps >= 0.5
@@ -108,32 +111,32 @@ def test_pictures_show_the_crop_and_the_hole(tiny_model: Path, pixels: NDArray[n
     assert (np.abs(seen.erased[hole] - MEAN * 255) <= 0.51).all()
 
 
-def test_boxes_are_the_smallest_around_the_attended(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
-    seen = TorchRuntime(tiny_model, device="cpu").explain(pixels)
+def test_boxes_are_the_smallest_around_the_attended_region(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
+    seen = torch_runtime(tiny_model, device="cpu").explain(pixels)
     assert np.array_equal(seen.boxes, seen.outputs.boxes)
     for attention, box in zip(seen.maps, seen.boxes, strict=True):
         rows, columns = np.nonzero(attention >= 0.5)
         assert box.tolist() == [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
 
 
-def test_a_model_that_uses_its_raw_stream_alone_still_shows_where_it_looks(
+def test_a_model_that_uses_the_raw_stream_only_can_be_explained(
     tiny_model: Path, pixels: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     network, description = load_network(tiny_model)
     settings = description.test_time.model_copy(update={"streams": ("raw",)})
     save_model(network, description.model_copy(update={"test_time": settings}), tmp_path)
-    runtime = TorchRuntime(tmp_path, device="cpu")
+    runtime = torch_runtime(tmp_path, device="cpu")
     assert runtime.predict(pixels).boxes is None
     assert runtime.explain(pixels).boxes.shape == (len(pixels), 4)
 
 
 def test_the_same_cells_give_the_same_bits(tiny_model: Path, pixels: NDArray[np.uint8]) -> None:
-    first, second = (TorchRuntime(tiny_model, device="cpu").predict(pixels) for _ in range(2))
+    first, second = (torch_runtime(tiny_model, device="cpu").predict(pixels) for _ in range(2))
     assert first.probabilities.tobytes() == second.probabilities.tobytes()
 
 
-def test_options_tell_what_the_numbers_depend_on(tiny_model: Path) -> None:
-    runtime = TorchRuntime(tiny_model, device="cpu", precision="bfloat16", erase="on_disagreement")
+def test_options_name_what_the_numbers_depend_on(tiny_model: Path) -> None:
+    runtime = torch_runtime(tiny_model, device="cpu", precision="bfloat16", erase="on_disagreement")
     assert runtime.options == {
         "runtime": "torch",
         "device": "cpu",
