@@ -1,13 +1,11 @@
-"""Names that all packages share: streams, decisions, precisions, columns, exit statuses, and the strict model.
+"""Names that all packages share: streams, decisions, precisions, columns, exit statuses.
 
-It imports neither pandas nor torch, because commands that start quickly import it.
+It imports nothing heavy (no pydantic, pandas or torch), because commands that start quickly import it.
 """
 
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict
 
 from lymphoscope.errors import LymphoscopeError
 
@@ -45,12 +43,6 @@ class ExitStatus(IntEnum):
     SOME_FAILED = 3
     INTERRUPTED = 130
     TERMINATED = 143
-
-
-class StrictModel(BaseModel):
-    """A pydantic model that refuses unknown keys and does not change after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 BOX_COLUMNS: Final = ("box_top", "box_left", "box_bottom", "box_right")

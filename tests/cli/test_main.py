@@ -12,7 +12,19 @@ import pytest
 from lymphoscope.cli import main
 from lymphoscope.errors import LymphoscopeError
 
-HEAVY = ("torch", "torchvision", "timm", "lightning", "pandas", "numpy", "PIL", "scipy", "sklearn", "matplotlib")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "pydantic",
+    "pandas",
+    "numpy",
+    "PIL",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+)
 
 
 def in_a_process(*words: str, before: str = "", after: str = "") -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 Comparison = Literal["none", "random_erasing", "rand_augment", "mix_up", "cut_mix", "aug_mix", "cut_out", "grid_mask"]
 """RE, RA, MU, CM, AM, CO and GM of Table 1, each on top of the base augmentation."""

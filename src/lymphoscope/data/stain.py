@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from lymphoscope.data.images import border_of
 from lymphoscope.data.stains import StainStatistics, get_stain_method
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 Pixels = NDArray[np.uint8]
 Triple = tuple[float, float, float]

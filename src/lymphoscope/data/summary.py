@@ -6,7 +6,7 @@ import pandas as pd
 from pydantic import Field
 
 from lymphoscope.data.manifest import PARTS, Manifest
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 RANDOM_NOTICE = (
     "RANDOM SPLIT: cells were assigned regardless of their subjects, so cells of one subject are in training and in "

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 Scale = Literal["share", "bounded", "positive", "biased", "difference"]
 """The range of a number. share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: from 0, biased upwards."""

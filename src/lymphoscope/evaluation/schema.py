@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scores
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 FORMAT_VERSION: Final = 3
 

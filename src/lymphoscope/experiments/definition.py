@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 _FOLDER = resources.files("lymphoscope.experiments") / "definitions"
 

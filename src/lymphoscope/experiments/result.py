@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 
 class Number(StrictModel):

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from lymphoscope.data import CellPreparation, Geometry, StainNormalization
 from lymphoscope.referral import Calibration, Referral
+from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import (
     STREAMS,
     CropMode,
@@ -14,7 +15,6 @@ from lymphoscope.vocabulary import (
     GuidingMap,
     Precision,
     Stream,
-    StrictModel,
     class_title,
 )
 

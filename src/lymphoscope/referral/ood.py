@@ -18,7 +18,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from lymphoscope.data.quality import ImageStatistics
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.vocabulary import OOD_COLUMNS, OodSignal, StrictModel
+from lymphoscope.strict_model import StrictModel
+from lymphoscope.vocabulary import OOD_COLUMNS, OodSignal
 
 AXES = 32
 SHRINKAGE = 0.01

@@ -11,7 +11,8 @@ from pydantic import Field
 from lymphoscope.referral.ood import OodReference
 from lymphoscope.referral.reasons import REASONS, RULES, Flags, RuleName
 from lymphoscope.referral.score_band import ScoreBand
-from lymphoscope.vocabulary import OodSignal, StrictModel
+from lymphoscope.strict_model import StrictModel
+from lymphoscope.vocabulary import OodSignal
 
 
 @dataclass(frozen=True)

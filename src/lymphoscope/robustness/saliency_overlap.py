@@ -22,7 +22,7 @@ from lymphoscope.inference import Model
 from lymphoscope.progress import tracked
 from lymphoscope.robustness.saliency_curves import ATTENTION, CENTRE, GRAD_CAM, centre_map
 from lymphoscope.robustness.saliency_scores import mean_group
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 if TYPE_CHECKING:
     from lymphoscope.robustness.saliency_model import SaliencyModel

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.vocabulary import StrictModel
+from lymphoscope.strict_model import StrictModel
 
 BLAST, NORMAL = "all", "hem"
 """Labels as in C-NMC: synthetic lymphoblasts and synthetic normal lymphocytes."""

@@ -9,7 +9,8 @@ from lymphoscope.data.stains import NO_STAIN_METHOD, stain_method_names
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
 from lymphoscope.referral import RULES, RuleName
-from lymphoscope.vocabulary import CropMode, Fill, StrictModel
+from lymphoscope.strict_model import StrictModel
+from lymphoscope.vocabulary import CropMode, Fill
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
