@@ -53,7 +53,7 @@ def test_every_planted_fault_is_found(
     assert report.failed
 
 
-def test_a_subject_with_wrong_labels_is_found(
+def test_subjects_with_wrong_labels_are_found(
     faulty: tuple[Path, dict[str, list[dict[str, Any]]], AuditReport],
 ) -> None:
     _, planted, report = faulty
@@ -62,7 +62,7 @@ def test_a_subject_with_wrong_labels_is_found(
     assert {detail.split()[1] for detail in details} == subjects
 
 
-def test_the_same_set_without_faults_is_clean(tmp_path: Path) -> None:
+def test_set_without_faults_passes(tmp_path: Path) -> None:
     report = audit_manifest(synthesize(tmp_path, subjects=6, cells_per_subject=4, fields=0, size=200, faults=False))
     assert not report.failed
     assert report.class_counts.to_numpy().tolist() == [["all", 12, 3], ["hem", 12, 3]]
@@ -78,26 +78,26 @@ def pictures(folder: Path, *sizes: tuple[int, int]) -> Manifest:
     return manifest_of(rows, "table")
 
 
-def test_another_size_than_the_usual_is_a_warning(tmp_path: Path) -> None:
+def test_unusual_size_is_a_warning(tmp_path: Path) -> None:
     report = audit_manifest(pictures(tmp_path, *[(30, 20)] * 10, (20, 30)))
     assert checks(report, "warning") == {"size"}
     assert files(report, "size") == {"10.png"}
     assert report.findings["detail"][0] == "20x30 pixels, most are 30x20"
 
 
-def test_another_size_than_the_expected_is_an_error(tmp_path: Path) -> None:
+def test_unexpected_size_is_an_error(tmp_path: Path) -> None:
     report = audit_manifest(pictures(tmp_path, (30, 20), (30, 20), (20, 30)), expected_size=(20, 30))
     assert checks(report, "error") == {"size"}
     assert files(report, "size") == {"0.png", "1.png"}
 
 
-def test_sizes_of_all_kinds_are_a_notice(tmp_path: Path) -> None:
+def test_many_sizes_are_a_notice(tmp_path: Path) -> None:
     report = audit_manifest(pictures(tmp_path, (30, 20), (31, 20), (20, 30)))
     assert not report.failed
     assert "3 sizes" in report.findings["detail"].str.cat()
 
 
-def test_a_leak_between_the_parts_of_a_split_is_an_error(tmp_path: Path) -> None:
+def test_subject_in_two_parts_is_an_error(tmp_path: Path) -> None:
     manifest = pictures(tmp_path, *[(30, 20)] * 8)
     table = manifest.table.assign(subject=[str(i // 2 % 4) for i in range(8)])
     clean = audit_manifest(split_holdout(manifest, validation=0))
@@ -109,7 +109,7 @@ def test_a_leak_between_the_parts_of_a_split_is_an_error(tmp_path: Path) -> None
     assert checks(folds, "error") == {"split-subject"}
 
 
-def test_what_is_unknown_or_uneven_is_a_notice(tmp_path: Path) -> None:
+def test_missing_values_and_imbalance_are_notices(tmp_path: Path) -> None:
     table = pictures(tmp_path, *[(30, 20)] * 8).table.assign(
         label=["a"] * 6 + ["b", None], subject=["1"] * 4 + ["2", None, "3", None]
     )
@@ -124,7 +124,7 @@ def test_what_is_unknown_or_uneven_is_a_notice(tmp_path: Path) -> None:
     }
 
 
-def test_nothing_readable_is_still_a_report(tmp_path: Path) -> None:
+def test_report_without_any_readable_file(tmp_path: Path) -> None:
     manifest = manifest_of([{"path": str(tmp_path / "none.png")}], "table")
     report = audit_manifest(manifest)
     assert checks(report, "error") == {"unreadable"}
@@ -133,7 +133,7 @@ def test_nothing_readable_is_still_a_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
-def test_the_real_cells_have_three_shared_between_subjects_and_no_other_fault() -> None:
+def test_real_cells_have_three_shared_between_subjects_and_no_other_fault() -> None:
     report = audit_manifest(read_source(str(REAL / "cnmc")))
     assert checks(report, "error", "warning") == {"near-duplicate"}
     details = report.findings.loc[report.findings["severity"] == "warning", "detail"]

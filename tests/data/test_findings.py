@@ -20,18 +20,18 @@ UNEVEN = Finding("balance", "notice", None, None, "a has more")
     ("findings", "failed"),
     [([], False), ([UNEVEN], False), ([UNEVEN, TWICE], True), ([UNREADABLE], True)],
 )
-def test_errors_and_warnings_fail_and_notices_do_not(findings: list[Finding], failed: bool) -> None:
+def test_errors_and_warnings_fail_an_audit_and_notices_do_not(findings: list[Finding], failed: bool) -> None:
     found = report(*findings)
     assert found.failed is failed
     assert ("something is wrong" in found.to_text()) is failed
 
 
-def test_the_worst_comes_first() -> None:
+def test_findings_are_sorted_by_severity() -> None:
     order: list[Severity] = ["error", "warning", "notice"]
     assert report(UNEVEN, TWICE, UNREADABLE).findings["severity"].tolist() == order
 
 
-def test_json_holds_all_of_it_and_nothing_that_json_has_not() -> None:
+def test_json_is_complete_and_valid() -> None:
     content = json.loads(report(UNEVEN, TWICE, UNREADABLE).to_json(), parse_constant=pytest.fail)
     assert content["failed"] is True
     assert content["notices"] == ["counts differ"]
@@ -42,7 +42,7 @@ def test_json_holds_all_of_it_and_nothing_that_json_has_not() -> None:
     assert content["findings"] == [finding._asdict() for finding in (UNREADABLE, TWICE, UNEVEN)]
 
 
-def test_text_names_files_below_their_common_folder_and_is_short() -> None:
+def test_text_is_short_and_names_files_below_their_common_folder() -> None:
     text = report(*[TWICE] * 25, UNEVEN).to_text()
     assert "warning: duplicate (25)\n  a/1.png and b/2.png: the same file twice" in text
     assert text.count("the same file twice") == 10
@@ -51,5 +51,5 @@ def test_text_names_files_below_their_common_folder_and_is_short() -> None:
     assert "  a has more" in text
 
 
-def test_synthetic_cells_are_called_synthetic() -> None:
+def test_text_marks_synthetic_cells() -> None:
     assert report(source="synthetic").to_text().startswith("4 synthetic cells")

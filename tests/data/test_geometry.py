@@ -25,20 +25,20 @@ def by_torchvision(pixels: np.ndarray, operation: object, *arguments: object, **
 
 
 @pytest.mark.parametrize(("height", "width"), [(450, 450), (300, 300), (200, 450), (100, 100), (302, 298), (16, 500)])
-def test_the_central_crop_is_torchvisions(height: int, width: int) -> None:
+def test_center_crop_matches_torchvision(height: int, width: int) -> None:
     pixels = noise(height, width)
     expected = by_torchvision(pixels, F.center_crop, [300, 300])
     np.testing.assert_array_equal(fit_image(pixels, Geometry()), expected)
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(363, 360, 300), (480, 640, 128), (50, 40, 96)])
-def test_resize_is_torchvisions_antialiased_bilinear(height: int, width: int, size: int) -> None:
+def test_resize_matches_torchvision(height: int, width: int, size: int) -> None:
     pixels = noise(height, width)
     expected = by_torchvision(pixels, F.resize, [size, size], antialias=True)
     np.testing.assert_allclose(fit_image(pixels, Geometry("resize", size=size)).astype(int), expected, atol=1)
 
 
-def test_a_crop_of_another_size_is_resampled() -> None:
+def test_crop_of_another_size_is_resampled() -> None:
     pixels = noise(450, 450)
     cropped = fit_image(pixels, Geometry("center_crop", crop=300, size=300))
     np.testing.assert_array_equal(
@@ -46,7 +46,7 @@ def test_a_crop_of_another_size_is_resampled() -> None:
     )
 
 
-def test_the_square_is_the_callers_own() -> None:
+def test_fitted_image_is_a_copy() -> None:
     pixels = noise(300, 300)
     before = pixels.copy()
     for mode in ("center_crop", "resize"):
@@ -59,7 +59,7 @@ def test_the_square_is_the_callers_own() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"), [({"crop_mode": "stretch"}, "stretch"), ({"size": 0}, "size 0"), ({"crop": -3}, "crop -3")]
 )
-def test_a_fit_that_is_none_is_refused(wrong: dict[str, object], words: str) -> None:
+def test_invalid_geometry_is_refused(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(LymphoscopeError, match=words):
         Geometry(**wrong)  # type: ignore[arg-type]
 
@@ -91,7 +91,7 @@ def exactly(box: list[int], width: int, height: int, fit: Geometry) -> list[int]
 
 
 @given(data=st.data(), width=sides, height=sides, fit=fits)
-def test_boxes_go_back_to_the_file_exactly(data: st.DataObject, width: int, height: int, fit: Geometry) -> None:
+def test_boxes_map_back_exactly(data: st.DataObject, width: int, height: int, fit: Geometry) -> None:
     box = data.draw(boxes(fit.size))
     mapped = to_file_pixels([box], width, height, fit)
     assert mapped.dtype == np.int64
@@ -100,7 +100,7 @@ def test_boxes_go_back_to_the_file_exactly(data: st.DataObject, width: int, heig
 
 @settings(deadline=None)
 @given(data=st.data(), width=sides, height=sides, crop=st.integers(8, 400))
-def test_a_box_of_an_unresampled_crop_holds_the_same_pixels_in_the_file(
+def test_box_of_an_unresampled_crop_contains_the_same_pixels_in_the_file(
     data: st.DataObject, width: int, height: int, crop: int
 ) -> None:
     fit = Geometry("center_crop", crop=crop, size=crop)
@@ -116,7 +116,7 @@ def test_a_box_of_an_unresampled_crop_holds_the_same_pixels_in_the_file(
 
 @settings(deadline=None)
 @given(data=st.data(), side=st.integers(32, 300), fit=fits)
-def test_a_spot_of_the_file_lies_within_its_own_box(data: st.DataObject, side: int, fit: Geometry) -> None:
+def test_box_of_a_spot_meets_the_spot_in_the_file(data: st.DataObject, side: int, fit: Geometry) -> None:
     """Paint a spot, fit, box what is bright, map back: the box meets the spot, or the crop left it out."""
     top, left = (data.draw(st.integers(0, side - 8)) for _ in range(2))
     pixels = np.zeros((side, side, 3), dtype=np.uint8)
@@ -130,7 +130,7 @@ def test_a_spot_of_the_file_lies_within_its_own_box(data: st.DataObject, side: i
         assert max(before, left) < min(after, left + 8)
 
 
-def test_the_whole_square_is_the_whole_crop_and_padding_is_empty() -> None:
+def test_whole_square_maps_to_the_whole_crop_and_padding_to_nothing() -> None:
     assert to_file_pixels([[0, 0, 300, 300]], 450, 450, Geometry()).tolist() == [[75, 75, 375, 375]]
     assert to_file_pixels([[0, 0, 300, 300]], 100, 200, Geometry()).tolist() == [[0, 0, 200, 100]]
     assert to_file_pixels([[0, 0, 10, 10]], 100, 100, Geometry()).tolist() == [[0, 0, 0, 0]]

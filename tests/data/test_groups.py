@@ -54,7 +54,7 @@ def test_groups_are_the_connected_components(cells: list[tuple[str | None, str |
     assert {frozenset(own.index) for _, own in groups.groupby(groups)} == slow_groups(cells)
 
 
-def test_a_group_is_named_by_its_subjects() -> None:
+def test_group_is_named_by_its_subjects() -> None:
     groups = subject_groups(known([("20", "a"), ("21", "a"), ("51", None), (None, "b"), (None, "b"), (None, None)]))
     assert groups.tolist() == ["20+21", "20+21", "51", "cell 3.png", "cell 3.png", "cell 5.png"]
 
@@ -68,7 +68,7 @@ def cell_on_black(seed: int) -> np.ndarray:
     return cell
 
 
-def test_one_picture_in_two_files_joins_subjects(tmp_path: Path) -> None:
+def test_one_image_in_two_files_joins_subjects(tmp_path: Path) -> None:
     pixels = cell_on_black(0)
     touched = pixels.copy()
     touched[60, 14:20] = 0
@@ -79,7 +79,7 @@ def test_one_picture_in_two_files_joins_subjects(tmp_path: Path) -> None:
     assert subject_groups(manifest_of(rows, "table")).tolist() == ["a+b", "a+b", "c"]
 
 
-def test_unreadable_files_join_nobody(tmp_path: Path) -> None:
+def test_unreadable_files_join_no_subjects(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.png").touch()
     rows = [{"path": str(tmp_path / f"{name}.png"), "subject": name} for name in "ab"]
@@ -87,7 +87,7 @@ def test_unreadable_files_join_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
-def test_the_subjects_of_cnmc_who_share_cells_are_found() -> None:
+def test_cnmc_subjects_who_share_cells_are_found() -> None:
     manifest = read_source(str(REAL / "cnmc"))
     groups = subject_groups(manifest.with_table(manifest.table.query("label == 'hem'")))
     assert {name for name in groups if "+" in name} == {"H10+H3", "H2+H6"}

@@ -43,7 +43,7 @@ def rgba() -> Image.Image:
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp", "ppm"])
-def test_lossless_colour_comes_back_as_it_was(tmp_path: Path, suffix: str) -> None:
+def test_lossless_formats_keep_every_pixel(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cell.{suffix}"
     Image.fromarray(COLOUR).save(path, **({"lossless": True} if suffix == "webp" else {}))
     pixels = read_image(path)
@@ -52,13 +52,13 @@ def test_lossless_colour_comes_back_as_it_was(tmp_path: Path, suffix: str) -> No
     np.testing.assert_array_equal(pixels, COLOUR)
 
 
-def test_the_content_counts_and_not_the_suffix(tmp_path: Path) -> None:
+def test_format_is_recognised_by_content_and_not_by_suffix(tmp_path: Path) -> None:
     path = tmp_path / "cell.bmp"
     path.write_bytes(as_bytes(Image.fromarray(COLOUR), "PNG"))
     np.testing.assert_array_equal(read_image(str(path)), COLOUR)
 
 
-def test_grey_is_three_equal_channels(tmp_path: Path) -> None:
+def test_grey_becomes_three_equal_channels(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     Image.fromarray(GREY).save(path)
     np.testing.assert_array_equal(read_image(path), np.dstack([GREY] * 3))
@@ -71,20 +71,20 @@ def test_16_bit_grey_is_divided_by_257(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(read_image(path), np.dstack([np.rint(GREY_16 / 257).astype(np.uint8)] * 3))
 
 
-def test_16_bit_is_known_by_its_mode_and_never_by_its_range(tmp_path: Path) -> None:
+def test_16_bit_is_recognised_by_mode_and_not_by_range(tmp_path: Path) -> None:
     path = tmp_path / "dark.tif"
     Image.fromarray(GREY.astype(np.uint16)).save(path)
     assert read_image(path).max() == 1
 
 
-def test_big_endian_16_bit_is_the_same_picture(tmp_path: Path) -> None:
+def test_big_endian_16_bit_is_read_alike(tmp_path: Path) -> None:
     path = tmp_path / "deep.tif"
     image = Image.frombytes("I;16B", (32, 24), GREY_16.astype(">u2").tobytes())
     image.save(path)
     np.testing.assert_array_equal(read_image(path)[..., 0], np.rint(GREY_16 / 257))
 
 
-def test_cmyk_jpeg_has_the_colours_that_were_meant(tmp_path: Path) -> None:
+def test_cmyk_jpeg_has_the_right_colours(tmp_path: Path) -> None:
     path = tmp_path / "cmyk.jpg"
     red, blue = Image.new("RGB", (32, 24), (220, 30, 40)), Image.new("RGB", (32, 24), (30, 40, 220))
     for image, strongest in ((red, 0), (blue, 2)):
@@ -93,7 +93,7 @@ def test_cmyk_jpeg_has_the_colours_that_were_meant(tmp_path: Path) -> None:
         np.testing.assert_allclose(read_image(path).mean(axis=(0, 1)), np.asarray(image)[0, 0], atol=6)
 
 
-def test_what_shines_through_is_laid_over_black(tmp_path: Path) -> None:
+def test_transparency_is_laid_over_black(tmp_path: Path) -> None:
     path = tmp_path / "clear.png"
     rgba().save(path)
     expected = COLOUR * np.where(np.arange(32) < 16, 1.0, 51 / 255)[None, :, None]
@@ -101,7 +101,7 @@ def test_what_shines_through_is_laid_over_black(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("transparency", [0, b"\x00\xff"])
-def test_a_transparent_palette_colour_becomes_black(tmp_path: Path, transparency: int | bytes) -> None:
+def test_transparent_palette_colour_becomes_black(tmp_path: Path, transparency: int | bytes) -> None:
     path = tmp_path / "palette.png"
     picture = Image.fromarray((np.arange(24 * 32).reshape(24, 32) % 2).astype(np.uint8), "P")
     picture.putpalette([200, 100, 50, 10, 20, 30])
@@ -130,7 +130,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_says_in_one_line_what_it_is(tmp_path: Path, name: str) -> None:
+def test_invalid_file_is_explained_in_one_line(tmp_path: Path, name: str) -> None:
     content, reason = BAD[name]
     path = tmp_path / name
     path.write_bytes(content())
@@ -141,7 +141,7 @@ def test_a_bad_file_says_in_one_line_what_it_is(tmp_path: Path, name: str) -> No
     assert "\n" not in str(caught.value)
 
 
-def test_a_bomb_stops_where_warnings_are_no_errors_too(tmp_path: Path) -> None:
+def test_decompression_bomb_is_refused_if_warnings_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png_that_claims(10_000, 10_000))
     with warnings.catch_warnings():
@@ -150,13 +150,13 @@ def test_a_bomb_stops_where_warnings_are_no_errors_too(tmp_path: Path) -> None:
             read_image(path)
 
 
-def test_a_missing_file_a_folder_and_a_name_that_is_none(tmp_path: Path) -> None:
+def test_missing_file_folder_and_invalid_name_are_refused(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "none.png", "No such file"), (tmp_path, "not a file"), ("a\0b.png", "null byte")):
         with pytest.raises(UnreadableImage, match=reason):
             read_image(path)
 
 
-def test_the_limit_is_an_argument_and_nothing_global_moves(tmp_path: Path) -> None:
+def test_pixel_limit_is_an_argument_and_changes_no_global(tmp_path: Path) -> None:
     path = tmp_path / "cell.png"
     Image.fromarray(COLOUR).save(path)
     before = Image.MAX_IMAGE_PIXELS
@@ -167,7 +167,7 @@ def test_the_limit_is_an_argument_and_nothing_global_moves(tmp_path: Path) -> No
     assert before > MAX_PIXELS
 
 
-def test_many_threads_read_good_and_bad_alike(tmp_path: Path) -> None:
+def test_threads_read_valid_and_invalid_files_alike(tmp_path: Path) -> None:
     names = list(BAD)
     for name in names:
         (tmp_path / name).write_bytes(BAD[name][0]())
@@ -183,7 +183,7 @@ def test_many_threads_read_good_and_bad_alike(tmp_path: Path) -> None:
         assert list(pool.map(readable, [*names, "good.png"] * 8)) == ([False] * len(names) + [True]) * 8
 
 
-def test_the_error_travels_between_processes() -> None:
+def test_error_can_be_pickled() -> None:
     error = pickle.loads(pickle.dumps(UnreadableImage("a.png", "two\n lines")))  # noqa: S301 - our own bytes
     assert (error.path, error.reason) == (Path("a.png"), "two lines")
 
@@ -203,7 +203,7 @@ WHOLE = [
 @given(
     whole=st.sampled_from(WHOLE), cut=st.floats(0, 1), place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255)
 )
-def test_damaged_bytes_are_pixels_or_an_unreadable_image(
+def test_damaged_bytes_give_pixels_or_unreadable_image(
     tmp_path: Path, whole: bytes, cut: float, place: float, byte: int
 ) -> None:
     damaged = bytearray(whole)

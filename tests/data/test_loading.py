@@ -41,16 +41,14 @@ def all_of(cells: CellImages) -> list[bytes | None]:
 
 @pytest.mark.parametrize("cache_bytes", [0, BYTES - 1, BYTES, 4 * BYTES, 10**9])
 @pytest.mark.parametrize("workers", [1, 4])
-def test_the_same_cells_whatever_is_kept_and_however_many_read(
-    paths: list[Path], cache_bytes: int, workers: int
-) -> None:
+def test_cells_do_not_depend_on_cache_and_workers(paths: list[Path], cache_bytes: int, workers: int) -> None:
     cells = CellImages(paths, PREPARATION, cache_bytes)
     reference = [PREPARATION.prepare(read_image(paths[i])).tobytes() if i not in (2, 4) else None for i in range(6)]
     assert all_of(cells) == reference
     assert all_of(CellImages(paths, PREPARATION, cache_bytes).preload(workers)) == reference
 
 
-def test_what_cannot_be_read_is_known_after_preload_and_named_when_asked_for(paths: list[Path]) -> None:
+def test_unreadable_files_are_listed_after_preload_and_raise_on_access(paths: list[Path]) -> None:
     cells = CellImages(paths, PREPARATION, 10**6)
     assert cells.errors == {}
     cells.preload(3)
@@ -61,11 +59,11 @@ def test_what_cannot_be_read_is_known_after_preload_and_named_when_asked_for(pat
         _ = cells[2]
 
 
-def test_a_file_outside_the_cache_is_checked_by_preload_too(paths: list[Path]) -> None:
+def test_preload_also_checks_files_outside_the_cache(paths: list[Path]) -> None:
     assert list(CellImages(paths, PREPARATION, BYTES).preload(2).errors) == [2, 4]
 
 
-def test_each_file_is_decoded_once_where_memory_allows(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_file_is_decoded_once_if_memory_allows(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     read, lock = [], threading.Lock()
 
     def counted(path: str) -> np.ndarray:
@@ -83,18 +81,18 @@ def test_each_file_is_decoded_once_where_memory_allows(paths: list[Path], monkey
 
 
 @pytest.mark.parametrize(("cache_bytes", "kept"), [(-1, 0), (0, 0), (BYTES - 1, 0), (3 * BYTES, 3), (10**9, 6)])
-def test_no_more_is_kept_than_memory_was_given(paths: list[Path], cache_bytes: int, kept: int) -> None:
+def test_cache_respects_its_memory_limit(paths: list[Path], cache_bytes: int, kept: int) -> None:
     assert CellImages(paths, PREPARATION, cache_bytes).capacity == kept
 
 
-def test_a_cell_is_the_callers_own(paths: list[Path]) -> None:
+def test_returned_cell_is_a_copy(paths: list[Path]) -> None:
     cells = CellImages(paths, PREPARATION, 10**6).preload(1)
     before = cells[0].copy()
     cells[0][:] = 7
     np.testing.assert_array_equal(cells[0], before)
 
 
-def test_it_is_a_sequence(paths: list[Path]) -> None:
+def test_cells_are_a_sequence(paths: list[Path]) -> None:
     cells = CellImages(paths, PREPARATION, 10**6)
     assert len(cells) == 6
     np.testing.assert_array_equal(cells[-1], cells[5])
@@ -103,11 +101,11 @@ def test_it_is_a_sequence(paths: list[Path]) -> None:
         _ = cells[6]
 
 
-def test_nothing_is_a_sequence_of_nothing() -> None:
+def test_no_cells_are_an_empty_sequence() -> None:
     assert len(CellImages([], PREPARATION, 10**6).preload(2)) == 0
 
 
-def test_a_copy_for_a_spawned_worker_is_light_and_reads_the_same(paths: list[Path]) -> None:
+def test_pickled_copy_has_no_cache_and_reads_the_same(paths: list[Path]) -> None:
     cells = CellImages(paths, PREPARATION, 10**6).preload(2)
     assert len(pickle.dumps(cells)) < BYTES + 1000
     with multiprocessing.get_context("spawn").Pool(1) as pool:

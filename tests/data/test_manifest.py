@@ -20,7 +20,7 @@ def cells(folder: Path) -> Manifest:
 
 
 @pytest.mark.parametrize("name", ["cells.csv", "cells.parquet", "CELLS.CSV"])
-def test_a_written_manifest_reads_back_the_same(tmp_path: Path, name: str) -> None:
+def test_written_manifest_is_read_back_unchanged(tmp_path: Path, name: str) -> None:
     written = cells(tmp_path)
     write_manifest(written, tmp_path / name)
     read = read_manifest(tmp_path / name)
@@ -30,14 +30,14 @@ def test_a_written_manifest_reads_back_the_same(tmp_path: Path, name: str) -> No
     assert read.table["subject"].tolist() == ["007", "NA", None]
 
 
-def test_a_manifest_moves_with_its_folder(tmp_path: Path) -> None:
+def test_manifest_can_be_moved_with_its_folder(tmp_path: Path) -> None:
     write_manifest(cells(tmp_path / "here"), tmp_path / "here" / "m.csv")
     (tmp_path / "here").rename(tmp_path / "there")
     paths = read_manifest(tmp_path / "there" / "m.csv").table["path"]
     assert paths.tolist() == cells(tmp_path / "there").table["path"].tolist()
 
 
-def test_relative_paths_are_taken_from_the_table(tmp_path: Path) -> None:
+def test_relative_paths_start_at_the_table(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "m.csv").write_text("path,label,stain\n../cells/1.png,all,old\n/far/2.png,hem,new\n")
     table = read_manifest(tmp_path / "tables" / "m.csv").table
@@ -45,7 +45,7 @@ def test_relative_paths_are_taken_from_the_table(tmp_path: Path) -> None:
     assert list(table.columns) == [*COLUMNS, "stain"]
 
 
-def test_the_digest_is_of_the_cells_and_not_of_the_place(tmp_path: Path) -> None:
+def test_digest_depends_on_the_cells_and_not_on_their_location(tmp_path: Path) -> None:
     here, there = cells(tmp_path / "x"), cells(tmp_path / "y" / "z")
     assert here.digest == there.digest
     assert here.with_table(here.table.iloc[::-1]).digest == here.digest
@@ -55,19 +55,19 @@ def test_the_digest_is_of_the_cells_and_not_of_the_place(tmp_path: Path) -> None
         assert here.with_table(changed).digest != here.digest
 
 
-def test_the_digest_is_the_documented_hash(tmp_path: Path) -> None:
+def test_digest_is_the_documented_hash(tmp_path: Path) -> None:
     lines = ["a/1.png\tall\t007\taa", "b/2.png\them\tNA\t", "b/ä.png\t\t\t"]
     assert cells(tmp_path).digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def test_labels_that_were_read_as_numbers_are_whole(tmp_path: Path) -> None:
+def test_labels_read_as_floats_become_whole_numbers(tmp_path: Path) -> None:
     pd.DataFrame({"path": ["a", "b", "c"], "label": [0.0, 1.0, None]}).to_parquet(tmp_path / "m.parquet")
     manifest = read_manifest(tmp_path / "m.parquet")
     assert manifest.table["label"].tolist() == ["0", "1", None]
     assert manifest.classes == ["0", "1"]
 
 
-def test_an_empty_manifest_has_all_columns() -> None:
+def test_empty_manifest_has_all_columns() -> None:
     manifest = manifest_of([], "folders")
     assert list(manifest.table.columns) == list(COLUMNS)
     assert (len(manifest), manifest.classes, len(manifest.digest)) == (0, [], 64)
@@ -98,7 +98,7 @@ def test_paths_below_their_common_folder() -> None:
         ("m.xlsx", "x", "not .xlsx"),
     ],
 )
-def test_a_wrong_table_is_refused_in_one_line(tmp_path: Path, name: str, content: str, says: str) -> None:
+def test_invalid_table_is_refused_in_one_line(tmp_path: Path, name: str, content: str, says: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(LymphoscopeError) as caught:
         read_manifest(tmp_path / name)
@@ -107,13 +107,13 @@ def test_a_wrong_table_is_refused_in_one_line(tmp_path: Path, name: str, content
     assert name in str(caught.value)
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_binary_csv_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes(b"path\n\xff\xfe\x00\n")
     with pytest.raises(LymphoscopeError, match="is not a readable table"):
         read_manifest(tmp_path / "m.csv")
 
 
-def test_a_missing_table_and_a_wrong_suffix_are_refused(tmp_path: Path) -> None:
+def test_missing_table_and_unknown_suffix_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LymphoscopeError, match="no such file"):
         read_manifest(tmp_path / "m.csv")
     with pytest.raises(LymphoscopeError, match="without suffix"):

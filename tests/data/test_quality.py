@@ -35,7 +35,7 @@ def changed(pixels: np.ndarray, factors: tuple[float, float, float]) -> np.ndarr
     return np.clip(pixels * np.array(factors), 0, 255).astype(np.uint8)
 
 
-def test_a_blurred_cell_is_less_sharp_the_more_so_the_more_it_is_blurred(cells: list[np.ndarray]) -> None:
+def test_sharpness_falls_with_blur(cells: list[np.ndarray]) -> None:
     blurred = [
         [np.array(Image.fromarray(each).filter(ImageFilter.GaussianBlur(radius))) for each in cells]
         for radius in (0, 1, 2, 4)
@@ -44,33 +44,33 @@ def test_a_blurred_cell_is_less_sharp_the_more_so_the_more_it_is_blurred(cells: 
     assert (np.diff(sharpness, axis=0) < 0).all()
 
 
-def test_sharpness_on_a_smear_is_the_mean_square_of_scipys_laplacian() -> None:
+def test_sharpness_on_a_smear_matches_scipy() -> None:
     pixels = np.random.default_rng(0).integers(100, 255, (41, 40, 3), dtype=np.uint8)
     reference = ndimage.laplace(pixels[:, :, 1].astype(float))[1:-1:2, 1:-1]
     assert image_statistics(pixels).sharpness == pytest.approx(np.log((reference**2).mean() + 0.1), rel=1e-4)
 
 
-def test_less_light_is_less_brightness_and_the_same_colour(cells: list[np.ndarray]) -> None:
+def test_less_light_lowers_brightness_and_keeps_colour(cells: list[np.ndarray]) -> None:
     before, after = measured(cells), measured([changed(each, (0.7, 0.7, 0.7)) for each in cells])
     for one, other in zip(before, after, strict=True):
         assert other.brightness == pytest.approx(0.7 * one.brightness, rel=0.05)
         assert other.red_green == pytest.approx(one.red_green, abs=0.05)
 
 
-def test_another_stain_is_another_colour(cells: list[np.ndarray]) -> None:
+def test_different_stain_changes_colour(cells: list[np.ndarray]) -> None:
     before, after = measured(cells), measured([changed(each, (1.0, 1.0, 0.6)) for each in cells])
     for one, other in zip(before, after, strict=True):
         assert other.blue_green - one.blue_green == pytest.approx(np.log(0.6), abs=0.1)
 
 
-def test_a_cell_that_goes_on_beyond_the_frame_touches_it(cells: list[np.ndarray]) -> None:
+def test_cut_cell_touches_the_border(cells: list[np.ndarray]) -> None:
     whole = [each.touching for each in measured(cells)]
     halved = [each.touching for each in measured([np.ascontiguousarray(each[:, SIDE // 2 :]) for each in cells])]
     assert np.median(whole) < 0.02
     assert np.median(halved) > 0.1
 
 
-def test_padding_of_a_small_file_is_no_surrounding() -> None:
+def test_padding_is_not_measured() -> None:
     fit = Geometry("center_crop", crop=100, size=50)
     file = np.zeros((60, 41, 3), dtype=np.uint8)
     file[:, 15:27] = 90  # a cell on black, cut off above and below
@@ -83,7 +83,7 @@ def test_padding_of_a_small_file_is_no_surrounding() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_a_picture_of_nothing_has_finite_numbers(level: int) -> None:
+def test_flat_image_has_finite_statistics(level: int) -> None:
     found = image_statistics(np.full((64, 64, 3), level, dtype=np.uint8))
     assert np.isfinite(found).all()
     assert found.brightness == pytest.approx(level)
@@ -108,13 +108,11 @@ def square_cell(side: int, top: int, left: int, bottom: int, right: int, backgro
         ((200, 200, 201, 201), False),
     ],
 )
-def test_a_cell_on_the_border_of_the_central_300_of_450_reaches_beyond_crop(
-    box: tuple[int, int, int, int], beyond: bool
-) -> None:
+def test_cell_at_the_border_of_the_central_crop_reaches_beyond_it(box: tuple[int, int, int, int], beyond: bool) -> None:
     assert reaches_beyond_crop(square_cell(450, *box), 300) is beyond
 
 
-def test_only_cells_on_black_that_are_cropped_count() -> None:
+def test_only_cropped_cells_on_black_can_reach_beyond_the_crop() -> None:
     assert not reaches_beyond_crop(square_cell(450, 10, 10, 30, 30, background=90), 300)
     assert not reaches_beyond_crop(square_cell(300, 0, 100, 300, 200), 300)
 
@@ -123,7 +121,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
-def test_blur_and_cutting_show_on_real_cells_on_black() -> None:
+def test_blur_and_cuts_are_measurable_on_real_cells() -> None:
     """Estimate on 40 cells against the 1 % limit of 40 others: 0 of 40 kept at a blur of 1.5 pixels and more."""
     fit = Geometry()
     files = [load(str(path)) for path in sorted((REAL / "cnmc").glob("**/*.png"))[::9]]

@@ -53,7 +53,7 @@ def assert_groups_stay_together(table: pd.DataFrame) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(cohorts, st.integers(0, 5))
-def test_a_holdout_keeps_groups_together_and_every_class_in_every_part(manifest: Manifest, seed: int) -> None:
+def test_holdout_keeps_groups_together_and_every_class_in_every_part(manifest: Manifest, seed: int) -> None:
     assume(manifest.table.query("label == 'all'")["subject"].nunique() >= 7)
     table = split_holdout(manifest, seed=seed).table
     assert_groups_stay_together(table)
@@ -73,13 +73,13 @@ def test_folds_test_every_cell_once(manifest: Manifest, folds: int) -> None:
     assert (tests.sum(axis=1) == 1).all()
 
 
-def test_folds_hold_out_validation_from_the_inner_subjects() -> None:
+def test_folds_take_validation_from_the_training_subjects() -> None:
     for fold in split_folds(cohort([5] * 10, [5] * 10), 5, validation=0.2):
         assert_groups_stay_together(fold.table)
         assert (pd.crosstab(fold.table["split"], fold.table["label"]) > 0).to_numpy().sum() == 6
 
 
-def test_the_split_follows_the_seed_and_not_the_order_of_the_rows() -> None:
+def test_split_depends_on_the_seed_and_not_on_the_row_order() -> None:
     manifest = cohort([3, 9, 4, 7, 8, 2, 6], [5, 5, 1, 9, 3, 4])
     first = split_holdout(manifest, seed=4)
     pd.testing.assert_frame_equal(split_holdout(manifest, seed=4).table, first.table)
@@ -90,7 +90,7 @@ def test_the_split_follows_the_seed_and_not_the_order_of_the_rows() -> None:
     assert any(other != first.table["split"].tolist() for other in others)
 
 
-def test_a_split_of_another_time_is_replaced() -> None:
+def test_new_split_replaces_an_existing_one() -> None:
     manifest = cohort([3] * 5, [3] * 5)
     folds = split_folds(manifest, 2, validation=0)[0]
     table = split_holdout(folds, validation=0).table
@@ -98,13 +98,13 @@ def test_a_split_of_another_time_is_replaced() -> None:
     assert set(table["split"]) == {"train", "test"}
 
 
-def test_shares_are_of_cells_and_of_subjects() -> None:
+def test_shares_hold_for_cells_and_for_subjects() -> None:
     table = split_holdout(cohort([10] * 20, [10] * 20), test=0.25, validation=0.2).table
     assert table["split"].value_counts().to_dict() == {"train": 240, "validation": 60, "test": 100}
     assert table.groupby(["split", "label"])["subject"].nunique().tolist() == [5, 5, 12, 12, 3, 3]
 
 
-def test_a_random_split_happens_on_request_and_is_marked() -> None:
+def test_random_split_is_marked() -> None:
     manifest = cohort([40] * 3, [20] * 3)
     dealt = split_holdout(manifest, by="random", validation=0)
     assert dealt.table["split"].value_counts().to_dict() == {"train": 144, "test": 36}
@@ -113,7 +113,7 @@ def test_a_random_split_happens_on_request_and_is_marked() -> None:
     assert split_holdout(manifest).notices == ()
 
 
-def test_without_subjects_the_split_is_by_cell_and_marked() -> None:
+def test_split_without_subjects_is_by_cell_and_marked() -> None:
     cells: list[Cell] = [("all", None, None)] * 110 + [("hem", None, "twice")] * 2 + [("hem", None, None)] * 108
     dealt = split_holdout(known(cells), validation=0)
     assert dealt.notices == (NO_SUBJECTS_NOTICE,)
@@ -121,7 +121,7 @@ def test_without_subjects_the_split_is_by_cell_and_marked() -> None:
     assert dealt.table.loc[dealt.table["sha256"] == "twice", "split"].nunique() == 1
 
 
-def test_cells_without_a_label_take_no_part() -> None:
+def test_cells_without_a_label_are_in_no_part() -> None:
     cells: list[Cell] = [(label, f"{label}{i}", None) for label in ("all", "hem") for i in range(6)]
     dealt = split_holdout(known([*cells, (None, "new", None), (None, "all0", None)]))
     assert dealt.table["split"].isna().tolist() == [False] * 12 + [True] * 2
@@ -147,13 +147,13 @@ def test_cells_without_a_label_take_no_part() -> None:
         (lambda: split_holdout(manifest_of([], "table")), "there is none"),
     ],
 )
-def test_what_cannot_be_split_is_refused_in_one_line(attempt: Callable[[], object], says: str) -> None:
+def test_impossible_split_is_refused_in_one_line(attempt: Callable[[], object], says: str) -> None:
     with pytest.raises(LymphoscopeError, match=says) as caught:
         attempt()
     assert "\n" not in str(caught.value)
 
 
-def test_classes_that_only_come_together_are_refused() -> None:
+def test_classes_that_cannot_be_separated_are_refused() -> None:
     pairs = [("a", "1"), ("b", "1"), ("b", "2"), ("c", "2"), ("c", "3"), ("a", "3")]
     with pytest.raises(LymphoscopeError, match=r"no assignment of whole subjects puts class \w into every part"):
         split_folds(known([(label, subject, None) for label, subject in pairs]), 2, validation=0)
@@ -167,7 +167,7 @@ def real_cells() -> Manifest:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_on_real_cells_the_test_is_not_one_of_the_three_giants(real_cells: Manifest, seed: int) -> None:
+def test_test_part_of_real_cells_excludes_the_three_largest_subjects(real_cells: Manifest, seed: int) -> None:
     table = split_holdout(real_cells, seed=seed).table
     assert (table.groupby(["group"])["split"].nunique() == 1).all()
     held_out = table[table["split"] == "test"]
@@ -186,38 +186,38 @@ def deal(counts: list[list[int]], parts: list[Part], seed: int = 0) -> np.ndarra
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=3, max_size=12), st.lists(st.integers(1, 60), min_size=3, max_size=12))
-def test_every_part_has_every_class_where_subjects_are_enough(blasts: list[int], normals: list[int]) -> None:
+def test_every_part_has_every_class_if_there_are_enough_subjects(blasts: list[int], normals: list[int]) -> None:
     counts = [[n, 0] for n in blasts] + [[0, n] for n in normals]
     parts = deal(counts, [Part(0.68, 0.0), Part(0.2, 0.5), Part(0.12, 0.1)])
     for part in range(3):
         assert (np.array(counts)[parts == part].sum(axis=0) > 0).all()
 
 
-def test_cells_that_stand_alone_are_dealt_exactly_in_proportion() -> None:
+def test_single_cell_groups_are_assigned_exactly_in_proportion() -> None:
     parts = deal([[1, 0]] * 500 + [[0, 1]] * 200, HOLD_OUT)
     assert (parts[:500] == 1).sum() == 100
     assert (parts[500:] == 1).sum() == 40
 
 
-def test_equal_subjects_are_dealt_evenly_into_folds() -> None:
+def test_equal_subjects_are_spread_evenly_over_folds() -> None:
     parts = deal([[10, 0]] * 20 + [[0, 10]] * 10, [Part(0.2, 0.07)] * 5)
     assert np.bincount(parts[:20]).tolist() == [4] * 5
     assert np.bincount(parts[20:]).tolist() == [2] * 5
 
 
-def test_a_giant_subject_is_not_the_test() -> None:
+def test_dominant_subject_is_not_in_the_test_part() -> None:
     counts = [[200, 0], *[[10, 0]] * 20, *[[0, 15]] * 12]
     for seed in range(5):
         assert deal(counts, HOLD_OUT, seed)[0] == 0
 
 
-def test_giants_are_told_apart_in_folds() -> None:
+def test_dominant_subjects_are_in_different_folds() -> None:
     counts = [*[[100, 0]] * 3, *[[5, 0]] * 12, *[[0, 10]] * 9]
     parts = deal(counts, [Part(1 / 3, 0.07)] * 3)
     assert sorted(parts[:3]) == [0, 1, 2]
 
 
-def test_subjects_that_hold_every_class_are_dealt_by_their_share() -> None:
+def test_subjects_with_every_class_are_assigned_by_share() -> None:
     generator = np.random.default_rng(0)
     counts = generator.integers(5, 15, (30, 8))
     parts = stratified_parts(counts, HOLD_OUT, generator)
@@ -225,13 +225,13 @@ def test_subjects_that_hold_every_class_are_dealt_by_their_share() -> None:
     assert counts[parts == 1].sum(axis=0) / counts.sum(axis=0) == pytest.approx(0.2, abs=0.05)
 
 
-def test_the_same_generator_gives_the_same_deal() -> None:
+def test_same_generator_gives_the_same_assignment() -> None:
     counts = [[n, 0] for n in range(1, 20)] + [[0, n] for n in range(1, 15)]
     assert (deal(counts, HOLD_OUT, 3) == deal(counts, HOLD_OUT, 3)).all()
     assert any((deal(counts, HOLD_OUT, 3) != deal(counts, HOLD_OUT, seed)).any() for seed in range(4, 8))
 
 
-def test_many_groups_stay_within_memory_and_time() -> None:
+def test_many_groups_are_assigned_quickly() -> None:
     counts = np.eye(2, dtype=np.int64)[np.arange(50_000) % 2]
     parts = stratified_parts(counts, HOLD_OUT, np.random.default_rng(0))
     assert abs((parts == 1).sum() - 10_000) <= 2

@@ -30,7 +30,7 @@ APART = split_cells(("a", "1", "train"), ("a", "1", "train"), ("b", "2", "valida
 LEAKING = split_cells(("a", "1", "train"), ("a", "1", "test"))
 
 
-def test_a_split_by_subject_is_told_from_the_table() -> None:
+def test_split_by_subject_is_recognised_from_the_table() -> None:
     assert split_by(APART.table) == "subject"
     assert split_notices(APART.table) == ()
 
@@ -46,12 +46,12 @@ def test_a_split_by_subject_is_told_from_the_table() -> None:
         (split_cells(("a", "1", "train"), ("a", "1", "train"), fold=[0, 1]), RANDOM_NOTICE),
     ],
 )
-def test_what_leaks_is_marked_random_whoever_split_it(manifest: Manifest, notice: str) -> None:
+def test_leaking_split_is_marked_random(manifest: Manifest, notice: str) -> None:
     assert split_by(manifest.table) == "random"
     assert any(one.startswith(notice) for one in split_notices(manifest.table))
 
 
-def test_no_split_has_no_mark() -> None:
+def test_table_without_split_has_no_notice() -> None:
     bare = manifest_of([{"path": "/x", "label": None}], "folders")
     assert split_by(bare.table) == "none"
     assert split_notices(bare.table) == ()
@@ -60,7 +60,7 @@ def test_no_split_has_no_mark() -> None:
     assert split_summary(bare).model_dump() == {"by": "none", "kind": "none", **subjects, "cells": {}}
 
 
-def test_the_summary_says_who_is_where() -> None:
+def test_split_summary_lists_subjects_of_each_part() -> None:
     assert split_summary(APART).model_dump() == {
         "by": "subject",
         "kind": "hold-out",
@@ -71,11 +71,11 @@ def test_the_summary_says_who_is_where() -> None:
     }
 
 
-def test_folds_are_called_folds() -> None:
+def test_folds_are_described_as_folds() -> None:
     assert split_summary(split_cells(("a", "1", "train"), ("a", "2", "test"), fold=[1, 0])).kind == "folds"
 
 
-def test_the_summary_of_the_data_is_plain_json_and_says_synthetic() -> None:
+def test_data_summary_is_json_and_marks_synthetic_cells() -> None:
     summary = data_summary(LEAKING)
     assert DataSummary.model_validate_json(json.dumps(summary.model_dump(mode="json"), allow_nan=False)) == summary
     assert summary.synthetic

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lymphoscope.data.sources import source_names
 from lymphoscope.inference.backends.registry import runtime_names
 from lymphoscope.vocabulary import ErasePolicy, Precision
 
@@ -12,7 +13,7 @@ Part = Literal["all", "train", "validation", "test"]
 
 SOURCE_HELP = (
     "The cells: a C-NMC folder, a folder with one subfolder per class, or a CSV or Parquet table. "
-    "Write cnmc:PATH, folders:PATH or table:PATH to choose the format yourself."
+    f"Write NAME:PATH with {', '.join(source_names())} to choose the format yourself."
 )
 
 Source = Annotated[str, typer.Argument(metavar="SRC", help=SOURCE_HELP, show_default=False)]

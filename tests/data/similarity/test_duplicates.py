@@ -26,24 +26,24 @@ def cells(*rows: dict[str, Any]) -> pd.DataFrame:
         ({}, [("duplicate", "warning", "the same file twice")]),
     ],
 )
-def test_a_file_that_stands_twice(other: dict[str, Any], found: list[tuple[str, str, str]]) -> None:
+def test_repeated_file_is_found(other: dict[str, Any], found: list[tuple[str, str, str]]) -> None:
     table = cells({"sha256": "x"}, {"sha256": "y"}, {"sha256": "x"} | other, {}, {})
     findings = list(exact_duplicates(table))
     assert [(one.check, one.severity, one.detail) for one in findings] == found
     assert {(one.path, one.other_path) for one in findings} == {("/a", "/c")}
 
 
-def test_every_difference_is_a_finding_of_its_own() -> None:
+def test_every_difference_is_a_separate_finding() -> None:
     table = cells({"sha256": "x"}, {"sha256": "x", "subject": "2", "label": "hem"}).assign(split=["train", "test"])
     assert [one.check for one in exact_duplicates(table)] == ["two-labels", "two-subjects", "split-cell"]
 
 
-def test_each_further_copy_is_told_against_the_first() -> None:
+def test_each_further_copy_is_reported_with_the_first() -> None:
     findings = list(exact_duplicates(cells(*[{"sha256": "x"}] * 3)))
     assert [(one.path, one.other_path) for one in findings] == [("/a", "/b"), ("/a", "/c")]
 
 
-def test_a_near_pair_takes_hash_and_correlation() -> None:
+def test_near_duplicates_need_hash_and_correlation() -> None:
     near, far = f"{3:064x}", "f" * 64
     table = cells(
         *({"sha256": name, "phash": phash} for name, phash in zip("abcd", [near, near, near, far], strict=True))
@@ -63,7 +63,7 @@ def test_near_duplicates_that_differ_are_warnings() -> None:
     assert list(near_duplicates(table, [GREY, GREY], 0)) == []
 
 
-def test_identical_and_unreadable_files_are_no_near_pairs() -> None:
+def test_identical_and_unreadable_files_are_not_near_duplicates() -> None:
     phash = f"{1:064x}"
     table = cells({"sha256": "a", "phash": phash}, {"sha256": "a", "phash": phash}, {"phash": None})
     assert list(near_duplicates(table, [GREY, GREY, None], 256)) == []

@@ -16,7 +16,7 @@ def picture(path: Path, seed: int = 0) -> str:
     return str(path)
 
 
-def test_a_fingerprint_is_hash_and_size(tmp_path: Path) -> None:
+def test_inspection_gives_hash_and_size(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.png")
     found = inspect_file(path)
     assert found.sha256 == hashlib.sha256(Path(path).read_bytes()).hexdigest()
@@ -24,7 +24,7 @@ def test_a_fingerprint_is_hash_and_size(tmp_path: Path) -> None:
     assert len(str(found.phash)) == 64
 
 
-def test_what_cannot_be_read_has_none(tmp_path: Path) -> None:
+def test_unreadable_file_has_no_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     cut = Path(picture(tmp_path / "cut.png"))
     cut.write_bytes(cut.read_bytes()[:-100])
@@ -34,7 +34,7 @@ def test_what_cannot_be_read_has_none(tmp_path: Path) -> None:
         assert inspection[1:] == (None, None, None, None, None, False)
 
 
-def test_only_what_is_empty_is_filled(tmp_path: Path) -> None:
+def test_only_empty_values_are_filled(tmp_path: Path) -> None:
     good, other = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", seed=1)
     (tmp_path / "bad.png").write_text("no picture")
     cells = [{"path": good}, {"path": other, "sha256": "given"}, {"path": str(tmp_path / "bad.png"), "width": 3}]
@@ -44,13 +44,13 @@ def test_only_what_is_empty_is_filled(tmp_path: Path) -> None:
     assert table["height"].isna().tolist() == [False, False, True]
 
 
-def test_a_manifest_with_everything_is_not_read_again() -> None:
+def test_complete_manifest_is_not_read_again() -> None:
     cells = [{"path": "/nowhere.png", "sha256": "a", "width": 1, "height": 1, "phash": "b", "simhash": "c"}]
     manifest = manifest_of(cells, "table")
     assert with_fingerprints(manifest) is manifest
 
 
-def test_threads_keep_the_order_and_raise_what_is_raised() -> None:
+def test_threads_keep_the_order_and_pass_on_exceptions() -> None:
     words = [str(i) for i in range(200)]
     assert map_in_threads(int, words, "numbers") == list(range(200))
     with pytest.raises(ValueError, match="invalid literal"):
@@ -63,7 +63,7 @@ def cell() -> np.ndarray:
     return pixels
 
 
-def test_one_reading_finds_all(tmp_path: Path) -> None:
+def test_one_inspection_finds_everything(tmp_path: Path) -> None:
     pixels = cell()
     Image.fromarray(pixels).save(tmp_path / "a.bmp")
     found = inspect_file(str(tmp_path / "a.bmp"))
@@ -74,7 +74,7 @@ def test_one_reading_finds_all(tmp_path: Path) -> None:
     assert found.thumbnail.shape == (64, 64)
 
 
-def test_a_broken_file_has_a_fault_of_one_line_and_nothing_else(tmp_path: Path) -> None:
+def test_damaged_file_has_a_one_line_fault_and_nothing_else(tmp_path: Path) -> None:
     Image.fromarray(cell()).save(tmp_path / "good.png")
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("no picture\n")

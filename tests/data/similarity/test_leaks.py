@@ -37,7 +37,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return with_fingerprints(Manifest(pd.concat([table, pd.DataFrame(rows)]), "table")).table
 
 
-def test_every_planted_copy_is_found_once_and_nothing_else(planted: pd.DataFrame) -> None:
+def test_planted_copies_are_found_once_and_nothing_else(planted: pd.DataFrame) -> None:
     found = split_leaks(planted)
     assert [leak.kind for leak in found].count("duplicate") == 3
     assert [leak.kind for leak in found].count("near-duplicate") == 2
@@ -47,7 +47,7 @@ def test_every_planted_copy_is_found_once_and_nothing_else(planted: pd.DataFrame
     assert {Path(leak.other).stem for leak in found} == {f"copy_{place}" for place in range(5)}
 
 
-def test_a_subject_on_both_sides_leaks_with_all_of_its_cells(planted: pd.DataFrame) -> None:
+def test_shared_subject_leaks_with_all_of_its_cells(planted: pd.DataFrame) -> None:
     name = planted["subject"].iloc[0]
     moved = planted.assign(split=planted["split"].where(planted["path"] != planted["path"].iloc[1], "train"))
     leaks = split_leaks(moved)
@@ -58,7 +58,7 @@ def test_a_subject_on_both_sides_leaks_with_all_of_its_cells(planted: pd.DataFra
     assert f"subject {name}" in next(leak.detail for leak in leaks if leak.kind == "subject")
 
 
-def test_the_twins_of_tested_cells_can_be_left_out_of_training(planted: pd.DataFrame) -> None:
+def test_near_duplicates_of_test_cells_can_be_removed_from_training(planted: pd.DataFrame) -> None:
     kept, number = without_near_duplicates(planted)
     assert number == 5
     assert split_leaks(kept) == []
@@ -66,7 +66,7 @@ def test_the_twins_of_tested_cells_can_be_left_out_of_training(planted: pd.DataF
 
 
 @pytest.mark.parametrize("by", ["subject", "random"])
-def test_a_split_of_ours_has_no_twin_on_both_sides(planted: pd.DataFrame, by: str) -> None:
+def test_own_splits_have_no_near_duplicates_across_parts(planted: pd.DataFrame, by: str) -> None:
     manifest = Manifest(planted.drop(columns="split"), "table")
     parts = [split_holdout(manifest, by=by), *split_folds(manifest, 3, validation=0, by=by)]  # type: ignore[arg-type]
     for part in parts:
@@ -89,7 +89,7 @@ def test_without_fingerprints_only_subjects_are_compared(planted: pd.DataFrame) 
     assert leak_checks(nobody, known) == ["duplicates", "near duplicates"]
 
 
-def test_an_unreadable_cell_is_no_twin_of_another(tmp_path: Path) -> None:
+def test_unreadable_cells_are_not_duplicates(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(b"")
     cells = [{"path": str(tmp_path / name), "label": "all"} for name in ("a.png", "b.png")]

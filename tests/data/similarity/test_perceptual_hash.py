@@ -33,7 +33,7 @@ hashes = st.lists(st.one_of(st.none(), st.integers(0, 15).map(lambda n: f"{n:064
 
 @settings(deadline=None)
 @given(hashes, st.integers(0, 3))
-def test_near_pairs_are_those_of_two_loops(phashes: list[str | None], within: int) -> None:
+def test_near_pairs_match_brute_force(phashes: list[str | None], within: int) -> None:
     expected = {
         (i, j)
         for i, one in enumerate(phashes)
@@ -43,7 +43,7 @@ def test_near_pairs_are_those_of_two_loops(phashes: list[str | None], within: in
     assert set(near_pairs(phashes, within)) == expected
 
 
-def test_near_pairs_reach_across_blocks_and_words() -> None:
+def test_near_pairs_are_found_across_blocks_and_integers() -> None:
     generator = np.random.default_rng(0)
     phashes: list[str | None] = [generator.bytes(32).hex() for _ in range(900)]
     for i, flipped in ((3, 1), (400, 1 << 255), (880, 1 << 100)):
@@ -51,7 +51,7 @@ def test_near_pairs_reach_across_blocks_and_words() -> None:
     assert list(near_pairs(phashes, 1)) == [(3, 900), (400, 901), (880, 902)]
 
 
-def test_near_pairs_between_two_lists_are_those_of_one_list() -> None:
+def test_near_pairs_between_two_lists_match_those_of_one_list() -> None:
     generator = np.random.default_rng(1)
     hashes_of_noise = [hash_image(generator.integers(0, 255, (40, 40, 3), dtype=np.uint8)).phash for _ in range(30)]
     hashes = [*hashes_of_noise, None, "0" * 64, hashes_of_noise[3]]
@@ -61,12 +61,12 @@ def test_near_pairs_between_two_lists_are_those_of_one_list() -> None:
     assert (3, 22, 0) in set(near_pairs_between(hashes[:10], hashes[10:], 0))
 
 
-def test_flat_pictures_are_near_nothing() -> None:
+def test_flat_images_are_near_nothing() -> None:
     flat = [hash_image(np.full((40, 40, 3), grey, dtype=np.uint8)).phash for grey in (0, 128, 255)]
     assert list(near_pairs([*flat], 256)) == []
 
 
-def test_correlation_is_that_of_numpy_where_both_show_a_cell() -> None:
+def test_correlation_matches_numpy_where_both_show_a_cell() -> None:
     generator = np.random.default_rng(0)
     one, other = generator.integers(0, 256, (2, 64, 64), dtype=np.uint8)
     one[:20], other[:, :30] = 0, 0

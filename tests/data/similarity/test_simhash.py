@@ -5,7 +5,7 @@ from lymphoscope.data.similarity.perceptual_hash import correlation
 from lymphoscope.data.similarity.simhash import simhash_correlation, simhashes
 
 
-def test_a_sketch_tells_the_correlation_of_two_pictures() -> None:
+def test_simhash_estimates_the_correlation_of_two_images() -> None:
     generator = np.random.default_rng(0)
     one = generator.integers(20, 255, (64, 64)).astype(np.uint8)
     for share in (0.0, 0.3, 0.6, 0.9, 1.0):

@@ -29,7 +29,7 @@ def facts(manifest: Manifest) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("below", [".", "C-NMC_Leukemia", "C-NMC_Leukemia/C-NMC_training_data"])
 @pytest.mark.parametrize("suffix", ["bmp", "png", "BMP"])
-def test_training_cells_are_found_from_any_folder_above(tmp_path: Path, below: str, suffix: str) -> None:
+def test_training_cells_are_read_from_any_parent_folder(tmp_path: Path, below: str, suffix: str) -> None:
     folds = "C-NMC_Leukemia/C-NMC_training_data"
     lay_out(
         tmp_path,
@@ -49,7 +49,7 @@ def test_training_cells_are_found_from_any_folder_above(tmp_path: Path, below: s
 
 
 @pytest.mark.parametrize("root", [".", "validation_data", "validation_data/C-NMC_test_prelim_phase_data"])
-def test_phase_2_takes_its_names_and_labels_from_the_csv(tmp_path: Path, root: str) -> None:
+def test_phase_2_gets_names_and_labels_from_the_csv(tmp_path: Path, root: str) -> None:
     cells = "validation_data/C-NMC_test_prelim_phase_data"
     lay_out(tmp_path, f"{cells}/1.bmp", f"{cells}/2.bmp", f"{cells}/9.bmp")
     rows = "UID_57_29_1_all.bmp,1.bmp,1\nUID_h26_4_3_hem.bmp,2.bmp,0\n"
@@ -70,13 +70,13 @@ def test_phase_3_has_no_labels(tmp_path: Path) -> None:
     assert manifest.notices == ("C-NMC phase-3 unlabelled: 2 cells here, 2586 of 17 published",)
 
 
-def test_the_csv_names_only_phase_2(tmp_path: Path) -> None:
+def test_csv_applies_only_to_phase_2(tmp_path: Path) -> None:
     lay_out(tmp_path, "C-NMC_test_final_phase_data/1.bmp", "C-NMC_test_prelim_phase_data/1.bmp")
     (tmp_path / LABELS_FILE).write_text(HEADER + "UID_57_29_1_all.bmp,1.bmp,1\n")
     assert [label for label, *_ in facts(read_cnmc(tmp_path))] == [None, "all"]
 
 
-def test_a_cell_with_another_name_takes_the_label_of_its_folder(tmp_path: Path) -> None:
+def test_cell_with_another_name_gets_the_label_of_its_folder(tmp_path: Path) -> None:
     lay_out(tmp_path, "fold_0/all/one.bmp", "fold_0/all/UID_1_1_1_all.bmp", "fold_0/two.bmp")
     labels = {Path(path).name: label for path, label in read_cnmc(tmp_path).table[["path", "label"]].to_numpy()}
     assert labels == {"one.bmp": "all", "two.bmp": None, "UID_1_1_1_all.bmp": "all"}
@@ -92,7 +92,7 @@ def test_a_cell_with_another_name_takes_the_label_of_its_folder(tmp_path: Path) 
         (HEADER + "UID_57_29_1_all.bmp\n", "line 2"),
     ],
 )
-def test_a_broken_csv_of_labels_is_refused_in_one_line(tmp_path: Path, content: str, says: str) -> None:
+def test_invalid_csv_of_labels_is_refused_in_one_line(tmp_path: Path, content: str, says: str) -> None:
     lay_out(tmp_path, "C-NMC_test_prelim_phase_data/1.bmp")
     (tmp_path / LABELS_FILE).write_text(content)
     with pytest.raises(LymphoscopeError, match=says) as caught:
@@ -100,7 +100,7 @@ def test_a_broken_csv_of_labels_is_refused_in_one_line(tmp_path: Path, content: 
     assert "\n" not in str(caught.value)
 
 
-def test_no_picture_is_refused(tmp_path: Path) -> None:
+def test_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LymphoscopeError, match=r"contains no \.bmp or \.png"):
         read_cnmc(lay_out(tmp_path, "C-NMC_training_data/readme.txt"))
 
@@ -116,7 +116,7 @@ def test_no_picture_is_refused(tmp_path: Path) -> None:
         ("folds/UID.png", False),
     ],
 )
-def test_what_looks_like_cnmc(tmp_path: Path, name: str, expected: bool) -> None:
+def test_cnmc_layout_is_recognised(tmp_path: Path, name: str, expected: bool) -> None:
     assert looks_like_cnmc(lay_out(tmp_path, name)) is expected
 
 
@@ -139,7 +139,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "C-NMC_Leukemia"
 
 
-def test_the_official_set_is_read_in_seconds_with_the_published_counts(official: Path) -> None:
+def test_official_set_is_read_in_seconds_with_the_published_counts(official: Path) -> None:
     start = time.process_time()
     manifest = read_cnmc(official)
     assert time.process_time() - start < 5
@@ -162,7 +162,7 @@ def test_labels_and_subjects_agree_with_the_official_list(official: Path) -> Non
     assert dict(zip(paths, zip(table["label"], table["subject"], strict=True), strict=True)) == expected
 
 
-def test_a_count_that_differs_is_noticed_with_both_numbers(official: Path) -> None:
+def test_differing_count_is_a_notice_with_both_numbers(official: Path) -> None:
     manifest = read_cnmc(official / "training_data" / "fold_0")
     assert manifest.notices == (
         "C-NMC phase-1 all: 2397 cells of 19 subjects here, 7272 of 47 published",
@@ -171,7 +171,7 @@ def test_a_count_that_differs_is_noticed_with_both_numbers(official: Path) -> No
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
-def test_the_real_cells_are_read_with_their_notices() -> None:
+def test_real_cells_are_read_with_notices() -> None:
     manifest = read_cnmc(REAL)
     assert Counter(manifest.table["label"]) == {"all": 307, "hem": 45}
     subjects = manifest.table.groupby("label")["subject"].nunique()

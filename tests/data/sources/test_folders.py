@@ -13,7 +13,7 @@ def lay_out(root: Path, *names: str) -> Path:
     return root
 
 
-def test_the_first_folder_is_the_class(tmp_path: Path) -> None:
+def test_first_folder_is_the_class(tmp_path: Path) -> None:
     lay_out(tmp_path, "blast/S1/1.PNG", "blast/S2/deep/2.jpeg", "normal/3.tif", "normal/notes.txt", ".cache/4.png")
     manifest = read_folders(tmp_path)
     assert manifest.source == "folders"
@@ -32,14 +32,14 @@ def test_the_first_folder_is_the_class(tmp_path: Path) -> None:
         (r"^(blast|normal)", ["blast", "blast", "normal"]),
     ],
 )
-def test_the_subject_is_the_named_group_or_the_first(tmp_path: Path, pattern: str, subjects: list[str | None]) -> None:
+def test_subject_is_the_named_group_or_the_first(tmp_path: Path, pattern: str, subjects: list[str | None]) -> None:
     lay_out(tmp_path, "blast/S1/1.png", "blast/S2/deep/2.png", "normal/3.png")
     manifest = read_folders(tmp_path, pattern)
     assert manifest.table["subject"].tolist() == subjects
     assert any("does not match 1 paths" in notice for notice in manifest.notices) is (None in subjects)
 
 
-def test_pictures_outside_the_classes_have_no_label(tmp_path: Path) -> None:
+def test_images_outside_the_class_folders_have_no_label(tmp_path: Path) -> None:
     manifest = read_folders(lay_out(tmp_path, "1.png", "a/2.png"))
     assert manifest.table["label"].tolist() == [None, "a"]
     assert manifest.notices == ("1 images are outside the class folders and have no label",)
@@ -57,7 +57,7 @@ def test_pictures_outside_the_classes_have_no_label(tmp_path: Path) -> None:
         (["a/1.png"], r"(S\d)", "matches no path, such as"),
     ],
 )
-def test_a_wrong_folder_or_pattern_is_refused_in_one_line(
+def test_invalid_folder_or_pattern_is_refused_in_one_line(
     tmp_path: Path, names: list[str], pattern: str | None, says: str
 ) -> None:
     with pytest.raises(LymphoscopeError, match=says) as caught:

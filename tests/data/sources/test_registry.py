@@ -4,6 +4,7 @@ import pytest
 
 from lymphoscope.data import read_source, write_manifest
 from lymphoscope.data.manifest import manifest_of
+from lymphoscope.data.sources.registry import get_source, source_help, source_names
 from lymphoscope.errors import LymphoscopeError
 
 
@@ -38,14 +39,14 @@ def places(tmp_path: Path) -> Path:
         ("table:{}/table.csv", "table"),
     ],
 )
-def test_the_kind_is_detected_or_named(places: Path, where: str, source: str) -> None:
+def test_source_is_detected_or_named(places: Path, where: str, source: str) -> None:
     manifest = read_source(where.format(places))
     assert manifest.source == source
     assert len(manifest) == 1
     assert Path(manifest.table["path"][0]).is_absolute()
 
 
-def test_relative_words_give_absolute_paths(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_become_absolute(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(places / "cnmc")
     assert read_source("../folders").table["path"].tolist() == [str(places / "folders" / "a" / "1.png")]
 
@@ -62,7 +63,26 @@ def test_relative_words_give_absolute_paths(places: Path, monkeypatch: pytest.Mo
         ("{}/cnmc", "(H3)", "a subject pattern is for folders"),
     ],
 )
-def test_a_wrong_place_is_refused_in_one_line(places: Path, where: str, pattern: str | None, says: str) -> None:
+def test_invalid_source_is_refused_in_one_line(places: Path, where: str, pattern: str | None, says: str) -> None:
     with pytest.raises(LymphoscopeError, match=says) as caught:
         read_source(where.format(places), subject_pattern=pattern)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_every_source_is_named_like_its_module_and_described(name: str) -> None:
+    found = get_source(name)
+    assert found.name == name
+    assert found.title
+    assert found.reads in ("file", "folder")
+    assert name in source_help()
+
+
+def test_detection_prefers_the_most_specific_source() -> None:
+    order = sorted((get_source(name) for name in source_names()), key=lambda each: -each.priority)
+    assert order[-1].name == "folders"
+
+
+def test_error_names_the_sources_that_take_a_pattern(places: Path) -> None:
+    with pytest.raises(LymphoscopeError, match=r"a subject pattern is for folders, but .* is read as table"):
+        read_source(f"table:{places}/table.csv", subject_pattern="(x)")
