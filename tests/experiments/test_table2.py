@@ -1,4 +1,4 @@
-"""The submission file, as participants of the challenge sent it."""
+"""The submission file in the format that participants of the challenge sent."""
 
 import csv
 import zipfile
@@ -12,7 +12,7 @@ from lymphoscope.experiments import Limits, Request, reproduce
 from lymphoscope.experiments.table2 import write_submission
 
 
-def test_a_line_a_cell_one_for_malignant(tmp_path: Path) -> None:
+def test_the_submission_has_one_line_per_cell_and_1_for_malignant(tmp_path: Path) -> None:
     table = pd.DataFrame({"path": ["1.bmp", "2.bmp", "3.bmp"], "predicted": ["all", "hem", None]})
     archive = write_submission(table, "all", tmp_path)
     assert (tmp_path / "isbi_valid.predict").read_text() == "1\n0\n0\n"
@@ -22,7 +22,7 @@ def test_a_line_a_cell_one_for_malignant(tmp_path: Path) -> None:
 
 
 def official_tree(root: Path) -> Path:
-    """Three phases in the official folders: who is malignant is red."""
+    """Three phases in the official folders; malignant cells are red."""
     generator = np.random.default_rng(0)
 
     def write(path: Path, label: str) -> None:
@@ -48,9 +48,7 @@ def official_tree(root: Path) -> Path:
     return root
 
 
-def test_with_all_phases_it_scores_the_second_and_writes_the_file_of_the_third(
-    tmp_path: Path, tiny: tuple[str, ...]
-) -> None:
+def test_with_all_phases_the_second_is_scored_and_the_third_is_submitted(tmp_path: Path, tiny: tuple[str, ...]) -> None:
     limits = Limits(epochs=1, overrides=(*tiny, "optimisation.epochs=1", "fix_res.size=40", "fix_res.epochs=1"))
     data = f"cnmc:{official_tree(tmp_path / 'cnmc')}"
     only = ("offline_random", "final_random")
@@ -66,6 +64,6 @@ def test_with_all_phases_it_scores_the_second_and_writes_the_file_of_the_third(
     predicted = pd.read_parquet(folder / "phase_3.parquet")
     assert [Path(path).stem for path in predicted["path"]] == [str(number) for number in range(1, 13)]
     lines = (folder / "isbi_valid.predict").read_text().split()
-    assert lines == [str(int(called == "all")) for called in predicted["predicted"]]
+    assert lines == [str(int(name == "all")) for name in predicted["predicted"]]
     assert any("12 cells of Phase-III in runs/final_random/submission.zip" in fact for fact in result.facts)
     assert [run.state for run in result.runs] == ["done", "done"]

@@ -1,13 +1,15 @@
-"""Table 3's counts: the exact integers, and the right verdict in each row."""
+"""Table 3's counts: the exact integers, and how each row compares with the paper."""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from lymphoscope.data import COLUMNS as MANIFEST_COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments import Number, Request, Result, count_only, load_definition
-from lymphoscope.experiments.extras import with_counts
-from lymphoscope.experiments.table3 import count_rows, verdict
+from lymphoscope.experiments.columns import FinishedGrid
+from lymphoscope.experiments.table3 import add_counts, compare_counts, count_rows
 
 EXACT = {
     "resnet18": (11_177_538, 11_225_730),
@@ -32,13 +34,13 @@ OTHERWISE = {
 
 
 @pytest.mark.slow
-def test_every_row_has_its_exact_count_and_its_verdict() -> None:
+def test_every_row_has_its_exact_count_and_comparison() -> None:
     titles = {name: run.title for name, run in load_definition("table3").runs.items()}
     rows = {row.name: row for row in count_rows()}
     for name, counts in EXACT.items():
-        for place, head in enumerate(("without", "with")):
+        for index, head in enumerate(("without", "with")):
             row = rows[titles[f"{name}_{head}"]]
-            assert row.ours["parameters_exact"].value == counts[place]
+            assert row.ours["parameters_exact"].value == counts[index]
             expected = OTHERWISE.get(row.name, "agrees")
             assert row.verdict == "agrees" if expected == "agrees" else row.verdict.startswith(expected)
             passes = 3 if head == "with" else 1
@@ -55,31 +57,34 @@ def test_every_row_has_its_exact_count_and_its_verdict() -> None:
             1_235_001,
             1.23,
             "not to the last digit: 1.24 M is counted, 1.23 M printed; "
-            "an unused two-class head (402) does not make it up (1.2354 M)",
+            "an unused two-class head (402) does not explain it (1.2354 M)",
         ),
         (
             1_234_500,
             1.24,
             "not to the last digit: 1.23 M is counted, 1.24 M printed; "
-            "an unused two-class head (402) does not make it up (1.2349 M)",
+            "an unused two-class head (402) does not explain it (1.2349 M)",
         ),
         (1_234_700, 1.24, "agrees with the unused two-class head in the count (402)"),
         (1_000_000, 1.20, "agrees with an unused 1000-class head in the count (201,000): arithmetic, not a finding"),
         (1_000_000, 1.50, "not reproduced: -0.50 M"),
     ],
 )
-def test_a_verdict_follows_from_the_digits(counted: int, printed: float, expected: str) -> None:
-    assert verdict(counted, printed, 200) == expected
+def test_counts_are_compared_to_the_printed_digits(counted: int, printed: float, expected: str) -> None:
+    assert compare_counts(counted, printed, 200) == expected
 
 
-def test_table_3_judges_counts_and_no_scores_of_other_cells() -> None:
+def test_table_3_compares_counts_but_not_scores_of_other_cells() -> None:
     request = Request("table3", None, Path(), only=("resnet18_with",))
+    no_cells = Manifest(pd.DataFrame(columns=list(MANIFEST_COLUMNS)), "table")
     (counted,) = count_rows(request.only)
     for millions, words in ((11.22573, "parameters: agrees; scores are"), (4.0, "scores are")):
         row = counted.model_copy(
             update={"ours": {"parameters": Number(value=millions), "weighted_f1": Number(value=80)}}
         )
-        result = with_counts(Result(name="table3", title="", claim="", protocol=[], rows=[row]), request)
+        result = add_counts(
+            Result(name="table3", title="", claim="", protocol=[], rows=[row]), FinishedGrid(request, no_cells, {})
+        )
         assert result.rows[0].verdict == f"{words} of other cells than the paper's"
 
 

@@ -105,8 +105,7 @@ def _plan(request: "Request", *, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from lymphoscope.experiments import plan
-    from lymphoscope.experiments.dry_run import duration
+    from lymphoscope.experiments import format_duration, plan
 
     planned = plan(request)
     if as_json:
@@ -116,10 +115,10 @@ def _plan(request: "Request", *, as_json: bool) -> None:
         done = f", {run.done} done" if run.done else ""
         typer.echo(
             f"{run.name:24} {_counted(run.trainings, 'training')}{done}, {_counted(run.epochs, 'epoch')} of "
-            f"{_counted(run.steps, 'step')} of {run.step_seconds:.2f} s: about {duration(run.minutes)}"
+            f"{_counted(run.steps, 'step')} of {run.step_seconds:.2f} s: about {format_duration(run.minutes)}"
         )
     total = sum(run.minutes for run in planned)
-    typer.echo(f"{'all':24} about {duration(total)} of training steps on this machine at its current load.")
+    typer.echo(f"{'all':24} about {format_duration(total)} of training steps on this machine at its current load.")
     typer.echo(
         "One step of the cheapest run was measured; the others are scaled by multiply-adds. Reading images, validation "
         "and evaluation are not included; early stopping may save epochs."

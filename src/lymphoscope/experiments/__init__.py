@@ -1,4 +1,4 @@
-"""The paper's tables and figures, run again: our numbers beside the published ones."""
+"""The paper's tables and figures, repeated: our numbers beside the published ones."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""What the paper claims in its text, and what can be checked of it by arithmetic on its own numbers."""
+"""The claims in the paper's text, and what arithmetic on the paper's own numbers says about each."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -15,42 +15,42 @@ Status = Literal[
     "contradicted by the paper itself",
 ]
 MEANINGS: Final[dict[Status, str]] = {
-    "reproduced": "counted or measured here, and it comes out as printed",
+    "reproduced": "counted or measured here, with the printed result",
     "arithmetic agrees": "follows from the paper's own numbers, or from a count with a stated assumption",
-    "not reproduced": "counted or measured here, and it comes out otherwise",
-    "needs the full data": "the command is here; all of C-NMC, or the authors' private cells (PD), are not",
+    "not reproduced": "counted or measured here, with another result",
+    "needs the full data": "the command exists; all of C-NMC, or the authors' private cells (PD), do not exist here",
     "needs the challenge's server": "the labels of Phase-III are not public",
-    "contradicted by the paper itself": "two places of the paper exclude each other",
+    "contradicted by the paper itself": "two statements of the paper exclude each other",
 }
 _CENT = 0.005 + 1e-9
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A number of the text: where it stands, what it says, its status, and why."""
+    """A claim of the text: its section, what it says, its status, and the reason."""
 
-    where: str
-    says: str
+    section: str
+    text: str
     status: Status
-    why: str
+    reason: str
 
 
 def constant_weighted_f1(prevalence: float) -> float:
-    """WF1S of calling every cell malignant: the malignant class has F1 2p / (1 + p), the other 0."""
+    """WF1S of predicting every cell malignant: the malignant class has F1 2p / (1 + p), the other 0."""
     return prevalence * 2 * prevalence / (1 + prevalence)
 
 
-def claims() -> list[Claim]:
+def paper_claims() -> list[Claim]:
     """Every claim, in the order of the paper."""
-    found = [*_data_claims(), *_table_1_claims(), *_figure_claims(), *_table_3_claims(), *_table_4_claims()]
-    return sorted(found, key=lambda claim: claim.where)
+    claims = [*_data_claims(), *_table_1_claims(), *_figure_claims(), *_table_3_claims(), *_table_4_claims()]
+    return sorted(claims, key=lambda claim: claim.section)
 
 
-def difference(where: str, says: str, claimed: float, one: float, other: float) -> Claim:
-    """A claim that `one` less `other` is `claimed`."""
-    found = one - other
-    status: Status = "arithmetic agrees" if abs(found - claimed) <= _CENT else "contradicted by the paper itself"
-    return Claim(where, says, status, f"{one:.2f} - {other:.2f} = {found:.2f}")
+def check_difference(section: str, text: str, claimed: float, first: float, second: float) -> Claim:
+    """A claim that `first` minus `second` is `claimed`."""
+    difference = first - second
+    status: Status = "arithmetic agrees" if abs(difference - claimed) <= _CENT else "contradicted by the paper itself"
+    return Claim(section, text, status, f"{first:.2f} - {second:.2f} = {difference:.2f}")
 
 
 def _printed(table: str, run: str, column: str) -> float:
@@ -59,18 +59,18 @@ def _printed(table: str, run: str, column: str) -> float:
 
 def _data_claims() -> list[Claim]:
     cancer, normal = 47 + 13 + 9, 26 + 15 + 8
-    error = f"the same paragraph lists 47 + 13 + 9 = {cancer} cancer and 26 + 15 + 8 = {normal} normal subjects"
-    share = 100 * 1478 / 2333
+    counted = f"the same paragraph lists 47 + 13 + 9 = {cancer} cancer and 26 + 15 + 8 = {normal} normal subjects"
+    malignant = 100 * 1478 / 2333
     constant = 100 * constant_weighted_f1(0.6696)
     return [
-        Claim("2.5", "C-NMC has 84 cancer and 70 normal subjects", "contradicted by the paper itself", error),
+        Claim("2.5", "C-NMC has 84 cancer and 70 normal subjects", "contradicted by the paper itself", counted),
         *_phase_claims(),
         Claim("2.5", "PD: 1478 and 855 cells", "arithmetic agrees", f"{1478 + 855}, as in Figure 2 and section 4"),
         Claim(
             "2.5, Table 3",
             "4/5 of the images of each class of PD train, 1/5 test",
             "contradicted by the paper itself",
-            f"{share:.2f} % of PD are malignant; MobileNetV2 without WT-DFN has AUC 50.00 and accuracy 66.96, a "
+            f"{malignant:.2f} % of PD are malignant; MobileNetV2 without WT-DFN has AUC 50.00 and accuracy 66.96, a "
             f"constant guess at a prevalence of 66.96 % (its WF1S would be {constant:.2f}, 53.72 is printed)",
         ),
         Claim(
@@ -95,7 +95,7 @@ def _data_claims() -> list[Claim]:
 
 
 def _phase_claims() -> list[Claim]:
-    """What the names and sizes of C-NMC's 15,114 official files tell; a test counts them where their list is."""
+    """What the names and sizes of C-NMC's 15,114 official files show; a test counts them if the list exists."""
     listed = "counted in the names of the official files"
     (malignant, cancer), (normal, healthy) = PUBLISHED["phase-1", "all"], PUBLISHED["phase-1", "hem"]
     (malignant_2, cancer_2), (normal_2, healthy_2) = PUBLISHED["phase-2", "all"], PUBLISHED["phase-2", "hem"]
@@ -110,14 +110,14 @@ def _phase_claims() -> list[Claim]:
             "2.5",
             "Phase-III: of 9 cancer and 8 normal subjects",
             "needs the challenge's server",
-            f"its names tell no subject; the whole set's 118 less those of Phase-I and II leave {subjects_3}",
+            f"its file names contain no subject; the whole set's 118 less those of Phase-I and II leave {subjects_3}",
         ),
         Claim(
             "2.5",
             "each image has 450 x 450 pixels",
             "not reproduced",
-            "Phase-I and II do by their bytes; the files of Phase-III have 1,080,054 bytes each, as 600 x 600 pixels "
-            "take and 450 x 450 do not",
+            "the file sizes of Phase-I and II agree; the files of Phase-III have 1,080,054 bytes each, the size of "
+            "600 x 600 pixels and not of 450 x 450",
         ),
     ]
 
@@ -138,8 +138,8 @@ def _table_1_claims() -> list[Claim]:
             "contradicted by the paper itself",
             "83.41 is Table 1's WF1S; no accuracy is printed for C-NMC",
         ),
-        difference("3.2", "0.95 points over the baseline", 0.95, score, plain),
-        difference("3.2", "at least 0.42 points over CutOut, the best augmentation", 0.42, score, best),
+        check_difference("3.2", "0.95 points over the baseline", 0.95, score, plain),
+        check_difference("3.2", "at least 0.42 points over CutOut, the best augmentation", 0.42, score, best),
         Claim(
             "3.2",
             "a minor decrease of the deviation with WT-DFN",
@@ -171,7 +171,7 @@ def _figure_claims() -> list[Claim]:
             "92.30 > 91.04; SDCT-AuxNet's 94.8 (arXiv 2006.00304) is not in the table",
         ),
         Claim("3.5", "lowest test errors 13.96 % and 12.61 %", full, "minima over epochs, chosen on the test cells"),
-        difference("3.5", "a test error lower by 1.35 %", 1.35, *lowest),
+        check_difference("3.5", "a test error lower by 1.35 %", 1.35, *lowest),
         Claim("3.5", "lower training error after some 50 epochs", full, "`reproduce figure7`"),
         Claim(
             "4",
@@ -185,8 +185,8 @@ def _figure_claims() -> list[Claim]:
 
 def _table_3_claims() -> list[Claim]:
     gains = (("resnet18", 22.53, 80.50), ("mobilenet_v2", 31.8, 85.52), ("inception_v1", 12.51, 91.50))
-    found = [
-        difference(
+    gained = [
+        check_difference(
             "3.6",
             f"{load_definition('table3').runs[f'{name}_with'].title}: WF1S {score:.2f}, {gain:g} points gained",
             gain,
@@ -195,15 +195,15 @@ def _table_3_claims() -> list[Claim]:
         )
         for name, gain, score in gains
     ]
-    significant_drop = [title for title, change in _changes("auc").items() if change < 0]
+    lower_auc = [title for title, change in _changes("auc").items() if change < 0]
     changes = [change for column in ("accuracy", "weighted_f1") for change in _changes(column).values()]
     return [
-        *found,
+        *gained,
         Claim(
             "3.6",
             "all models gain WF1S and accuracy",
             "contradicted by the paper itself" if min(changes) < 0 else "arithmetic agrees",
-            f"all ten do in Table 3; the AUC of {' and '.join(significant_drop)} falls",
+            f"all ten do in Table 3; the AUC of {' and '.join(lower_auc)} falls",
         ),
         Claim(
             "4",

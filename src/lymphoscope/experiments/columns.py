@@ -1,15 +1,22 @@
-"""The columns of a grid's table: what each is called, and how a run's folder tells its number."""
+"""The columns of a grid's table: the heading of each, and how its number is read from the folder of a finished run.
 
-from collections.abc import Callable
+The metrics of an evaluation are columns by themselves, under their names. Other columns are registered below with
+`@_register`.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from lymphoscope.data import Manifest
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import METRICS, Metrics
 from lymphoscope.experiments.grid import GridRun
+from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Column, Number
 from lymphoscope.runs import read_metrics
 
@@ -21,142 +28,174 @@ _MILLION, _BILLION = 1e6, 1e9
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A run of a grid that is done: where its numbers are read from."""
+class FinishedRun:
+    """A run of a grid that is done, and the numbers in its folder."""
 
     run: GridRun
-    classes: int
+    num_classes: int
 
     @cached_property
     def metrics(self) -> Metrics | None:
-        """Of the held-out cells of all folds together; None where none had a label."""
+        """Metrics of the held-out cells of all folds together; None if none had a label."""
         path = self.run.folder.metrics
         return read_metrics(path) if path.is_file() else None
 
     @cached_property
-    def of_folds(self) -> list[Metrics]:
-        """Of each fold by itself."""
+    def metrics_per_fold(self) -> list[Metrics]:
+        """Metrics of each fold by itself."""
         return [read_metrics(part / "metrics.json") for part in self.run.parts() if (part / "metrics.json").is_file()]
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """A row an epoch of every training."""
+        """One row per epoch of every training."""
         return pd.concat([pd.read_csv(part / "metrics.csv") for part in self.run.parts()])
 
     @cached_property
-    def errors(self) -> pd.DataFrame | None:
-        """Training and test error by epoch, where the recipe asked for it."""
+    def error_curves(self) -> pd.DataFrame | None:
+        """Training and test error by epoch, if the recipe asked for it."""
         path = self.run.folder.path / "errors.csv"
         return pd.read_csv(path) if path.is_file() else None
 
     @cached_property
-    def step(self) -> "StepTime":
-        """A training step of this recipe, measured on this machine."""
+    def step_time(self) -> "StepTime":
+        """Time of a training step of this recipe, measured on this machine."""
         from lymphoscope.training import measure_step
 
-        return measure_step(self.run.recipe, self.classes)
+        return measure_step(self.run.recipe, self.num_classes)
 
     @cached_property
-    def size(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Exact parameters and multiply-adds."""
-        from lymphoscope.experiments.table3 import sizes
+        from lymphoscope.experiments.table3 import network_counts
 
-        return sizes(self.run.recipe.architecture(), self.classes)
+        return network_counts(self.run.recipe.architecture(), self.num_classes)
 
 
-Reader = Callable[[Finished], Number]
+@dataclass(frozen=True)
+class FinishedGrid:
+    """What was finished of a grid: the request, its cells, and the finished runs by name."""
+
+    request: Request
+    manifest: Manifest
+    runs: Mapping[str, FinishedRun]
+
+
+Reader = Callable[[FinishedRun], Number]
+Unit = Literal["%", "M", "G", "min", "s", ""]
+
+COLUMNS: dict[str, tuple[Column, Reader]] = {}
+"""Every column that is not a metric, by key."""
 
 
 def column(key: str) -> Column:
-    """What a column is called and shown in."""
-    return _COLUMNS[key][0]
+    """The column of a key. Raises LymphoscopeError for an unknown one."""
+    if key in METRICS:
+        return Column(key=key, title=METRICS[key].title, unit="%")
+    if key not in COLUMNS:
+        raise LymphoscopeError(f"no column {key!r}: the columns are {', '.join([*METRICS, *COLUMNS])}")
+    return COLUMNS[key][0]
 
 
-def number(key: str, finished: Finished) -> Number:
-    """The number of a run in a column."""
-    return _COLUMNS[key][1](finished)
+def read_number(key: str, finished: FinishedRun) -> Number:
+    """The number of a finished run in a column."""
+    return _metric(key, finished) if key in METRICS else COLUMNS[key][1](finished)
 
 
 def percent(value: float | None) -> float | None:
-    """A share 0-1 in the paper's unit."""
+    """A fraction 0-1 as a percentage, the paper's unit."""
     return None if value is None else 100 * value
 
 
-def _metric(name: str) -> Reader:
-    def read(finished: Finished) -> Number:
-        if finished.metrics is None:
-            return Number(value=None, reason="the test cells have no labels here")
-        found = finished.metrics.vote[name]
-        low, high = percent(found.low), percent(found.high)
-        return Number(value=percent(found.value), low=low, high=high, reason=found.reason)
-
-    return read
+def _metric(name: str, finished: FinishedRun) -> Number:
+    if finished.metrics is None:
+        return Number(value=None, reason="the test cells have no labels here")
+    estimate = finished.metrics.vote[name]
+    low, high = percent(estimate.low), percent(estimate.high)
+    return Number(value=percent(estimate.value), low=low, high=high, reason=estimate.reason)
 
 
-def _over_folds(finished: Finished) -> Number:
-    values = [each.vote["weighted_f1"].value for each in finished.of_folds]
-    scores = [100 * value for value in values if value is not None]
+def _register(key: str, title: str, unit: Unit, digits: int = 2) -> Callable[[Reader], Reader]:
+    def register(reader: Reader) -> Reader:
+        COLUMNS[key] = (Column(key=key, title=title, unit=unit, digits=digits), reader)
+        return reader
+
+    return register
+
+
+@_register("fold_weighted_f1", "WF1S, mean ± deviation over folds", "%")
+def _fold_weighted_f1(finished: FinishedRun) -> Number:
+    estimates = [each.vote["weighted_f1"].value for each in finished.metrics_per_fold]
+    scores = [100 * value for value in estimates if value is not None]
     if len(scores) < 2:
         return Number(value=None, reason="no folds")
     return Number(value=fmean(scores), spread=stdev(scores))
 
 
-def _size(key: str, unit: float) -> Reader:
-    return lambda finished: Number(value=finished.size[key] / unit)
+@_register("parameters", "parameters", "M")
+def _parameters(finished: FinishedRun) -> Number:
+    return Number(value=finished.counts["parameters"] / _MILLION)
 
 
-def _epoch_minutes(finished: Finished) -> Number:
+@_register("multiply_adds", "multiply-adds, one pass", "G")
+def _multiply_adds(finished: FinishedRun) -> Number:
+    return Number(value=finished.counts["multiply_adds"] / _BILLION)
+
+
+@_register("multiply_adds_three", "multiply-adds of a prediction", "G")
+def _multiply_adds_three(finished: FinishedRun) -> Number:
+    return Number(value=finished.counts["multiply_adds_three"] / _BILLION)
+
+
+@_register("epoch_minutes", "an epoch here", "min", 3)
+def _epoch_minutes(finished: FinishedRun) -> Number:
     return Number(value=float(finished.curves["seconds"].median()) / 60, reason="the median of the epochs here")
 
 
-def _step_minutes(which: str) -> Reader:
-    def read(finished: Finished) -> Number:
-        steps = PHASE_1_CELLS // finished.run.recipe.optimisation.batch_size
-        return Number(value=getattr(finished.step, which) * steps / 60, reason="from the median of three steps")
-
-    return read
+@_register("full_epoch_minutes", "an epoch of Phase-I, forward + backward", "min")
+def _full_epoch_minutes(finished: FinishedRun) -> Number:
+    return _minutes_per_epoch(finished, finished.step_time.total)
 
 
-def _error(column_name: str, how: str) -> Reader:
-    def read(finished: Finished) -> Number:
-        errors = finished.errors
-        if errors is None:
-            return Number(value=None, reason="the recipe kept no error curves")
-        lowest = 100 * float(getattr(errors[column_name], how)())
-        return Number(value=lowest, reason="the lowest of the epochs, not one estimate")
-
-    return read
+@_register("forward_minutes", "of it forward", "min")
+def _forward_minutes(finished: FinishedRun) -> Number:
+    return _minutes_per_epoch(finished, finished.step_time.forward)
 
 
-def _test_error(finished: Finished) -> Number:
-    accuracy = _metric("accuracy")(finished)
-    values = [None if end is None else 100 - end for end in (accuracy.value, accuracy.high, accuracy.low)]
-    return Number(value=values[0], low=values[1], high=values[2], reason=accuracy.reason)
+@_register("backward_minutes", "of it backward", "min")
+def _backward_minutes(finished: FinishedRun) -> Number:
+    return _minutes_per_epoch(finished, finished.step_time.backward)
 
 
-def _test_cells(finished: Finished) -> Number:
+@_register("lowest_test_error", "lowest test error", "%")
+def _lowest_test_error(finished: FinishedRun) -> Number:
+    return _lowest_error(finished, "test_error")
+
+
+@_register("lowest_train_error", "lowest training error", "%")
+def _lowest_train_error(finished: FinishedRun) -> Number:
+    return _lowest_error(finished, "train_error")
+
+
+@_register("test_error", "test error of the chosen epoch", "%")
+def _test_error(finished: FinishedRun) -> Number:
+    accuracy = _metric("accuracy", finished)
+    value, low, high = (None if end is None else 100 - end for end in (accuracy.value, accuracy.high, accuracy.low))
+    return Number(value=value, low=low, high=high, reason=accuracy.reason)
+
+
+@_register("test_cells", "test cells", "", 0)
+def _test_cells(finished: FinishedRun) -> Number:
     evaluated = None if finished.metrics is None else float(finished.metrics.evaluated)
     return Number(value=evaluated, reason=None if evaluated else "the test cells have no labels here")
 
 
-def _named(key: str, title: str, unit: Any, reader: Reader, digits: int = 2) -> tuple[str, tuple[Column, Reader]]:
-    return key, (Column(key=key, title=title, unit=unit, digits=digits), reader)
+def _minutes_per_epoch(finished: FinishedRun, seconds_per_step: float) -> Number:
+    steps = PHASE_1_CELLS // finished.run.recipe.optimisation.batch_size
+    return Number(value=seconds_per_step * steps / 60, reason="from the median of three steps")
 
 
-_COLUMNS: dict[str, tuple[Column, Reader]] = dict(
-    [
-        *(_named(name, metric.title, "%", _metric(name)) for name, metric in METRICS.items()),
-        _named("fold_weighted_f1", "WF1S, mean ± deviation over folds", "%", _over_folds),
-        _named("parameters", "parameters", "M", _size("parameters", _MILLION)),
-        _named("multiply_adds", "multiply-adds, one pass", "G", _size("multiply_adds", _BILLION)),
-        _named("multiply_adds_three", "multiply-adds of a prediction", "G", _size("multiply_adds_three", _BILLION)),
-        _named("epoch_minutes", "an epoch here", "min", _epoch_minutes, 3),
-        _named("full_epoch_minutes", "an epoch of Phase-I, forward + backward", "min", _step_minutes("total")),
-        _named("forward_minutes", "of it forward", "min", _step_minutes("forward")),
-        _named("backward_minutes", "of it backward", "min", _step_minutes("backward")),
-        _named("lowest_test_error", "lowest test error", "%", _error("test_error", "min")),
-        _named("lowest_train_error", "lowest training error", "%", _error("train_error", "min")),
-        _named("test_error", "test error of the epoch kept", "%", _test_error),
-        _named("test_cells", "test cells", "", _test_cells, 0),
-    ]
-)
+def _lowest_error(finished: FinishedRun, name: str) -> Number:
+    if finished.error_curves is None:
+        return Number(value=None, reason="the recipe records no error curves")
+    lowest = 100 * float(finished.error_curves[name].min())
+    return Number(value=lowest, reason="the lowest of the epochs, not one estimate")

@@ -1,6 +1,6 @@
-"""A definition and a request -> the runs of a grid, each begun in its own folder, ready to be gone on with."""
+"""A definition and a request -> the runs of a grid, each prepared in its own folder so that it can be resumed."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,16 @@ from lymphoscope.runs import RunFolder, begin_folds, begin_training
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
 
-SOURCE_OF_MODEL = "model_from.json"
-"""In the folder of a run that tests another's model in another way: where that model lies."""
+MODEL_SOURCE_FILE = "model_from.json"
+"""In the folder of a run that tests another run's model: where that model is."""
 
 
 @dataclass(frozen=True)
 class GridRun:
-    """A row of the grid: its recipe and folder; `folds` 0 is one split. `tests` names the run whose models it takes."""
+    """One run of the grid: its recipe and folder. `folds` 0 is one split; `tests` names the run whose models it takes.
+
+    `seed_number` counts the trainings of one row of the table; each has its own seed, folds and folder.
+    """
 
     name: str
     definition: RunDefinition
@@ -30,6 +33,7 @@ class GridRun:
     folder: RunFolder
     folds: int
     tests: str | None = None
+    seed_number: int = 0
 
     def parts(self) -> list[Path]:
         """The folder of each of its trainings."""
@@ -37,24 +41,30 @@ class GridRun:
         return [path / f"fold_{number}" for number in range(self.folds)] if self.folds else [path]
 
 
-def grid_of(definition: Definition, request: Request) -> list[GridRun]:
-    """The runs asked for, in the definition's order. Raises LymphoscopeError for a wrong recipe and an unknown run."""
-    check_names(request.name, definition, request.only)
-    chosen = request.only or tuple(definition.runs)
-    sources = [definition.runs[name].test_time_of for name in chosen]
-    wanted = {*chosen, *filter(None, sources)}
-    return [_run(name, definition, request) for name in definition.runs if name in wanted]
+def build_grid(definition: Definition, request: Request) -> list[GridRun]:
+    """The requested runs in the definition's order. Raises LymphoscopeError for an invalid recipe or unknown run."""
+    check_run_names(request.name, definition, request.only)
+    requested = request.only or tuple(definition.runs)
+    sources = [definition.runs[name].test_time_of for name in requested]
+    needed = {*requested, *filter(None, sources)}
+    seeds = request.seeds or definition.seeds
+    return [
+        _build_run(name, definition, request, number)
+        for name in definition.runs
+        if name in needed
+        for number in range(seeds)
+    ]
 
 
-def check_names(name: str, definition: Definition, only: tuple[str, ...]) -> None:
-    """Raise LymphoscopeError where one of `only` is no run of the experiment."""
+def check_run_names(name: str, definition: Definition, only: tuple[str, ...]) -> None:
+    """Raise LymphoscopeError if one of `only` is not a run of the experiment."""
     unknown = [run for run in only if run not in definition.runs]
     if unknown:
         raise LymphoscopeError(f"--only {unknown[0]}: the runs of {name} are {', '.join(definition.runs)}")
 
 
-def recipe_of(definition: Definition, run: RunDefinition, request: Request) -> "Recipe":
-    """The recipe of a run: preset, the experiment's keys, the run's, then what limits it to this machine."""
+def run_recipe(definition: Definition, run: RunDefinition, request: Request) -> "Recipe":
+    """The recipe of a run: preset, the experiment's overrides, the run's, and last the limits of the request."""
     from lymphoscope.training import load_recipe
 
     limits = request.limits
@@ -68,64 +78,62 @@ def recipe_of(definition: Definition, run: RunDefinition, request: Request) -> "
     return load_recipe(preset, [*keys, *limits.overrides])
 
 
-def folds_of(definition: Definition, request: Request) -> int:
-    """How many folds: the request's, else the experiment's; 0 stays one split."""
+def number_of_folds(definition: Definition, request: Request) -> int:
+    """The request's number of folds, otherwise the experiment's; an experiment with one split keeps it."""
     return request.limits.folds or definition.folds if definition.folds else 0
 
 
-def settled(run: GridRun, manifest: Manifest) -> GridRun:
-    """A run that takes phases which are here has their split in place of folds."""
-    return replace(run, folds=0) if run.folds and _phases(run, manifest) is not None else run
+def resolve_split(run: GridRun, manifest: Manifest) -> GridRun:
+    """Replace the folds of a run by its split into phases, if the phases that it needs are available."""
+    return replace(run, folds=0) if run.folds and _split_by_phase(run, manifest) is not None else run
 
 
 def begin_grid(runs: list[GridRun], manifest: Manifest) -> None:
-    """Write what every run will do, where it has not begun; a grid that was killed goes on with what stands there.
+    """Write recipe and split of every run that has not started; a grid that was interrupted keeps what it has.
 
-    Raises LymphoscopeError, one line, for wrong recipes and splits, before any training.
+    Raises LymphoscopeError, one line, for invalid recipes and splits, before any training.
     """
-    _check(runs, manifest)
-    by_name = {run.name: run for run in runs}
+    _check_recipes(runs, manifest)
+    trained = {(run.name, run.seed_number): run for run in runs}
     for run in runs:
         if run.folder.config.is_file():
             continue
         if run.tests:
-            _begin_test(run, by_name[run.tests])
+            _begin_test(run, trained[run.tests, run.seed_number])
         elif run.folds:
             begin_folds(run.recipe, manifest, run.folder, run.folds)
         else:
-            begin_training(run.recipe, _parts_of(run, manifest), run.folder)
+            begin_training(run.recipe, _split_by_phase(run, manifest) or manifest, run.folder)
 
 
-def trainings(runs: list[GridRun]) -> list[Path]:
-    """The folders of what is to be trained, in order."""
+def training_folders(runs: Sequence[GridRun]) -> list[Path]:
+    """The folders of all trainings, in order."""
     return [part for run in runs if not run.tests for part in run.parts()]
 
 
-def tests(runs: list[GridRun]) -> list[Path]:
-    """The folders of what is tested in another way once its model is there."""
+def test_folders(runs: Sequence[GridRun]) -> list[Path]:
+    """The folders of the runs that test another run's models, which must be trained first."""
     return [part for run in runs if run.tests for part in run.parts()]
 
 
-def _run(name: str, definition: Definition, request: Request) -> GridRun:
+def _build_run(name: str, definition: Definition, request: Request, number: int) -> GridRun:
     run = definition.runs[name]
-    folder = RunFolder(request.out / "runs" / name)
-    recipe = recipe_of(definition, run, request)
-    return GridRun(name, run, recipe, folder, folds_of(definition, request), run.test_time_of)
+    path = request.out / "runs" / name
+    recipe = run_recipe(definition, run, request)
+    if number:
+        path, recipe = path / f"seed_{number}", recipe.model_copy(update={"seed": recipe.seed + number})
+    folds = number_of_folds(definition, request)
+    return GridRun(name, run, recipe, RunFolder(path), folds, run.test_time_of, number)
 
 
-def _check(runs: list[GridRun], manifest: Manifest) -> None:
+def _check_recipes(runs: list[GridRun], manifest: Manifest) -> None:
     from lymphoscope.training import check_recipe
 
-    for backbone in {run.recipe.model.backbone: run for run in runs}.values():
-        check_recipe(backbone.recipe, manifest.classes)
+    for run in {run.recipe.model.backbone: run for run in runs}.values():
+        check_recipe(run.recipe, manifest.classes)
 
 
-def _parts_of(run: GridRun, manifest: Manifest) -> Manifest:
-    """The phases where the run takes some and they are here, else the cells as they are."""
-    return _phases(run, manifest) or manifest
-
-
-def _phases(run: GridRun, manifest: Manifest) -> Manifest | None:
+def _split_by_phase(run: GridRun, manifest: Manifest) -> Manifest | None:
     if run.definition.cells == "all":
         return None
     split = run.recipe.split
@@ -133,13 +141,9 @@ def _phases(run: GridRun, manifest: Manifest) -> Manifest | None:
 
 
 def _begin_test(run: GridRun, source: GridRun) -> None:
-    for own, trained in _pairs(run, source):
+    for own, trained in zip(run.parts(), source.parts(), strict=True):
         _, manifest = RunFolder(trained).read()
-        write_json(own / SOURCE_OF_MODEL, {"run": str(trained)})
+        write_json(own / MODEL_SOURCE_FILE, {"run": str(trained)})
         RunFolder(own).begin(run.recipe, manifest)
     if run.folds:
         run.folder.begin(run.recipe, source.folder.read()[1])
-
-
-def _pairs(run: GridRun, source: GridRun) -> Iterator[tuple[Path, Path]]:
-    return iter(zip(run.parts(), source.parts(), strict=True))

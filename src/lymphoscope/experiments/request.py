@@ -1,8 +1,6 @@
-"""What a person asks of an experiment.
+"""What the user asks of an experiment, and how a result states its cells and limits.
 
-What a result's folder was begun with, so that runs of other cells or limits never mix in it.
-
-What a result says of its cells and limits, in sentences.
+The output folder records the request, so that runs on other cells or with other limits never mix in one folder.
 """
 
 import json
@@ -15,12 +13,15 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments.definition import Definition
 from lymphoscope.files import write_json
 
+REQUEST_FILE = "experiment.json"
+RANDOM_SPLIT = "split.by=random"
+
 
 @dataclass(frozen=True)
 class Limits:
-    """How an experiment is made to fit a machine; None leaves the protocol as the paper has it.
+    """Limits that make an experiment fit a machine; None keeps the paper's protocol. The result's page lists each.
 
-    `overrides` are `a.b=c` for every recipe, after those of the experiment. Each limit stands on the result's page.
+    `overrides` are `a.b=c` for every recipe and are applied after those of the experiment.
     """
 
     epochs: int | None = None
@@ -32,10 +33,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Request:
-    """An experiment by name, on the cells of `data` (words of a source), written to the folder `out`.
+    """An experiment by name, on the cells of the source `data`, written to the folder `out`.
 
-    `model` is a trained model's folder, for the figures that look at one; None for the model that ships. `only` names
-    the runs of a grid to do now, all without; `jobs` runs go side by side as processes, or on a Ray cluster.
+    `model` is a trained model's folder for the figures that show one; None takes the model that ships. `only` names the
+    runs of the grid to do now, all of them if empty; `jobs` runs go in parallel processes or on a Ray cluster. `seeds`
+    trainings are made of every run; None takes as many as the experiment states.
     """
 
     name: str
@@ -47,26 +49,25 @@ class Request:
     only: tuple[str, ...] = ()
     jobs: int = 1
     ray: bool = False
+    seeds: int | None = None
 
 
-TERMS = "experiment.json"
-
-
-def check_terms(request: Request) -> None:
-    """Note in the folder what is asked. Raises LymphoscopeError where it holds runs of another experiment."""
-    path, wanted = request.out / TERMS, _terms(request)
+def check_output_folder(request: Request) -> None:
+    """Record the request in its output folder. Raises LymphoscopeError if the folder holds another experiment."""
+    path, options = request.out / REQUEST_FILE, _recorded_options(request)
     if path.is_file():
-        held = json.loads(path.read_text(encoding="utf-8"))
-        other = [name for name in wanted if held.get(name) != wanted[name]]
-        if other:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        changed = [name for name in options if earlier.get(name) != options[name]]
+        if changed:
             raise LymphoscopeError(
-                f"{request.out} holds {held.get('name')} with {other[0]} {held.get(other[0])!r}, not "
-                f"{wanted[other[0]]!r}: choose another --out, or the same words to go on"
+                f"{request.out} holds {earlier.get('name')} with {changed[0]} {earlier.get(changed[0])!r}, not "
+                f"{options[changed[0]]!r}: choose another --out, or repeat the same options to resume"
             )
-    write_json(path, wanted)
+    write_json(path, options)
 
 
-def _terms(request: Request) -> dict[str, Any]:
+def _recorded_options(request: Request) -> dict[str, Any]:
+    """What must be the same for runs in one folder; seeds and rows may be added later."""
     limits = request.limits
     return {
         "name": request.name,
@@ -80,59 +81,59 @@ def _terms(request: Request) -> dict[str, Any]:
     }
 
 
-RANDOM = "split.by=random"
-
-
-def data_words(manifest: Manifest) -> dict[str, str]:
-    """The cells in short: where from, how many, of whom."""
+def describe_cells(manifest: Manifest) -> dict[str, str]:
+    """The cells in short: how many of each class, of how many subjects, from which source."""
     table = manifest.table
     counts = table["label"].value_counts().sort_index()
     by_class = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     subjects = table["subject"].nunique()
     return {
         "cells": f"{len(table):,} ({by_class})",
-        "subjects": str(subjects) if subjects else "not known",
+        "subjects": str(subjects) if subjects else "unknown",
         "source": manifest.source,
         "manifest": manifest.digest[:16],
     }
 
 
-def limits_in_words(request: Request, definition: Definition, manifest: Manifest) -> list[str]:
-    """A sentence for each way in which this is less than the paper's experiment."""
-    limits = request.limits
-    said = []
-    if limits.epochs:
-        epochs = "one epoch" if limits.epochs == 1 else f"{limits.epochs} epochs at most"
-        said.append(f"Trained for {epochs} instead of as many as the recipe has.")
-    if limits.cells:
-        kinds = f"{limits.cells} cells at most, as many of each class as there are, spread over the subjects"
-        said.append(f"{kinds}: the classes are not in the shares of the whole set.")
-    if limits.folds and definition.folds and limits.folds != definition.folds:
-        said.append(f"{limits.folds} folds instead of {definition.folds}.")
-    if limits.backbone:
-        said.append(f"Every network has the backbone {limits.backbone} instead of the paper's.")
-    if limits.overrides:
-        said.append(f"Recipes changed by hand: {', '.join(limits.overrides)}.")
-    if request.only:
-        said.append(f"Only these runs were asked for: {', '.join(request.only)}.")
-    said += _random_splits(request, definition)
+def describe_limits(request: Request, definition: Definition, manifest: Manifest) -> list[str]:
+    """One sentence for each way in which the request is less than the paper's experiment."""
+    sentences = [*_describe_training(request, definition), *_random_splits(request, definition)]
     if manifest.table["subject"].isna().any():
-        said.append(
-            "RANDOM SPLIT: not every cell has a subject, so they are dealt cell by cell; a person's cells may stand in "
+        sentences.append(
+            "RANDOM SPLIT: some cells have no subject, so cells are assigned one by one; cells of one person may be in "
             "training and in test, and the scores may be too high for new people."
         )
-    return said + [_sentence(notice) for notice in manifest.notices]
+    return sentences + [notice if notice.endswith(".") else f"{notice}." for notice in manifest.notices]
+
+
+def _describe_training(request: Request, definition: Definition) -> list[str]:
+    limits, sentences = request.limits, []
+    if limits.epochs:
+        epochs = "one epoch" if limits.epochs == 1 else f"at most {limits.epochs} epochs"
+        sentences.append(f"Trained for {epochs} instead of the recipe's number.")
+    if limits.cells:
+        sentences.append(
+            f"At most {limits.cells} cells, balanced over the classes and spread over the subjects: the class "
+            "proportions are not those of the whole set."
+        )
+    if limits.folds and definition.folds and limits.folds != definition.folds:
+        sentences.append(f"{limits.folds} folds instead of {definition.folds}.")
+    if request.seeds and request.seeds < definition.seeds:
+        sentences.append(f"{request.seeds} of {definition.seeds} seeds.")
+    if limits.backbone:
+        sentences.append(f"Every network has the backbone {limits.backbone} instead of the paper's.")
+    if limits.overrides:
+        sentences.append(f"Recipe keys changed: {', '.join(limits.overrides)}.")
+    if request.only:
+        sentences.append(f"Only these runs were requested: {', '.join(request.only)}.")
+    return sentences
 
 
 def _random_splits(request: Request, definition: Definition) -> list[str]:
-    """A sentence where some runs, or all by the words of the request, were dealt cell by cell."""
+    """One sentence if some runs, or all by the request's overrides, are split cell by cell."""
     chosen = [run for name, run in definition.runs.items() if name in (request.only or definition.runs)]
-    random = [run.title for run in chosen if RANDOM in (*definition.overrides, *run.overrides)]
-    if RANDOM in request.limits.overrides:
+    random = [run.title for run in chosen if RANDOM_SPLIT in (*definition.overrides, *run.overrides)]
+    if RANDOM_SPLIT in request.limits.overrides:
         random = ["every run"]
-    why = "a person's cells stand in training and in test, which flatters the scores"
-    return [f"RANDOM SPLIT in {', '.join(random)}: {why}."] if random else []
-
-
-def _sentence(notice: str) -> str:
-    return notice if notice.endswith(".") else f"{notice}."
+    reason = "cells of one person are in training and in test, which inflates the scores"
+    return [f"RANDOM SPLIT in {', '.join(random)}: {reason}."] if random else []

@@ -1,4 +1,4 @@
-"""A result in a terminal's lines."""
+"""A result as lines of text."""
 
 from lymphoscope.experiments import Column, Comparison, Number, Result, Row, as_text
 
@@ -11,7 +11,7 @@ def result(**more: object) -> Result:
     return Result.model_validate({**base, **more})
 
 
-def test_ours_stands_beside_the_papers_and_the_signs_are_explained() -> None:
+def test_our_numbers_are_beside_the_papers_and_the_signs_are_explained() -> None:
     lines = as_text(result(limited=["2 folds instead of 5."])).splitlines()
     assert lines[:2] == ["Table 1", "not the whole experiment: 2 folds instead of 5."]
     assert lines[3].split() == ["WF1S,", "%", "cells"]
@@ -29,9 +29,9 @@ def test_a_number_without_an_interval_points_to_its_reason() -> None:
     assert "none: the page has the reason" in text
 
 
-def test_a_test_is_a_line() -> None:
+def test_a_comparison_is_one_line() -> None:
     names = {"row": "plain", "against": "WT-DFN", "column": "weighted_f1"}
     paired = Comparison(**names, difference=Number(value=-1, low=-3, high=1), p=0.25, test="paired bootstrap")
     mcnemar = Comparison(**names, difference=Number(value=None), p=0.5, test="McNemar")
     lines = as_text(result(comparisons=[paired, mcnemar], rows=[])).splitlines()
-    assert lines[1:] == ["plain less WT-DFN: -1.00 points (-3.00 to +1.00), p 0.2500, paired bootstrap"]
+    assert lines[1:] == ["plain minus WT-DFN: -1.00 points (-3.00 to +1.00), p 0.2500, paired bootstrap"]
