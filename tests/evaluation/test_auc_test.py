@@ -15,15 +15,15 @@ PATIENTS = """
 """
 
 
-def test_areas_errors_and_test_are_the_published_ones() -> None:
+def test_areas_standard_errors_and_p_equal_the_published_example() -> None:
     """Areas 0.7366, 0.6478, 0.7258; errors 0.0927, 0.1000, 0.1028; chi-square of all three 2.5340, p 0.2817."""
     albumin, protein, score, helped = np.array(PATIENTS.split(), dtype=float).reshape(-1, 4).T
-    found = auc_covariance(helped == 1, np.stack([albumin, protein, 10 - score]))
-    assert found.areas == pytest.approx([0.7366, 0.6478, 0.7258], abs=5e-5)
-    assert np.sqrt(np.diag(found.covariance)) == pytest.approx([0.0927, 0.1000, 0.1028], abs=5e-5)
+    result = auc_covariance(helped == 1, np.stack([albumin, protein, 10 - score]))
+    assert result.areas == pytest.approx([0.7366, 0.6478, 0.7258], abs=5e-5)
+    assert np.sqrt(np.diag(result.covariance)) == pytest.approx([0.0927, 0.1000, 0.1028], abs=5e-5)
     contrast = np.array([[1, 0, -1], [0, 1, -1]])
-    less = contrast @ found.areas
-    chi_square = less @ np.linalg.solve(contrast @ found.covariance @ contrast.T, less)
+    less = contrast @ result.areas
+    chi_square = less @ np.linalg.solve(contrast @ result.covariance @ contrast.T, less)
     assert chi_square == pytest.approx(2.5340, abs=5e-5)
     assert stats.chi2.sf(chi_square, 2) == pytest.approx(0.2817, abs=5e-5)
 
@@ -36,24 +36,24 @@ def components(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np
 
 @pytest.mark.parametrize("digits", [1, 9])
 @pytest.mark.parametrize("seed", range(4))
-def test_midranks_give_what_comparing_every_pair_gives(seed: int, digits: int) -> None:
+def test_midranks_give_the_same_as_comparing_every_pair(seed: int, digits: int) -> None:
     generator = np.random.default_rng(seed)
     positive = generator.random(70) < 0.4
     scores = np.round(generator.normal(positive, 1, (2, 70)), digits)  # one digit: many ties
-    found = auc_covariance(positive, scores)
+    result = auc_covariance(positive, scores)
     ups, downs = (np.array(parts) for parts in zip(*(components(positive, row) for row in scores), strict=True))
     expected = np.cov(ups) / positive.sum() + np.cov(downs) / (~positive).sum()
-    assert found.areas == pytest.approx(ups.mean(axis=1))
-    np.testing.assert_allclose(found.covariance, expected)
+    assert result.areas == pytest.approx(ups.mean(axis=1))
+    np.testing.assert_allclose(result.covariance, expected)
     less, spread = ups.mean(axis=1) @ [1, -1], np.sqrt(np.array([1, -1]) @ expected @ [1, -1])
-    difference = found.difference()
+    difference = result.difference()
     assert difference.p == pytest.approx(2 * stats.norm.sf(abs(less) / spread))
     assert (difference.low, difference.high) == pytest.approx(stats.norm.interval(0.95, less, spread))
 
 
-def test_two_equal_scores_differ_in_nothing() -> None:
+def test_equal_scores_do_not_differ() -> None:
     positive = np.arange(20) % 2 == 0
     scores = np.random.default_rng(0).random(20)
-    found = auc_covariance(positive, np.stack([scores, scores])).difference()
-    assert (found.value, found.low, found.p, found.reason) == (0, None, 1, "both rank the cells the same")
-    assert found.one == found.other
+    result = auc_covariance(positive, np.stack([scores, scores])).difference()
+    assert (result.value, result.low, result.p, result.reason) == (0, None, 1, "both rank the cells the same")
+    assert result.one == result.other

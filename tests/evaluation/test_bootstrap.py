@@ -13,29 +13,29 @@ Maker = Callable[..., pd.DataFrame]
 
 
 def drawn(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> tuple[EvaluationSet, BootstrapSamples]:
-    judged = select_evaluation_set(table, "all")
-    return judged, draw_bootstrap_samples(judged.rows, judged.outcomes, replicates=replicates, seed=seed)
+    evaluated = select_evaluation_set(table, "all")
+    return evaluated, draw_bootstrap_samples(evaluated.rows, evaluated.outcomes, replicates=replicates, seed=seed)
 
 
 def scores(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> dict:
-    judged, draws = drawn(table, replicates, seed)
-    every = np.ones(len(judged.rows), dtype=bool)
-    return draws.estimate({"vote": metric_group(judged.outcomes, every)})["vote"]
+    evaluated, samples = drawn(table, replicates, seed)
+    every = np.ones(len(evaluated.rows), dtype=bool)
+    return samples.estimate({"vote": metric_group(evaluated.outcomes, every)})["vote"]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_interval_holds_its_value(predictions: Maker, seed: int) -> None:
     table = predictions(subjects=20, cells=15, seed=seed)
-    judged, _ = drawn(table)
-    point = compute_metrics(judged.outcomes, np.ones((1, len(table))))
-    for metric, found in scores(table).items():
-        assert found.value == point[metric][0]
-        assert found.low < found.value < found.high
+    evaluated, _ = drawn(table)
+    point = compute_metrics(evaluated.outcomes, np.ones((1, len(table))))
+    for metric, result in scores(table).items():
+        assert result.value == point[metric][0]
+        assert result.low < result.value < result.high
 
 
-def test_the_draws_are_shared_and_chunks_change_nothing(predictions: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_are_shared_and_do_not_depend_on_chunks(predictions: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every question sees the same weights, in the order of `replicate_weights`, whatever the size of a chunk."""
-    _, draws = drawn(predictions(), replicates=40)
+    _, samples = drawn(predictions(), replicates=40)
     seen: dict[str, list[np.ndarray]] = {"one": [], "other": []}
 
     def noting(name: str) -> MetricGroup:
@@ -45,12 +45,12 @@ def test_the_draws_are_shared_and_chunks_change_nothing(predictions: Maker, monk
 
         return MetricGroup(compute, {"sum": MetricSpec(np.ones(120, dtype=bool), "positive")})
 
-    first = draws.estimate({name: noting(name) for name in seen})
+    first = samples.estimate({name: noting(name) for name in seen})
     np.testing.assert_array_equal(np.concatenate(seen["one"]), np.concatenate(seen["other"]))
-    expected = np.concatenate(list(replicate_weights(draws.units, 40, 0)))
+    expected = np.concatenate(list(replicate_weights(samples.units, 40, 0)))
     np.testing.assert_array_equal(np.concatenate(seen["one"])[-40:], expected)
     monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 500)
-    assert draws.estimate({name: noting(name) for name in seen}) == first
+    assert samples.estimate({name: noting(name) for name in seen}) == first
 
 
 def test_intervals_over_cells_are_narrower_than_those_over_subjects(predictions: Maker) -> None:
@@ -61,50 +61,50 @@ def test_intervals_over_cells_are_narrower_than_those_over_subjects(predictions:
     assert over_subjects.high - over_subjects.low > 1.5 * (over_cells.high - over_cells.low)
 
 
-def test_the_seed_decides(predictions: Maker) -> None:
+def test_same_seed_gives_the_same_result(predictions: Maker) -> None:
     assert scores(predictions(), seed=3) == scores(predictions(), seed=3)
     assert scores(predictions(), seed=3) != scores(predictions(), seed=4)
 
 
-def test_a_class_of_one_subject_gives_no_interval_but_of_the_other_class(predictions: Maker) -> None:
+def test_class_with_one_subject_gives_no_interval_except_for_the_other_class(predictions: Maker) -> None:
     table = predictions(subjects=7, cells=6)
     table.loc[table["label"] == "hem", "subject"] = "H1"
-    found = scores(table)
-    assert found["sensitivity"].low is not None
+    result = scores(table)
+    assert result["sensitivity"].low is not None
     for metric in set(METRICS) - {"sensitivity"}:
-        assert (found[metric].low, found[metric].high) == (None, None)
-        assert found[metric].reason == "only one subject of class hem, an interval over subjects needs two"
+        assert (result[metric].low, result[metric].high) == (None, None)
+        assert result[metric].reason == "only one subject of class hem, an interval over subjects needs two"
 
 
-def test_a_class_that_drops_out_of_replicates_gives_no_interval(predictions: Maker) -> None:
+def test_class_missing_from_many_replicates_gives_no_interval(predictions: Maker) -> None:
     """Mixed subjects: one cell of the rare class in one of many subjects is absent from a third of the replicates."""
     table = predictions(subjects=10, cells=5).assign(label="all")
     table.loc[0, "label"] = "hem"
-    found = scores(table)
-    assert "too rare" in found["auc"].reason
-    assert found["accuracy"].low is not None
+    result = scores(table)
+    assert "too rare" in result["auc"].reason
+    assert result["accuracy"].low is not None
 
 
-def test_a_small_class_of_little_weight_hardly_widens_what_rests_on_a_large_one(predictions: Maker) -> None:
+def test_small_class_of_little_weight_hardly_widens_an_interval(predictions: Maker) -> None:
     """Two subjects have one degree of freedom, a t of 12.7: accuracy over 42 must not, sensitivity over 2 must."""
     table = predictions(subjects=80, cells=10)
     few = table[(table["label"] == "hem") | table["subject"].isin(["S000", "S002"])]
-    found = scores(few, replicates=500)
-    assert found["sensitivity"].high - found["sensitivity"].low > 0.5
-    assert found["accuracy"].high - found["accuracy"].low < 0.25
+    result = scores(few, replicates=500)
+    assert result["sensitivity"].high - result["sensitivity"].low > 0.5
+    assert result["accuracy"].high - result["accuracy"].low < 0.25
 
 
-def test_many_units_are_not_left_out_one_by_one(predictions: Maker) -> None:
+def test_units_of_large_classes_are_not_left_out_one_by_one(predictions: Maker) -> None:
     """With more than 200 cells a class as units, what leaving out cost is saved, and the interval is the binomial's."""
     table = predictions(subjects=40, cells=25).assign(subject=None)
-    found = scores(table, replicates=1000)["accuracy"]
-    spread = np.sqrt(found.value * (1 - found.value) / len(table))
-    assert found.high - found.low == pytest.approx(2 * 1.96 * spread, rel=0.1)
+    result = scores(table, replicates=1000)["accuracy"]
+    spread = np.sqrt(result.value * (1 - result.value) / len(table))
+    assert result.high - result.low == pytest.approx(2 * 1.96 * spread, rel=0.1)
 
 
-def test_without_subjects_cells_are_drawn_and_a_note_says_so(predictions: Maker) -> None:
+def test_without_subjects_cells_are_drawn_with_a_note(predictions: Maker) -> None:
     table = predictions()
     table.loc[3, "subject"] = None
-    _, draws = drawn(table)
-    assert draws.bootstrap.unit == "cell"
-    assert "1 of 120 cells have no subject" in draws.bootstrap.note
+    _, samples = drawn(table)
+    assert samples.bootstrap.unit == "cell"
+    assert "1 of 120 cells have no subject" in samples.bootstrap.note

@@ -32,13 +32,13 @@ from lymphoscope.referral import calibrated
 Maker = Callable[..., pd.DataFrame]
 
 
-def sure_reader(seed: int, cells: int, kinds: int, sharpness: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+def sure_reader(seed: int, cells: int, num_classes: int, sharpness: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
     """Scores (N, K) that are `sharpness` times as sure as the labels, drawn from what they should say, allow."""
     generator = np.random.default_rng(seed)
-    logits = generator.normal(0, 1.5, (cells, kinds))
+    logits = generator.normal(0, 1.5, (cells, num_classes))
     honest = special.softmax(logits, axis=1)
     truth = (generator.random((cells, 1)) > honest.cumsum(axis=1)).sum(axis=1)
-    return special.softmax(sharpness * logits, axis=1), np.minimum(truth, kinds - 1)
+    return special.softmax(sharpness * logits, axis=1), np.minimum(truth, num_classes - 1)
 
 
 def log_loss(scores: np.ndarray, truth: np.ndarray) -> float:
@@ -46,29 +46,29 @@ def log_loss(scores: np.ndarray, truth: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_temperature_of_two_classes_is_that_of_a_logistic_regression(seed: int) -> None:
+def test_temperature_of_two_classes_equals_logistic_regression(seed: int) -> None:
     scores, truth = sure_reader(seed, 400, 2)
     odds = np.log(scores[:, 1:] / scores[:, :1])
     model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000).fit(odds, truth)
     assert fit_temperature(scores, truth) == pytest.approx(1 / model.coef_[0, 0], rel=1e-4)
 
 
-@pytest.mark.parametrize("kinds", [3, 8])
-def test_the_temperature_of_many_classes_is_the_minimum_that_scipy_finds(kinds: int) -> None:
-    scores, truth = sure_reader(kinds, 500, kinds)
-    found = optimize.minimize_scalar(
+@pytest.mark.parametrize("num_classes", [3, 8])
+def test_temperature_of_many_classes_is_scipys_minimum(num_classes: int) -> None:
+    scores, truth = sure_reader(num_classes, 500, num_classes)
+    result = optimize.minimize_scalar(
         lambda t: log_loss(special.softmax(np.log(scores) / t, axis=1), truth), bounds=(0.3, 10), method="bounded"
     )
-    assert fit_temperature(scores, truth) == pytest.approx(found.x, abs=1e-4)
+    assert fit_temperature(scores, truth) == pytest.approx(result.x, abs=1e-4)
 
 
-def test_a_reader_twice_too_sure_has_a_temperature_of_two() -> None:
+def test_scores_twice_too_confident_have_a_temperature_of_two() -> None:
     scores, truth = sure_reader(0, 40_000, 3, sharpness=2.0)
     assert fit_temperature(scores, truth) == pytest.approx(2.0, abs=0.05)
     assert fit_temperature(calibrated(scores, 2.0), truth) == pytest.approx(1.0, abs=0.03)
 
 
-def test_the_temperature_is_bounded_where_scores_separate_wholly_or_mislead() -> None:
+def test_temperature_is_bounded_for_separable_or_misleading_scores() -> None:
     truth = np.array([0, 1] * 10)
     right = np.eye(2)[truth] * 0.4 + 0.3
     assert fit_temperature(right, truth) == MIN_TEMPERATURE
@@ -79,104 +79,110 @@ def test_the_temperature_is_bounded_where_scores_separate_wholly_or_mislead() ->
     assert MIN_TEMPERATURE < fit_temperature(np.eye(2)[truth], one_wrong) < MAX_TEMPERATURE
 
 
-def test_no_cells_get_one_line() -> None:
+def test_fitting_without_cells_is_a_one_line_error() -> None:
     with pytest.raises(LymphoscopeError, match="no cells to fit a temperature on"):
         fit_temperature(np.zeros((0, 2)), np.zeros(0, dtype=np.int64))
 
 
-@given(seed=st.integers(0, 2**32 - 1), kinds=st.integers(2, 6), temperature=st.floats(MIN_TEMPERATURE, MAX_TEMPERATURE))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    num_classes=st.integers(2, 6),
+    temperature=st.floats(MIN_TEMPERATURE, MAX_TEMPERATURE),
+)
 @settings(deadline=None, max_examples=50)
-def test_calibration_keeps_the_order_of_the_classes_and_the_auc_of_two(
-    seed: int, kinds: int, temperature: float
-) -> None:
-    scores = np.random.default_rng(seed).dirichlet(np.ones(kinds), 60)
-    found = calibrated(scores, temperature)
-    np.testing.assert_allclose(found.sum(axis=1), 1)
-    ranked = np.take_along_axis(found, scores.argsort(axis=1), axis=1)
+def test_calibration_keeps_the_ranking_of_classes_and_the_auc(seed: int, num_classes: int, temperature: float) -> None:
+    scores = np.random.default_rng(seed).dirichlet(np.ones(num_classes), 60)
+    result = calibrated(scores, temperature)
+    np.testing.assert_allclose(result.sum(axis=1), 1)
+    ranked = np.take_along_axis(result, scores.argsort(axis=1), axis=1)
     assert (np.diff(ranked, axis=1) >= 0).all()
-    if kinds == 2:
+    if num_classes == 2:
         positive, ones = np.arange(60) % 2 == 0, np.ones((1, 60))
-        before, after = (binary_auc(positive, values[:, 0], ones) for values in (scores, found))
+        before, after = (binary_auc(positive, values[:, 0], ones) for values in (scores, result))
         assert after == pytest.approx(before, abs=1e-3)  # ties of scores that round to 1 apart
 
 
-def test_a_score_of_nothing_stays_nothing_and_a_temperature_of_one_changes_nothing() -> None:
+def test_calibration_keeps_a_score_of_0_and_temperature_1_changes_nothing() -> None:
     scores = np.array([[0.0, 1.0], [0.2, 0.8]])
     np.testing.assert_allclose(calibrated(scores, 1.0), scores, atol=1e-300)
     assert calibrated(scores, 20.0)[0, 0] < 1e-15
 
 
-def outcomes_of(seed: int, cells: int, kinds: int) -> Outcomes:
-    scores, truth = sure_reader(seed, cells, kinds)
-    return Outcomes(truth, scores.argmax(axis=1), scores, tuple(f"c{kind}" for kind in range(kinds)), positive_index=0)
+def outcomes_of(seed: int, cells: int, num_classes: int) -> Outcomes:
+    scores, truth = sure_reader(seed, cells, num_classes)
+    return Outcomes(
+        truth, scores.argmax(axis=1), scores, tuple(f"c{kind}" for kind in range(num_classes)), positive_index=0
+    )
 
 
-@pytest.mark.parametrize("kinds", [2, 5])
+@pytest.mark.parametrize("num_classes", [2, 5])
 @pytest.mark.parametrize("seed", range(3))
-def test_errors_are_those_of_torchmetrics_and_scikit_learn(seed: int, kinds: int) -> None:
-    """Where the called class is the highest score; written out by integer weights, as a bootstrap draws cells."""
-    outcomes = outcomes_of(seed, 300, kinds)
+def test_calibration_errors_equal_torchmetrics_and_scikit_learn(seed: int, num_classes: int) -> None:
+    """Where the called class is the highest score; written out by integer weights, as a bootstrap samples cells."""
+    outcomes = outcomes_of(seed, 300, num_classes)
     weights = np.random.default_rng(seed).integers(0, 3, (2, 300))
-    found = calibration_group(outcomes).compute(weights.astype(float))
+    result = calibration_group(outcomes).compute(weights.astype(float))
     for row in range(2):
         drawn = outcomes.at(np.repeat(np.arange(300), weights[row]))
         ece = multiclass_calibration_error(
-            torch.tensor(drawn.scores), torch.tensor(drawn.truth), num_classes=kinds, n_bins=BINS, norm="l1"
+            torch.tensor(drawn.scores), torch.tensor(drawn.truth), num_classes=num_classes, n_bins=BINS, norm="l1"
         )
-        assert found["ece"][row] == pytest.approx(float(ece), abs=1e-6)
-        brier = reference.brier_score_loss(drawn.truth, drawn.scores, scale_by_half=True, labels=range(kinds))
-        assert found["brier"][row] == pytest.approx(brier)
-        assert found["log_loss"][row] == pytest.approx(reference.log_loss(drawn.truth, drawn.scores))
+        assert result["ece"][row] == pytest.approx(float(ece), abs=1e-6)
+        brier = reference.brier_score_loss(drawn.truth, drawn.scores, scale_by_half=True, labels=range(num_classes))
+        assert result["brier"][row] == pytest.approx(brier)
+        assert result["log_loss"][row] == pytest.approx(reference.log_loss(drawn.truth, drawn.scores))
 
 
-def test_the_brier_score_of_two_classes_is_the_familiar_one() -> None:
+def test_brier_score_of_two_classes_is_the_squared_error() -> None:
     outcomes = outcomes_of(0, 200, 2)
-    found = calibration_group(outcomes).compute(np.ones((1, 200)))["brier"][0]
-    assert found == pytest.approx(((outcomes.scores[:, 0] - (outcomes.truth == 0)) ** 2).mean())
+    result = calibration_group(outcomes).compute(np.ones((1, 200)))["brier"][0]
+    assert result == pytest.approx(((outcomes.scores[:, 0] - (outcomes.truth == 0)) ** 2).mean())
 
 
-def test_a_score_of_zero_for_the_truth_costs_what_float32_can_tell() -> None:
+def test_log_loss_of_a_score_of_0_is_that_of_the_float32_epsilon() -> None:
     outcomes = Outcomes(np.array([0]), np.array([1]), np.array([[0.0, 1.0]]), ("all", "hem"), 0)
     assert calibration_group(outcomes).compute(np.ones((1, 1)))["log_loss"] == pytest.approx(-np.log(2.0**-23))
 
 
-def test_bins_are_of_equal_width_and_the_last_holds_one() -> None:
+def test_bins_have_equal_width_and_the_last_includes_1() -> None:
     assert bins_of(np.array([0.0, 0.0667, 0.5, 0.999, 1.0])).tolist() == [0, 1, 7, 14, 14]
 
 
-def test_the_bins_make_up_the_error(predictions: Maker) -> None:
-    judged = select_evaluation_set(predictions(), "all")
-    bins = reliability(judged.outcomes)
-    assert sum(found.cells for found in bins) == len(judged.rows)
-    assert all(found.low <= found.score <= found.high for found in bins)
-    ece = sum(found.cells * abs(found.score - found.correct) for found in bins) / len(judged.rows)
-    assert calibration_group(judged.outcomes).compute(np.ones((1, len(judged.rows))))["ece"][0] == pytest.approx(ece)
+def test_reliability_bins_add_up_to_the_calibration_error(predictions: Maker) -> None:
+    evaluated = select_evaluation_set(predictions(), "all")
+    bins = reliability(evaluated.outcomes)
+    assert sum(result.cells for result in bins) == len(evaluated.rows)
+    assert all(result.low <= result.score <= result.high for result in bins)
+    ece = sum(result.cells * abs(result.score - result.correct) for result in bins) / len(evaluated.rows)
+    assert calibration_group(evaluated.outcomes).compute(np.ones((1, len(evaluated.rows))))["ece"][0] == pytest.approx(
+        ece
+    )
 
 
-def test_the_uncalibrated_scores_are_the_mean_of_the_streams_that_ran(predictions: Maker) -> None:
+def test_uncalibrated_scores_are_the_mean_of_the_streams_that_ran(predictions: Maker) -> None:
     table = predictions()
     table.loc[:9, ["erase_all", "erase_hem", "erase_vote"]] = [np.nan, np.nan, None]
-    found = mean_of_streams(table, ("all", "hem"))
-    np.testing.assert_allclose(found[10:, 0], table[["raw_all", "crop_all", "erase_all"]][10:].mean(axis=1))
-    np.testing.assert_allclose(found[:10, 1], table[["raw_hem", "crop_hem"]][:10].mean(axis=1))
+    result = mean_of_streams(table, ("all", "hem"))
+    np.testing.assert_allclose(result[10:, 0], table[["raw_all", "crop_all", "erase_all"]][10:].mean(axis=1))
+    np.testing.assert_allclose(result[:10, 1], table[["raw_hem", "crop_hem"]][:10].mean(axis=1))
     unknown = table.assign(
         **{f"{stream}_{name}": np.nan for stream in ("raw", "crop", "erase") for name in ("all", "hem")}
     )
     np.testing.assert_allclose(mean_of_streams(unknown, ("all", "hem"))[:, 0], table["score_all"])
 
 
-def test_the_section_tells_calibrated_from_plain_scores(predictions: Maker) -> None:
+def test_section_holds_calibrated_and_uncalibrated_errors(predictions: Maker) -> None:
     table = predictions(subjects=20, cells=20)
     scores = calibrated(table[["score_all", "score_hem"]].to_numpy(), 0.3)
     table[["score_all", "score_hem"]] = scores
-    judged = select_evaluation_set(table, "all")
-    draws = draw_bootstrap_samples(judged.rows, judged.outcomes, replicates=100, seed=0)
-    found = calibration_section(judged, draws.estimate(calibration_groups(judged)))
+    evaluated = select_evaluation_set(table, "all")
+    samples = draw_bootstrap_samples(evaluated.rows, evaluated.outcomes, replicates=100, seed=0)
+    result = calibration_section(evaluated, samples.estimate(calibration_groups(evaluated)))
     truth = (table["label"] == "hem").to_numpy(int)
     streams = table[["raw_hem", "crop_hem", "erase_hem"]].mean(axis=1)
-    assert found.as_predicted["log_loss"].value == pytest.approx(reference.log_loss(truth, scores[:, 1]))
-    assert found.uncalibrated["log_loss"].value == pytest.approx(reference.log_loss(truth, streams))
-    assert found.as_predicted["ece"].value > found.uncalibrated["ece"].value
-    for errors in (found.as_predicted, found.uncalibrated):
+    assert result.as_predicted["log_loss"].value == pytest.approx(reference.log_loss(truth, scores[:, 1]))
+    assert result.uncalibrated["log_loss"].value == pytest.approx(reference.log_loss(truth, streams))
+    assert result.as_predicted["ece"].value > result.uncalibrated["ece"].value
+    for errors in (result.as_predicted, result.uncalibrated):
         for measured in errors.values():
             assert 0 <= measured.low <= measured.value <= measured.high

@@ -19,25 +19,25 @@ def other_reader(one: pd.DataFrame, predictions: Maker, seed: int = 1, **made: o
     return predictions(seed=seed, **made).assign(path=one["path"], label=one["label"], subject=one["subject"])
 
 
-def test_differences_are_of_the_scores_that_each_table_has(predictions: Maker) -> None:
+def test_differences_are_of_the_scores_of_each_table(predictions: Maker) -> None:
     one = predictions(subjects=20)
     other = other_reader(one, predictions, subjects=20)
-    found = compare_predictions(one, other.sample(frac=1, random_state=0), blast_class="all", replicates=200)
-    assert (found.cells, found.subjects, found.bootstrap.replicates) == (200, 20, 200)
-    assert list(found.differences) == list(compared_metrics())
+    result = compare_predictions(one, other.sample(frac=1, random_state=0), blast_class="all", replicates=200)
+    assert (result.cells, result.subjects, result.bootstrap.replicates) == (200, 20, 200)
+    assert list(result.differences) == list(compared_metrics())
     first, second = (evaluate_predictions(t, blast_class="all", replicates=100) for t in (one, other))
-    for less in found.differences.values():
-        assert less.value == pytest.approx(less.one - less.other)
-        assert less.low < less.value < less.high
+    for difference in result.differences.values():
+        assert difference.value == pytest.approx(difference.one - difference.other)
+        assert difference.low < difference.value < difference.high
     for metric in ("accuracy", "weighted_f1", "auc", "balanced_accuracy", "sensitivity", "specificity"):
-        less = found.differences[metric]
-        assert (less.one, less.other) == (first.vote[metric].value, second.vote[metric].value)
+        difference = result.differences[metric]
+        assert (difference.one, difference.other) == (first.vote[metric].value, second.vote[metric].value)
     for error in ("ece", "brier", "log_loss"):
-        assert found.differences[error].one == first.calibration.as_predicted[error].value
-    assert found.differences["risk_coverage_area"].other == second.risk_coverage.signals[0].area.value
+        assert result.differences[error].one == first.calibration.as_predicted[error].value
+    assert result.differences["risk_coverage_area"].other == second.risk_coverage.signals[0].area.value
 
 
-def test_the_other_way_round_is_the_same_difference_with_the_other_sign(predictions: Maker) -> None:
+def test_swapping_the_tables_changes_only_the_sign(predictions: Maker) -> None:
     one = predictions()
     other = other_reader(one, predictions)
     there = compare_predictions(one, other, blast_class="all", replicates=100)
@@ -49,38 +49,38 @@ def test_the_other_way_round_is_the_same_difference_with_the_other_sign(predicti
     assert there.delong.p == pytest.approx(back.delong.p)
 
 
-def test_the_pairs_make_the_interval_narrow(predictions: Maker) -> None:
+def test_paired_interval_is_narrower(predictions: Maker) -> None:
     """A reader with three of its answers changed: the two differ by little, though each alone is known badly."""
     one = predictions(subjects=20, cells=20)
     other = one.copy()
     other.loc[[0, 60, 130], "predicted"] = other.loc[[0, 60, 130], "predicted"].map({"all": "hem", "hem": "all"})
-    less = compare_predictions(one, other, blast_class="all").differences["accuracy"]
+    difference = compare_predictions(one, other, blast_class="all").differences["accuracy"]
     alone = evaluate_predictions(one, blast_class="all").vote["accuracy"]
-    assert less.high - less.low < 0.5 * (alone.high - alone.low)
+    assert difference.high - difference.low < 0.5 * (alone.high - alone.low)
 
 
-def test_a_table_against_itself_differs_in_nothing(predictions: Maker) -> None:
+def test_table_does_not_differ_from_itself(predictions: Maker) -> None:
     table = predictions()
-    found = compare_predictions(table, table, blast_class="all", replicates=50)
-    assert {less.value for less in found.differences.values()} == {0}
-    assert {less.p for less in found.differences.values()} == {1}
-    assert (found.mcnemar.p, found.delong.p) == (1, 1)
+    result = compare_predictions(table, table, blast_class="all", replicates=50)
+    assert {difference.value for difference in result.differences.values()} == {0}
+    assert {difference.p for difference in result.differences.values()} == {1}
+    assert (result.mcnemar.p, result.delong.p) == (1, 1)
 
 
-def test_a_clearly_better_reader_is_found(predictions: Maker) -> None:
+def test_clearly_better_model_is_significant(predictions: Maker) -> None:
     one = predictions(subjects=30, cells=20)
     truth = (one["label"] == "all").to_numpy()
     better = one.assign(
         predicted=one["label"], score_all=np.where(truth, 0.9, 0.1), score_hem=np.where(truth, 0.1, 0.9)
     )
-    found = compare_predictions(better, one, blast_class="all", replicates=300)
-    for name, less in found.differences.items():
+    result = compare_predictions(better, one, blast_class="all", replicates=300)
+    for name, difference in result.differences.items():
         worse = name in ("ece", "brier", "log_loss", "risk_coverage_area")
         if name != "ece":
-            assert less.p < 1e-4
-            assert (less.value < 0) == worse
-    assert found.mcnemar.p < 1e-6
-    assert found.delong.p < 1e-4
+            assert difference.p < 1e-4
+            assert (difference.value < 0) == worse
+    assert result.mcnemar.p < 1e-6
+    assert result.delong.p < 1e-4
 
 
 def two_equal_readers(generator: np.random.Generator, subjects: int, cells: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -109,73 +109,73 @@ def two_equal_readers(generator: np.random.Generator, subjects: int, cells: int)
     return tables[0], tables[1]
 
 
-def test_under_no_difference_p_is_uniform() -> None:
+def test_p_is_uniform_without_a_difference() -> None:
     """Readers equally good, 12 + 12 subjects: a p below 0.05 in one study of twenty, below 0.5 in one of two.
 
     McNemar's and DeLong's tests, which take cells as independent, find a difference four times as often as they say.
     """
     generator = np.random.default_rng(0)
-    found: dict[str, list[float]] = {"accuracy": [], "brier": [], "mcnemar": [], "delong": []}
+    result: dict[str, list[float]] = {"accuracy": [], "brier": [], "mcnemar": [], "delong": []}
     for seed in range(200):
         tables = two_equal_readers(generator, 24, 12)
         compared = compare_predictions(*tables, blast_class="all", replicates=200, seed=seed)
         for name in ("accuracy", "brier"):
-            found[name].append(compared.differences[name].p)
-        found["mcnemar"].append(compared.mcnemar.p)
-        found["delong"].append(compared.delong.p)
-    small = {name: np.mean(np.array(values) < 0.05) for name, values in found.items()}
+            result[name].append(compared.differences[name].p)
+        result["mcnemar"].append(compared.mcnemar.p)
+        result["delong"].append(compared.delong.p)
+    small = {name: np.mean(np.array(values) < 0.05) for name, values in result.items()}
     for name in ("accuracy", "brier"):
-        assert stats.kstest(found[name], "uniform").pvalue > 0.01, name
+        assert stats.kstest(result[name], "uniform").pvalue > 0.01, name
         assert 0.01 <= small[name] <= 0.09, name
     assert min(small["mcnemar"], small["delong"]) > 0.12
 
 
-def test_mcnemar_is_the_published_example() -> None:
+def test_mcnemar_equals_the_published_example() -> None:
     """Fay (2010), Two-sided exact tests: pairs 21, 9, 2, 12 have p 0.06543."""
     one = np.repeat([True, True, False, False], [21, 9, 2, 12])
     other = np.repeat([True, False, True, False], [21, 9, 2, 12])
-    found = mcnemar_test(one, other)
-    assert (found.only_one_right, found.only_other_right) == (9, 2)
-    assert found.p == pytest.approx(0.06543, abs=5e-6)
+    result = mcnemar_test(one, other)
+    assert (result.only_one_right, result.only_other_right) == (9, 2)
+    assert result.p == pytest.approx(0.06543, abs=5e-6)
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (150, 86), (7, 30), (0, 12)])
-def test_mcnemar_is_the_binomial_test(first: int, second: int) -> None:
+def test_mcnemar_equals_the_binomial_test(first: int, second: int) -> None:
     one = np.repeat([True, False, True], [first, second, 4])
     expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
     assert mcnemar_test(one, ~one | (np.arange(len(one)) >= first + second)).p == pytest.approx(expected)
 
 
-def test_delong_is_of_the_blast_class_and_of_many_classes_needs_one(predictions: Maker) -> None:
+def test_auc_test_is_of_the_blast_class_and_needs_one_for_many_classes(predictions: Maker) -> None:
     one = predictions(subjects=24, classes=tuple("abc"))
     other = other_reader(one, predictions, subjects=24, classes=tuple("abc"))
-    found = compare_predictions(one, other, blast_class="b", replicates=50)
+    result = compare_predictions(one, other, blast_class="b", replicates=50)
     scores = np.stack([table.sort_values("path")["score_b"] for table in (one, other)])
     expected = auc_covariance((one.sort_values("path")["label"] == "b").to_numpy(), scores)
-    assert found.delong == expected.difference()
+    assert result.delong == expected.difference()
     without = compare_predictions(one, other, blast_class=None, replicates=50)
     assert without.delong.reason == without.differences["sensitivity"].reason == "none of the classes is a blast class"
     one_kind = one.assign(label="b")
-    found = compare_predictions(one_kind, other.assign(label="b"), blast_class="b", replicates=50)
-    assert found.delong.reason == "two cells labelled b and two others are needed"
+    result = compare_predictions(one_kind, other.assign(label="b"), blast_class="b", replicates=50)
+    assert result.delong.reason == "two cells labelled b and two others are needed"
 
 
-def test_cells_that_one_could_not_read_are_left_out_and_a_note_says_so(predictions: Maker) -> None:
+def test_cells_without_a_prediction_in_one_table_are_left_out_with_a_note(predictions: Maker) -> None:
     one, other = predictions(), predictions(seed=1)
     other.loc[:2, ["predicted", "error"]] = [None, "not an image"]
     one.loc[5, "label"] = other.loc[5, "label"] = None
-    found = compare_predictions(one, other, blast_class="all", replicates=50)
-    assert found.cells == 116
-    assert found.bootstrap.note == "4 of 120 cells have no label, or no prediction in one of the tables: left out"
+    result = compare_predictions(one, other, blast_class="all", replicates=50)
+    assert result.cells == 116
+    assert result.bootstrap.note == "4 of 120 cells have no label, or no prediction in one of the tables: left out"
     with pytest.raises(LymphoscopeError, match="nothing to compare"):
         compare_predictions(one.assign(label=None), other.assign(label=None), blast_class=None)
 
 
-def test_classes_may_stand_in_another_order(predictions: Maker) -> None:
+def test_classes_may_be_in_another_order(predictions: Maker) -> None:
     one = predictions()
     swapped = one[[*one.columns.drop(["score_all", "score_hem"]), "score_hem", "score_all"]]
-    found = compare_predictions(one, swapped, blast_class="all", replicates=50)
-    assert {less.value for less in found.differences.values()} == {0}
+    result = compare_predictions(one, swapped, blast_class="all", replicates=50)
+    assert {difference.value for difference in result.differences.values()} == {0}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_classes_may_stand_in_another_order(predictions: Maker) -> None:
         ("empty", "the second table: the table of predictions has no rows"),
     ],
 )
-def test_what_cannot_be_compared_gets_one_line(predictions: Maker, case: str, words: str) -> None:
+def test_tables_that_cannot_be_compared_are_a_one_line_error(predictions: Maker, case: str, words: str) -> None:
     one, other = predictions(), predictions(seed=1)
     if case == "missing":
         other = other[1:]

@@ -26,23 +26,23 @@ def planted(predictions: Maker, classes: tuple[str, ...], share: float = 0.05) -
     return table, set(table["path"].iloc[wrong])
 
 
-def doubted(table: pd.DataFrame, classes: tuple[str, ...]) -> set[str]:
+def off_diagonal(table: pd.DataFrame, classes: tuple[str, ...]) -> set[str]:
     """The off-diagonal of the confident joint, cell by cell: Northcutt et al. 2021, Eq. 1 and 2."""
     mean = {name: table.loc[table["label"] == name, f"score_{name}"].mean() for name in classes}
-    found = set()
+    result = set()
     for row in table.to_dict("records"):
         sure = [name for name in classes if row[f"score_{name}"] >= mean[name]]
         best = max(classes, key=lambda name: row[f"score_{name}"])
         if sure and max(sure, key=lambda name: row[f"score_{name}"]) != row["label"] and best != row["label"]:
-            found.add(row["path"])
-    return found
+            result.add(row["path"])
+    return result
 
 
 @pytest.mark.parametrize("classes", [("all", "hem"), ("a", "b", "c")])
-def test_planted_labels_come_first(predictions: Maker, classes: tuple[str, ...]) -> None:
+def test_planted_label_errors_are_ranked_first(predictions: Maker, classes: tuple[str, ...]) -> None:
     """30 of 600 labels are wrong: 28 and 29 of them are in the list, of 28 and 30 cells (measured)."""
     table, wrong = planted(predictions, classes)
-    paths = [doubt.path for doubt in find_label_errors(table, held_out=True).flagged]
+    paths = [error.path for error in find_label_errors(table, held_out=True).flagged]
     recall, precision = len(wrong & set(paths)) / len(wrong), len(wrong & set(paths)) / len(paths)
     assert recall >= 0.9
     assert precision >= 0.9
@@ -50,24 +50,24 @@ def test_planted_labels_come_first(predictions: Maker, classes: tuple[str, ...])
 
 
 @pytest.mark.parametrize("classes", [("all", "hem"), ("a", "b", "c")])
-def test_the_doubts_are_the_off_diagonal_of_the_confident_joint(predictions: Maker, classes: tuple[str, ...]) -> None:
+def test_label_errors_are_the_off_diagonal_of_the_confident_joint(predictions: Maker, classes: tuple[str, ...]) -> None:
     table, _ = planted(predictions, classes)
-    assert {doubt.path for doubt in find_label_errors(table, held_out=True).flagged} == doubted(table, classes)
+    assert {error.path for error in find_label_errors(table, held_out=True).flagged} == off_diagonal(table, classes)
 
 
-def test_the_most_doubtful_label_is_first(predictions: Maker) -> None:
+def test_most_doubtful_label_is_first(predictions: Maker) -> None:
     table, _ = planted(predictions, ("all", "hem"))
-    found = find_label_errors(table, held_out=True)
+    result = find_label_errors(table, held_out=True)
     rows = table.set_index("path")
-    qualities = [doubt.quality for doubt in found.flagged]
+    qualities = [error.quality for error in result.flagged]
     assert qualities == sorted(qualities)
-    for doubt in found.flagged:
-        row = rows.loc[doubt.path]
-        assert (doubt.label, doubt.subject) == (row["label"], row["subject"])
-        assert doubt.suggested != doubt.label
-        assert doubt.quality == pytest.approx(row[f"score_{doubt.label}"])
-    assert found.cells == len(table)
-    assert LabelErrors.model_validate_json(found.model_dump_json()) == found
+    for error in result.flagged:
+        row = rows.loc[error.path]
+        assert (error.label, error.subject) == (row["label"], row["subject"])
+        assert error.suggested != error.label
+        assert error.quality == pytest.approx(row[f"score_{error.label}"])
+    assert result.cells == len(table)
+    assert LabelErrors.model_validate_json(result.model_dump_json()) == result
 
 
 def test_cells_without_label_or_prediction_are_left_out(predictions: Maker) -> None:
@@ -75,20 +75,20 @@ def test_cells_without_label_or_prediction_are_left_out(predictions: Maker) -> N
     table.loc[:99, "label"] = None
     table.loc[100:149, ["predicted", "error"]] = [None, "not an image"]
     table = as_predictions(table, ["all", "hem"])
-    found = find_label_errors(table, held_out=True)
-    assert found.cells == len(table) - 150
-    assert {doubt.path for doubt in found.flagged} <= set(table["path"].iloc[150:])
-    assert wrong & {doubt.path for doubt in found.flagged}
+    result = find_label_errors(table, held_out=True)
+    assert result.cells == len(table) - 150
+    assert {error.path for error in result.flagged} <= set(table["path"].iloc[150:])
+    assert wrong & {error.path for error in result.flagged}
 
 
-def test_a_class_without_labelled_cells_is_no_suggestion(predictions: Maker) -> None:
+def test_class_without_labelled_cells_is_never_suggested(predictions: Maker) -> None:
     table, _ = planted(predictions, ("a", "b", "c"))
-    found = find_label_errors(table[table["label"] != "b"], held_out=True)
-    assert found.flagged
-    assert {doubt.suggested for doubt in found.flagged} == {"a", "c"}
+    result = find_label_errors(table[table["label"] != "b"], held_out=True)
+    assert result.flagged
+    assert {error.suggested for error in result.flagged} == {"a", "c"}
 
 
-def test_there_is_no_list_without_held_out_predictions_or_with_one_class(predictions: Maker) -> None:
+def test_list_needs_held_out_predictions_and_two_classes(predictions: Maker) -> None:
     table, _ = planted(predictions, ("all", "hem"))
     seen = find_label_errors(table, held_out=False)
     assert (seen.flagged, seen.cells) == ([], len(table))
@@ -100,7 +100,7 @@ def test_there_is_no_list_without_held_out_predictions_or_with_one_class(predict
     assert (none.cells, none.flagged) == (0, [])
 
 
-def test_the_order_of_the_rows_changes_nothing_and_nothing_is_printed(
+def test_order_of_rows_changes_nothing_and_nothing_is_printed(
     predictions: Maker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     table, _ = planted(predictions, ("all", "hem"))
@@ -109,7 +109,7 @@ def test_the_order_of_the_rows_changes_nothing_and_nothing_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
-def test_cleanlab_is_imported_only_when_asked() -> None:
+def test_cleanlab_is_imported_only_when_needed() -> None:
     code = "import sys, lymphoscope.evaluation, lymphoscope.evaluation.label_errors; print('cleanlab' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert answer.stdout.strip() == "False"

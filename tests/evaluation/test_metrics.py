@@ -8,14 +8,14 @@ from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes
 from lymphoscope.evaluation.summary import constant_baselines
 
 
-def make_outcomes(seed: int, cells: int, kinds: int, *, ties: bool = False) -> Outcomes:
+def make_outcomes(seed: int, cells: int, num_classes: int, *, ties: bool = False) -> Outcomes:
     generator = np.random.default_rng(seed)
-    truth = np.concatenate([np.arange(kinds), generator.integers(0, kinds, cells - kinds)])
-    scores = generator.dirichlet(np.ones(kinds), cells)
+    truth = np.concatenate([np.arange(num_classes), generator.integers(0, num_classes, cells - num_classes)])
+    scores = generator.dirichlet(np.ones(num_classes), cells)
     if ties:
-        scores = np.eye(kinds)[scores.argmax(axis=1)]
-    names = tuple(f"c{kind}" for kind in range(kinds))
-    return Outcomes(truth, scores.argmax(axis=1), scores, names, positive_index=int(generator.integers(kinds)))
+        scores = np.eye(num_classes)[scores.argmax(axis=1)]
+    names = tuple(f"c{kind}" for kind in range(num_classes))
+    return Outcomes(truth, scores.argmax(axis=1), scores, names, positive_index=int(generator.integers(num_classes)))
 
 
 def by_scikit_learn(outcomes: Outcomes, weights: np.ndarray) -> dict[str, float]:
@@ -36,14 +36,14 @@ def by_scikit_learn(outcomes: Outcomes, weights: np.ndarray) -> dict[str, float]
     }
 
 
-@given(seed=st.integers(0, 2**32 - 1), cells=st.integers(8, 60), kinds=st.integers(2, 8), ties=st.booleans())
+@given(seed=st.integers(0, 2**32 - 1), cells=st.integers(8, 60), num_classes=st.integers(2, 8), ties=st.booleans())
 @settings(deadline=None, max_examples=60)
-def test_every_metric_is_scikit_learns_on_cells_written_out_by_weight(
-    seed: int, cells: int, kinds: int, ties: bool
+def test_every_metric_equals_scikit_learn_on_cells_repeated_by_weight(
+    seed: int, cells: int, num_classes: int, ties: bool
 ) -> None:
-    outcomes = make_outcomes(seed, cells, kinds, ties=ties)
+    outcomes = make_outcomes(seed, cells, num_classes, ties=ties)
     weights = np.random.default_rng(seed).integers(0, 4, (3, cells))
-    weights[:, :kinds] += 1  # every class is there
+    weights[:, :num_classes] += 1  # every class is there
     measured = compute_metrics(outcomes, weights.astype(float))
     assert set(measured) == set(METRICS)
     for replicate in range(3):
@@ -52,16 +52,16 @@ def test_every_metric_is_scikit_learns_on_cells_written_out_by_weight(
             assert measured[name][replicate] == pytest.approx(expected[name], abs=1e-12), name
 
 
-@given(seed=st.integers(0, 2**32 - 1), kinds=st.integers(2, 5))
+@given(seed=st.integers(0, 2**32 - 1), num_classes=st.integers(2, 5))
 @settings(deadline=None, max_examples=20)
-def test_confusion_has_the_truth_in_rows(seed: int, kinds: int) -> None:
-    outcomes = make_outcomes(seed, 40, kinds)
+def test_confusion_matrix_has_labels_in_rows(seed: int, num_classes: int) -> None:
+    outcomes = make_outcomes(seed, 40, num_classes)
     matrix = WeightedOutcomes.unweighted(outcomes).confusions[0]
-    expected = reference.confusion_matrix(outcomes.truth, outcomes.predicted, labels=range(kinds))
+    expected = reference.confusion_matrix(outcomes.truth, outcomes.predicted, labels=range(num_classes))
     np.testing.assert_array_equal(matrix, expected)
 
 
-def test_constant_classifiers_are_scikit_learns() -> None:
+def test_constant_baselines_equal_scikit_learn() -> None:
     truth = np.repeat([0, 1], [67, 33])
     outcomes = Outcomes(truth, truth, np.eye(2)[truth], ("all", "hem"), positive_index=0)
     scores = constant_baselines(outcomes)
@@ -85,9 +85,9 @@ def test_constant_classifiers_are_scikit_learns() -> None:
         ([], dict.fromkeys(METRICS, "no cell has both a label and a prediction")),
     ],
 )
-def test_what_is_undefined_is_nan_and_has_a_reason(truth: list[int], undefined: dict[str, str]) -> None:
-    kinds = np.array(truth, dtype=np.int64)
-    outcomes = Outcomes(kinds, kinds, np.eye(2)[kinds], ("all", "hem"), positive_index=0)
+def test_undefined_metrics_are_nan_with_a_reason(truth: list[int], undefined: dict[str, str]) -> None:
+    num_classes = np.array(truth, dtype=np.int64)
+    outcomes = Outcomes(num_classes, num_classes, np.eye(2)[num_classes], ("all", "hem"), positive_index=0)
     measured = compute_metrics(outcomes, np.ones((1, len(truth))))
     for name in METRICS:
         reason = METRICS[name].why_undefined(outcomes)

@@ -11,7 +11,7 @@ from lymphoscope.vocabulary import prediction_columns
 Maker = Callable[..., pd.DataFrame]
 
 
-def test_columns_stand_in_the_order_of_the_design() -> None:
+def test_columns_are_in_the_documented_order() -> None:
     assert " ".join(prediction_columns(["all", "hem"])) == (
         "path subject slide label predicted score_all score_hem raw_all raw_hem crop_all crop_hem erase_all erase_hem "
         "raw_vote crop_vote erase_vote agreement box_top box_left box_bottom box_right refer refer_reason error"
@@ -19,7 +19,7 @@ def test_columns_stand_in_the_order_of_the_design() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV"])
-def test_a_table_comes_back_as_it_was(predictions: Maker, tmp_path: Path, suffix: str) -> None:
+def test_table_is_unchanged_by_writing_and_reading(predictions: Maker, tmp_path: Path, suffix: str) -> None:
     failed = {"path": '/cells/=ü, "q".png', "error": "not an image", "subject": "NA", "slide": "007"}
     known = predictions().assign(box_top=3, fold=1)
     table = as_predictions([*known.to_dict("records"), failed], ["all", "hem"])
@@ -38,7 +38,7 @@ def test_classes_keep_the_order_of_the_model(predictions: Maker) -> None:
     assert classes_of(predictions(classes=("z", "score_a", "m"))) == ["z", "score_a", "m"]
 
 
-def test_a_label_the_model_does_not_know_can_be_written(predictions: Maker, tmp_path: Path) -> None:
+def test_unknown_label_can_be_written(predictions: Maker, tmp_path: Path) -> None:
     write_predictions(predictions().assign(label="basophil"), tmp_path / "p.csv")
     assert set(read_predictions(tmp_path / "p.csv")["label"]) == {"basophil"}
 
@@ -70,7 +70,9 @@ def broken(table: pd.DataFrame, how: str) -> pd.DataFrame:
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_wrong_table_gets_one_line(predictions: Maker, tmp_path: Path, how: str, words: str, suffix: str) -> None:
+def test_invalid_table_is_a_one_line_error(
+    predictions: Maker, tmp_path: Path, how: str, words: str, suffix: str
+) -> None:
     path = tmp_path / f"p{suffix}"
     table = broken(predictions(), how)
     table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path, index=False)
@@ -82,7 +84,7 @@ def test_a_wrong_table_gets_one_line(predictions: Maker, tmp_path: Path, how: st
 
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
 @pytest.mark.parametrize("content", [b"", b"\x00\xff\x00 no table", b"PAR1"])
-def test_what_is_no_table_gets_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+def test_invalid_file_is_a_one_line_error(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(LymphoscopeError) as caught:
         read_predictions(tmp_path / name)
@@ -90,22 +92,22 @@ def test_what_is_no_table_gets_one_line(tmp_path: Path, name: str, content: byte
 
 
 @pytest.mark.parametrize("name", ["absent.csv", "absent.parquet", "table.xlsx", "table"])
-def test_a_path_that_cannot_be_read_gets_one_line(tmp_path: Path, name: str) -> None:
+def test_unreadable_path_is_a_one_line_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(LymphoscopeError, match=r"no such table|predictions are \.csv or \.parquet"):
         read_predictions(tmp_path / name)
 
 
 @pytest.mark.parametrize("classes", [["all", "all"], ["all", "vote"]])
-def test_classes_that_clash_are_refused(classes: list[str]) -> None:
+def test_classes_that_give_equal_columns_are_refused(classes: list[str]) -> None:
     with pytest.raises(LymphoscopeError, match="would appear twice"):
         prediction_columns(classes)
 
 
-def test_nothing_is_written_of_a_wrong_table(predictions: Maker, tmp_path: Path) -> None:
+def test_invalid_table_is_not_written(predictions: Maker, tmp_path: Path) -> None:
     with pytest.raises(LymphoscopeError):
         write_predictions(predictions().assign(predicted="neither"), tmp_path / "p.csv")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_skipped_stream_is_no_fault(predictions: Maker) -> None:
+def test_skipped_stream_is_valid(predictions: Maker) -> None:
     check_predictions(predictions().assign(erase_vote=None, erase_all=float("nan"), erase_hem=float("nan")))

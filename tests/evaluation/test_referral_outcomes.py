@@ -14,18 +14,18 @@ def refer(table: pd.DataFrame, blast_class: str | None = "all", **options: float
     return evaluate_predictions(table, blast_class=blast_class, replicates=200, **options).referral
 
 
-def test_a_missed_blast_is_called_otherwise_and_not_referred(predictions: Maker) -> None:
+def test_missed_blast_is_predicted_as_another_class_and_not_referred(predictions: Maker) -> None:
     table = predictions(subjects=20, cells=20)
     blasts = table[table["label"] == "all"]
     missed = (blasts["predicted"] == "hem") & ~blasts["refer"]
     kept = table[~table["refer"]]
-    found = refer(table, stated_miss_rate=0.01)
-    assert found.missed_blasts.value == pytest.approx(missed.mean())
-    assert found.missed_blasts.low < missed.mean() < found.missed_blasts.high
-    assert found.accepted_cells == len(kept)
-    assert found.accepted_accuracy.value == pytest.approx((kept["label"] == kept["predicted"]).mean())
-    assert found.accepted_accuracy.low < found.accepted_accuracy.value < found.accepted_accuracy.high
-    assert found.stated_miss_rate == 0.01
+    result = refer(table, stated_miss_rate=0.01)
+    assert result.missed_blasts.value == pytest.approx(missed.mean())
+    assert result.missed_blasts.low < missed.mean() < result.missed_blasts.high
+    assert result.accepted_cells == len(kept)
+    assert result.accepted_accuracy.value == pytest.approx((kept["label"] == kept["predicted"]).mean())
+    assert result.accepted_accuracy.low < result.accepted_accuracy.value < result.accepted_accuracy.high
+    assert result.stated_miss_rate == 0.01
 
 
 def test_every_reason_of_every_row_is_counted(predictions: Maker) -> None:
@@ -33,22 +33,22 @@ def test_every_reason_of_every_row_is_counted(predictions: Maker) -> None:
     known.loc[0, ["refer", "refer_reason"]] = [True, "streams disagree; out of focus"]
     known.loc[1, ["refer", "refer_reason", "label"]] = [True, "out of focus", None]
     failed = {"path": "/broken.png", "error": "empty file", "refer": True, "refer_reason": "unreadable"}
-    found = refer(as_predictions([*known.to_dict("records"), failed], ["all", "hem"]))
-    assert (found.cells, found.fraction) == (3, 3 / 21)
-    assert found.reasons == {"out of focus": 2, "streams disagree": 1, "unreadable": 1}
-    assert found.accepted_cells == 18  # evaluated and not referred
+    result = refer(as_predictions([*known.to_dict("records"), failed], ["all", "hem"]))
+    assert (result.cells, result.fraction) == (3, 3 / 21)
+    assert result.reasons == {"out of focus": 2, "streams disagree": 1, "unreadable": 1}
+    assert result.accepted_cells == 18  # evaluated and not referred
 
 
-def test_no_miss_among_few_subjects_does_not_prove_that_there_is_none(predictions: Maker) -> None:
+def test_no_missed_blast_has_the_exact_upper_bound_over_subjects(predictions: Maker) -> None:
     table = predictions(subjects=20, cells=20)
-    found = refer(table.assign(refer=table["refer"] | (table["label"] != table["predicted"])))
-    assert found.missed_blasts.value == 0
-    assert found.missed_blasts.high == pytest.approx(1 - 0.025 ** (1 / 10))  # ten subjects have blasts
-    assert found.accepted_accuracy.value == 1
+    result = refer(table.assign(refer=table["refer"] | (table["label"] != table["predicted"])))
+    assert result.missed_blasts.value == 0
+    assert result.missed_blasts.high == pytest.approx(1 - 0.025 ** (1 / 10))  # ten subjects have blasts
+    assert result.accepted_accuracy.value == 1
 
 
 @pytest.mark.parametrize("case", ["all referred", "no blast class", "no blasts", "no labels"])
-def test_what_cannot_be_had_has_a_reason(predictions: Maker, case: str) -> None:
+def test_missing_estimates_have_a_reason(predictions: Maker, case: str) -> None:
     table = predictions()
     changed, blast, missed, kept = {
         "all referred": (table.assign(refer=True), "all", None, "every cell is referred"),
@@ -56,9 +56,9 @@ def test_what_cannot_be_had_has_a_reason(predictions: Maker, case: str) -> None:
         "no blasts": (table[table["label"] == "hem"], "all", "no cell is labelled all", None),
         "no labels": (table.assign(label=None), "all", *["no cell has both a label and a prediction"] * 2),
     }[case]
-    found = refer(changed, blast)
-    assert found.missed_blasts.reason == missed
-    assert found.accepted_accuracy.reason == kept
-    assert (found.missed_blasts.value is None) == (missed is not None)
-    assert (found.accepted_accuracy.value is None) == (kept is not None)
-    assert np.isfinite(found.fraction)
+    result = refer(changed, blast)
+    assert result.missed_blasts.reason == missed
+    assert result.accepted_accuracy.reason == kept
+    assert (result.missed_blasts.value is None) == (missed is not None)
+    assert (result.accepted_accuracy.value is None) == (kept is not None)
+    assert np.isfinite(result.fraction)

@@ -9,7 +9,7 @@ from lymphoscope.evaluation import roc_of_predictions
 Maker = Callable[..., pd.DataFrame]
 
 
-def test_the_curve_is_scikit_learns(predictions: Maker) -> None:
+def test_curve_equals_scikit_learn(predictions: Maker) -> None:
     table = predictions().round(2)  # ties
     curve = roc_of_predictions(table, blast_class="all")
     false, true, _ = reference.roc_curve(table["label"] == "all", table["score_all"], drop_intermediate=False)
@@ -17,7 +17,7 @@ def test_the_curve_is_scikit_learns(predictions: Maker) -> None:
     np.testing.assert_allclose(curve.true_positive, true)
 
 
-def test_the_band_holds_the_curve(predictions: Maker) -> None:
+def test_band_holds_the_curve(predictions: Maker) -> None:
     curve = roc_of_predictions(predictions(subjects=20, cells=20), blast_class="all")
     inside = curve.grid[1:-1]
     true = np.interp(inside, curve.false_positive, curve.true_positive)
@@ -26,14 +26,14 @@ def test_the_band_holds_the_curve(predictions: Maker) -> None:
     assert (curve.high - curve.low).max() > 0.05
 
 
-def test_the_curve_of_one_class_against_many(predictions: Maker) -> None:
+def test_curve_of_one_class_against_the_rest_equals_scikit_learn(predictions: Maker) -> None:
     table = predictions(subjects=12, classes=tuple("abcd"))
     curve = roc_of_predictions(table, blast_class="b")
     area = np.trapezoid(curve.true_positive, curve.false_positive)
     assert np.isclose(area, reference.roc_auc_score(table["label"] == "b", table["score_b"]))
 
 
-def test_there_is_no_curve_of_one_class(predictions: Maker) -> None:
+def test_curve_is_none_for_one_class(predictions: Maker) -> None:
     table = predictions()
     assert roc_of_predictions(table[table["label"] == "hem"], blast_class="all") is None
     assert roc_of_predictions(table, blast_class=None) is None

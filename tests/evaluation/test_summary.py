@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn import metrics as reference
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import METRICS, as_predictions, evaluate_predictions
+from lymphoscope.evaluation.evaluation_set import select_evaluation_set
+from lymphoscope.evaluation.summary import subject_scores
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -19,26 +22,26 @@ def content(table: pd.DataFrame, **words: Any) -> dict[str, Any]:
     return evaluate_predictions(table, **words).model_dump(mode="json")
 
 
-def test_numbers_are_scikit_learns_for_the_vote_and_each_stream(predictions: Maker) -> None:
+def test_scores_of_vote_and_streams_equal_scikit_learn(predictions: Maker) -> None:
     table = predictions(subjects=20)
-    found = content(table, blast_class="all", replicates=50)
+    result = content(table, blast_class="all", replicates=50)
     truth = table["label"] == "all"
     for name, column, score in [
         (None, "predicted", "score_all"),
         ("raw", "raw_vote", "raw_all"),
         ("erase", "erase_vote", "erase_all"),
     ]:
-        judged = found["streams"][name] if name else found["vote"]
+        evaluated = result["streams"][name] if name else result["vote"]
         said = table[column]
-        assert judged["estimates"]["accuracy"]["value"] == pytest.approx((table["label"] == said).mean())
-        assert judged["estimates"]["weighted_f1"]["value"] == pytest.approx(
+        assert evaluated["estimates"]["accuracy"]["value"] == pytest.approx((table["label"] == said).mean())
+        assert evaluated["estimates"]["weighted_f1"]["value"] == pytest.approx(
             reference.f1_score(table["label"], said, average="weighted")
         )
-        assert judged["estimates"]["auc"]["value"] == pytest.approx(reference.roc_auc_score(truth, table[score]))
-        assert judged["estimates"]["sensitivity"]["value"] == pytest.approx((said[truth] == "all").mean())
-        assert judged["estimates"]["specificity"]["value"] == pytest.approx((said[~truth] == "hem").mean())
+        assert evaluated["estimates"]["auc"]["value"] == pytest.approx(reference.roc_auc_score(truth, table[score]))
+        assert evaluated["estimates"]["sensitivity"]["value"] == pytest.approx((said[truth] == "all").mean())
+        assert evaluated["estimates"]["specificity"]["value"] == pytest.approx((said[~truth] == "hem").mean())
     matrix = reference.confusion_matrix(table["label"], table["predicted"], labels=["all", "hem"])
-    assert found["confusion"] == {"labels": ["all", "hem"], "matrix": matrix.tolist()}
+    assert result["confusion"] == {"labels": ["all", "hem"], "matrix": matrix.tolist()}
 
 
 def test_counts_and_subjects(predictions: Maker) -> None:
@@ -46,19 +49,19 @@ def test_counts_and_subjects(predictions: Maker) -> None:
     known.loc[:2, "label"] = None
     failed = {"path": "/cells/broken.png", "label": "all", "subject": "S000", "error": "empty file", "refer": True}
     table = as_predictions([*known.to_dict("records"), failed], ["all", "hem"])
-    found = content(table, blast_class="all", replicates=20)
-    counts = [found[name] for name in ("cells", "evaluated", "failed", "unlabelled", "subjects")]
+    result = content(table, blast_class="all", replicates=20)
+    counts = [result[name] for name in ("cells", "evaluated", "failed", "unlabelled", "subjects")]
     assert counts == [21, 17, 1, 3, 4]
-    assert found["prevalence"] == pytest.approx(7 / 17)
-    fractions = [row["accuracy"]["value"] for row in found["per_subject"]]
+    assert result["prevalence"] == pytest.approx(7 / 17)
+    fractions = [row["accuracy"]["value"] for row in result["per_subject"]]
     assert fractions == sorted(fractions)  # worst first
-    rows = {row["subject"]: row for row in found["per_subject"]}
+    rows = {row["subject"]: row for row in result["per_subject"]}
     assert {subject: row["cells"] for subject, row in rows.items()} == {"S000": 2, "S001": 5, "S002": 5, "S003": 5}
     first = known[(known["subject"] == "S000") & known["label"].notna()]
     assert rows["S000"]["correct"] == (first["label"] == first["predicted"]).sum()
     assert rows["S000"]["blast_fraction"] == (first["predicted"] == "all").mean()
-    assert found["referral"]["cells"] == table["refer"].sum()
-    assert found["referral"]["reasons"].get("streams disagree", 0) == table["refer"].sum() - 1
+    assert result["referral"]["cells"] == table["refer"].sum()
+    assert result["referral"]["reasons"].get("streams disagree", 0) == table["refer"].sum() - 1
 
 
 def test_order_of_rows_changes_nothing(predictions: Maker) -> None:
@@ -72,7 +75,7 @@ def test_order_of_rows_changes_nothing(predictions: Maker) -> None:
         assert first == again
 
 
-def test_a_skipped_stream_is_judged_where_it_ran(predictions: Maker) -> None:
+def test_skipped_stream_is_evaluated_on_the_cells_for_which_it_ran(predictions: Maker) -> None:
     table = predictions()
     skipped = table["raw_vote"] == table["crop_vote"]
     table.loc[skipped, ["erase_vote", "erase_all", "erase_hem"]] = [None, np.nan, np.nan]
@@ -83,26 +86,26 @@ def test_a_skipped_stream_is_judged_where_it_ran(predictions: Maker) -> None:
     assert str(len(ran)) in erase["note"]
 
 
-def test_a_stream_that_never_ran_is_left_out(predictions: Maker) -> None:
+def test_stream_that_never_ran_is_left_out(predictions: Maker) -> None:
     table = predictions().assign(crop_vote=None, erase_vote=None)
     assert set(content(table, blast_class="all", replicates=20)["streams"]) == {"raw"}
 
 
-def test_without_subjects_the_cell_is_the_unit_and_it_says_so(predictions: Maker) -> None:
+def test_without_subjects_the_unit_is_the_cell(predictions: Maker) -> None:
     table = predictions()
     table.loc[3, "subject"] = None
-    found = content(table, blast_class="all", replicates=50)
-    assert found["bootstrap"]["unit"] == "cell"
-    assert "1 of 120 cells have no subject" in found["bootstrap"]["note"]
+    result = content(table, blast_class="all", replicates=50)
+    assert result["bootstrap"]["unit"] == "cell"
+    assert "1 of 120 cells have no subject" in result["bootstrap"]["note"]
     assert (
-        found["vote"]["estimates"]["accuracy"]["low"]
-        < found["vote"]["estimates"]["accuracy"]["value"]
-        < found["vote"]["estimates"]["accuracy"]["high"]
+        result["vote"]["estimates"]["accuracy"]["low"]
+        < result["vote"]["estimates"]["accuracy"]["value"]
+        < result["vote"]["estimates"]["accuracy"]["high"]
     )
 
 
 @pytest.mark.parametrize("case", ["labels", "class", "subject", "predictions"])
-def test_what_cannot_be_had_is_null_with_a_reason_and_valid_json(predictions: Maker, case: str) -> None:
+def test_missing_estimates_are_null_with_a_reason(predictions: Maker, case: str) -> None:
     table = predictions()
     changed = {
         "labels": table.assign(label=None),
@@ -110,50 +113,94 @@ def test_what_cannot_be_had_is_null_with_a_reason_and_valid_json(predictions: Ma
         "subject": table[table["subject"].isin(["S000", "S001"])],
         "predictions": table.assign(predicted=None, error="not an image"),
     }[case]
-    found = content(changed, blast_class="all", replicates=20)
-    json.dumps(found, allow_nan=False)
+    result = content(changed, blast_class="all", replicates=20)
+    json.dumps(result, allow_nan=False)
     for metric in METRICS:
-        entry = found["vote"]["estimates"][metric]
+        entry = result["vote"]["estimates"][metric]
         assert (entry["low"] is None) == (entry["reason"] is not None)
         assert entry["value"] is not None or entry["reason"]
-        assert found["constant_baselines"]["hem"]["estimates"][metric]["low"] is None
-        assert found["constant_baselines"]["hem"]["estimates"][metric]["reason"]
-    nulls = {metric for metric in METRICS if found["vote"]["estimates"][metric]["value"] is None}
+        assert result["constant_baselines"]["hem"]["estimates"][metric]["low"] is None
+        assert result["constant_baselines"]["hem"]["estimates"][metric]["reason"]
+    nulls = {metric for metric in METRICS if result["vote"]["estimates"][metric]["value"] is None}
     assert nulls == {"class": {"auc", "balanced_accuracy", "specificity"}, "subject": set()}.get(case, set(METRICS))
 
 
 def test_eight_classes(predictions: Maker) -> None:
     table = predictions(subjects=24, classes=tuple("abcdefgh"))
-    found = content(table, blast_class="c", replicates=20)
+    result = content(table, blast_class="c", replicates=20)
     scores = table[[f"score_{name}" for name in "abcdefgh"]]
     expected = reference.roc_auc_score(table["label"], scores, multi_class="ovr")
-    assert found["vote"]["estimates"]["auc"]["value"] == pytest.approx(expected)
-    assert found["constant_baselines"]["c"]["estimates"]["sensitivity"]["value"] == 1.0
+    assert result["vote"]["estimates"]["auc"]["value"] == pytest.approx(expected)
+    assert result["constant_baselines"]["c"]["estimates"]["sensitivity"]["value"] == 1.0
 
 
-def test_classes_without_a_blast_among_them(predictions: Maker) -> None:
+def test_without_a_blast_class_sensitivity_and_specificity_are_undefined(predictions: Maker) -> None:
     table = predictions(subjects=9, classes=("lymphocyte", "monocyte", "basophil"))
-    found = content(table, blast_class=None, replicates=20)
-    json.dumps(found, allow_nan=False)
-    assert (found["blast_class"], found["prevalence"]) == (None, None)
-    assert found["per_subject"][0]["blast_fraction"] is None
-    nulls = {metric for metric in METRICS if found["vote"]["estimates"][metric]["value"] is None}
+    result = content(table, blast_class=None, replicates=20)
+    json.dumps(result, allow_nan=False)
+    assert (result["blast_class"], result["prevalence"]) == (None, None)
+    assert result["per_subject"][0]["blast_fraction"] is None
+    nulls = {metric for metric in METRICS if result["vote"]["estimates"][metric]["value"] is None}
     assert nulls == {"sensitivity", "specificity"}
-    assert found["vote"]["estimates"]["sensitivity"]["reason"] == "none of the classes is a blast class"
+    assert result["vote"]["estimates"]["sensitivity"]["reason"] == "none of the classes is a blast class"
     two = predictions(classes=("monocyte", "basophil"))
     auc = content(two, blast_class=None, replicates=20)["vote"]["estimates"]["auc"]
     assert auc == content(two, blast_class="monocyte", replicates=20)["vote"]["estimates"]["auc"]
 
 
 @pytest.mark.parametrize(("label", "blast", "words"), [("basophil", "all", "'basophil'"), ("all", "ALL", "'ALL'")])
-def test_unknown_classes_get_one_line(predictions: Maker, label: str, blast: str, words: str) -> None:
+def test_unknown_class_is_a_one_line_error(predictions: Maker, label: str, blast: str, words: str) -> None:
     with pytest.raises(LymphoscopeError, match=words):
         evaluate_predictions(predictions().assign(label=label), blast_class=blast)
 
 
 @pytest.mark.timing
-def test_two_thousand_cells_take_seconds(predictions: Maker) -> None:
+def test_evaluating_two_thousand_cells_takes_seconds(predictions: Maker) -> None:
     table = predictions(subjects=40, cells=50)
     start = time.perf_counter()
     content(table, blast_class="all", replicates=1000)
     assert time.perf_counter() - start < 10
+
+
+def test_subject_scores_have_exact_intervals(predictions: Maker) -> None:
+    table = predictions(subjects=9, cells=14)
+    result = {row.subject: row for row in subject_scores(select_evaluation_set(table, "hem"))}
+    assert set(result) == set(table["subject"])
+    for subject, cells in table.groupby("subject"):
+        correct = int((cells["label"] == cells["predicted"]).sum())
+        row = result[subject]
+        assert (row.cells, row.correct, row.label) == (14, correct, cells["label"].iloc[0])
+        exact = stats.binomtest(correct, 14).proportion_ci(method="exact")
+        assert (row.accuracy.value, row.accuracy.low, row.accuracy.high) == pytest.approx((correct / 14, *exact))
+        assert row.blast_fraction == (cells["predicted"] == "hem").mean()
+
+
+def test_subjects_are_sorted_by_accuracy_then_by_cells(predictions: Maker) -> None:
+    table = predictions(subjects=4, cells=10)
+    right = {"S000": 8, "S001": 10, "S002": 4, "S003": 5}
+    place = table.groupby("subject").cumcount()
+    wrong = place >= table["subject"].map(right)
+    other = table["label"].map({"all": "hem", "hem": "all"})
+    table["predicted"] = table["label"].where(~wrong, other)
+    table = table[(table["subject"] != "S000") | place.isin([0, 1, 2, 3, 8, 9])]  # 4 of 6
+    assert [row.subject for row in subject_scores(select_evaluation_set(table, "all"))] == [
+        "S002",
+        "S003",
+        "S000",
+        "S001",
+    ]
+    even = table.assign(predicted=table["label"])
+    assert [row.subject for row in subject_scores(select_evaluation_set(even, "all"))] == [
+        "S001",
+        "S002",
+        "S003",
+        "S000",
+    ]
+
+
+def test_subject_scores_without_a_blast_class_or_subjects(predictions: Maker) -> None:
+    assert {row.blast_fraction for row in subject_scores(select_evaluation_set(predictions(), None))} == {None}
+    assert subject_scores(select_evaluation_set(predictions().assign(subject=None), None)) == []
+    mixed = predictions(subjects=1, cells=4)
+    mixed.loc[0, "label"] = "hem"
+    assert subject_scores(select_evaluation_set(mixed, None))[0].label == "all, hem"

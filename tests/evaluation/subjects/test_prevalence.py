@@ -16,9 +16,9 @@ def drawn_weights(kind: np.ndarray, replicates: int, seed: int) -> np.ndarray:
     return np.concatenate(list(replicate_weights(Units(np.arange(len(kind)), kind), replicates, seed)))
 
 
-def test_the_rate_of_the_others_leaves_the_subject_out() -> None:
+def test_rate_of_others_leaves_the_subject_out() -> None:
     generator = np.random.default_rng(0)
-    of = np.array([1.0, 1, 0, 1, 1])  # one cell each: no spread can be seen, so the draws are the plain bootstrap
+    of = np.array([1.0, 1, 0, 1, 1])  # one cell each: no spread can be seen, so the samples are the plain bootstrap
     right = np.array([1.0, 0, 0, 1, 1])
     weights = drawn_weights(np.array([0, 0, 1, 0, 0]), 50, 3)
     rate = rate_of_others(right, of, weights, generator)
@@ -34,7 +34,7 @@ def test_the_rate_of_the_others_leaves_the_subject_out() -> None:
                 assert np.isnan(drawn)
 
 
-def test_the_spread_of_the_others_is_that_of_an_analysis_of_variance() -> None:
+def test_spread_of_others_equals_the_analysis_of_variance() -> None:
     generator = np.random.default_rng(1)
     of = generator.integers(2, 30, 8).astype(float)
     right = generator.binomial(of.astype(int), generator.beta(4, 2, 8)).astype(float)
@@ -52,11 +52,11 @@ def test_the_spread_of_the_others_is_that_of_an_analysis_of_variance() -> None:
 
 
 @pytest.mark.parametrize(("right", "of"), [([3, 4], [3, 4]), ([0, 0, 0], [2, 0, 5]), ([1, 1, 0], [1, 1, 1])])
-def test_there_is_no_spread_where_none_can_be_seen(right: list[float], of: list[float]) -> None:
+def test_spread_is_0_where_it_cannot_be_estimated(right: list[float], of: list[float]) -> None:
     assert spread_of_others(np.array(right, float), np.array(of, float)).tolist() == [0] * len(of)
 
 
-def test_the_bounds_of_a_classifier_that_never_errs_are_the_exact_interval() -> None:
+def test_bounds_of_a_perfect_classifier_are_the_exact_interval() -> None:
     called, cells = np.array([0.0, 3, 50, 200, 40]), np.array([30.0, 30, 200, 200, 41])
     perfect = RateOfOthers(np.ones(5), np.ones((40_000, 5)), np.full(5, 9.0))
     low, high = corrected_bounds(called, cells, perfect, perfect, np.random.default_rng(0))
@@ -65,7 +65,7 @@ def test_the_bounds_of_a_classifier_that_never_errs_are_the_exact_interval() -> 
     np.testing.assert_allclose(high, expected_high, atol=0.004)
 
 
-def test_a_call_that_says_nothing_excludes_nothing() -> None:
+def test_uninformative_predictions_give_bounds_of_0_and_1() -> None:
     coin = RateOfOthers(np.full(1, 0.5), np.full((100, 1), 0.5), np.full(1, 9.0))
     low, high = corrected_bounds(np.array([5.0]), np.array([50.0]), coin, coin, np.random.default_rng(0))
     assert (low.tolist(), high.tolist()) == ([0], [1])
@@ -82,11 +82,11 @@ def simulate(seed: int, subjects: int, cells: int, differ: float) -> dict[str, n
         return generator.beta(mean * size, (1 - mean) * size, subjects) if differ else np.full(subjects, mean)
 
     blasts = generator.binomial(cells, truth)
-    found, cleared = generator.binomial(blasts, rates(0.9)), generator.binomial(cells - blasts, rates(0.85))
+    result, cleared = generator.binomial(blasts, rates(0.9)), generator.binomial(cells - blasts, rates(0.85))
     weights = drawn_weights((2 * blasts > cells).astype(int), 500, seed)
-    sensitivity = rate_of_others(found * 1.0, blasts * 1.0, weights, generator)
+    sensitivity = rate_of_others(result * 1.0, blasts * 1.0, weights, generator)
     specificity = rate_of_others(cleared * 1.0, (cells - blasts) * 1.0, weights, generator)
-    called = (found + cells - blasts - cleared).astype(float)
+    called = (result + cells - blasts - cleared).astype(float)
     low, high = corrected_bounds(called, np.full(subjects, cells * 1.0), sensitivity, specificity, generator)
     covered = (low <= truth) & (truth <= high)
     value = rogan_gladen(called / cells, sensitivity.value, specificity.value)
@@ -94,18 +94,18 @@ def simulate(seed: int, subjects: int, cells: int, differ: float) -> dict[str, n
 
 
 @pytest.mark.parametrize("differ", [0.0, 0.05, 0.15])
-def test_the_corrected_interval_covers_the_truth_however_much_subjects_differ(differ: float) -> None:
+def test_corrected_interval_covers_for_any_spread_between_subjects(differ: float) -> None:
     rounds = [simulate(seed, 40, 100, differ) for seed in range(40)]
-    assert 0.92 <= np.concatenate([found["covered"] for found in rounds]).mean() <= 0.98
+    assert 0.92 <= np.concatenate([result["covered"] for result in rounds]).mean() <= 0.98
 
 
-def test_a_bootstrap_that_takes_all_subjects_for_alike_would_not_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bootstrap_without_spread_between_subjects_does_not_cover(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lymphoscope.evaluation.subjects.prevalence.spread_of_others", lambda *_: 0.0)
     covered = np.concatenate([simulate(seed, 40, 100, 0.15)["covered"] for seed in range(20)])
     assert covered.mean() < 0.8
 
 
-def test_the_correction_takes_the_bias_away() -> None:
+def test_correction_removes_the_bias() -> None:
     rounds = [simulate(seed, 40, 400, 0.0) for seed in range(40)]
-    assert abs(np.concatenate([found["error"] for found in rounds]).mean()) < 0.005
-    assert np.concatenate([found["naive"] for found in rounds]).mean() > 0.015
+    assert abs(np.concatenate([result["error"] for result in rounds]).mean()) < 0.005
+    assert np.concatenate([result["naive"] for result in rounds]).mean() > 0.015
