@@ -17,6 +17,7 @@ from lymphoscope.evaluation.intervals import (
     replicate_weights,
     units_of,
 )
+from lymphoscope.evaluation.metrics import UNDEFINED
 from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes
 
 # With more units in a class its degrees of freedom no longer matter, and leaving out each of them takes long.
@@ -77,6 +78,8 @@ class BootstrapSamples:
         if spec.undefined:
             return Estimate(value=None, reason=spec.undefined)
         value = float(values[0])
+        if np.isnan(value):
+            return Estimate(value=None, reason=UNDEFINED)
         used = np.zeros(len(self.units.class_index), dtype=bool)
         used[self.units.of_cell[spec.depends_on]] = True
         if reason := self._too_few(used):

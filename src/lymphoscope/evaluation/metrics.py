@@ -15,6 +15,7 @@ from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutc
 
 NO_CELLS: Final = "no cell has both a label and a prediction"
 NO_POSITIVE_CLASS: Final = "none of the classes is a blast class"
+UNDEFINED: Final = "it is undefined on these cells (a denominator is 0)"
 
 Needs = Literal["cells", "every class", "positives", "negatives"]
 """What a metric needs to have a value: any cell, cells of every class, or cells in or outside the positive class."""

@@ -8,7 +8,7 @@ from lymphoscope.evaluation.calibration import calibration_groups, calibration_s
 from lymphoscope.evaluation.estimates import Estimate, Scores
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
 from lymphoscope.evaluation.intervals import exact_interval, units_of
-from lymphoscope.evaluation.metrics import METRICS
+from lymphoscope.evaluation.metrics import METRICS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes
 from lymphoscope.evaluation.predictions import has_prediction
 from lymphoscope.evaluation.referral_outcomes import referral_group, referral_section
@@ -116,9 +116,9 @@ def _one_subject(subject: str, cells: pd.DataFrame, blast_class: str | None) -> 
 def _constant(outcomes: Outcomes) -> Scores:
     weighted, estimates = WeightedOutcomes.unweighted(outcomes), {}
     for name, metric in METRICS.items():
-        undefined = metric.why_undefined(outcomes)
-        value = None if undefined else float(metric.compute(weighted)[0])
-        estimates[name] = Estimate(value=value, reason=undefined or NO_INTERVAL)
+        value = float(metric.compute(weighted)[0])
+        undefined = metric.why_undefined(outcomes) or (UNDEFINED if np.isnan(value) else None)
+        estimates[name] = Estimate(value=None if undefined else value, reason=undefined or NO_INTERVAL)
     return Scores(estimates=estimates)
 
 

@@ -1,10 +1,12 @@
 """`model.json`: everything that inference must know about a trained model, as typed pydantic models."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lymphoscope.data import CellPreparation, Geometry, StainNormalization
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.referral import Calibration, Referral
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import (
@@ -145,6 +147,13 @@ class Description(StrictModel):
     def positive_index(self) -> int | None:
         """Index of the blast class in `classes`; None without one."""
         return None if self.blast_class is None else self.classes.index(self.blast_class)
+
+    def check_labels(self, labels: Iterable[str]) -> None:
+        """Raise LymphoscopeError if one of the labels is not a class of the model."""
+        unknown = sorted(set(labels) - set(self.classes))
+        if unknown:
+            classes = ", ".join(self.classes)
+            raise LymphoscopeError(f"class {unknown[0]!r} of the data is not one of the model's: {classes}")
 
     def title(self, name: str) -> str:
         """Return a class name in words: its entry in `class_titles`, or the default for known names."""

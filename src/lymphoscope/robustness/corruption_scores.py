@@ -85,7 +85,7 @@ def measure_corruptions(
     ]
     description = evaluations[0][0].description
     cells = [each.cell for each in labelled]
-    _check_labels(cells, description)
+    description.check_labels(cell.label for cell in cells if cell.label)
     sampled = [labelled[index] for index in sample_indices(cells, max_cells, seed)]
     predictions = list(_predict_all(sampled, seed, workers or default_workers()))
     readable = [each.cell for each, answer in zip(sampled, predictions, strict=True) if answer is not None]
@@ -185,10 +185,3 @@ def _outcomes(cells: Sequence[Cell], predictions: Sequence[_Predictions], descri
         Outcomes(truth, predicted, score, classes, positive_index)
         for predicted, score in zip(labels, scores, strict=True)
     ]
-
-
-def _check_labels(cells: Sequence[Cell], description: Description) -> None:
-    unknown = sorted({cell.label or "" for cell in cells} - set(description.classes))
-    if unknown:
-        classes = ", ".join(description.classes)
-        raise LymphoscopeError(f"class {unknown[0]!r} of the data is not one of the model's: {classes}")

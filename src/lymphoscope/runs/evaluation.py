@@ -10,7 +10,6 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.inference import Model, predict_manifest
-from lymphoscope.model_file import Description
 from lymphoscope.reports import Mistake, mistake_of
 from lymphoscope.robustness import measure_corruptions, measure_saliency
 from lymphoscope.runs.folder import RunFolder
@@ -60,7 +59,7 @@ def evaluate_run(
     or to be shown, for judged cells that training had seen.
     """
     judged = labelled_cells(manifest, part)
-    _check_labels(judged, model.description)
+    model.description.check_labels(judged.classes)
     leakage = find_leaks(judged, known)
     refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, mend="judge other cells")
     predict_manifest(model, judged, folder.predictions)
@@ -112,10 +111,3 @@ def labelled_cells(manifest: Manifest, part: str | None) -> Manifest:
             f"no labelled {part or ''} cells to evaluate: predict works without labels".replace("  ", " ")
         )
     return manifest.with_table(table.reset_index(drop=True))
-
-
-def _check_labels(manifest: Manifest, description: Description) -> None:
-    unknown = sorted(set(manifest.classes) - set(description.classes))
-    if unknown:
-        known = ", ".join(description.classes)
-        raise LymphoscopeError(f"class {unknown[0]!r} of the data is not one of the model's: {known}")
