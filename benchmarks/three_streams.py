@@ -28,17 +28,11 @@ from numpy.typing import NDArray
 from timing import in_turns, write
 
 from lymphoscope.inference import TernaryRuntime
+from lymphoscope.inference.backends import find_runtime, runtimes
 from lymphoscope.model_file import load_network
 
-CPU_WAYS = (
-    ("torch", "float32"),
-    ("torch", "bfloat16"),
-    ("onnx", "float32"),
-    ("onnx", "int8"),
-    ("openvino", "float32"),
-    ("openvino", "bfloat16"),
-    ("openvino", "int8"),
-)
+CPU_WAYS = [(runtime.name, precision) for runtime in reversed(runtimes()) for precision in runtime.precisions]
+DEVICE_WAYS = [(name, precision) for name, precision in CPU_WAYS if find_runtime(name).devices != ("cpu",)]
 
 
 def main() -> None:
@@ -54,7 +48,7 @@ def main() -> None:
         f"{runtime}-{precision}": opened(
             folder, runtime, precision, cells, **options, compile=words.compile and runtime == "torch"
         )
-        for runtime, precision in (CPU_WAYS if words.device == "cpu" else CPU_WAYS[:2])
+        for runtime, precision in (CPU_WAYS if words.device == "cpu" else DEVICE_WAYS)
         if not words.ways or f"{runtime}-{precision}" in words.ways
     }
     own = {name: TernaryRuntime(runtime, "on_disagreement") for name, runtime in passes.items()}

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.export import SampleCells, export_model, synthetic_cells
 from lymphoscope.inference import TernaryRuntime, load
-from lymphoscope.inference.backends import open_network, registry, runtime_names
+from lymphoscope.inference.backends import export_runtimes, open_network, registry, runtime_names
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_description, load_network, save_model
 
 RUNTIMES = sorted(runtime_names())
+LOWER_PRECISIONS = [(one.name, precision) for one in export_runtimes() for precision in one.precisions[1:]]
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +35,12 @@ def cells() -> SampleCells:
 
 @pytest.fixture(scope="module")
 def exported(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, cells: SampleCells) -> Path:
-    """The tiny model with its network exported for both runtimes, in all precisions."""
+    """The tiny model with its network exported for every runtime, in every precision."""
     folder = tmp_path_factory.mktemp("exported") / "model"
     shutil.copytree(tiny_model, folder)
-    export_model(folder, "onnx", cells)
-    export_model(folder, "openvino", cells)
-    export_model(folder, "openvino", cells, precision="bfloat16", min_label_agreement=0.5)
-    export_model(folder, "onnx", cells, precision="int8", calibration=cells, min_label_agreement=0.5)
-    export_model(folder, "openvino", cells, precision="int8", calibration=cells, min_label_agreement=0.5)
+    for runtime in export_runtimes():
+        for precision in runtime.precisions:
+            export_model(folder, runtime.name, cells, precision=precision, calibration=cells, min_label_agreement=0.5)
     return folder
 
 
@@ -70,7 +69,7 @@ def test_every_runtime_computes_the_method(exported: Path, cells: SampleCells, r
     np.testing.assert_allclose(found.features, wanted.features.numpy(), atol=1e-3)
 
 
-@pytest.mark.parametrize(("runtime", "precision"), [("openvino", "bfloat16"), ("openvino", "int8"), ("onnx", "int8")])
+@pytest.mark.parametrize(("runtime", "precision"), LOWER_PRECISIONS)
 def test_lower_precision_is_near_and_is_not_float32(
     exported: Path, cells: SampleCells, runtime: str, precision: str
 ) -> None:
