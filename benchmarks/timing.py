@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lymphoscope.runs.provenance import provenance
+from lymphoscope.runs import current_provenance
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int, *, rest: float = 0.0) -> dict[str, float]:
@@ -34,5 +34,5 @@ def write(path: Path | None, answer: Mapping[str, Any]) -> None:
     if path is not None:
         script = Path(sys.argv[0])
         command = shlex.join(["python", f"{script.parent.name}/{script.name}", *sys.argv[1:]])
-        whole = {**asdict(provenance()), "command": command, **answer}
+        whole = {**asdict(current_provenance()), "command": command, **answer}
         path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")

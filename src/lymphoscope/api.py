@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lymphoscope.data import AuditReport, Manifest
     from lymphoscope.evaluation import Metrics, PredictionComparison
-    from lymphoscope.runs import EvaluationOptions, RunFolder, Stress
+    from lymphoscope.runs import EvaluationOptions, RunFolder, StressTests
 
     Cells: TypeAlias = str | Path | pd.DataFrame | Manifest
     Predictions: TypeAlias = str | Path | pd.DataFrame
@@ -49,16 +49,16 @@ def train(
     Raises LymphoscopeError for an invalid recipe, data that cannot be read or split, and train/test leakage.
     """
     from lymphoscope.extras import require
-    from lymphoscope.runs import RunFolder, begin, finish
+    from lymphoscope.runs import RunFolder, begin_run, finish_run
 
     require("train", "training")
     folder = RunFolder(Path(out))
     if not resume:
         cells = data if data is None or isinstance(data, str | Path) else _manifest(data, subject_pattern)
-        begin(
+        begin_run(
             folder, cells, recipe, overrides, folds, final=final, allow_leak=allow_leak, subject_pattern=subject_pattern
         )
-    return finish(folder)
+    return finish_run(folder)
 
 
 def evaluate(
@@ -81,10 +81,10 @@ def evaluate(
     each fold's model is evaluated on its own held-out cells, and no data are given. Raises LymphoscopeError for labels
     that the model does not know, and for train/test leakage unless `allow_leak` or `show_leak`.
     """
-    from lymphoscope.runs import EvaluationOptions, Stress
+    from lymphoscope.runs import EvaluationOptions, StressTests
 
     return _evaluate(
-        model, data, out, Stress(), EvaluationOptions(replicates, blast_threshold),
+        model, data, out, StressTests(), EvaluationOptions(replicates, blast_threshold),
         part=part, allow_leak=allow_leak, show_leak=show_leak, erase=erase, device=device,
         subject_pattern=subject_pattern,
     )  # fmt: skip
@@ -111,11 +111,11 @@ def stress(
     LymphoscopeError as `evaluate` does, and for saliency tests without PyTorch.
     """
     from lymphoscope.extras import require
-    from lymphoscope.runs import EvaluationOptions, Stress
+    from lymphoscope.runs import EvaluationOptions, StressTests
 
     if "saliency" in tests:
         require("train", "the saliency test (leave it out with --only corruptions)")
-    wanted = Stress(shift="corruptions" in tests, saliency="saliency" in tests, shift_cells=max_cells)
+    wanted = StressTests("corruptions" in tests, "saliency" in tests, max_cells)
     return _evaluate(
         model, data, out, wanted, EvaluationOptions(replicates, blast_threshold),
         part=part, allow_leak=allow_leak, show_leak=False, erase=erase, device=device,
@@ -141,18 +141,18 @@ def score(
     not trained on any of these subjects. Raises LymphoscopeError for a file that is not a table of predictions, and
     for data of other cells.
     """
-    from lymphoscope.runs import EvaluationOptions, evaluate_predictions_file
+    from lymphoscope.runs import EvaluationOptions, score_predictions
 
     cells = None if data is None else _manifest(data, subject_pattern)
     with _run_folder(out) as folder:
-        return evaluate_predictions_file(
+        return score_predictions(
             Path(predictions),
             folder,
             data=cells,
             part=part,
             blast_class=blast_class,
-            out_of_fold=held_out,
-            how=EvaluationOptions(replicates, blast_threshold),
+            held_out=held_out,
+            options=EvaluationOptions(replicates, blast_threshold),
         )
 
 
@@ -205,7 +205,7 @@ def _evaluate(
     model: str | Path,
     data: "Cells | None",
     out: str | Path | None,
-    stress: "Stress",
+    stress: "StressTests",
     options: "EvaluationOptions",
     *,
     part: Part | None,
@@ -216,15 +216,15 @@ def _evaluate(
     subject_pattern: str | None,
 ) -> "Metrics":
     from lymphoscope.model_file import resolve_model
-    from lymphoscope.runs import RunFolder, evaluate_folds, evaluate_run, folds_begun
+    from lymphoscope.runs import RunFolder, count_folds, evaluate_folds, evaluate_model
 
-    if folds_begun(RunFolder(Path(model))):
+    if count_folds(RunFolder(Path(model))):
         _refuse_for_folds(
             data=data, part=part, allow_leak=allow_leak, show_leak=show_leak, erase=erase != "always",
             device=device != "auto", subject_pattern=subject_pattern,
         )  # fmt: skip
         with _run_folder(out) as folder:
-            return evaluate_folds(RunFolder(Path(model)), folder, stress=stress, how=options)
+            return evaluate_folds(RunFolder(Path(model)), folder, stress=stress, options=options)
     if data is None:
         raise LymphoscopeError(f"{model}: add the labelled cells with --data")
     from lymphoscope.inference import load
@@ -234,17 +234,17 @@ def _evaluate(
     # Grad-CAM needs gradients, which only torch has.
     loaded = load(resolved, device=device, erase=erase, runtime="torch" if stress.saliency else "auto")
     with _run_folder(out) as folder:
-        return evaluate_run(
+        return evaluate_model(
             loaded,
             cells,
             folder,
             "Evaluation",
-            known=training_cells_of_model(resolved, loaded.description),
+            training_cells=training_cells_of_model(resolved, loaded.description),
             allow_leak=allow_leak,
             show_leak=show_leak,
             stress=stress,
             part=part_to_evaluate(cells, part),
-            how=options,
+            options=options,
         )
 
 

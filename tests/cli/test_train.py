@@ -70,9 +70,9 @@ def test_a_run_is_never_overwritten_and_resume_needs_a_run(
     finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(tiny_folder, finished, ())) == 2
-    assert "holds a run already: go on with --resume" in capsys.readouterr().err
+    assert "already has a run: continue it with --resume" in capsys.readouterr().err
     assert run(["train", "--resume", "--out", str(tmp_path / "none")]) == 2
-    assert "holds no run to go on with" in capsys.readouterr().err
+    assert "has no run to resume" in capsys.readouterr().err
 
 
 @pytest.mark.slow

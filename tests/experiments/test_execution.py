@@ -10,7 +10,7 @@ def test_a_repeated_run_adds_up_its_time(tmp_path: Path) -> None:
     execute(tmp_path)
     first = state_of(tmp_path)
     assert first[0] == "failed"
-    assert "no run to go on with" in str(first[2])
+    assert "no run to resume" in str(first[2])
     time.sleep(0.01)
     execute(tmp_path)
     assert (state_of(tmp_path)[1] or 0) > (first[1] or 0)

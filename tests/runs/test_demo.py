@@ -1,4 +1,4 @@
-"""The demo, whole, on synthetic cells and on real ones; and the recipe that it takes is a quick one."""
+"""The whole demo, on synthetic and on real cells."""
 
 import time
 from pathlib import Path
@@ -7,14 +7,14 @@ import pytest
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
-from lymphoscope.runs import RunFolder, demo
+from lymphoscope.runs import RunFolder, run_demo
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
-def test_the_demo_goes_all_the_way_and_goes_on_where_it_stopped(tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_demo_does_the_whole_workflow_and_continues_after_a_stop(tiny: tuple[str, ...], tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "demo")
-    demo(run, overrides=[*tiny, "optimisation.epochs=1"])
+    run_demo(run, overrides=[*tiny, "optimisation.epochs=1"])
     page = run.report.read_text()
     held_out = set(read_predictions(run.predictions)["subject"])
     assert held_out
@@ -23,19 +23,19 @@ def test_the_demo_goes_all_the_way_and_goes_on_where_it_stopped(tiny: tuple[str,
     assert (run.path / "audit.json").exists()
     assert list((run.path / "explained").glob("*.png"))
     before = run.report.stat().st_mtime_ns
-    demo(run)
+    run_demo(run)
     assert run.report.stat().st_mtime_ns == before
-    with pytest.raises(LymphoscopeError, match="holds a run of other cells than elsewhere"):
-        demo(run, "elsewhere")
+    with pytest.raises(LymphoscopeError, match="has a run of other cells than elsewhere"):
+        run_demo(run, "elsewhere")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
-def test_the_demo_on_real_cells_in_a_few_epochs(tmp_path: Path) -> None:
+def test_demo_on_real_cells_in_a_few_epochs(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "demo")
-    began = time.monotonic()
-    demo(run, str(REAL / "cnmc"), overrides=["optimisation.epochs=2"])
-    assert time.monotonic() - began < 240
+    start = time.monotonic()
+    run_demo(run, str(REAL / "cnmc"), overrides=["optimisation.epochs=2"])
+    assert time.monotonic() - start < 240
     page = run.report.read_text()
     held_out = read_predictions(run.predictions)
     assert set(held_out["label"]) == {"all", "hem"}

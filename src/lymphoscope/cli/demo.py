@@ -23,8 +23,8 @@ def demo_command(
     Takes minutes on two cores. The scores of such a small model say nothing about the method.
     """
     require("train", "the demo")
-    from lymphoscope.runs import RunFolder, demo
+    from lymphoscope.runs import RunFolder, run_demo
 
     folder = RunFolder(out)
-    demo(folder, data, subject_pattern, allow_leak=allow_leak)
+    run_demo(folder, data, subject_pattern, allow_leak=allow_leak)
     typer.echo(f"open {folder.report.resolve()}")

@@ -18,7 +18,7 @@ from lymphoscope.evaluation import METRICS, Metrics
 from lymphoscope.experiments.grid import GridRun
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Column, Number
-from lymphoscope.runs import read_metrics
+from lymphoscope.runs import RunFolder
 
 if TYPE_CHECKING:
     from lymphoscope.training import StepTime
@@ -38,12 +38,13 @@ class FinishedRun:
     def metrics(self) -> Metrics | None:
         """Metrics of the held-out cells of all folds together; None if none had a label."""
         path = self.run.folder.metrics
-        return read_metrics(path) if path.is_file() else None
+        return self.run.folder.read_metrics() if path.is_file() else None
 
     @cached_property
     def metrics_per_fold(self) -> list[Metrics]:
         """Metrics of each fold by itself."""
-        return [read_metrics(part / "metrics.json") for part in self.run.parts() if (part / "metrics.json").is_file()]
+        folds = [RunFolder(part) for part in self.run.parts()]
+        return [fold.read_metrics() for fold in folds if fold.metrics.is_file()]
 
     @cached_property
     def curves(self) -> pd.DataFrame:

@@ -82,21 +82,19 @@ def _test_other_model(folder: RunFolder) -> None:
     from lymphoscope.inference import load
     from lymphoscope.model_file import load_network, save_model
     from lymphoscope.referral import Referral
-    from lymphoscope.runs import evaluate_run
-    from lymphoscope.runs.calibration_subjects import fit_on_calibration_subjects
-    from lymphoscope.runs.leaks import training_cells_of_split
+    from lymphoscope.runs import evaluate_model, fit_on_validation_cells, training_cells_of_split
 
     source = Path(json.loads((folder.path / MODEL_SOURCE_FILE).read_text())["run"]) / "model"
-    recipe, manifest = folder.read()
+    recipe, manifest = folder.read_plan()
     network, description = load_network(source)
     changed = {"test_time": recipe.test_time, "recipe": recipe.model_dump(mode="json")}
     unfitted = {"calibration": None, "referral": Referral(), "exports": ()}
     save_model(network, description.model_copy(update={**changed, **unfitted}), folder.model)
-    fit_on_calibration_subjects(recipe, manifest, folder.model)
+    fit_on_validation_cells(recipe, manifest, folder.model)
     shutil.copyfile(source.parent / "metrics.csv", folder.curves)
     title, known = f"Tested in another way: {recipe.name}", training_cells_of_split(manifest)
     # Leaks were refused when the grid was prepared; what is left is the random split that was requested.
-    evaluate_run(load(folder.model), manifest, folder, title, known=known, allow_leak=True, part="test")
+    evaluate_model(load(folder.model), manifest, folder, title, training_cells=known, allow_leak=True, part="test")
 
 
 def _is_done(folder: Path) -> bool:

@@ -142,8 +142,8 @@ def _split_by_phase(run: GridRun, manifest: Manifest) -> Manifest | None:
 
 def _begin_test(run: GridRun, source: GridRun) -> None:
     for own, trained in zip(run.parts(), source.parts(), strict=True):
-        _, manifest = RunFolder(trained).read()
+        _, manifest = RunFolder(trained).read_plan()
         write_json(own / MODEL_SOURCE_FILE, {"run": str(trained)})
-        RunFolder(own).begin(run.recipe, manifest)
+        RunFolder(own).write_plan(run.recipe, manifest)
     if run.folds:
-        run.folder.begin(run.recipe, source.folder.read()[1])
+        run.folder.write_plan(run.recipe, source.folder.read_plan()[1])

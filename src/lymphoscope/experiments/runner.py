@@ -21,7 +21,7 @@ from lymphoscope.experiments.request import Request, check_output_folder, descri
 from lymphoscope.experiments.result import Result
 from lymphoscope.experiments.scheduling import execute_all
 from lymphoscope.experiments.table import build_table, compare_runs, constant_baselines, finished_runs, run_states
-from lymphoscope.runs.provenance import provenance
+from lymphoscope.runs import current_provenance
 
 Addition = Callable[[Result, FinishedGrid], Result]
 
@@ -107,6 +107,6 @@ def _empty_result(definition: Definition, request: Request, manifest: Manifest) 
 
 def _with_provenance(result: Result) -> Result:
     """The result with the command, commit, device and date that made it."""
-    made = provenance()
+    made = current_provenance()
     facts = {"command": made.command, "commit": made.commit, "device": made.device, "date": made.date}
     return result.model_copy(update=facts)

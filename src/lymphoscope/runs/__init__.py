@@ -1,4 +1,4 @@
-"""Whole runs: train, judge, report; cross-validation; the demo. What the commands do, without their words."""
+"""Whole runs: train and evaluate, cross-validate, score, demo. What the commands do, without their options."""
 
 import lazy_loader as lazy
 

@@ -1,43 +1,54 @@
 from .cross_validation import (
     begin_folds as begin_folds,
+    count_folds as count_folds,
     evaluate_folds as evaluate_folds,
     finish_folds as finish_folds,
-    folds_begun as folds_begun,
 )
-from .demo import demo as demo
-from .evaluation import Stress as Stress, evaluate_run as evaluate_run
-from .folder import RunFolder as RunFolder
-from .judging import EvaluationOptions as EvaluationOptions
-from .leaks import (
+from .demo import run_demo as run_demo
+from .evaluation import StressTests as StressTests, evaluate_model as evaluate_model
+from .leak_guard import (
     TrainingCells as TrainingCells,
     refuse_leaks as refuse_leaks,
     refuse_split as refuse_split,
     training_cells_of_model as training_cells_of_model,
+    training_cells_of_split as training_cells_of_split,
 )
-from .results import part_to_evaluate as part_to_evaluate, read_metrics as read_metrics
-from .score import evaluate_predictions_file as evaluate_predictions_file
-from .start import begin as begin, finish as finish
-from .training import begin_training as begin_training, finish_training as finish_training
+from .provenance import Provenance as Provenance, current_provenance as current_provenance
+from .referral_fitting import (
+    fit_on_held_out_predictions as fit_on_held_out_predictions,
+    fit_on_validation_cells as fit_on_validation_cells,
+)
+from .results import EvaluationOptions as EvaluationOptions, part_to_evaluate as part_to_evaluate
+from .run_folder import RunFolder as RunFolder, is_rank_zero as is_rank_zero, log as log
+from .score import score_predictions as score_predictions
+from .single_run import begin_training as begin_training, finish_training as finish_training
+from .training_run import begin_run as begin_run, finish_run as finish_run
 
 __all__ = [
     "EvaluationOptions",
+    "Provenance",
     "RunFolder",
-    "Stress",
+    "StressTests",
     "TrainingCells",
-    "begin",
     "begin_folds",
+    "begin_run",
     "begin_training",
-    "demo",
+    "count_folds",
+    "current_provenance",
     "evaluate_folds",
-    "evaluate_predictions_file",
-    "evaluate_run",
-    "finish",
+    "evaluate_model",
     "finish_folds",
+    "finish_run",
     "finish_training",
-    "folds_begun",
+    "fit_on_held_out_predictions",
+    "fit_on_validation_cells",
+    "is_rank_zero",
+    "log",
     "part_to_evaluate",
-    "read_metrics",
     "refuse_leaks",
     "refuse_split",
+    "run_demo",
+    "score_predictions",
     "training_cells_of_model",
+    "training_cells_of_split",
 ]

@@ -1,4 +1,4 @@
-"""k folds by subject: k runs, and the held-out cells of all of them judged together."""
+"""Cross-validation by subject: one run per fold, and all held-out cells evaluated together."""
 
 from typing import TYPE_CHECKING
 
@@ -9,21 +9,20 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leakage, Metrics, read_predictions, write_predictions
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
-from lymphoscope.runs.calibration_subjects import fit_out_of_fold
 from lymphoscope.runs.evaluation import (
-    MISTAKES,
+    MAX_MISTAKES,
     NO_STRESS,
-    Stress,
-    labelled_cells,
-    mistakes_of,
-    stressed,
+    StressTests,
+    select_labelled_cells,
+    stated_miss_rate,
+    with_stress_tests,
+    worst_mistakes,
 )
-from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.judging import DEFAULT_OPTIONS, EvaluationOptions, is_held_out, judge, stated_miss_rate_of
-from lymphoscope.runs.leaks import refuse_split
-from lymphoscope.runs.log import logged, say
-from lymphoscope.runs.results import read_metrics, scores_for_card, write_results
-from lymphoscope.runs.training import begin_training, finish_training
+from lymphoscope.runs.leak_guard import is_held_out, refuse_split
+from lymphoscope.runs.referral_fitting import fit_on_held_out_predictions
+from lymphoscope.runs.results import DEFAULT_OPTIONS, EvaluationOptions, card_scores, compute_metrics, write_results
+from lymphoscope.runs.run_folder import RunFolder, log
+from lymphoscope.runs.single_run import begin_training, finish_training
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
@@ -38,125 +37,129 @@ def begin_folds(
     final: bool = False,
     allow_leak: bool = False,
 ) -> None:
-    """Write the recipe, the folds, and a run to be trained for each, so that the whole can be resumed.
+    """Write recipe and split of every fold, from which the cross-validation can be resumed.
 
-    `final` asks for one more: a model of all cells, which takes the scores of the folds.
-
-    Raises LymphoscopeError for fewer groups of a class than folds, and for leaks between the parts of a fold that are
-    not allowed.
+    `final` adds a model of all cells, which gets the scores of the folds. Raises LymphoscopeError for fewer groups of a
+    class than folds, and for leaks between the parts of a fold that are not allowed.
     """
     split = recipe.split
-    parts = split_folds(manifest, folds, validation=split.validation, by=split.by, seed=recipe.seed)
-    for part in parts:
-        refuse_split(part, by=split.by, allow=allow_leak)
-    for number, part in enumerate(parts):
-        fold_folder(folder, number).begin(recipe, part)
+    fold_manifests = split_folds(manifest, folds, validation=split.validation, by=split.by, seed=recipe.seed)
+    for fold in fold_manifests:
+        refuse_split(fold, by=split.by, allow=allow_leak)
+    for number, fold in enumerate(fold_manifests):
+        fold_folder(folder, number).write_plan(recipe, fold)
     if final:
-        untested = split.model_copy(update={"test": 0.0})
-        # What the folds have read and grouped, without the parts that they (or a table of one's own) gave it.
-        whole = parts[0].with_table(parts[0].table.drop(columns=["split", "fold"]))
-        begin_training(
-            recipe.model_copy(update={"split": untested}), whole, final_folder(folder), allow_leak=allow_leak
-        )
-    folder.begin(recipe, parts[0])
+        # With the fingerprints and groups that the folds have computed, but without their parts.
+        all_cells = fold_manifests[0].with_table(fold_manifests[0].table.drop(columns=["split", "fold"]))
+        final_recipe = recipe.model_copy(update={"split": split.model_copy(update={"test": 0.0})})
+        begin_training(final_recipe, all_cells, final_folder(folder), allow_leak=allow_leak)
+    folder.write_plan(recipe, fold_manifests[0])
 
 
 def finish_folds(folder: RunFolder, folds: int) -> Metrics:
-    """Train what is not trained yet, then judge every cell by the model that had not seen its subject."""
-    with logged(folder.path / "log.txt"):
+    """Train the unfinished folds, then evaluate every cell by the model that was not trained on its subject."""
+    with folder.logged():
         for number in range(folds):
-            say(f"fold {number + 1} of {folds}")
+            log(f"fold {number + 1} of {folds}")
             finish_training(fold_folder(folder, number))
-        metrics = _judge(folder, folds, folder)
-        if (final := final_folder(folder)).config.is_file():
-            finish_training(final)
-            recipe = folder.read()[0]
-            how = f"in {folds} folds by {recipe.split.by}, by models of the same recipe that had not seen them"
-            fit_out_of_fold(recipe, read_predictions(folder.predictions), final.model, f"all cells {how}")
-            record_scores(final.model, {"how": how, **scores_for_card(metrics)})
-            say(f"final model of all cells: {final.model}")
+        metrics = _evaluate(folder, folds, folder)
+        if final_folder(folder).config.is_file():
+            _finish_final_model(folder, folds, metrics)
         return metrics
 
 
-def evaluate_folds(
-    run: RunFolder, out: RunFolder, *, stress: Stress = NO_STRESS, how: EvaluationOptions = DEFAULT_OPTIONS
-) -> Metrics:
-    """Judge a cross-validation anew into `out`: every cell by the model that had not seen its subject, stressed too.
+def _finish_final_model(folder: RunFolder, folds: int, metrics: Metrics) -> None:
+    """Train the model of all cells, and give it the scores of the folds."""
+    final = final_folder(folder)
+    finish_training(final)
+    recipe, _ = folder.read_plan()
+    how = f"in {folds} folds by {recipe.split.by}, by models of the same recipe that were not trained on them"
+    fit_on_held_out_predictions(recipe, read_predictions(folder.predictions), final.model, f"all cells {how}")
+    record_scores(final.model, {"how": how, **card_scores(metrics)})
+    log(f"final model of all cells: {final.model}")
 
-    Raises LymphoscopeError where a fold is not finished.
+
+def evaluate_folds(
+    run: RunFolder, out: RunFolder, *, stress: StressTests = NO_STRESS, options: EvaluationOptions = DEFAULT_OPTIONS
+) -> Metrics:
+    """Evaluate a finished cross-validation into `out`, every cell by the model that was not trained on its subject.
+
+    Raises LymphoscopeError if a fold is not finished.
     """
-    folds = folds_begun(run)
+    folds = count_folds(run)
     for number in range(folds):
         fold = fold_folder(run, number)
         if not fold.metrics.is_file():
             raise LymphoscopeError(f"{fold.path} is not finished: lymphoscope train --resume --out {run.path}")
-    return _judge(run, folds, out, stress, how)
+    return _evaluate(run, folds, out, stress, options)
 
 
 def fold_folder(folder: RunFolder, number: int) -> RunFolder:
-    """The run of one fold."""
+    """Return the run folder of one fold."""
     return RunFolder(folder.path / f"fold_{number}")
 
 
 def final_folder(folder: RunFolder) -> RunFolder:
-    """The run of the model of all cells, where one was asked for."""
+    """Return the run folder of the model of all cells."""
     return RunFolder(folder.path / "final")
 
 
-def folds_begun(folder: RunFolder) -> int:
-    """How many folds a cross-validation that was begun has; 0 for a single run."""
+def count_folds(folder: RunFolder) -> int:
+    """Return the number of folds of a cross-validation; 0 for a single run."""
     return sum(1 for _ in folder.path.glob("fold_*/config.yaml"))
 
 
-def _judge(
-    folder: RunFolder, folds: int, out: RunFolder, stress: Stress = NO_STRESS, how: EvaluationOptions = DEFAULT_OPTIONS
+def _evaluate(
+    folder: RunFolder,
+    folds: int,
+    out: RunFolder,
+    stress: StressTests = NO_STRESS,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
 ) -> Metrics:
-    """Pool the held-out predictions. Scores of different models stand in one ROC: the page says so."""
-    recipe, manifest = folder.read()
+    """Evaluate the held-out predictions of all folds together; the report says that several models made them."""
+    recipe, manifest = folder.read_plan()
     runs = [fold_folder(folder, number) for number in range(folds)]
-    tables = [read_predictions(run.predictions) for run in runs]
-    pooled = pd.concat(tables, ignore_index=True)
-    write_predictions(pooled, out.predictions)
     models = [load(run.model, runtime="torch") for run in runs]
     description = models[0].description
-    of_folds = [read_metrics(run.metrics).vote for run in runs]
-    leakage = _pooled_leakage(runs)
-    metrics = judge(
-        pooled,
+    tables = [read_predictions(run.predictions) for run in runs]
+    predictions = pd.concat(tables, ignore_index=True)
+    write_predictions(predictions, out.predictions)
+    fold_metrics = [run.read_metrics() for run in runs]
+    leakage = _merge_leakage([metrics.leakage for metrics in fold_metrics if metrics.leakage is not None])
+    metrics = compute_metrics(
+        predictions,
         blast_class=description.blast_class,
         leakage=leakage,
-        out_of_fold=is_held_out(leakage),
-        how=how,
-        stated_miss_rate=stated_miss_rate_of(description),
-        folds=of_folds,
+        held_out=is_held_out(leakage),
+        options=options,
+        stated_miss_rate=stated_miss_rate(description),
+        folds=[metrics.vote for metrics in fold_metrics],
     )
-    held_out = [labelled_cells(read_manifest(run.manifest), "test") for run in runs]
-    metrics = stressed(list(zip(models, held_out, strict=True)), metrics, stress)
-    mistakes = [mistake for model, table in zip(models, tables, strict=True) for mistake in mistakes_of(model, table)]
-    worst = sorted(mistakes, key=lambda mistake: -mistake.score)[:MISTAKES]
+    held_out_cells = [select_labelled_cells(read_manifest(run.manifest), "test") for run in runs]
+    metrics = with_stress_tests(list(zip(models, held_out_cells, strict=True)), metrics, stress)
+    mistakes = [
+        mistake for model, table in zip(models, tables, strict=True) for mistake in worst_mistakes(model, table)
+    ]
+    mistakes = sorted(mistakes, key=lambda mistake: -mistake.score)[:MAX_MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
     title = f"Cross-validation, {folds} folds: {recipe.name}"
-    write_results(out, title, metrics, pooled, _pooled(manifest, runs), description, worst, curves)
-    say(f"report: {out.report}")
+    write_results(out, title, metrics, predictions, _as_test_cells(manifest, runs), description, mistakes, curves)
+    log(f"report: {out.report}")
     return metrics
 
 
-def _pooled_leakage(runs: list[RunFolder]) -> Leakage:
-    """What each fold's model had seen of the cells that it judged."""
-    found = [read_metrics(run.metrics).leakage for run in runs]
-    known = [leakage for leakage in found if leakage is not None]
-    leaks = [leak for leakage in known for leak in leakage.leaks]
-    reasons = [leakage.reason for leakage in known if leakage.reason]
+def _merge_leakage(leakages: list[Leakage]) -> Leakage:
+    leaks = [leak for leakage in leakages for leak in leakage.leaks]
     return Leakage(
-        checked=known[0].checked if known else [],
+        checked=leakages[0].checked if leakages else [],
         allowed=bool(leaks),
         leaking_cells=len({leak.path for leak in leaks}),
         leaks=leaks,
-        reason=reasons[0] if reasons else None,
+        reason=next((leakage.reason for leakage in leakages if leakage.reason), None),
     )
 
 
-def _pooled(manifest: Manifest, runs: list[RunFolder]) -> Manifest:
+def _as_test_cells(manifest: Manifest, runs: list[RunFolder]) -> Manifest:
     notices = [notice for run in runs for notice in read_manifest(run.manifest).notices]
-    note = "every cell was judged by the one model of the folds that had not seen its subject"
+    note = "every cell was evaluated by the model of the one fold that was not trained on its subject"
     return manifest.with_table(manifest.table.assign(split="test"), *notices, note)

@@ -1,4 +1,4 @@
-"""The whole way in minutes: make or read cells, audit, split by subject, train, judge, explain, report."""
+"""The whole workflow in minutes: make or read cells, audit, split by subject, train, evaluate, explain, report."""
 
 import json
 from collections.abc import Iterable
@@ -9,15 +9,14 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import write_json, write_text
 from lymphoscope.inference import load
 from lymphoscope.reports import panel_names, write_panels
-from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.log import logged, say
-from lymphoscope.runs.training import begin_training, finish_training
+from lymphoscope.runs.run_folder import RunFolder, log
+from lymphoscope.runs.single_run import begin_training, finish_training
 from lymphoscope.synthetic import synthesize
 
 EXPLAINED = 6
 
 
-def demo(
+def run_demo(
     folder: RunFolder,
     data: str | None = None,
     subject_pattern: str | None = None,
@@ -25,20 +24,20 @@ def demo(
     *,
     allow_leak: bool = False,
 ) -> None:
-    """Do the whole way in `folder`, on the cells of `data` or on synthetic ones; a demo that was killed goes on.
+    """Do the whole workflow in `folder`, on the cells of `data` or on synthetic ones; a stopped demo continues.
 
-    Raises LymphoscopeError where the cells cannot be read or split, for leaks between parts that they came with unless
-    `allow_leak`, and where the folder holds a demo of other cells.
+    Raises LymphoscopeError if the cells cannot be read or split, for leaks between parts that they came with unless
+    `allow_leak`, and if the folder has a demo of other cells.
     """
-    _refuse_other(folder, data)
-    with logged(folder.path / "log.txt"):
+    _refuse_other_cells(folder, data)
+    with folder.logged():
         if folder.report.is_file():
-            say(f"{folder.path} holds a finished demo: remove the folder to do it again")
+            log(f"{folder.path} has a finished demo: remove the folder to do it again")
         elif not folder.config.is_file():
             _begin(folder, data, subject_pattern, overrides, allow_leak=allow_leak)
         finish_training(folder)
-        explained = _explain(folder)
-        say(f"{explained} held-out cells explained in {folder.path / 'explained'}")
+        explained = _explain_some(folder)
+        log(f"{explained} held-out cells explained in {folder.path / 'explained'}")
 
 
 def _begin(
@@ -49,28 +48,28 @@ def _begin(
     manifest = _synthetic(folder.path / "cells") if data is None else read_source(data, subject_pattern=subject_pattern)
     report, fingerprinted = audit_with_fingerprints(manifest)
     write_text(folder.path / "audit.json", report.to_json() + "\n")
-    say(report.to_text())
+    log(report.to_text())
     begin_training(load_recipe("quick", overrides), fingerprinted, folder, allow_leak=allow_leak)
 
 
-def _refuse_other(folder: RunFolder, data: str | None) -> None:
-    """Note in `demo.json` whose demo the folder holds."""
-    noted, cells = folder.path / "demo.json", data or "synthetic"
-    if folder.config.is_file() and (not noted.is_file() or json.loads(noted.read_text()) != {"cells": cells}):
-        raise LymphoscopeError(f"{folder.path} holds a run of other cells than {cells}: choose another --out")
-    write_json(noted, {"cells": cells})
+def _refuse_other_cells(folder: RunFolder, data: str | None) -> None:
+    """Write the origin of the cells to `demo.json`, and compare it with that of an earlier demo in the folder."""
+    path, cells = folder.path / "demo.json", data or "synthetic"
+    if folder.config.is_file() and (not path.is_file() or json.loads(path.read_text()) != {"cells": cells}):
+        raise LymphoscopeError(f"{folder.path} has a run of other cells than {cells}: choose another --out")
+    write_json(path, {"cells": cells})
 
 
 def _synthetic(folder: Path) -> Manifest:
     if (folder / "synthetic.json").is_file():
         return read_source(str(folder))
-    say(f"no cells given: making synthetic ones in {folder}")
+    log(f"no --data: generating synthetic cells in {folder}")
     return synthesize(folder, subjects=48, cells_per_subject=8, fields=2)
 
 
-def _explain(folder: RunFolder) -> int:
-    """Draw what the streams saw of some held-out cells, evenly spread over them."""
-    _, manifest = folder.read()
+def _explain_some(folder: RunFolder) -> int:
+    """Draw what the streams used of some held-out cells, evenly spread over them; return their number."""
+    _, manifest = folder.read_plan()
     held_out = manifest.table.loc[manifest.table["split"] == "test", "path"].tolist()
     chosen = held_out[:: max(1, len(held_out) // EXPLAINED)][:EXPLAINED]
     rows = write_panels(load(folder.model).explain(chosen), panel_names(chosen), folder.path / "explained")

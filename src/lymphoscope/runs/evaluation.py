@@ -1,4 +1,4 @@
-"""A model and held-out cells -> predictions, numbers, report."""
+"""A model and labelled cells -> predictions, metrics, report; optionally the stress tests."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,104 +10,111 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.inference import Model, predict_manifest
+from lymphoscope.model_file import Description
 from lymphoscope.reports import Mistake, mistake_of
 from lymphoscope.robustness import measure_corruptions, measure_saliency
-from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.judging import (
+from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, is_held_out, refuse_leaks
+from lymphoscope.runs.results import (
     DEFAULT_OPTIONS,
     EvaluationOptions,
-    is_held_out,
-    judge,
-    stated_miss_rate_of,
-    without_leaks,
+    compute_metrics,
+    with_scores_without_leaks,
+    write_results,
 )
-from lymphoscope.runs.leaks import TrainingCells, find_leaks, refuse_leaks
-from lymphoscope.runs.results import write_results
+from lymphoscope.runs.run_folder import RunFolder
 
-MISTAKES = 12
+MAX_MISTAKES = 12
 
 
 @dataclass(frozen=True)
-class Stress:
-    """What else is measured, which takes long: graded changes of the pictures (of so many cells), and the heat maps."""
+class StressTests:
+    """The stress tests to run, which take long: image corruptions (of at most `max_cells` cells) and saliency."""
 
-    shift: bool = False
+    corruptions: bool = False
     saliency: bool = False
-    shift_cells: int | None = None
+    max_cells: int | None = None
 
 
-NO_STRESS = Stress()
+NO_STRESS = StressTests()
 
 
-def evaluate_run(
+def evaluate_model(
     model: Model,
     manifest: Manifest,
     folder: RunFolder,
     title: str,
     *,
-    known: TrainingCells,
+    training_cells: TrainingCells,
     allow_leak: bool,
     show_leak: bool = False,
-    stress: Stress = NO_STRESS,
+    stress: StressTests = NO_STRESS,
     part: str | None = None,
-    how: EvaluationOptions = DEFAULT_OPTIONS,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
 ) -> Metrics:
-    """Predict the labelled cells of `part` (all without one), judge them and write predictions, metrics and report.
+    """Predict the labelled cells of `part` (None for all); write predictions, metrics, card and report to `folder`.
 
-    `known` is what the model was trained on. The report shows the whole manifest and its split. Raises
-    LymphoscopeError where there is no labelled cell, for labels that the model does not know, and, unless it is allowed
-    or to be shown, for judged cells that training had seen.
+    `training_cells` is what the model was trained on. The report shows the whole manifest and its split. Raises
+    LymphoscopeError if there is no labelled cell, for labels that the model does not know, and for evaluated cells that
+    were used in training, unless they are allowed or to be shown.
     """
-    judged = labelled_cells(manifest, part)
-    model.description.check_labels(judged.classes)
-    leakage = find_leaks(judged, known)
-    refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, mend="judge other cells")
-    predict_manifest(model, judged, folder.predictions)
-    table = read_predictions(folder.predictions)
-    metrics = judge(
-        table,
+    cells = select_labelled_cells(manifest, part)
+    model.description.check_labels(cells.classes)
+    leakage = find_leaks(cells, training_cells)
+    refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, remedy="evaluate other cells")
+    predict_manifest(model, cells, folder.predictions)
+    predictions = read_predictions(folder.predictions)
+    metrics = compute_metrics(
+        predictions,
         blast_class=model.description.blast_class,
         leakage=leakage,
-        out_of_fold=is_held_out(leakage),
-        how=how,
-        stated_miss_rate=stated_miss_rate_of(model.description),
+        held_out=is_held_out(leakage),
+        options=options,
+        stated_miss_rate=stated_miss_rate(model.description),
     )
-    metrics = without_leaks(table, metrics) if show_leak else metrics
-    metrics = stressed([(model, judged)], metrics, stress)
+    if show_leak:
+        metrics = with_scores_without_leaks(predictions, metrics)
+    metrics = with_stress_tests([(model, cells)], metrics, stress)
+    mistakes = list(worst_mistakes(model, predictions))
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
-    write_results(folder, title, metrics, table, manifest, model.description, list(mistakes_of(model, table)), curves)
+    write_results(folder, title, metrics, predictions, manifest, model.description, mistakes, curves)
     return metrics
 
 
-def mistakes_of(model: Model, table: pd.DataFrame, most: int = MISTAKES) -> Iterator[Mistake]:
-    """The most certain mistakes first: wrong labels with the highest score, and what the streams saw of them."""
-    wrong = table[table["label"].notna() & table["predicted"].notna() & (table["label"] != table["predicted"])]
-    scores = wrong.apply(lambda row: row[f"score_{row['predicted']}"], axis=1) if len(wrong) else pd.Series(dtype=float)
-    rows = wrong.loc[scores.sort_values(ascending=False, kind="stable").index[:most]]
-    if rows.empty or model.description.architecture.head != "attention":
-        return
-    for (_, row), seen in zip(rows.iterrows(), model.explain(rows["path"].tolist()), strict=True):
-        yield mistake_of(row, seen)
-
-
-def stressed(judges: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress: Stress) -> Metrics:
-    """The same metrics with what else was asked for, of models and the cells that each judged."""
-    replicates = metrics.bootstrap.replicates
-    found: dict[str, Any] = {}
-    if stress.shift:
-        found["robustness"] = measure_corruptions(judges, replicates=replicates, max_cells=stress.shift_cells)
-    if stress.saliency:
-        found["saliency"] = measure_saliency(judges, replicates=replicates)
-    return metrics.model_copy(update=found)
-
-
-def labelled_cells(manifest: Manifest, part: str | None) -> Manifest:
-    """The labelled cells of a part, of all without one. Raises LymphoscopeError where there is none."""
+def select_labelled_cells(manifest: Manifest, part: str | None) -> Manifest:
+    """Return the labelled cells of a part, or of all parts. Raises LymphoscopeError if there is none."""
     table = manifest.table[manifest.table["label"].notna()]
     if part is not None:
         table = table[table["split"] == part]
     if table.empty:
-        raise LymphoscopeError(
-            f"no labelled {part or ''} cells to evaluate: predict works without labels".replace("  ", " ")
-        )
+        cells = f"labelled {part} cells" if part else "labelled cells"
+        raise LymphoscopeError(f"no {cells} to evaluate: `lymphoscope predict` works without labels")
     return manifest.with_table(table.reset_index(drop=True))
+
+
+def stated_miss_rate(description: Description) -> float | None:
+    """Return the maximum miss rate that the model's score band was fitted to; None without a band in use."""
+    band = description.referral.band
+    return band.miss_rate if band is not None and "score" in description.referral.rules else None
+
+
+def with_stress_tests(evaluated: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress: StressTests) -> Metrics:
+    """Return the metrics with the results of the stress tests, for models and the cells that each was evaluated on."""
+    replicates = metrics.bootstrap.replicates
+    results: dict[str, Any] = {}
+    if stress.corruptions:
+        results["robustness"] = measure_corruptions(evaluated, replicates=replicates, max_cells=stress.max_cells)
+    if stress.saliency:
+        results["saliency"] = measure_saliency(evaluated, replicates=replicates)
+    return metrics.model_copy(update=results)
+
+
+def worst_mistakes(model: Model, predictions: pd.DataFrame, limit: int = MAX_MISTAKES) -> Iterator[Mistake]:
+    """Yield the wrong predictions of the highest score, with the images of the streams."""
+    is_wrong = predictions["label"].notna() & predictions["predicted"].notna()
+    wrong = predictions[is_wrong & (predictions["label"] != predictions["predicted"])]
+    scores = wrong.apply(lambda row: row[f"score_{row['predicted']}"], axis=1) if len(wrong) else pd.Series(dtype=float)
+    rows = wrong.loc[scores.sort_values(ascending=False, kind="stable").index[:limit]]
+    if rows.empty or model.description.architecture.head != "attention":
+        return
+    for (_, row), streams in zip(rows.iterrows(), model.explain(rows["path"].tolist()), strict=True):
+        yield mistake_of(row, streams)

@@ -1,4 +1,4 @@
-"""Where a result comes from: the command, the commit, the device and the date."""
+"""The origin of a result: command, commit, device and date."""
 
 import platform
 import shlex
@@ -14,7 +14,7 @@ from lymphoscope.processor import processor_name
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a report says of its making; `commit` is None where Lymphoscope does not run from its own checkout."""
+    """What a report says of its origin; `commit` is None if Lymphoscope does not run from its own checkout."""
 
     command: str
     commit: str | None
@@ -22,8 +22,8 @@ class Provenance:
     date: str
 
 
-def provenance() -> Provenance:
-    """Of this process."""
+def current_provenance() -> Provenance:
+    """Return the origin of what this process computes."""
     command = shlex.join(["lymphoscope", *sys.argv[1:]])
     return Provenance(command, _commit(), _device(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
 
@@ -32,16 +32,16 @@ def _commit() -> str | None:
     package = Path(lymphoscope.__file__).resolve().parent
     if package.parent.name != "src":
         return None
-    words = ["git", "-C", str(package), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    command = ["git", "-C", str(package), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        answer = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+        completed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()
+    return completed.stdout.strip()
 
 
 def _device() -> str:
-    # Only where torch has computed can there be another device; numbers from predictions alone do without it.
+    # If torch has not been imported, nothing was computed on another device.
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return str(torch.cuda.get_device_name())

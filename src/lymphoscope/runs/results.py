@@ -1,9 +1,9 @@
-"""The results of an evaluation on disk: metrics.json, the model card and the report, without a model or torch."""
+"""A table of predictions -> metrics.json, the model card and the report. Needs neither a model nor torch."""
 
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,132 +12,193 @@ from numpy.typing import NDArray
 
 from lymphoscope.data import Manifest, UnreadableImage, data_summary, read_image, split_by
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import Leak, Leakage, Metrics
-from lymphoscope.files import write_json, write_text
+from lymphoscope.evaluation import (
+    REPLICATES,
+    Leak,
+    Leakage,
+    Metrics,
+    Scores,
+    SubjectLevel,
+    classes_of,
+    evaluate_predictions,
+    evaluate_subjects,
+    find_label_errors,
+)
+from lymphoscope.files import write_text
 from lymphoscope.reports import Mistake, ReportContents, write_report
-from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.provenance import provenance
+from lymphoscope.runs.provenance import current_provenance
+from lymphoscope.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from lymphoscope.data import CellLeak
     from lymphoscope.model_file import Description
 
-_LABEL_ERRORS_SHOWN = 24
+_MAX_LABEL_ERRORS = 24
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """Options of the metrics: bootstrap replicates, and the percentage of blasts that subjects are compared with."""
+
+    replicates: int = REPLICATES
+    blast_threshold: float = 20.0
+
+
+DEFAULT_OPTIONS = EvaluationOptions()
+
+
+def compute_metrics(
+    predictions: pd.DataFrame,
+    *,
+    blast_class: str | None,
+    leakage: Leakage | None,
+    held_out: bool,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
+    stated_miss_rate: float | None = None,
+    folds: list[Scores] | None = None,
+) -> Metrics:
+    """Compute all metrics of a table of predictions: scores, subjects, label errors and leaks.
+
+    `held_out` states that no cell was scored by a model that was trained on its subject. Raises LymphoscopeError for
+    labels and a blast class that the table does not score.
+    """
+    metrics = evaluate_predictions(
+        predictions,
+        blast_class=blast_class,
+        replicates=options.replicates,
+        stated_miss_rate=stated_miss_rate,
+        subject_level=_subject_level(predictions, blast_class, options),
+        label_errors=find_label_errors(predictions, held_out=held_out),
+        folds=folds,
+    )
+    return metrics.model_copy(update={"leakage": leakage})
+
+
+def _subject_level(
+    predictions: pd.DataFrame, blast_class: str | None, options: EvaluationOptions
+) -> SubjectLevel | None:
+    if blast_class is None or blast_class not in classes_of(predictions):
+        return None
+    return evaluate_subjects(
+        predictions,
+        blast_class=blast_class,
+        blast_threshold=options.blast_threshold,
+        replicates=options.replicates,
+    )
+
+
+def with_scores_without_leaks(predictions: pd.DataFrame, metrics: Metrics) -> Metrics:
+    """Return the metrics with the scores of the cells that do not leak added to their leakage."""
+    leakage = metrics.leakage
+    if leakage is None or not leakage.leaks:
+        return metrics
+    rest = predictions[~predictions["path"].isin([leak.path for leak in leakage.leaks])]
+    if rest["label"].notna().any():
+        bootstrap = metrics.bootstrap
+        scores = evaluate_predictions(
+            rest, blast_class=metrics.blast_class, replicates=bootstrap.replicates, seed=bootstrap.seed
+        ).vote.model_copy(update={"cells": len(rest)})
+        return metrics.model_copy(update={"leakage": leakage.model_copy(update={"scores_without_leaks": scores})})
+    explained = leakage.model_copy(update={"reason": "every evaluated cell leaks, so none is left without leaks"})
+    return metrics.model_copy(update={"leakage": explained})
 
 
 def write_results(
     folder: RunFolder,
     title: str,
     metrics: Metrics,
-    table: pd.DataFrame,
+    predictions: pd.DataFrame,
     manifest: Manifest,
-    description: "Description | None",
-    mistakes: list[Mistake],
+    description: "Description | None" = None,
+    mistakes: list[Mistake] | None = None,
     curves: pd.DataFrame | None = None,
 ) -> None:
     """Write metrics.json, the model card and, last, the report; `curves` are those of a training.
 
-    All three state a leak that was allowed.
+    All three are marked if a leak was allowed.
     """
-    write_metrics(folder.metrics, metrics)
+    folder.write_metrics(metrics)
     if description is not None:
         from lymphoscope.model_file import model_card
 
-        write_text(folder.card, model_card(description.model_copy(update={"scores": scores_for_card(metrics)})))
+        write_text(folder.card, model_card(description.model_copy(update={"scores": card_scores(metrics)})))
     notices = leak_notices(metrics.leakage, manifest) if metrics.leakage else []
-    made = provenance()
+    origin = current_provenance()
     contents = ReportContents(
         title=title,
         metrics=metrics,
-        predictions=table,
+        predictions=predictions,
         description=description,
         curves=curves,
         parameters=description.parameters if description else None,
         data=data_summary(manifest.with_table(manifest.table, *notices)),
-        mistakes=mistakes,
-        command=made.command,
-        commit=made.commit,
-        device=made.device,
-        date=made.date,
+        mistakes=mistakes or [],
+        command=origin.command,
+        commit=origin.commit,
+        device=origin.device,
+        date=origin.date,
         thumbnails=_thumbnails(metrics),
     )
     write_report(folder.report, contents)
 
 
-def write_metrics(path: Path, metrics: Metrics) -> None:
-    """Write metrics.json atomically."""
-    write_json(path, metrics.model_dump(mode="json"))
+def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
+    """Return images (H, W, 3) of the most likely label errors, of those that can be read."""
+    suspects = metrics.label_errors.flagged[:_MAX_LABEL_ERRORS] if metrics.label_errors else []
+    images = {}
+    for suspect in suspects:
+        with suppress(UnreadableImage, OSError):
+            images[suspect.path] = read_image(suspect.path)
+    return images
 
 
-def read_metrics(path: Path) -> Metrics:
-    """Read metrics.json."""
-    return Metrics.model_validate_json(path.read_text(encoding="utf-8"))
-
-
-def part_to_evaluate(manifest: Manifest, part: str | None) -> str | None:
-    """The part of a split to evaluate: the requested one, else `test` where the data are split; None for all cells.
-
-    Raises LymphoscopeError where a part is requested and the data are not split.
-    """
-    split = split_by(manifest.table) != "none"
-    if part in (None, "all"):
-        return "test" if split and part is None else None
-    if not split:
-        raise LymphoscopeError(f"--part {part}: the data are not split; `lymphoscope data split` makes one")
-    return part
-
-
-def scores_for_card(metrics: Metrics) -> dict[str, Any]:
-    """What a model file records of its metrics, for its card: the vote, calibration, referral, subjects and leaks."""
+def card_scores(metrics: Metrics) -> dict[str, Any]:
+    """Return the part of the metrics that a model file keeps for its card."""
     estimates = {name: estimate.model_dump(mode="json") for name, estimate in metrics.vote.estimates.items()}
-    bootstrap = metrics.bootstrap.model_dump(mode="json")
-    return {
-        "cells": metrics.evaluated,
-        "subjects": metrics.subjects,
-        "bootstrap": bootstrap,
-        **estimates,
-        **_reliability(metrics),
-    }
-
-
-def _reliability(metrics: Metrics) -> dict[str, Any]:
     level, calibration, leakage = metrics.subject_level, metrics.calibration, metrics.leakage
     worst = metrics.per_subject[0] if metrics.per_subject else None
-    entries = {
+    optional = {
         "calibration": {name: error.model_dump(mode="json") for name, error in calibration.as_predicted.items()}
         if calibration
         else None,
         "referral": metrics.referral.model_dump(mode="json", exclude={"reasons"}),
         "worst_subject": worst.model_dump(mode="json") if worst else None,
         "subject_auc": level.auc.model_dump(mode="json") if level else None,
-        "leaks": f"{leakage.leaking_cells} cells ({count_by_kind(leakage.leaks)})"
-        if leakage and leakage.leaks
-        else None,
+        "leaks": f"{leakage.leaking_cells} cells ({count_leaks(leakage.leaks)})" if leakage and leakage.leaks else None,
         "leaks_unknown": leakage.reason if leakage else None,
     }
-    return {name: value for name, value in entries.items() if value is not None}
+    return {
+        "cells": metrics.evaluated,
+        "subjects": metrics.subjects,
+        "bootstrap": metrics.bootstrap.model_dump(mode="json"),
+        **estimates,
+        **{name: value for name, value in optional.items() if value is not None},
+    }
 
 
 def leak_notices(leakage: Leakage, manifest: Manifest) -> list[str]:
-    """The notice for a page about leaking cells; none for a random split, which has its own."""
-    declared = split_by(manifest.table) == "random" and all(leak.kind == "subject" for leak in leakage.leaks)
-    if not leakage.leaks or declared:
+    """Return the notices of a report on leaking cells; a random split has a notice of its own."""
+    is_declared = split_by(manifest.table) == "random" and all(leak.kind == "subject" for leak in leakage.leaks)
+    if not leakage.leaks or is_declared:
         return []
-    text = f"{leakage.leaking_cells} of these cells, or others of their subjects ({count_by_kind(leakage.leaks)})"
-    return [f"LEAKAGE: the model was trained on {text}: the scores are too high. It was allowed by --allow-leak"]
+    cells = f"{leakage.leaking_cells} of these cells, or others of their subjects ({count_leaks(leakage.leaks)})"
+    return [f"LEAKAGE: the model was trained on {cells}: the scores are too high. It was allowed by --allow-leak"]
 
 
-def count_by_kind(leaks: "Sequence[CellLeak | Leak]") -> str:
-    """How many leaks of each kind, in words."""
+def count_leaks(leaks: "Sequence[CellLeak | Leak]") -> str:
+    """Return the number of leaks of each kind, as text."""
     tally = Counter(leak.kind for leak in leaks)
     return ", ".join(f"{number} by {kind}" for kind, number in sorted(tally.items()))
 
 
-def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
-    """Images (H, W, 3) of the cells with the most errorful labels, of those that can be read."""
-    errors = metrics.label_errors.flagged[:_LABEL_ERRORS_SHOWN] if metrics.label_errors else []
-    images = {}
-    for error in errors:
-        with suppress(UnreadableImage, OSError):
-            images[error.path] = read_image(error.path)
-    return images
+def part_to_evaluate(manifest: Manifest, part: str | None) -> str | None:
+    """Return the part of a split to evaluate: `part`, else `test` of split data; None for all cells.
+
+    Raises LymphoscopeError if a part is requested and the data are not split.
+    """
+    is_split = split_by(manifest.table) != "none"
+    if part in (None, "all"):
+        return "test" if is_split and part is None else None
+    if not is_split:
+        raise LymphoscopeError(f"--part {part}: the data are not split; `lymphoscope data split` makes a split")
+    return part

@@ -1,4 +1,4 @@
-"""The words of `lymphoscope train` -> a run that is begun, and from there to its end."""
+"""What `lymphoscope train` does, with or without folds: check and plan a run, then finish it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,13 +6,12 @@ from pathlib import Path
 from lymphoscope.data import Manifest, read_source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics
-from lymphoscope.runs.cross_validation import begin_folds, finish_folds, folds_begun
-from lymphoscope.runs.folder import RunFolder
-from lymphoscope.runs.processes import is_rank_zero
-from lymphoscope.runs.training import begin_training, finish_training
+from lymphoscope.runs.cross_validation import begin_folds, count_folds, finish_folds
+from lymphoscope.runs.run_folder import RunFolder, is_rank_zero
+from lymphoscope.runs.single_run import begin_training, finish_training
 
 
-def begin(
+def begin_run(
     folder: RunFolder,
     data: Path | str | Manifest | None,
     config: str,
@@ -23,9 +22,9 @@ def begin(
     allow_leak: bool = False,
     subject_pattern: str | None = None,
 ) -> None:
-    """Read the recipe and the cells, split them, and write what the run will do; 0 folds for a single run.
+    """Read recipe and cells, check and split them, and write the plan of the run; 0 folds for a single run.
 
-    `final` adds to the folds a model of all cells. Raises LymphoscopeError, one line, for every wrong word, and for
+    `final` adds a model of all cells to the folds. Raises LymphoscopeError, one line, for every invalid option, and for
     leaks between the parts unless `allow_leak`, before any work is done.
     """
     from lymphoscope.training import check_recipe, load_recipe
@@ -35,7 +34,7 @@ def begin(
     folder.require_free()
     recipe = load_recipe(config, overrides)
     if data is None:
-        raise LymphoscopeError("no cells: name them with --data, or go on with a run with --resume")
+        raise LymphoscopeError("no cells: name them with --data, or continue a run with --resume")
     manifest = data if isinstance(data, Manifest) else read_source(str(data), subject_pattern=subject_pattern)
     check_recipe(recipe, manifest.classes)
     if folds:
@@ -44,11 +43,11 @@ def begin(
         begin_training(recipe, manifest, folder, allow_leak=allow_leak)
 
 
-def finish(folder: RunFolder) -> Metrics | None:
-    """Go on with a run or a cross-validation that was begun, to its end; return its metrics.
+def finish_run(folder: RunFolder) -> Metrics | None:
+    """Continue a planned or stopped run or cross-validation to its end; return its metrics.
 
-    Raises LymphoscopeError where none was begun.
+    Raises LymphoscopeError if the folder has no run.
     """
-    folder.read()
-    folds = folds_begun(folder)
+    folder.read_plan()
+    folds = count_folds(folder)
     return finish_folds(folder, folds) if folds else finish_training(folder)

@@ -1,4 +1,4 @@
-"""The leak guard in whole runs: what was planted is refused by name, allowed on request, and then said everywhere."""
+"""The leak guard in whole runs: planted leaks are refused by name, or allowed on request and then marked."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leak, read_predictions
 from lymphoscope.model_file import load_description
 from lymphoscope.runs import RunFolder, refuse_leaks, training_cells_of_model
-from lymphoscope.runs.leaks import TRAINING_CELLS
+from lymphoscope.runs.leak_guard import TRAINING_CELLS
 
 
 def sets(tiny: tuple[str, ...]) -> list[str]:
@@ -40,25 +40,25 @@ def leaking(tmp_path_factory: pytest.TempPathFactory, tiny_manifest: Manifest) -
 @pytest.fixture(scope="module")
 def allowed(leaking: Path, tiny: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("allowed") / "run"
-    words = ["train", "--data", str(leaking), *sets(tiny), "--out", str(out), "--allow-leak"]
-    assert run(words) == 0
+    arguments = ["train", "--data", str(leaking), *sets(tiny), "--out", str(out), "--allow-leak"]
+    assert run(arguments) == 0
     return out
 
 
 @pytest.mark.parametrize("command", ["train", "demo"])
-def test_a_leak_is_refused_in_one_line_that_names_the_cells(
+def test_leak_is_refused_in_one_line_that_names_the_cells(
     leaking: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run([command, "--data", str(leaking), "--out", str(tmp_path / "run")]) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lymphoscope: error")]
     assert len(error) == 1
-    assert "2 cells to be judged were seen in training (2 by duplicate)" in error[0]
+    assert "2 evaluated cells were used in training (2 by duplicate)" in error[0]
     assert "S8_0.png" in error[0]
     assert "--allow-leak" in error[0]
     assert not (tmp_path / "run/config.yaml").exists()
 
 
-def test_an_allowed_leak_stands_on_the_page_in_the_json_and_on_the_card(allowed: Path) -> None:
+def test_allowed_leak_is_marked_in_report_json_and_card(allowed: Path) -> None:
     leakage = json.loads((allowed / "metrics.json").read_text())["leakage"]
     assert leakage["allowed"] is True
     assert leakage["leaking_cells"] == 2
@@ -66,25 +66,28 @@ def test_an_allowed_leak_stands_on_the_page_in_the_json_and_on_the_card(allowed:
     page = (allowed / "report.html").read_text()
     assert "LEAKAGE" in page.upper().split("<MAIN>")[0]
     for card in (allowed / "model_card.md", allowed / "model/README.md"):
-        assert "**LEAKAGE, allowed when this was run:** training had seen 2 cells (2 by duplicate)" in card.read_text()
+        assert (
+            "**TRAIN/TEST LEAKAGE, allowed in this run:** training included 2 cells (2 by duplicate)"
+            in card.read_text()
+        )
     assert json.loads((allowed / "metrics.json").read_text())["label_errors"]["reason"]
 
 
-def test_evaluate_finds_training_cells_without_their_pictures(
+def test_training_cells_are_found_without_their_images(
     allowed: Path, tiny_manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under new names and without subjects, duplicates are found by what the model file keeps."""
+    """Under new names and without subjects, duplicates are found by the fingerprints in the model file."""
     seen = tiny_manifest.table[tiny_manifest.table["split"] == "train"].iloc[:20:4]
     new = tiny_manifest.table[tiny_manifest.table["split"] == "test"].iloc[2:]
     for number, (_, cell) in enumerate(pd.concat([seen, new]).iterrows()):
         target = tmp_path / "cells" / cell["label"] / f"{number}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(cell["path"], target)
-    words = ["evaluate", str(allowed / "model"), "--data", str(tmp_path / "cells"), "--replicates", "100", "--out"]
-    assert run([*words, str(tmp_path / "no")]) == 2
-    assert f"{len(seen)} cells to be judged were seen in training" in capsys.readouterr().err
+    arguments = ["evaluate", str(allowed / "model"), "--data", str(tmp_path / "cells"), "--replicates", "100", "--out"]
+    assert run([*arguments, str(tmp_path / "no")]) == 2
+    assert f"{len(seen)} evaluated cells were used in training" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
-    assert run([*words, str(tmp_path / "show"), "--show-leak"]) == 0
+    assert run([*arguments, str(tmp_path / "show"), "--show-leak"]) == 0
     told = capsys.readouterr().out
     assert f"{len(seen)} of {len(seen) + len(new)} cells leak" in told
     assert "without leaks" in told
@@ -93,7 +96,7 @@ def test_evaluate_finds_training_cells_without_their_pictures(
     assert leakage["reason"] == "no subjects are known of these cells"
 
 
-def test_an_older_model_is_compared_by_subjects_and_says_what_it_cannot_tell(allowed: Path, tmp_path: Path) -> None:
+def test_model_without_fingerprints_is_compared_by_subjects_and_says_so(allowed: Path, tmp_path: Path) -> None:
     model = shutil.copytree(allowed / "model", tmp_path / "model")
     description = load_description(model)
     assert {"sha256", "phash", "simhash", "subject"} <= set(training_cells_of_model(model, description).table.columns)
@@ -107,7 +110,7 @@ def test_an_older_model_is_compared_by_subjects_and_says_what_it_cannot_tell(all
 
 
 @pytest.mark.parametrize(("module", "extra"), [("pyarrow", "parquet"), ("imagehash", "audit")])
-def test_a_guard_that_cannot_look_is_one_line_with_the_extra(
+def test_missing_extra_of_the_guard_is_one_line(
     module: str,
     extra: str,
     allowed: Path,
@@ -125,22 +128,22 @@ def test_a_guard_that_cannot_look_is_one_line_with_the_extra(
     assert not (tmp_path / "no").exists()
 
 
-def test_no_picture_and_no_folder_of_the_training_cells_is_kept(allowed: Path) -> None:
+def test_no_image_and_no_folder_of_the_training_cells_is_stored(allowed: Path) -> None:
     table = pd.read_parquet(allowed / "model" / TRAINING_CELLS)
     assert not any(Path(path).is_absolute() for path in table["path"])
     assert set(table["split"]) == {"train", "validation"}
     assert table["simhash"].str.len().eq(256).all()
 
 
-def test_one_leak_is_told_in_the_singular() -> None:
+def test_one_leak_is_reported_in_the_singular() -> None:
     leak = Leak(kind="subject", path="/a/b.png", other="c", detail="training saw cells of subject S1")
-    with pytest.raises(LymphoscopeError, match=r"1 cell to be judged was seen in training \(1 by subject\): b\.png;"):
+    with pytest.raises(LymphoscopeError, match=r"1 evaluated cell was used in training \(1 by subject\): b\.png;"):
         refuse_leaks([leak], allow=False)
     refuse_leaks([leak], allow=True)
     refuse_leaks([], allow=False)
 
 
-def test_a_random_split_is_a_leak_that_was_asked_for(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_random_split_is_marked_as_such(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
     common = ["--data", str(tiny_folder), "--subject-pattern", r"(?P<subject>S\d+)_", *sets(tiny)]
     assert run(["train", *common, "--set", "split.by=random", "--out", str(tmp_path / "run")]) == 0
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
@@ -150,14 +153,14 @@ def test_a_random_split_is_a_leak_that_was_asked_for(tiny_folder: Path, tiny: tu
     assert "--allow-leak" not in page.split("<main>")[0]
 
 
-def test_predictions_alone_give_the_same_numbers_without_torch(allowed: Path, tmp_path: Path) -> None:
+def test_score_of_predictions_gives_the_same_metrics_without_torch(allowed: Path, tmp_path: Path) -> None:
     file = RunFolder(allowed).predictions
     code = f"""
 import sys
 from lymphoscope.cli.main import run
-words = ["score", {str(file)!r}, "--blast-class", "all", "--held-out"]
-words += ["--blast-threshold", "30", "--out", {str(tmp_path)!r}]
-assert run(words) == 0
+arguments = ["score", {str(file)!r}, "--blast-class", "all", "--held-out"]
+arguments += ["--blast-threshold", "30", "--out", {str(tmp_path)!r}]
+assert run(arguments) == 0
 print([name for name in ("torch", "torchvision", "timm", "lightning") if name in sys.modules])
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
@@ -170,11 +173,11 @@ print([name for name in ("torch", "torchvision", "timm", "lightning") if name in
     assert (tmp_path / "report.html").exists()
 
 
-def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_path: Path) -> None:
+def test_labels_are_joined_from_the_data_by_path(allowed: Path, leaking: Path, tmp_path: Path) -> None:
     table = read_predictions(RunFolder(allowed).predictions)
     table.assign(label=None, subject=None).to_parquet(tmp_path / "bare.parquet")
-    words = ["score", str(tmp_path / "bare.parquet"), "--out"]
-    assert run([*words, str(tmp_path / "out"), "--data", str(leaking)]) == 0
+    arguments = ["score", str(tmp_path / "bare.parquet"), "--out"]
+    assert run([*arguments, str(tmp_path / "out"), "--data", str(leaking)]) == 0
     ours = json.loads((tmp_path / "out/metrics.json").read_text())
     assert ours["blast_class"] == "all"
     expected = json.loads((allowed / "metrics.json").read_text())["vote"]["estimates"]["accuracy"]
@@ -182,7 +185,7 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["score", "FILE", "--blast-class", "all", "--blast-threshold", "100"], "less than or equal to 99.9"),
         (["score", "FILE", "--part", "test"], "name the split data with --data"),
@@ -192,9 +195,9 @@ def test_labels_come_from_the_data_by_path(allowed: Path, leaking: Path, tmp_pat
         (["score", "gone.csv"], "no such table"),
     ],
 )
-def test_wrong_words_are_one_line(
-    allowed: Path, tiny_folder: Path, tmp_path: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_invalid_options_are_one_line(
+    allowed: Path, tiny_folder: Path, tmp_path: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = {"FILE": str(allowed / "predictions.parquet"), "MODEL": str(allowed / "model"), "OTHER": str(tiny_folder)}
     assert run([*(named.get(word, word) for word in more), "--out", str(tmp_path / "out")]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -23,7 +23,7 @@ from lymphoscope.model_file import (
     save_model,
 )
 from lymphoscope.referral import calibrated
-from lymphoscope.runs.calibration_subjects import fit_on_calibration_subjects, fit_out_of_fold
+from lymphoscope.runs import fit_on_held_out_predictions, fit_on_validation_cells
 from lymphoscope.synthetic import synthesize
 from lymphoscope.training.recipe import Recipe, ReferralRecipe
 
@@ -57,7 +57,7 @@ def folder(cells: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("model")
     save_model(build_network(description.architecture, 2).eval(), description, folder)
-    fit_on_calibration_subjects(Recipe(), cells, folder)
+    fit_on_validation_cells(Recipe(), cells, folder)
     return folder
 
 
@@ -146,12 +146,12 @@ def test_the_arrays_are_checked_and_change_what_a_run_goes_on_from(folder: Path,
 
 def test_rules_that_are_left_out_send_no_cell_to_a_person(cells: Manifest, folder: Path) -> None:
     off = Recipe(referral=ReferralRecipe(rules=("blur",)))
-    described = fit_on_calibration_subjects(off, cells, folder)
+    described = fit_on_validation_cells(off, cells, folder)
     assert described.referral.ood_reference is not None
     assert described.referral.rules == ("blur",)
     table = load(folder).predict(cells.table["path"].tolist()[:40])
     assert set(table["refer_reason"].dropna()) <= {"out of focus", "vote and score disagree"}
-    fit_on_calibration_subjects(Recipe(), cells, folder)
+    fit_on_validation_cells(Recipe(), cells, folder)
 
 
 def test_out_of_fold_predictions_give_temperature_and_band_and_leave_the_likeness(folder: Path) -> None:
@@ -162,7 +162,7 @@ def test_out_of_fold_predictions_give_temperature_and_band_and_leave_the_likenes
     rows |= {"score_all": blast, "score_hem": 1 - blast, "subject": (np.arange(3000) // 30).astype(str)}
     rows |= {f"{stream}_{name}": np.nan for stream in ("raw", "crop", "erase") for name in ("all", "hem")}
     before = load_description(folder).referral.ood_reference
-    described = fit_out_of_fold(Recipe(), pd.DataFrame(rows), folder, "cells of five folds")
+    described = fit_on_held_out_predictions(Recipe(), pd.DataFrame(rows), folder, "cells of five folds")
     assert described.calibration is not None
     assert described.referral.band is not None
     assert described.calibration.how == "On cells of five folds."
@@ -176,10 +176,10 @@ def test_out_of_fold_predictions_give_temperature_and_band_and_leave_the_likenes
 def test_a_class_without_inner_cells_leaves_the_scores_as_they_are(cells: Manifest, folder: Path) -> None:
     table = cells.table
     one_class = Manifest(table[(table["split"] == "train") | (table["label"] == "all")], "synthetic")
-    described = fit_on_calibration_subjects(Recipe(), one_class, folder)
+    described = fit_on_validation_cells(Recipe(), one_class, folder)
     assert (described.calibration, described.referral.band) == (None, None)
     assert described.referral.ood_reference is not None
-    fit_on_calibration_subjects(Recipe(), cells, folder)
+    fit_on_validation_cells(Recipe(), cells, folder)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
