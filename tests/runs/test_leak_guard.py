@@ -103,7 +103,7 @@ def test_model_without_fingerprints_is_compared_by_subjects_and_says_so(allowed:
     (model / TRAINING_CELLS).unlink()
     known = training_cells_of_model(model, description)
     assert set(known.table["subject"]) == {f"S{number}" for number in range(8)}
-    assert "keeps no fingerprints" in str(known.reason)
+    assert "has no fingerprints" in str(known.reason)
     nothing = training_cells_of_model(model, description.model_copy(update={"trained_on": {}}))
     assert nothing.table.empty
     assert nothing.reason == "the model does not say what it was trained on"
