@@ -150,7 +150,7 @@ def test_random_split_is_marked_on_the_report(tiny_folder: Path, tiny: tuple[str
     [
         (["blast_class=blast"], "'blast' is not a class of the data"),
         (["model.backbone=resnet19"], "unknown backbone 'resnet19'; the nearest known name is"),
-        (["model.initial_weights=nowhere"], "nowhere is no model"),
+        (["model.initial_weights=nowhere"], "nowhere is not a model"),
         (["optimisation.epoch=3"], "unknown key `optimisation.epoch`"),
         (["split.test=1.0"], "give a share between 0 and 1"),
     ],
