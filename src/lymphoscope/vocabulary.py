@@ -42,6 +42,7 @@ class ExitStatus(IntEnum):
     USAGE = 2
     SOME_FAILED = 3
     INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
     TERMINATED = 143
 
 

@@ -21,6 +21,14 @@ from lymphoscope.cli import (
     stress,
     train,
 )
+from lymphoscope.cli.process import (
+    OutputError,
+    Stopped,
+    describe_stop,
+    discard_output,
+    guard_streams,
+    stop_on_signals,
+)
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import explain_missing
 from lymphoscope.vocabulary import ExitStatus
@@ -71,7 +79,12 @@ def root_command(
 
 def main() -> None:
     """Run the command line and exit the process with an `ExitStatus`."""
-    sys.exit(run())
+    status = run() if guard_streams() else _print_error("standard output is closed: redirect it to a file or /dev/null")
+    try:
+        sys.stdout.flush()
+    except OutputError as lost:
+        status = _print_lost(lost)
+    sys.exit(status)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -80,21 +93,32 @@ def run(arguments: list[str] | None = None) -> int:
     An error that a user can fix becomes one line on standard error. Anything else is a bug and keeps its traceback.
     """
     try:
-        status = app(args=arguments, prog_name="lymphoscope", standalone_mode=False)
-    except ModuleNotFoundError as error:
-        missing = explain_missing(error)
-        if missing is None:
+        with stop_on_signals():
+            status = app(args=arguments, prog_name="lymphoscope", standalone_mode=False)
+    except Stopped as stopped:
+        print(describe_stop(stopped.status, _command(arguments)), file=sys.stderr)
+        return stopped.status
+    except OutputError as lost:
+        return _print_lost(lost)
+    except (LymphoscopeError, typer.TyperException, ModuleNotFoundError, OSError) as error:
+        line = _explain(error)
+        if line is None:
             raise
-        return _print_error(str(missing))
-    except (LymphoscopeError, typer.TyperException) as error:
-        return _print_error(_one_line(error))
-    except OSError as error:
-        if error.errno not in (*FULL_DISK, *PATH_ERRORS):
-            raise
-        return _print_error(_describe(error))
+        return _print_error(line)
     if status == ExitStatus.INTERRUPTED:
-        print("lymphoscope: interrupted", file=sys.stderr)
+        print(describe_stop(status, _command(arguments)), file=sys.stderr)
     return status if isinstance(status, int) else ExitStatus.DONE
+
+
+def _command(arguments: list[str] | None) -> str | None:
+    return next((one for one in (sys.argv[1:] if arguments is None else arguments) if not one.startswith("-")), None)
+
+
+def _print_lost(lost: OutputError) -> int:
+    discard_output()
+    if str(lost):
+        _print_error(str(lost))
+    return lost.status
 
 
 def _print_error(line: str) -> int:
@@ -102,17 +126,31 @@ def _print_error(line: str) -> int:
     return ExitStatus.USAGE
 
 
-def _one_line(error: LymphoscopeError | typer.TyperException) -> str:
+def _explain(error: Exception) -> str | None:
+    """Return the line for an error that a user can fix; None for a bug."""
     if isinstance(error, LymphoscopeError):
         return " ".join(str(error).split())
+    if isinstance(error, typer.TyperException):
+        return _explain_usage(error)
+    if isinstance(error, ModuleNotFoundError):
+        missing = explain_missing(error)
+        return None if missing is None else str(missing)
+    return _explain_path(error) if isinstance(error, OSError) else None
+
+
+def _explain_usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     line = " ".join(error.format_message().split())
+    if line.startswith("No such option: -") and not line.startswith("No such option: --"):
+        line += ". If it begins the name of a file, put -- before the files."
     return f"{line} Try '{context.command_path} --help'." if context else line
 
 
-def _describe(error: OSError) -> str:
+def _explain_path(error: OSError) -> str | None:
     name = error.filename2 or error.filename  # for a rename, the target
     if error.errno in FULL_DISK:
         where = f" while writing {name}" if name else ""
         return f"no space left on device{where}: free some space or choose another --out"
-    return f"{error.strerror}: {name}" if name else str(error)
+    if error.errno in PATH_ERRORS:
+        return f"{error.strerror}: {name}" if name else str(error)
+    return None
