@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line every ten seconds elsewhere."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, from the second second on."""
 
 import sys
 import time
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+SECONDS_BEFORE_FIRST_LINE = 2.0
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -30,9 +31,9 @@ def _bar(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
 
 
 def _lines(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
-    last = time.monotonic()
+    due = time.monotonic() + SECONDS_BEFORE_FIRST_LINE
     for count, item in enumerate(items, start=done + 1):
         yield item
-        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
+        if time.monotonic() >= due:
+            due = time.monotonic() + SECONDS_BETWEEN_LINES
             print(f"{what}: {count} of {total}", file=sys.stderr, flush=True)

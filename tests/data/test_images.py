@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 import pickle
 import struct
 import warnings
@@ -217,3 +219,18 @@ def test_damaged_bytes_give_pixels_or_unreadable_image(
     else:
         assert pixels.dtype == np.uint8
         assert pixels.shape[2:] == (3,)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_file_that_the_system_refuses_is_not_called_damaged(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "cell.png")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "cell.png")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(UnreadableImage) as caught:
+        read_image(tmp_path / "cell.png")
+    assert caught.value.reason == os.strerror(number)

@@ -93,7 +93,14 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     except UnidentifiedImageError as error:
         raise UnreadableImage(path, "not an image in a supported format") from error
     except _DECODER_ERRORS as error:
-        raise UnreadableImage(path, f"truncated or damaged: {error}") from error
+        raise UnreadableImage(path, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what the system says if it refused to read the file; otherwise its bytes are at fault."""
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return error.strerror
+    return f"truncated or damaged: {error}"
 
 
 def image_pixels(image: Image.Image, name: str | Path = "image", *, max_pixels: int = MAX_PIXELS) -> Pixels:

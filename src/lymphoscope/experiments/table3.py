@@ -10,6 +10,7 @@ from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.grid import check_run_names, run_recipe
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Column, Number, Result, Row
+from lymphoscope.progress import tracked
 
 if TYPE_CHECKING:
     from lymphoscope.model_file import Architecture
@@ -64,7 +65,8 @@ def count_rows(only: tuple[str, ...] = ()) -> list[Row]:
     """
     definition = load_definition("table3")
     check_run_names("table3", definition, only)
-    return [_count_row(name) for name in only or definition.runs]
+    names = list(only or definition.runs)
+    return [_count_row(name) for name in tracked(names, "counting", len(names))]
 
 
 def compare_counts(counted: int, printed: float, head_inputs: int, num_classes: int = 2) -> str:
