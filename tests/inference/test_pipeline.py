@@ -1,8 +1,13 @@
 """Reading ahead, batches, rows in order, and the batch size that is measured."""
 
+import contextlib
+import gc
+import random
+import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +163,51 @@ def test_an_unfinished_run_keeps_its_batch_size(by_colour: Any, tmp_path: Path) 
     FileSink(out, prediction_columns(("all", "hem")), {"options": {"batch_size": 5}}, [1]).open()
     assert best_batch_size(by_colour, out) == 5
     assert by_colour.batches == []
+
+
+def test_a_consumer_that_stops_early_ends_all_threads(by_colour: Any, colours: Colours) -> None:
+    cells = find_cells(colours(40))
+    for stop in (0, 1, 5, 17):
+        with predicted_rows(by_colour, cells, batch_size=4, workers=3) as rows:
+            assert len(list(islice(rows, stop))) == stop
+        assert pool_threads("reader") == pool_threads("compute") == []
+
+
+def test_consumers_that_are_interrupted_and_collected_at_random_leave_no_thread_and_no_error(
+    by_colour: Any, colours: Colours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells, chance, faults = find_cells(colours(40)), random.Random(0), list[object]()  # noqa: S311
+    load = pipeline.load_cell
+
+    def collecting(*arguments: Any, **options: Any) -> ReadCell:
+        if chance.random() < 0.2:
+            gc.collect()  # inside a thread of the pool, as when the garbage collector closes an abandoned consumer
+        return load(*arguments, **options)
+
+    def abandon() -> None:
+        """Leave a half-used consumer in a reference cycle, which only the garbage collector can close."""
+        context = predicted_rows(by_colour, cells, batch_size=4, workers=3)
+        cycle = [context, context.__enter__()]
+        next(cycle[1])
+        cycle.append(cycle)
+
+    monkeypatch.setattr(pipeline, "load_cell", collecting)
+    monkeypatch.setattr(sys, "unraisablehook", faults.append)
+    for number in range(20):
+        if number % 2:
+            abandon()
+            continue
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            predicted_rows(by_colour, cells, batch_size=4, workers=3) as rows,
+        ):
+            for _ in islice(rows, chance.randrange(40)):
+                pass
+            raise KeyboardInterrupt
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while pool_threads("reader") + pool_threads("compute") and time.monotonic() < deadline:
+        time.sleep(0.01)
+        gc.collect()
+    assert pool_threads("reader") == pool_threads("compute") == []
+    assert faults == []
