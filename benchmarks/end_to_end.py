@@ -86,7 +86,7 @@ def _folder_ways(
     return {
         "tensors in memory": lambda: list(runtime.predict_batches(iter(batches))),
         "folder to file": lambda: predict_cells(
-            Model(runtime), found, out, batch_size=step, workers=words.workers, resume=False
+            Model(runtime), found, out, batch_size=step, workers=words.workers, resume=False, if_exists="overwrite"
         ),
     }
 

@@ -44,7 +44,7 @@ def _words() -> argparse.Namespace:
 
 def _ways(cell: Path) -> dict[str, list[str]]:
     python = [sys.executable, "-c"]
-    predict = [*python, MAIN, "predict", str(cell), "--out", str(cell.with_name("out.csv"))]
+    predict = [*python, MAIN, "predict", str(cell), "--out", str(cell.with_name("out.csv")), "--overwrite"]
     ways = {
         "python alone": [*python, "pass"],
         "lymphoscope --help": [*python, MAIN, "--help"],

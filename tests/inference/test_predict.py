@@ -13,6 +13,7 @@ import pytest
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
+from lymphoscope.files import output_lock
 from lymphoscope.inference import (
     Model,
     PredictionSummary,
@@ -128,10 +129,10 @@ def test_resume_false_starts_over(
     assert capsys.readouterr().err == ""
 
 
-def test_a_finished_run_is_computed_again(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+def test_a_finished_run_is_computed_again_with_overwrite(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
     paths, out = colours(3), tmp_path / "out.csv"
     for _ in range(2):
-        predict_cells(Model(by_colour), find_cells(paths), out)
+        predict_cells(Model(by_colour), find_cells(paths), out, if_exists="overwrite")
     assert by_colour.batches == [3, 3]
 
 
@@ -184,3 +185,69 @@ def test_a_killed_run_ends_with_the_same_bytes(
     assert out.read_bytes() == whole.read_bytes()
     with predicted_rows(model.runtime, cells) as rows:
         assert [row["predicted"] for row in rows] == read_predictions(out)["predicted"].tolist()
+
+
+def test_an_existing_output_is_not_replaced_unless_asked(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    cells, out = find_cells(colours(3)), tmp_path / "out.csv"
+    out.write_text("mine", encoding="utf-8")
+    with pytest.raises(LymphoscopeError, match=r"exists: --overwrite replaces it, --append adds"):
+        predict_cells(Model(by_colour), cells, out)
+    assert out.read_text(encoding="utf-8") == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"cells", "out.csv"}
+    predict_cells(Model(by_colour), cells, out, if_exists="overwrite")
+    assert len(read_predictions(out)) == 3
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_append_predicts_only_the_cells_that_the_output_lacks(
+    by_colour: Any, colours: Colours, tmp_path: Path, suffix: str
+) -> None:
+    cells, out, whole = find_cells(colours(9)), tmp_path / f"out{suffix}", tmp_path / f"whole{suffix}"
+    predict_cells(Model(by_colour), cells, whole)
+    by_colour.batches.clear()
+    assert predict_cells(Model(by_colour), cells[:4], out, if_exists="append").rows == 4
+    assert predict_cells(Model(by_colour), cells, out, if_exists="append").rows == 5
+    assert predict_cells(Model(by_colour), cells, out, if_exists="append").rows == 0
+    assert by_colour.batches == [4, 5]
+    pd.testing.assert_frame_equal(read_predictions(out), read_predictions(whole))
+
+
+def test_an_interrupted_append_continues(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    paths, out, whole = colours(9), tmp_path / "out.csv", tmp_path / "whole.csv"
+    predict_cells(Model(by_colour), find_cells(paths), whole, batch_size=2, chunk_rows=4)
+    predict_cells(Model(by_colour), find_cells(paths[:1]), out)
+    by_colour.batches.clear()
+    interrupted(by_colour, paths, out, batches=3, if_exists="append")
+    assert len(read_predictions(out)) == 1
+    predict_cells(Model(by_colour), find_cells(paths), out, batch_size=2, chunk_rows=4, if_exists="append")
+    assert sum(by_colour.batches) == 4
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_append_refuses_predictions_with_other_columns(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("path,other\na,b\n", encoding="utf-8")
+    with pytest.raises(LymphoscopeError, match="other columns than the predictions of this model"):
+        predict_cells(Model(by_colour), find_cells(colours(1)), tmp_path / "out.csv", if_exists="append")
+
+
+def test_a_second_run_on_the_same_output_is_refused(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    cells, out = find_cells(colours(3)), tmp_path / "out.csv"
+    with output_lock(out), pytest.raises(LymphoscopeError, match=r"out\.csv is being written by another run \(process"):
+        predict_cells(Model(by_colour), cells, out)
+    predict_cells(Model(by_colour), cells, out)
+
+
+def test_an_output_that_is_a_link_writes_its_target(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    target, link = tmp_path / "elsewhere" / "target.csv", tmp_path / "link.csv"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    predict_cells(Model(by_colour), find_cells(colours(3)), link)
+    assert link.is_symlink()
+    assert len(read_predictions(target)) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_an_output_that_is_a_pipe_is_refused(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(LymphoscopeError, match="is not a regular file"):
+        predict_cells(Model(by_colour), find_cells(colours(1)), tmp_path / "pipe.csv", if_exists="overwrite")

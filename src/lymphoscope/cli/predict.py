@@ -22,7 +22,7 @@ from lymphoscope.cli.options import (
 from lymphoscope.errors import LymphoscopeError
 
 if TYPE_CHECKING:
-    from lymphoscope.inference import Cell, Model, PredictionSummary
+    from lymphoscope.inference import Cell, IfExists, Model, PredictionSummary
 
 HEADINGS = ("path", "predicted", "score", "agreement", "refer", "error")
 
@@ -55,17 +55,25 @@ def predict_command(
         ),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again and discard an unfinished run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it exists.")] = False,
+    append: Annotated[
+        bool,
+        typer.Option("--append", help="Predict only the cells that --out does not have, and add them to it."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Classify cells: one row per cell with scores, the votes of the three streams, the box, and referral.
 
     A file that cannot be read becomes a row with an error, and the exit status is 3.
     """
+    if append and (overwrite or out is None or cluster is not None):
+        raise LymphoscopeError("--append needs --out FILE, and excludes --overwrite and --cluster")
     folder, inputs = split_model_and_paths(paths, model)
     options: dict[str, Any] = {"device": device, "precision": precision, "erase": erase, "runtime": runtime}
     if cluster is not None:
         batches: dict[str, Any] = {
-            "batch_size": _batch_size(batch_size), "workers": workers, "resume": not fresh, "threads": threads or 1
+            "batch_size": _batch_size(batch_size), "workers": workers, "resume": not fresh, "threads": threads or 1,
+            "overwrite": overwrite,
         }  # fmt: skip
         _on_cluster(cluster, folder, inputs, out, as_json, **batches, **options)
         return
@@ -81,7 +89,10 @@ def predict_command(
     if file is None:
         _print_predictions(loaded, cells, size, workers, as_json)
         return
-    summary = predict_cells(loaded, cells, file, batch_size=size, workers=workers, resume=not fresh)
+    if_exists: IfExists = "overwrite" if overwrite else "append" if append else "refuse"
+    summary = predict_cells(
+        loaded, cells, file, batch_size=size, workers=workers, resume=not fresh, if_exists=if_exists
+    )
     _print_summary(summary, file, as_json)
 
 

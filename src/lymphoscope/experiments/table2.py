@@ -83,7 +83,7 @@ def _predict_phase_3(finished: FinishedRun, manifest: Manifest, out: Path) -> st
     model = load(finished.run.folder.model)
     predictions = folder / "phase_3.parquet"
     if not predictions.is_file():
-        predict_manifest(model, unlabelled_phase(manifest), predictions)
+        predict_manifest(model, unlabelled_phase(manifest), predictions, if_exists="overwrite")
     table = read_predictions(predictions)
     blast_class = model.description.blast_class or "all"
     path = write_submission(table, blast_class, folder).relative_to(out).as_posix()

@@ -20,6 +20,7 @@ from .pipeline import (
     readable_pixels as readable_pixels,
 )
 from .predict import (
+    IfExists as IfExists,
     PredictionSummary as PredictionSummary,
     predict_cells as predict_cells,
     predict_manifest as predict_manifest,
@@ -35,6 +36,7 @@ __all__ = [
     "CellInputs",
     "CellStreams",
     "Explanation",
+    "IfExists",
     "Model",
     "PredictionSummary",
     "ReadCell",

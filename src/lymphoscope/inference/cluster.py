@@ -10,7 +10,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
+from lymphoscope.files import output_lock
 from lymphoscope.inference.inputs import CELL_COLUMNS, Cell
 from lymphoscope.inference.model import Model, load
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.predict import CHUNK_ROWS, PredictionSummary, chunk_sizes, run_record
+from lymphoscope.inference.remote import is_remote
 from lymphoscope.inference.rows import columns_of
 from lymphoscope.inference.sinks import Chunk, PartsSink, check_output_folder
 from lymphoscope.progress import tracked
@@ -59,6 +61,7 @@ def predict_on_cluster(
     batch_size: int = BATCH_SIZE,
     workers: int | None = None,
     resume: bool = True,
+    overwrite: bool = False,
     chunk_rows: int = CHUNK_ROWS,
     **options: Any,
 ) -> PredictionSummary:
@@ -67,16 +70,36 @@ def predict_on_cluster(
     `address` is that of a Ray cluster, or `local`. Each worker computes with `threads` threads and reads files with
     `workers` more; `options` are those of `load`. Every machine needs Lymphoscope and access to the cells and to `out`;
     the model is sent to them. An interrupted run continues if inputs, model and options are the same.
-    Raises LymphoscopeError for no cells, a name other than NAME.parquet, and an address where no cluster answers.
+    Raises LymphoscopeError for no cells, a name other than NAME.parquet, the finished predictions of another run unless
+    `overwrite`, and an address where no cluster answers.
     """
     require("cluster", "--cluster")
     check_output_folder(out)
+    with nullcontext() if is_remote(out) else output_lock(Path(out)):
+        return _predict_locked(
+            folder, cells, out, address, threads, batch_size, workers, resume, overwrite, chunk_rows, options
+        )
+
+
+def _predict_locked(
+    folder: Path,
+    cells: Sequence[Cell],
+    out: str,
+    address: str,
+    threads: int,
+    batch_size: int,
+    workers: int | None,
+    resume: bool,
+    overwrite: bool,
+    chunk_rows: int,
+    options: dict[str, Any],
+) -> PredictionSummary:
     sizes = chunk_sizes(len(cells), batch_size, chunk_rows)
     model = load(folder, threads=threads, **options)
     options = {**options, "runtime": model.runtime.options["runtime"], "threads": threads}
     record = run_record(model, cells, batch_size, chunk_rows)
     sink = PartsSink(out, columns_of(model.description), record, sizes)
-    chunks = sink.open(resume=resume)
+    chunks = sink.open(resume=resume, overwrite=overwrite)
     missing = {
         number: cells[sum(sizes[:number]) :][: sizes[number]] for number in range(len(sizes)) if number not in chunks
     }

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.files import output_lock
 from lymphoscope.inference.inputs import Cell, cells_of
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.rows import Row, columns_of
-from lymphoscope.inference.sinks.file_sink import FileSink
+from lymphoscope.inference.sinks.file_sink import FileSink, existing_paths
 from lymphoscope.inference.sinks.sink import Chunk, RunRecord
 from lymphoscope.progress import tracked
 from lymphoscope.version import __version__
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from lymphoscope.data import Manifest
 
 CHUNK_ROWS = 256
+
+IfExists = Literal["refuse", "overwrite", "append"]
+"""What happens if the output exists and is not of an unfinished run; `append` predicts only cells that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,11 @@ def predict_manifest(
     batch_size: int = BATCH_SIZE,
     workers: int | None = None,
     resume: bool = True,
+    if_exists: IfExists = "refuse",
 ) -> PredictionSummary:
     """Write the predictions of every cell of a manifest; see `predict_cells`."""
     cells = cells_of(manifest)
-    return predict_cells(model, cells, out, batch_size=batch_size, workers=workers, resume=resume)
+    return predict_cells(model, cells, out, batch_size=batch_size, workers=workers, resume=resume, if_exists=if_exists)
 
 
 def predict_cells(
@@ -55,18 +60,42 @@ def predict_cells(
     batch_size: int = BATCH_SIZE,
     workers: int | None = None,
     resume: bool = True,
+    if_exists: IfExists = "refuse",
     chunk_rows: int = CHUNK_ROWS,
 ) -> PredictionSummary:
     """Write the predictions of cells, in order, as CSV or Parquet by the suffix of `out`, in bounded memory.
 
     A run that was killed continues after its last complete chunk if inputs, model and options are the same, and ends
     with the same bytes; `resume=False` starts over. A finished run leaves nothing beside `out`.
-    Raises LymphoscopeError for no cells and for another suffix, OSError if `out` cannot be written.
+    Raises LymphoscopeError for no cells, another suffix, an output that exists (see `if_exists`), and while another run
+    writes it; OSError if `out` cannot be written.
     """
+    with output_lock(out):
+        if if_exists == "append":
+            known = existing_paths(out, columns_of(model.description))
+            cells = [cell for cell in cells if cell.printable_path not in known] if known else cells
+            if not cells:
+                return PredictionSummary(0, 0, out)
+        return _predict_locked(model, cells, out, batch_size, workers, resume, if_exists, chunk_rows)
+
+
+def _predict_locked(
+    model: Model,
+    cells: Sequence[Cell],
+    out: Path,
+    batch_size: int,
+    workers: int | None,
+    resume: bool,
+    if_exists: IfExists,
+    chunk_rows: int,
+) -> PredictionSummary:
     sizes = chunk_sizes(len(cells), batch_size, chunk_rows)
     record = run_record(model, cells, batch_size, chunk_rows)
-    sink = FileSink(out, columns_of(model.description), record, sizes)
-    chunks = _leading(sink.open(resume=resume))
+    append = if_exists == "append" and out.exists()
+    if append:
+        record = {**record, "appended_to": _file_state(str(out.resolve()))}
+    sink = FileSink(out, columns_of(model.description), record, sizes, append=append)
+    chunks = _leading(sink.open(resume=resume, overwrite=if_exists == "overwrite"))
     done = sum(chunk.rows for chunk in chunks)
     window = batches_per_chunk(batch_size, chunk_rows)
     with predicted_rows(model.runtime, cells[done:], batch_size=batch_size, workers=workers, window=window) as rows:
@@ -120,10 +149,10 @@ def _digest(cells: Sequence[Cell]) -> str:
     return digest.hexdigest()
 
 
-def _file_state(path: str) -> tuple[int, int]:
+def _file_state(path: str) -> list[int]:
     """Return the size and the time of the last change of a file, -1 if it cannot be opened."""
     try:
         state = Path(path).stat()
     except (OSError, ValueError):
-        return -1, -1
-    return state.st_size, state.st_mtime_ns
+        return [-1, -1]
+    return [state.st_size, state.st_mtime_ns]

@@ -61,7 +61,7 @@ def evaluate_model(
     model.description.check_labels(cells.classes)
     leakage = find_leaks(cells, training_cells)
     refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, remedy="evaluate other cells")
-    predict_manifest(model, cells, folder.predictions)
+    predict_manifest(model, cells, folder.predictions, if_exists="overwrite")
     predictions = read_predictions(folder.predictions)
     metrics = compute_metrics(
         predictions,

@@ -8,7 +8,7 @@ from typing import Any
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
-from lymphoscope.files import written_beside
+from lymphoscope.files import replace_file, written_beside
 from lymphoscope.inference.rows import Row
 from lymphoscope.inference.sinks.formats import FORMATS
 from lymphoscope.inference.sinks.sink import Chunk, RunRecord, Sink, record_bytes
@@ -19,14 +19,24 @@ RECORD = "run.json"
 class FileSink(Sink):
     """The file `out`, in the format of its suffix, with its chunks in the folder `.<name>.partial`.
 
+    If `out` is a symbolic link, its target is written. `append` adds the rows to those that `out` has.
     Raises LymphoscopeError for a suffix other than .csv and .parquet.
     """
 
-    def __init__(self, out: Path, columns: Sequence[str], record: RunRecord, sizes: Sequence[int]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        columns: Sequence[str],
+        record: RunRecord,
+        sizes: Sequence[int],
+        *,
+        append: bool = False,
+    ) -> None:
         super().__init__(columns, record, sizes)
         check_output_file(out)
-        self.out = out
+        self.out = out.resolve()
         self.folder = _chunk_folder(out)
+        self._append = append
         self._format = FORMATS[out.suffix.lower()](columns)
 
     def write(self, number: int, rows: Sequence[Row]) -> Chunk:
@@ -43,9 +53,17 @@ class FileSink(Sink):
     def finish(self) -> None:
         """Join the chunks into the output, with one of them in memory at a time, and remove them."""
         joined = self.folder / f"joined{self.out.suffix.lower()}"
-        self._format.join([self._path(number) for number in range(len(self.sizes))], joined)
-        joined.replace(self.out)
+        pieces = [self._path(number) for number in range(len(self.sizes))]
+        self._format.join(pieces, joined, self.out if self._append else None)
+        replace_file(joined, self.out)
         shutil.rmtree(self.folder)
+
+    def _refuse_existing(self) -> None:
+        if self.out.exists() and not self._append:
+            raise LymphoscopeError(
+                f"{self.out} exists: --overwrite replaces it, --append adds the cells that it does not have, or choose "
+                "another --out"
+            )
 
     def _read_record(self) -> bytes | None:
         path = self.folder / RECORD
@@ -67,6 +85,8 @@ def check_output_file(out: Path) -> None:
         raise LymphoscopeError(f"{out}: name a file that ends in {' or '.join(FORMATS)}")
     if out.is_dir():
         raise LymphoscopeError(f"{out} is a folder: name a file for the predictions")
+    if out.exists() and not out.is_file():
+        raise LymphoscopeError(f"{out} is not a regular file: name a file for the predictions")
     if out.suffix.lower() == ".parquet":
         require("parquet", str(out))
 
@@ -80,5 +100,15 @@ def unfinished_record(out: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
+def existing_paths(out: Path, columns: Sequence[str]) -> set[str]:
+    """Return the paths of the cells that the predictions in `out` have, none without a file.
+
+    Raises LymphoscopeError if the file has other columns.
+    """
+    check_output_file(out)
+    return FORMATS[out.suffix.lower()](columns).paths(out) if out.exists() else set()
+
+
 def _chunk_folder(out: Path) -> Path:
+    out = out.resolve()
     return out.with_name(f".{out.name}.partial")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.rows import Row, column_type, prediction_schema
 
 _TYPES: dict[str, Callable[[Any], Any]] = {"text": str, "integer": int, "boolean": bool, "number": float}
@@ -25,8 +26,12 @@ class Format(Protocol):
         """Return the number of rows of a piece and how many have an error; None if it is absent or incomplete."""
         ...
 
-    def join(self, pieces: Sequence[Path], path: Path) -> None:
-        """Write the pieces as one table, with one of them in memory at a time."""
+    def join(self, pieces: Sequence[Path], path: Path, first: Path | None = None) -> None:
+        """Write the table `first` and the pieces as one table, with one of them in memory at a time."""
+        ...
+
+    def paths(self, table: Path) -> set[str]:
+        """Return the column `path` of a table. Raises LymphoscopeError if it has other columns than this format."""
         ...
 
 
@@ -57,13 +62,25 @@ class CsvFormat:
             return None
         return len(rows), sum(row[error] != "" for row in rows)
 
-    def join(self, pieces: Sequence[Path], path: Path) -> None:
-        """Write the header and the pieces."""
+    def join(self, pieces: Sequence[Path], path: Path, first: Path | None = None) -> None:
+        """Write the header, or the table `first`, and the pieces."""
         with path.open("w", encoding="utf-8", newline="") as joined:
-            csv.writer(joined, lineterminator="\n").writerow(self._columns)
-            for piece in pieces:
+            if first is None:
+                csv.writer(joined, lineterminator="\n").writerow(self._columns)
+            for piece in [*([first] if first else []), *pieces]:
                 with piece.open(encoding="utf-8", newline="") as stream:
                     shutil.copyfileobj(stream, joined)
+
+    def paths(self, table: Path) -> set[str]:
+        """Return the column `path` of a table."""
+        try:
+            with table.open(encoding="utf-8", newline="") as stream:
+                rows = csv.reader(stream)
+                _check_columns(table, next(rows, []), self._columns)
+                index = self._columns.index("path")
+                return {row[index] for row in rows}
+        except (UnicodeDecodeError, csv.Error, IndexError) as error:
+            raise LymphoscopeError(f"{table} is not a table of predictions ({error}): choose another --out") from error
 
     def _values(self, row: Row) -> list[Any]:
         values = (row.get(name) for name in self._columns)
@@ -94,13 +111,35 @@ class ParquetFormat:
             return None
         return len(errors), len(errors) - int(errors.null_count)
 
-    def join(self, pieces: Sequence[Path], path: Path) -> None:
-        """Write each piece as a row group."""
+    def join(self, pieces: Sequence[Path], path: Path, first: Path | None = None) -> None:
+        """Write the row groups of `first`, and each piece as a row group."""
         from pyarrow import parquet
 
         with parquet.ParquetWriter(path, self._schema) as writer:
+            if first:
+                table = parquet.ParquetFile(first)
+                for group in range(table.num_row_groups):
+                    writer.write_table(table.read_row_group(group).cast(self._schema))
             for piece in pieces:
                 writer.write_table(parquet.read_table(piece, schema=self._schema))
+
+    def paths(self, table: Path) -> set[str]:
+        """Return the column `path` of a table."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            _check_columns(table, parquet.read_schema(table).names, self._schema.names)
+            return set(parquet.read_table(table, columns=["path"])["path"].to_pylist())
+        except pa.ArrowInvalid as error:
+            raise LymphoscopeError(f"{table} is not a table of predictions: choose another --out") from error
+
+
+def _check_columns(table: Path, columns: Sequence[str], expected: Sequence[str]) -> None:
+    if list(columns) != list(expected):
+        raise LymphoscopeError(
+            f"{table} has other columns than the predictions of this model: choose another --out, or --overwrite it"
+        )
 
 
 FORMATS: Mapping[str, type[Format]] = MappingProxyType({".csv": CsvFormat, ".parquet": ParquetFormat})

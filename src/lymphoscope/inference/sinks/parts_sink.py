@@ -12,8 +12,9 @@ from lymphoscope.inference.remote import file_system
 from lymphoscope.inference.rows import Row, prediction_schema
 from lymphoscope.inference.sinks.sink import Chunk, RunRecord, Sink, record_bytes
 
+# Names that begin with an underscore are ignored by readers of Parquet folders.
 RECORD = "_run.json"
-"""Begins with an underscore, so that readers of Parquet folders ignore it."""
+FINISHED = "_SUCCESS"
 
 
 class PartsSink(Sink):
@@ -50,7 +51,14 @@ class PartsSink(Sink):
         return Chunk(number, len(errors), len(errors) - int(errors.null_count))
 
     def finish(self) -> None:
-        """Do nothing: the parts are the output."""
+        """Mark the folder as finished; the parts are the output."""
+        self._put(FINISHED, b"")
+
+    def _refuse_existing(self) -> None:
+        if self._files.exists(self._path(FINISHED)):
+            raise LymphoscopeError(
+                f"{self._root} holds the predictions of another run: --overwrite replaces it, or choose another --out"
+            )
 
     def _complete_chunks(self) -> dict[int, Chunk]:
         # One listing instead of one request per part.

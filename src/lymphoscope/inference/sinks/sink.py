@@ -32,13 +32,15 @@ class Sink(ABC):
         self.record = record
         self.sizes = tuple(sizes)
 
-    def open(self, *, resume: bool = True) -> dict[int, Chunk]:
+    def open(self, *, resume: bool = True, overwrite: bool = False) -> dict[int, Chunk]:
         """Continue the unfinished run of the same record, or start without chunks; return the chunks, by number.
 
         A line on standard error says that a run continues, or that one with another record is started over.
-        Raises LymphoscopeError if something else is in the way.
+        Raises LymphoscopeError if there is another output, unless `overwrite`, or something that is not predictions.
         """
         recorded = self._read_record() if resume else None
+        if not overwrite and not (recorded is not None and _is_json_of(recorded, self.record)):
+            self._refuse_existing()
         if recorded is not None:
             if _is_json_of(recorded, self.record):
                 chunks = self._complete_chunks()
@@ -64,6 +66,10 @@ class Sink(ABC):
     @abstractmethod
     def chunk(self, number: int) -> Chunk | None:
         """Return a chunk if it was written whole."""
+
+    @abstractmethod
+    def _refuse_existing(self) -> None:
+        """Raise LymphoscopeError if there is an output that this run would replace."""
 
     @abstractmethod
     def _read_record(self) -> bytes | None:
