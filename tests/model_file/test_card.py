@@ -57,3 +57,17 @@ def test_attribution_recipe_and_subjects_are_listed(tmp_path: Path) -> None:
     assert "- initial weights: runs/first/model" in text
     assert "- train: 1, H2" in text
     assert "test" not in text.partition("## Subjects")[2]
+
+
+def test_html_is_escaped_and_a_line_stays_a_line(tmp_path: Path) -> None:
+    text = card(tmp_path, limits="<script>alert(1)</script>\n# Not a heading", attribution="A & B <img src=x>")
+    assert "<" not in text
+    assert text.splitlines()[0].startswith("**Limits.** &lt;script&gt;alert(1)&lt;/script&gt; # Not a heading")
+    assert "- attribution: A &amp; B &lt;img src=x&gt;" in text
+
+
+def test_classes_are_named_in_words_and_subject_ids_are_optional(tmp_path: Path) -> None:
+    text = card(tmp_path)
+    assert "- classes: all (lymphoblast), hem (normal); blast class: all" in text
+    assert text.partition("## Subjects")[2].strip().startswith("Their ids are not recorded.")
+    assert f"- model id: {DESCRIPTION.model_id}" in text

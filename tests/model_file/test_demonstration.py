@@ -1,4 +1,4 @@
-"""The model that ships: small, attributed, judged by subject, and ready after an install."""
+"""The demonstration model: small, attributed, evaluated by subject, and ready after an install."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "cnmc"
 MOST_BYTES = 20_000_000
 
 
-def test_it_is_small_and_whole() -> None:
+def test_the_folder_is_small_and_complete() -> None:
     files = list(demonstration_model().iterdir())
     expected = ["README.md", "model.json", "network.onnx", "ood_reference.safetensors", "weights.safetensors"]
     assert sorted(path.name for path in files) == expected
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
 
 
-def test_it_says_its_limits_whose_cells_it_saw_and_what_it_scored_by_subject() -> None:
+def test_limits_attribution_and_scores_are_documented() -> None:
     description = load_description(demonstration_model())
     first = (demonstration_model() / "README.md").read_text().splitlines()[0]
     assert description.limits
@@ -36,7 +36,7 @@ def test_it_says_its_limits_whose_cells_it_saw_and_what_it_scored_by_subject() -
     assert description.recipe["seed"] == 0
 
 
-def test_it_answers_for_a_synthetic_cell_with_numbers_that_can_be_scores(tmp_path: Path) -> None:
+def test_scores_of_synthetic_cells_are_probabilities(tmp_path: Path) -> None:
     manifest = synthesize(tmp_path, subjects=8, cells_per_subject=1, fields=0, faults=False)
     table = load().predict(manifest.table["path"].tolist())
     scores = table[["score_all", "score_hem"]].to_numpy()
@@ -46,7 +46,7 @@ def test_it_answers_for_a_synthetic_cell_with_numbers_that_can_be_scores(tmp_pat
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
-def test_it_tells_apart_the_cells_it_was_trained_on() -> None:
+def test_training_cells_are_classified_better_than_chance() -> None:
     paths = sorted(REAL.glob("**/*_hem.png")) + sorted(REAL.glob("**/*_all.png"))[::5]
     labels = np.array([path.stem.rsplit("_", 1)[1] for path in paths])
     right = (load().predict(paths)["predicted"] == labels).to_numpy()
@@ -54,7 +54,7 @@ def test_it_tells_apart_the_cells_it_was_trained_on() -> None:
     assert np.mean([right[labels == name].mean() for name in ("all", "hem")]) > 0.65
 
 
-def test_the_same_cell_gives_the_same_answer_alone_and_in_company(tmp_path: Path) -> None:
+def test_a_prediction_does_not_depend_on_the_batch(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for number in range(5):
         Image.fromarray(generator.integers(0, 255, (300, 300, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")

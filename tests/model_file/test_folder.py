@@ -1,22 +1,29 @@
-"""A model on disk comes back the same, and a wrong folder is one line."""
+"""A model on disk is read back unchanged, and a faulty folder is one line."""
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import (
     Architecture,
     Description,
+    Export,
     Preprocessing,
     build_network,
     load_description,
     load_network,
+    record_referral,
     record_scores,
     save_model,
 )
+from lymphoscope.referral import FeatureArrays, OodReference, Promise, Referral, ScoreBand
 
 MEAN_STD = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
 
@@ -40,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("head", ["attention", "linear"])
-def test_what_is_written_is_what_is_read(tmp_path: Path, head: str) -> None:
+def test_a_model_is_read_back_unchanged(tmp_path: Path, head: str) -> None:
     torch.manual_seed(0)
     network = build_network(described(head).architecture, 2).eval()
     written = save_model(network, described(head), tmp_path)
@@ -52,11 +59,11 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, head: str) -> None:
     assert not read.training
 
 
-def test_no_pickle_and_nothing_else_is_written(folder: Path) -> None:
+def test_only_the_documented_files_are_written(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.json", "weights.safetensors"]
 
 
-def test_scores_are_recorded_beside_untouched_weights(folder: Path) -> None:
+def test_recording_scores_does_not_touch_the_weights(folder: Path) -> None:
     before = load_description(folder)
     bootstrap = {"unit": "subject", "replicates": 1000}
     scores = {"cells": 9, "subjects": 3, "bootstrap": bootstrap, "weighted_f1": {"value": 0.8, "low": 0.7, "high": 0.9}}
@@ -67,44 +74,201 @@ def test_scores_are_recorded_beside_untouched_weights(folder: Path) -> None:
 
 
 def change(folder: Path, **changes: object) -> None:
+    """Change entries of model.json; a dot in a name leads into an entry."""
     path = folder / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    content = json.loads(path.read_text())
+    for name, value in changes.items():
+        *parents, last = name.split(".")
+        part = content
+        for parent in parents:
+            part = part[parent]
+        part[last] = value
+    path.write_text(json.dumps(content))
+
+
+def one_line(folder: Path, message: str) -> None:
+    with pytest.raises(LymphoscopeError, match=message) as caught:
+        load_network(folder)
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+EXPORT = {
+    "runtime": "onnx",
+    "precision": "float32",
+    "graph": "network",
+    "files": {"network.onnx": "0" * 64},
+    "weights_sha256": "0" * 64,
+    "accepted": 1.0,
+    "parity": dict.fromkeys(["cells", "labels", "boxes", "boxes_iou", "scores", "mean_scores", "first_streams"], 1)
+    | {"source": "cells"},
+}
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"format_version": 2}, "is of format 2; this version of Lymphoscope reads format 3: train the model again"),
         ({"format_version": 4}, "is of format 4; this version of Lymphoscope reads format 3: install a newer version"),
         ({"format_version": 9, "unheard_of": 1}, "is of format 9"),
+        ({"format_version": True}, "is of format True"),
+        ({"format_version": None}, "is of format None"),
+        ({"format_version": "3"}, "is of format 3; this"),
         ({"unheard_of": 1}, "unheard_of: Extra inputs are not permitted"),
         ({"classes": ["all"]}, "classes: "),
+        ({"classes": ["all", "all"]}, "column crop_all would appear twice"),
+        ({"classes": ["all", " "]}, "a name is empty"),
+        ({"classes": ["all", "vote"]}, "would appear twice"),
+        ({"class_titles": {"blast": "lymphoblast"}}, "class_titles: 'blast' is not one of the classes"),
         ({"blast_class": "blast"}, "blast_class 'blast' is not one of the classes"),
+        ({"test_time.streams": []}, "raw is needed"),
+        ({"test_time.streams": ["crop", "erase"]}, "raw is needed"),
+        ({"test_time.streams": ["raw", "raw"]}, "each stream once"),
+        ({"test_time.crop_threshold": 1.5}, "test_time.crop_threshold: "),
+        ({"preprocessing.size": 0}, "preprocessing.size: "),
+        ({"preprocessing.size": 10**9}, "preprocessing.size: "),
+        ({"preprocessing.std": [0.2, 0.0, 0.2]}, "preprocessing.std.1: "),
+        ({"referral.minimum_score": 1.5}, "referral.minimum_score: "),
+        ({"referral.rules": ["novelty"]}, "unknown referral rule 'novelty'"),
+        ({"calibration": {"temperature": 0, "cells": 1, "subjects": 1, "how": ""}}, "calibration.temperature: "),
+        ({"architecture.num_maps": 10**12}, "architecture.num_maps: "),
+        ({"architecture.backbone": "nonsense"}, "nonsense"),
+        ({"architecture.num_maps": 8}, "does not fit the network"),
         ({"weights_sha256": "0" * 64}, r"weights.safetensors is not the file that model.json names"),
-        ({"architecture": {"backbone": "test_resnet", "num_maps": 8}}, "does not fit the network"),
+        ({"weights_sha256": ""}, "weights_sha256 is empty, so the weights cannot be checked"),
+        ({"weights_sha256": "nonsense"}, "weights_sha256: "),
+        ({"exports": [EXPORT | {"files": {"../network.onnx": "0" * 64}}]}, "exports.0.files"),
+        ({"exports": [EXPORT | {"files": {"/etc/passwd": "0" * 64}}]}, "exports.0.files"),
+        ({"exports": [EXPORT | {"files": {"..": "0" * 64}}]}, "exports.0.files"),
+        ({"exports": [EXPORT | {"files": {"network.onnx": ""}}]}, "exports.0.files"),
+        ({"exports": [EXPORT | {"files": {}}]}, "exports.0.files"),
+        ({"exports": [EXPORT | {"weights_sha256": ""}]}, "exports.0.weights_sha256"),
     ],
 )
-def test_a_wrong_description_is_one_line(folder: Path, changes: dict[str, object], said: str) -> None:
+def test_an_invalid_description_is_one_line(folder: Path, changes: dict[str, object], message: str) -> None:
     change(folder, **changes)
-    with pytest.raises(LymphoscopeError, match=said) as caught:
-        load_network(folder)
-    assert "\n" not in str(caught.value)
+    one_line(folder, message)
 
 
-def test_wrong_files_are_one_line(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "is not JSON"),
+        (b"", "is not JSON"),
+        (b"[]", "does not hold a JSON object"),
+        (b"\xff\xfe{}", "is not JSON"),
+        (b'{"format_version": NaN}', "NaN is not a JSON number"),
+        (b'{"format_version": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b'{"format_version": 3}', "name: Field required"),
+    ],
+)
+def test_a_damaged_description_is_one_line(folder: Path, content: bytes, message: str) -> None:
+    (folder / "model.json").write_bytes(content)
+    one_line(folder, message)
+
+
+def test_missing_and_damaged_weights_are_one_line(folder: Path) -> None:
     with pytest.raises(LymphoscopeError, match=r"is not a model: it has no model\.json"):
         load_description(folder / "nowhere")
     weights = folder / "weights.safetensors"
-    weights.write_bytes(b"not safetensors")
-    change(folder, weights_sha256="")
-    with pytest.raises(LymphoscopeError, match="is not a safetensors file"):
-        load_network(folder)
+    for content in (b"not safetensors", b"", (2**63).to_bytes(8, "little") + b"{}"):
+        weights.write_bytes(content)
+        change(folder, weights_sha256=hashlib.sha256(content).hexdigest())
+        one_line(folder, "is not a safetensors file")
     weights.unlink()
-    with pytest.raises(LymphoscopeError, match=r"weights\.safetensors is missing"):
-        load_network(folder)
-    (folder / "model.json").write_text("{")
-    with pytest.raises(LymphoscopeError, match="is not JSON"):
-        load_network(folder)
-    (folder / "model.json").write_text("[]")
-    with pytest.raises(LymphoscopeError, match="does not hold a JSON object"):
-        load_network(folder)
+    one_line(folder, r"weights\.safetensors is missing")
+    weights.mkdir()
+    one_line(folder, r"weights\.safetensors is missing")
+
+
+def with_ood_reference(folder: Path, ood_reference: OodReference) -> None:
+    arrays = FeatureArrays(np.zeros(3, np.float32), np.eye(3, 2, dtype=np.float32))
+    reference = ood_reference.model_copy(update={"arrays": arrays})
+    record_referral(folder, calibration=None, referral=Referral(ood_reference=reference))
+
+
+def test_ood_arrays_are_read_back(folder: Path, ood_reference: OodReference) -> None:
+    with_ood_reference(folder, ood_reference)
+    reference = load_description(folder).referral.ood_reference
+    assert reference is not None
+    assert reference.arrays is not None
+    np.testing.assert_array_equal(reference.arrays.axes, np.eye(3, 2))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"centre": np.zeros(3, np.float32)},
+        {"centre": np.zeros(3, np.float32), "axes": np.eye(2, dtype=np.float32)},
+        {"centre": np.full(3, np.nan, np.float32), "axes": np.eye(3, dtype=np.float32)},
+        {"centre": np.zeros(3, np.float32), "axes": np.eye(3, dtype=np.float32), "more": np.zeros(1, np.float32)},
+    ],
+)
+def test_wrong_ood_arrays_are_one_line(
+    folder: Path, ood_reference: OodReference, arrays: dict[str, np.ndarray]
+) -> None:
+    with_ood_reference(folder, ood_reference)
+    path = folder / "ood_reference.safetensors"
+    path.write_bytes(save(arrays))
+    one_line(folder, "is not the file that model.json names")
+    change(folder, **{"referral.ood_reference.arrays_sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    one_line(folder, "does not hold the arrays of an OOD reference")
+    change(folder, **{"referral.ood_reference.arrays_sha256": ""})
+    one_line(folder, "is not the file that model.json names")
+    path.unlink()
+    one_line(folder, r"ood_reference\.safetensors is missing")
+
+
+def test_model_id_depends_on_what_determines_predictions(folder: Path) -> None:
+    description = load_description(folder)
+    record_scores(folder, {"cells": 9, "subjects": 3, "bootstrap": {"unit": "subject", "replicates": 10}})
+    assert load_description(folder).model_id == description.model_id
+    assert re.fullmatch("[0-9a-f]{16}", description.model_id)
+    stricter = description.referral.model_copy(update={"minimum_score": 0.9})
+    for changed in ({"weights_sha256": "0" * 64}, {"referral": stricter}, {"classes": ("hem", "all")}):
+        assert description.model_copy(update=changed).model_id != description.model_id
+    for changed in ({"name": "other"}, {"limits": "none"}, {"recipe": {"seed": 1}}):
+        assert description.model_copy(update=changed).model_id == description.model_id
+
+
+def test_classes_have_titles() -> None:
+    assert [described().title(name) for name in ("all", "hem")] == ["lymphoblast", "normal"]
+    titled = described().model_copy(update={"class_titles": {"all": "B-ALL blast"}})
+    assert [titled.title(name) for name in ("all", "hem", "other")] == ["B-ALL blast", "normal", "other"]
+
+
+BAND = ScoreBand(
+    low=0.1,
+    high=0.9,
+    method="risk_control",
+    kind="average",
+    miss=Promise(stated=0.01, rate=0.01, subjects=99, cells=900),
+    false_alarm=Promise(stated=0.05, rate=0.05, subjects=40, cells=800),
+)
+
+
+@pytest.mark.parametrize(
+    ("referral", "options", "rate", "first"),
+    [
+        (Referral(band=BAND), {"precision": "float32", "runtime": "torch"}, 0.01, "At most 1 %"),
+        (Referral(band=BAND), {"precision": "int8", "runtime": "torch"}, None, "The promise of the referral does"),
+        (
+            Referral(band=BAND),
+            {"precision": "float32", "runtime": "onnx"},
+            None,
+            "The promise of the referral does",
+        ),
+        (Referral(band=BAND.model_copy(update={"estimate": "x"})), {}, None, "Estimates, not promises: x."),
+        (Referral(band=BAND, rules=("blur",)), {}, None, None),
+        (Referral(), {}, None, None),
+    ],
+)
+def test_what_the_referral_promises_depends_on_the_runtime(
+    referral: Referral, options: dict[str, str], rate: float | None, first: str | None
+) -> None:
+    export = Export.model_validate(EXPORT)  # its parity check found a difference of 1
+    description = described().model_copy(update={"referral": referral, "exports": (export,)})
+    assert description.promised_miss_rate(options) == rate
+    sentences = description.promises(options)
+    assert (sentences[0].startswith(first) if first else sentences == []) is True

@@ -1,12 +1,18 @@
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import ValidationError
 
-from lymphoscope.referral import CellEvidence, OodReference, Referral, ScoreBand
+from lymphoscope.referral import CellEvidence, OodReference, Promise, Referral, ScoreBand
 from lymphoscope.vocabulary import OOD_SIGNALS
 
 BAND = ScoreBand(
-    low=0.2, high=0.9, miss_rate=0.01, false_alarm_rate=0.05, confidence=0.95, blasts=900, normals=800, subjects=40
+    low=0.2,
+    high=0.9,
+    method="risk_control",
+    kind="average",
+    miss=Promise(stated=0.01, rate=0.01, subjects=120, cells=900),
+    false_alarm=Promise(stated=0.05, rate=0.05, subjects=40, cells=800),
 )
 SIGNAL_REASONS = {
     "feature_distance": "unlike the training cells",
@@ -31,6 +37,7 @@ def reasons(
         agreement=np.array([agreement], dtype=np.float32),
         scores=np.array([scores]),
         positive_index=positive_index,
+        blast_scores=None if positive_index is None else np.array([scores[positive_index]]),
         ood={} if ood is None else {name: np.array([ood.get(name, 0.0)]) for name in OOD_SIGNALS},
         overexposed=np.array([overexposed]),
     )
@@ -87,7 +94,8 @@ def test_band_and_its_edges_are_referred(blast: float, predicted: int, expected:
 
 
 def test_a_side_without_a_promise_has_its_own_reason() -> None:
-    band = BAND.model_copy(update={"low": 0.0, "low_reason": "12 blasts of 3 subjects cannot promise 0.01"})
+    nobody = Promise(stated=0.01, rate=None, subjects=0, cells=0)
+    band = BAND.model_copy(update={"low": 0.0, "miss": nobody})
     assert reasons(Referral(band=band), [0.01, 0.99], 1) == ["too few calibration subjects"]
     assert reasons(Referral(band=band), [0.7, 0.3], 0) == ["score in the uncertain band"]
     assert reasons(Referral(band=band), [0.95, 0.05], 0) == []
@@ -101,9 +109,10 @@ def test_the_rule_refers_exactly_what_the_band_refers(scores: list[float]) -> No
         agreement=np.ones(len(blast), np.float32),
         scores=np.stack([blast, 1 - blast], axis=1),
         positive_index=0,
+        blast_scores=blast,
     )
     referred = [bool(found) for found in Referral(band=BAND).reasons(evidence)]
-    assert referred == BAND.refers(blast).tolist()
+    assert referred == BAND.refers(blast, blast >= 0.5).tolist()
 
 
 def test_a_band_that_is_switched_off_refers_nothing() -> None:
@@ -115,7 +124,7 @@ def test_a_signal_beyond_its_limit_names_its_reason(signal: str, reason: str, oo
     referral = Referral(ood_reference=ood_reference)
     assert reasons(referral, [0.05, 0.95], 1, ood={signal: 1.01}) == [reason]
     assert reasons(referral, [0.05, 0.95], 1, ood={signal: 1.0}) == []
-    assert reasons(referral, [0.05, 0.95], 1, ood={signal: float("nan")}) == []
+    assert reasons(referral, [0.05, 0.95], 1, ood={signal: float("nan")}) == [reason]
     off = Referral(ood_reference=ood_reference, rules=())
     assert reasons(off, [0.05, 0.95], 1, ood={signal: 9.0}) == []
 
@@ -125,3 +134,27 @@ def test_too_much_and_too_little_light_are_different_reasons(ood_reference: OodR
     for overexposed, reason in ((True, "over-exposed"), (False, "under-exposed")):
         found = reasons(referral, [0.05, 0.95], 1, ood={"exposure": 1.5}, overexposed=overexposed)
         assert found == [reason]
+
+
+def test_nan_is_referred_whatever_it_is_of(ood_reference: OodReference) -> None:
+    referral = Referral(band=BAND, ood_reference=ood_reference)
+    sure = ([0.05, 0.95], 1, 1.0, {})
+    assert reasons(referral, *sure) == []
+    assert reasons(referral, [float("nan")] * 2, 1, 1.0, {})
+    assert reasons(referral, [0.05, 0.95], 1, float("nan"), {}) == ["streams disagree"]
+    for signal in OOD_SIGNALS:
+        assert reasons(referral, [0.05, 0.95], 1, 1.0, {signal: float("nan")}) != []
+
+
+def test_a_vote_against_the_score_is_never_signed_off() -> None:
+    """Even where the minimum score would allow it, so that no blast escapes the promise."""
+    lax = Referral(band=BAND, minimum_score=0.0)
+    assert reasons(lax, [0.95, 0.05], 1) == ["score in the uncertain band"]
+    assert reasons(lax, [0.05, 0.95], 0) == ["score in the uncertain band"]
+
+
+@pytest.mark.parametrize("setting", ["minimum_agreement", "minimum_score"])
+@pytest.mark.parametrize("value", [float("nan"), -0.1, 1.1])
+def test_impossible_thresholds_are_refused(setting: str, value: float) -> None:
+    with pytest.raises(ValidationError):
+        Referral.model_validate({setting: value})

@@ -15,8 +15,8 @@ from lymphoscope.data import Manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leak, read_predictions
 from lymphoscope.model_file import load_description
-from lymphoscope.runs import RunFolder, refuse_leaks, training_cells_of_model
-from lymphoscope.runs.leak_guard import TRAINING_CELLS
+from lymphoscope.runs import RunFolder, TrainingCells, refuse_leaks, training_cells_of_model
+from lymphoscope.runs.leak_guard import TRAINING_CELLS, find_leaks, write_training_cells
 
 
 def sets(tiny: tuple[str, ...]) -> list[str]:
@@ -201,3 +201,14 @@ def test_invalid_options_are_one_line(
     named = {"FILE": str(allowed / "predictions.parquet"), "MODEL": str(allowed / "model"), "OTHER": str(tiny_folder)}
     assert run([*(named.get(word, word) for word in more), "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_subject_ids_can_be_left_out_and_copies_are_still_found(tiny_manifest: Manifest, tmp_path: Path) -> None:
+    write_training_cells(tiny_manifest, tmp_path, record_subjects=False)
+    stored = pd.read_parquet(tmp_path / "training_cells.parquet")
+    assert stored["subject"].isna().all()
+    assert not stored["path"].str.contains("S").any()
+    train = tiny_manifest.table[tiny_manifest.table["split"] == "train"].reset_index(drop=True)
+    leakage = find_leaks(tiny_manifest.with_table(train), TrainingCells(stored))
+    assert leakage.leaking_cells == len(train)
+    assert "subjects" not in leakage.checked

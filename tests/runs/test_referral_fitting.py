@@ -1,6 +1,7 @@
-"""A model is fitted on its inner subjects, and then sends planted cells to a person for the right reason."""
+"""A model is fitted on calibration subjects, and then refers faulty images for the right reason."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,10 +23,10 @@ from lymphoscope.model_file import (
     load_description,
     save_model,
 )
-from lymphoscope.referral import calibrated
+from lymphoscope.referral import ReferralOptions, calibrated
 from lymphoscope.runs import fit_on_held_out_predictions, fit_on_validation_cells
 from lymphoscope.synthetic import synthesize
-from lymphoscope.training.recipe import Recipe, ReferralRecipe
+from lymphoscope.training.recipe import Recipe
 
 SIDE = 150
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -94,7 +95,7 @@ def foreign(pixels: np.ndarray) -> np.ndarray:
         (foreign, "unlike the training cells"),
     ],
 )
-def test_planted_cells_go_to_a_person_for_what_is_wrong_with_them(
+def test_faulty_images_are_referred_for_their_fault(
     cells: Manifest, folder: Path, tmp_path: Path, spoiled: Callable[[np.ndarray], np.ndarray], reason: str
 ) -> None:
     good = cells.table.loc[cells.table["split"] == "test", "path"].tolist()
@@ -108,9 +109,7 @@ def test_planted_cells_go_to_a_person_for_what_is_wrong_with_them(
     assert usual["refer_reason"].fillna("").str.contains(reason).sum() <= 2
 
 
-def test_scores_are_at_the_temperature_of_the_inner_cells_and_the_doubts_are_columns_of_the_file(
-    cells: Manifest, folder: Path, tmp_path: Path
-) -> None:
+def test_scores_are_calibrated_and_ood_scores_are_columns(cells: Manifest, folder: Path, tmp_path: Path) -> None:
     model = load(folder)
     out = tmp_path / "predictions.csv"
     predict_manifest(model, cells, out)
@@ -127,14 +126,30 @@ def test_scores_are_at_the_temperature_of_the_inner_cells_and_the_doubts_are_col
     pd.testing.assert_frame_equal(model.predict(cells.table["path"].tolist()[:3])[doubts], table[doubts][:3])
 
 
-def test_two_inner_subjects_promise_nothing_and_it_is_said(folder: Path) -> None:
+def test_one_subject_per_class_promises_a_half_and_says_so(folder: Path) -> None:
     band = load_description(folder).referral.band
     assert band is not None
-    assert (band.low, band.high, band.subjects) == (0.0, 1.0, 2)
-    assert "fewer than two subjects have blasts" in str(band.low_reason)
+    assert (band.miss.rate, band.miss.subjects, band.miss.needed) == (0.5, 1, 99)
+    assert (band.false_alarm.rate, band.false_alarm.needed) == (0.5, 19)
 
 
-def test_the_arrays_are_checked_and_change_what_a_run_goes_on_from(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("keep", "epochs", "is_estimate"), [("best", 3, True), ("last", 3, False), ("last", 2, True), ("last", None, True)]
+)
+def test_a_promise_needs_subjects_that_did_not_choose_the_epoch(
+    cells: Manifest, folder: Path, tmp_path: Path, keep: str, epochs: int | None, is_estimate: bool
+) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    content = json.loads((folder / "model.json").read_text()) | {"trained_on": {"epochs": epochs}}
+    (tmp_path / "model" / "model.json").write_text(json.dumps(content))
+    recipe = Recipe.model_validate({"early_stopping": {"keep": keep}, "optimisation": {"epochs": 3}})
+    band = fit_on_validation_cells(recipe, cells, tmp_path / "model").referral.band
+    assert band is not None
+    assert (band.estimate is not None) == is_estimate
+    assert is_estimate == band.sentences()[0].startswith("Estimates, not promises: the calibration subjects also chose")
+
+
+def test_ood_arrays_are_stored_beside_model_json(folder: Path, tmp_path: Path) -> None:
     described = json.loads((folder / "model.json").read_text())
     assert "arrays" not in described["referral"]["ood_reference"]
     assert len(described["referral"]["ood_reference"]["arrays_sha256"]) == 64
@@ -144,8 +159,8 @@ def test_the_arrays_are_checked_and_change_what_a_run_goes_on_from(folder: Path,
     assert again.arrays.axes.shape[0] == len(again.arrays.centre)
 
 
-def test_rules_that_are_left_out_send_no_cell_to_a_person(cells: Manifest, folder: Path) -> None:
-    off = Recipe(referral=ReferralRecipe(rules=("blur",)))
+def test_rules_that_are_left_out_refer_no_cell(cells: Manifest, folder: Path) -> None:
+    off = Recipe(referral=ReferralOptions(rules=("blur",)))
     described = fit_on_validation_cells(off, cells, folder)
     assert described.referral.ood_reference is not None
     assert described.referral.rules == ("blur",)
@@ -154,20 +169,23 @@ def test_rules_that_are_left_out_send_no_cell_to_a_person(cells: Manifest, folde
     fit_on_validation_cells(Recipe(), cells, folder)
 
 
-def test_out_of_fold_predictions_give_temperature_and_band_and_leave_the_likeness(folder: Path) -> None:
+def test_out_of_fold_predictions_give_an_estimate_and_keep_the_ood_reference(folder: Path) -> None:
     generator = np.random.default_rng(0)
     truth = np.repeat([0, 1], 1500)
     blast = 1 / (1 + np.exp(-(np.where(truth == 0, 6.0, -6.0) + generator.normal(0, 2, 3000)) * 3))
     rows = {"label": np.array(["all", "hem"])[truth], "predicted": np.where(blast > 0.5, "all", "hem")}
     rows |= {"score_all": blast, "score_hem": 1 - blast, "subject": (np.arange(3000) // 30).astype(str)}
+    rows |= {"path": [f"{number}.png" for number in range(3000)]}
     rows |= {f"{stream}_{name}": np.nan for stream in ("raw", "crop", "erase") for name in ("all", "hem")}
     before = load_description(folder).referral.ood_reference
     described = fit_on_held_out_predictions(Recipe(), pd.DataFrame(rows), folder, "cells of five folds")
     assert described.calibration is not None
     assert described.referral.band is not None
     assert described.calibration.how == "On cells of five folds."
-    assert 0 < described.referral.band.low <= described.referral.band.high < 1
-    assert (described.referral.band.low_reason, described.referral.band.subjects) == (None, 100)
+    band = described.referral.band
+    assert 0 < band.low <= band.high < 1
+    assert (band.miss.subjects, band.miss.rate, band.miss.needed) == (50, 1 / 51, 99)
+    assert "models of the folds" in str(band.estimate)
     assert described.referral.ood_reference is not None
     assert before is not None
     assert described.referral.ood_reference.arrays_sha256 == before.arrays_sha256

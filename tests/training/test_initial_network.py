@@ -9,7 +9,7 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import load_network
 from lymphoscope.training import Recipe, load_recipe, train_model
-from lymphoscope.training.initial_network import initial_network
+from lymphoscope.training.initial_network import check_recipe, initial_network
 from lymphoscope.training.optimiser import parameter_groups
 
 
@@ -128,3 +128,19 @@ def test_scaled_learning_rate_moves_the_backbone_less(
 
     assert moved(0.0) == 0.0
     assert 0.0 < moved(0.1) < 0.5 * moved(1.0)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "classes", "message"),
+    [
+        (["blast_class=blast"], ("all", "hem"), "`blast_class`: 'blast' is not a class of the data"),
+        (["class_titles={blast: lymphoblast}"], ("all", "hem"), "`class_titles`: 'blast' is not a class of the data"),
+        ([], ("all", "vote"), "would appear twice, rename the class"),
+        ([], ("all", "all"), "would appear twice, rename the class"),
+    ],
+)
+def test_classes_are_checked_before_training(
+    tiny: tuple[str, ...], overrides: list[str], classes: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(LymphoscopeError, match=message):
+        check_recipe(load_recipe("quick", [*tiny, *overrides]), classes)

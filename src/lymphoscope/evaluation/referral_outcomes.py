@@ -1,6 +1,6 @@
 """The result of referring some cells to a person: the errors among the accepted cells, and the missed blasts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,11 @@ def referral_group(evaluated: EvaluationSet) -> MetricGroup:
 
 
 def referral_section(
-    table: pd.DataFrame, evaluated: EvaluationSet, estimates: Mapping[str, Estimate], stated_miss_rate: float | None
+    table: pd.DataFrame,
+    evaluated: EvaluationSet,
+    estimates: Mapping[str, Estimate],
+    stated_miss_rate: float | None,
+    promise: Sequence[str] = (),
 ) -> Referral:
     """The section of metrics.json; `cells`, `fraction` and `reasons` are of the whole table, unlabelled cells too."""
     referred = table[table["refer"].astype(bool)]
@@ -47,4 +51,5 @@ def referral_section(
         accepted_accuracy=estimates["accepted_accuracy"],
         missed_blasts=estimates["missed_blasts"],
         stated_miss_rate=stated_miss_rate,
+        promise=list(promise),
     )

@@ -46,8 +46,11 @@ class Referral(StrictModel):
         description="Share of all blasts that are predicted as another class and not referred."
     )
     stated_miss_rate: float | None = Field(
-        default=None, description="The share of missed blasts that the model's referral was fitted for, 0-1."
+        default=None,
+        description="The share of a new subject's blasts, 0-1, that the model's referral promises to miss at most; "
+        "null where it promises nothing.",
     )
+    promise: list[str] = Field(default=[], description="What the model's referral promises, in sentences.")
 
 
 class Bin(StrictModel):

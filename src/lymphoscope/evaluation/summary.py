@@ -1,5 +1,7 @@
 """Predictions -> the content of metrics.json: the vote, streams, constant baselines, subjects and every section."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -27,6 +29,7 @@ def evaluate_predictions(
     replicates: int = REPLICATES,
     seed: int = 0,
     stated_miss_rate: float | None = None,
+    promise: Sequence[str] = (),
     subject_level: SubjectLevel | None = None,
     label_errors: LabelErrors | None = None,
     folds: list[Scores] | None = None,
@@ -35,9 +38,9 @@ def evaluate_predictions(
 
     Computes the scores of the vote, of each stream on its cells and of the constant baselines, the subjects, referral,
     calibration and risk-coverage; an undefined number is None with the reason. `blast_class` is None where the model
-    has none; `stated_miss_rate` is the one that its referral was fitted for. `subject_level`, `label_errors` and
-    `folds`, made from the same table, are included unchanged. Raises LymphoscopeError when a label or `blast_class` is
-    not one of the table's classes.
+    has none; `stated_miss_rate` is the one that its referral promises, and `promise` says so in sentences.
+    `subject_level`, `label_errors` and `folds`, made from the same table, are included unchanged. Raises
+    LymphoscopeError when a label or `blast_class` is not one of the table's classes.
     """
     evaluated = select_evaluation_set(table, blast_class)
     samples = draw_bootstrap_samples(evaluated.rows, evaluated.outcomes, replicates=replicates, seed=seed)
@@ -58,7 +61,7 @@ def evaluate_predictions(
         constant_baselines=constant_baselines(evaluated.outcomes),
         confusion=_confusion(evaluated.outcomes),
         per_subject=subject_scores(evaluated),
-        referral=referral_section(table, evaluated, estimates["referral"], stated_miss_rate),
+        referral=referral_section(table, evaluated, estimates["referral"], stated_miss_rate, promise),
         calibration=calibration_section(evaluated, estimates),
         risk_coverage=risk_coverage_section(evaluated, estimates["risk_coverage"]),
         subject_level=subject_level,

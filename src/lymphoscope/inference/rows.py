@@ -98,10 +98,15 @@ def _batch(read: Sequence[ReadCell], outputs: StreamOutputs, description: Descri
         agreement=outputs.agreement,
         scores=scores.astype(np.float64),  # thresholds are compared with the scores that the table shows
         positive_index=description.positive_index,
+        blast_scores=_blast_scores(outputs, description.positive_index),
         ood=ood_scores(reference, statistics, outputs.features),
         overexposed=overexposed(reference, statistics),
     )
     return _Batch(outputs, scores, evidence.ood, description.referral.reasons(evidence))
+
+
+def _blast_scores(outputs: StreamOutputs, positive_index: int | None) -> NDArray[np.float64] | None:
+    return None if positive_index is None else outputs.scores[:, positive_index].astype(np.float64)
 
 
 def _predicted(batch: _Batch, index: int, description: Description) -> Row:

@@ -1,5 +1,6 @@
 """The model card: limits first, then what the model is, what it was trained on, and its scores."""
 
+import html
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def write_card(description: Description, folder: Path) -> None:
 
 def model_card(description: Description) -> str:
     """Return the card of a model, with the scores of its description, in Markdown."""
-    return "\n".join(_lines(description)) + "\n"
+    return "\n".join(html.escape(" ".join(line.splitlines()), quote=False) for line in _lines(description)) + "\n"
 
 
 def _lines(description: Description) -> Iterator[str]:
@@ -44,6 +45,7 @@ def _facts(description: Description) -> dict[str, Any]:
     preprocessing = description.preprocessing
     cells = ", ".join(f"{count:,} {part}" for part, count in trained_on.get("cells", {}).items() if count)
     return {
+        "model id": description.model_id,
         "network": f"{architecture.backbone}{_stage(architecture)}, {architecture.head} head",
         "parameters": f"{description.parameters:,}" if description.parameters else None,
         "classes": _classes(description),
@@ -81,8 +83,7 @@ def _calibration_fact(description: Description) -> str:
 def _referral_fact(band: ScoreBand | None) -> str:
     if band is None:
         return "no band of scores was fitted, so no rate of missed blasts is promised"
-    reasons = "".join(f"; {reason}" for reason in (band.low_reason, band.high_reason) if reason)
-    return f"blast scores from {band.low:.3f} to {band.high:.3f}{reasons}"
+    return f"blast scores (mean softmax) from {band.low:.3g} to {band.high:.3g}. {' '.join(band.sentences())}"
 
 
 def _ood_fact(description: Description) -> str | None:
@@ -131,7 +132,7 @@ def _calibration(scores: dict[str, Any]) -> Iterator[str]:
 def _referral(scores: dict[str, Any]) -> Iterator[str]:
     if refer := scores.get("referral"):
         stated = refer["stated_miss_rate"]
-        aim = f"; fitted for at most {stated:g}" if stated is not None else ""
+        aim = f"; promised: at most {stated:.3g} of a new subject's on average" if stated is not None else ""
         yield f"{refer['cells']:,} cells (fraction {_number(refer['fraction'])}) were referred to a person."
         yield f"Accuracy on the cells that were not referred: {_with_interval(refer['accepted_accuracy'])}."
         yield f"Blasts predicted as another class and not referred: {_with_interval(refer['missed_blasts'])}{aim}."
@@ -167,4 +168,4 @@ def _subjects(trained_on: Mapping[str, Any]) -> Iterator[str]:
         if names:
             yield f"- {part}: {', '.join(names)}"
     if not any(trained_on.get("subjects", {}).values()):
-        yield "Not recorded."
+        yield "Their ids are not recorded."

@@ -1,13 +1,15 @@
 """`model.json`: everything that inference must know about a trained model, as typed pydantic models."""
 
-from collections.abc import Iterable
-from typing import Any, Literal, Self
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lymphoscope.data import CellPreparation, Geometry, StainNormalization
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.referral import Calibration, Referral
+from lymphoscope.referral import SCORE_RULE, Calibration, Referral
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import (
     STREAMS,
@@ -18,11 +20,18 @@ from lymphoscope.vocabulary import (
     Precision,
     Stream,
     class_title,
+    prediction_columns,
 )
 
 FORMAT_VERSION = 3
+ID_LENGTH = 16
 
-Triple = tuple[float, float, float]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 
 
 class Architecture(StrictModel):
@@ -41,11 +50,11 @@ class Architecture(StrictModel):
         default="batch",
         description="Normalisation layers: batch norm, batch norm with fixed statistics and weights, or group norm.",
     )
-    num_maps: int = Field(default=32, ge=1, description="Number M of attention maps.")
+    num_maps: int = Field(default=32, ge=1, le=4096, description="Number M of attention maps.")
     bias: bool = Field(default=True, description="Bias of the linear layer.")
     signed_sqrt: bool = Field(default=True, description="Signed square root of the part matrix.")
     l2: bool = Field(default=True, description="L2 normalisation of the part matrix.")
-    scale: float = Field(default=100.0, description="Factor after the L2 normalisation.")
+    scale: Positive = Field(default=100.0, description="Factor after the L2 normalisation.")
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="Dropout before the classifier, in training only.")
 
 
@@ -53,10 +62,11 @@ class Preprocessing(StrictModel):
     """How the pixels of a file become the network's input."""
 
     crop_mode: CropMode = Field(description="Take the central `crop` x `crop` pixels, or resize the whole image.")
-    crop: int = Field(default=300, description="Side of the centre crop in pixels of the file.")
-    size: int = Field(default=300, description="Side of the network's input in pixels.")
-    mean: Triple = Field(description="Mean of RGB scaled to 0-1, subtracted.")
-    std: Triple = Field(description="Standard deviation of RGB scaled to 0-1, divided by.")
+    crop: Pixels = Field(default=300, description="Side of the centre crop in pixels of the file.")
+    size: Pixels = Field(default=300, description="Side of the network's input in pixels.")
+    mean: tuple[Finite, Finite, Finite] = Field(description="Mean of RGB scaled to 0-1, subtracted.")
+    std: tuple[Positive, Positive, Positive] = Field(description="Standard deviation of RGB scaled to 0-1, divided by.")
+
     stain: StainNormalization | None = Field(
         default=None,
         description="Stain normalisation of the fitted cells and its reference; null for none. Quality and "
@@ -78,12 +88,19 @@ class TestTime(StrictModel):
     __test__ = False  # pytest would collect a class of this name
 
     map: GuidingMap = Field(default="mean", description="Which attention map guides crop and erase.")
-    crop_threshold: float = Field(default=0.5, description="Crop to where the map reaches this fraction of its range.")
-    crop_padding: float = Field(default=0.0, description="Padding of the crop, a fraction of the image's side.")
-    erase_threshold: float = Field(default=0.5, description="Erase where the map reaches this fraction of its range.")
+    crop_threshold: Fraction = Field(default=0.5, description="Crop to where the map reaches this part of its range.")
+    crop_padding: Fraction = Field(default=0.0, description="Padding of the crop, a fraction of the image's side.")
+    erase_threshold: Fraction = Field(default=0.5, description="Erase where the map reaches this part of its range.")
     fill: Fill = Field(default="mean", description="Value of erased pixels: grey (the mean) or black.")
-    streams: tuple[Stream, ...] = Field(default=STREAMS, description="The streams that vote.")
+    streams: tuple[Stream, ...] = Field(default=STREAMS, description="The streams that vote; `raw` is one of them.")
     decision: Decision = Field(default="vote", description="Plurality vote (Eq. 5), or the highest mean softmax.")
+
+    @field_validator("streams")
+    @classmethod
+    def _check_streams(cls, streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+        if "raw" not in streams or len(set(streams)) < len(streams):
+            raise ValueError(f"{list(streams)}: raw is needed, and each stream once at most")
+        return streams
 
 
 class Parity(StrictModel):
@@ -107,13 +124,25 @@ class Export(StrictModel):
     runtime: str = Field(description="The runtime that it is for.")
     precision: Precision = Field(description="The precision that it computes in.")
     graph: Literal["network", "algorithm1"] = Field(description="One pass of the network, or the whole Algorithm 1.")
-    files: dict[str, str] = Field(
+    files: dict[FileName, Sha256] = Field(
         min_length=1, description="File names in the model folder and their SHA-256; the one to open comes first."
     )
-    weights_sha256: str = Field(description="SHA-256 of the weights that were exported.")
+    weights_sha256: Sha256 = Field(description="SHA-256 of the weights that were exported.")
     accepted: float = Field(description="Share of equal labels that was required.")
     parity: Parity = Field(description="Comparison with torch in float32.")
     versions: dict[str, str] = Field(default={}, description="Versions of the packages that wrote it.")
+
+
+_IDENTITY = {
+    "architecture",
+    "classes",
+    "blast_class",
+    "preprocessing",
+    "test_time",
+    "calibration",
+    "referral",
+    "weights_sha256",
+}
 
 
 class Description(StrictModel):
@@ -141,7 +170,9 @@ class Description(StrictModel):
     versions: dict[str, str] = Field(default={}, description="Versions of the packages that trained it.")
     parameters: int | None = Field(default=None, description="Number of parameters of the network.")
     exports: tuple[Export, ...] = Field(default=(), description="Networks written for other runtimes.")
-    weights_sha256: str = Field(default="", description="SHA-256 of `weights.safetensors`.")
+    weights_sha256: str = Field(
+        default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of `weights.safetensors`; required in a file."
+    )
 
     @property
     def positive_index(self) -> int | None:
@@ -155,12 +186,53 @@ class Description(StrictModel):
             classes = ", ".join(self.classes)
             raise LymphoscopeError(f"class {unknown[0]!r} of the data is not one of the model's: {classes}")
 
+    @property
+    def model_id(self) -> str:
+        """Identify what determines the predictions: 16 hexadecimal digits, equal for models that predict the same.
+
+        It covers weights, architecture, classes, preprocessing, test-time options, calibration and referral, but
+        neither scores nor texts nor exports.
+        """
+        parts = self.model_dump(mode="json", include=_IDENTITY)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
+
+    def promises(self, options: Mapping[str, str]) -> list[str]:
+        """Return what the referral promises for predictions with these runtime options, in sentences.
+
+        Empty where the model has no score band, or does not apply it. A first sentence says where the promise is void.
+        """
+        band = self.referral.band
+        if band is None or SCORE_RULE not in self.referral.rules:
+            return []
+        void = band.void_reason(options, self._score_difference(options))
+        return band.sentences() if void is None else [f"The promise of the referral does not apply: {void}."]
+
+    def promised_miss_rate(self, options: Mapping[str, str]) -> float | None:
+        """Return the share of missed blasts that the referral promises for these runtime options; None without one."""
+        band = self.referral.band
+        if band is None or SCORE_RULE not in self.referral.rules or band.estimate is not None:
+            return None
+        return None if band.void_reason(options, self._score_difference(options)) else band.miss.rate
+
+    def _score_difference(self, options: Mapping[str, str]) -> float:
+        """Largest difference of a score from torch in float32 that the parity check of this runtime measured."""
+        runtime = (options.get("runtime"), options.get("precision"))
+        same = [export.parity.scores for export in self.exports if (export.runtime, export.precision) == runtime]
+        return max(same, default=0.0)
+
     def title(self, name: str) -> str:
         """Return a class name in words: its entry in `class_titles`, or the default for known names."""
         return self.class_titles.get(name) or class_title(name)
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
+        empty = [name for name in self.classes if not name.strip()]
+        if empty:
+            raise ValueError("classes: a name is empty")
+        try:
+            prediction_columns(self.classes)  # refuses equal names and those of other columns
+        except LymphoscopeError as error:
+            raise ValueError(str(error)) from error
         if self.blast_class is not None and self.blast_class not in self.classes:
             raise ValueError(f"blast_class {self.blast_class!r} is not one of the classes {list(self.classes)}")
         unknown = sorted(set(self.class_titles) - set(self.classes))

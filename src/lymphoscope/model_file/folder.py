@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from lymphoscope.errors import LymphoscopeError
@@ -107,18 +106,16 @@ def load_description(folder: Path) -> Description:
     if not path.is_file():
         raise LymphoscopeError(f"{folder} is not a model: it has no {DESCRIPTION}. A run has its model in RUN/model.")
     content = _read_json(path)
-    version = content.get("format_version")
-    if isinstance(version, int) and version != FORMAT_VERSION:
-        remedy = "install a newer version" if version > FORMAT_VERSION else "train the model again"
-        raise LymphoscopeError(
-            f"{path} is of format {version}; this version of Lymphoscope reads format {FORMAT_VERSION}: {remedy}"
-        )
+    _check_version(content.get("format_version"), path)
     try:
-        return _with_arrays(Description.model_validate_json(json.dumps(content)), folder)
+        description = Description.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise LymphoscopeError(f"{path}: {where}: {first['msg']}: {_COPY_AGAIN}") from error
+        raise LymphoscopeError(f"{path}: {where}: {_one_line(first['msg'])}: {_COPY_AGAIN}") from error
+    if not description.weights_sha256:
+        raise LymphoscopeError(f"{path}: weights_sha256 is empty, so the weights cannot be checked: {_COPY_AGAIN}")
+    return _with_arrays(description, folder)
 
 
 def load_network(folder: Path) -> "tuple[nn.Module, Description]":
@@ -127,11 +124,13 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
     Raises LymphoscopeError where the weights are missing, changed since they were written, or of another network.
     """
     description = load_description(folder)
-    network = build_network(description.architecture, len(description.classes))
     weights = _read_weights(folder / WEIGHTS, description.weights_sha256)
     try:
+        network = build_network(description.architecture, len(description.classes))
         network.load_state_dict(weights)
-    except RuntimeError as error:
+    except LymphoscopeError as error:
+        raise LymphoscopeError(f"{folder / DESCRIPTION}: {error}") from error
+    except (RuntimeError, ValueError, TypeError) as error:
         raise LymphoscopeError(
             f"{folder / WEIGHTS} does not fit the network of {DESCRIPTION}: {_COPY_AGAIN}"
         ) from error
@@ -153,47 +152,78 @@ def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
     return sha256_of(folder / OOD_REFERENCE)
 
 
+def _check_version(version: object, path: Path) -> None:
+    if version == FORMAT_VERSION and not isinstance(version, bool):
+        return
+    newer = isinstance(version, int) and version > FORMAT_VERSION
+    remedy = "install a newer version" if newer else "train the model again"
+    raise LymphoscopeError(
+        f"{path} is of format {version}; this version of Lymphoscope reads format {FORMAT_VERSION}: {remedy}"
+    )
+
+
 def _with_arrays(description: Description, folder: Path) -> Description:
     reference = description.referral.ood_reference
-    if reference is None or not reference.arrays_sha256:
+    if reference is None or reference.feature_distance is None:
         return description
-    arrays = FeatureArrays(**_read_arrays(folder / OOD_REFERENCE, reference.arrays_sha256))
+    arrays = _read_arrays(folder / OOD_REFERENCE, reference.arrays_sha256)
     referral = description.referral.model_copy(
         update={"ood_reference": reference.model_copy(update={"arrays": arrays})}
     )
     return description.model_copy(update={"referral": referral})
 
 
-def _read_arrays(path: Path, expected_sha256: str) -> dict[str, NDArray[np.float32]]:
+def _read_arrays(path: Path, expected_sha256: str) -> FeatureArrays:
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    if not path.is_file():
-        raise LymphoscopeError(f"{path} is missing: {_COPY_AGAIN}")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != expected_sha256:
-        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): {_COPY_AGAIN}")
-    return load(content)
+    content = _checked_bytes(path, expected_sha256)
+    try:
+        return FeatureArrays(**load(content))
+    except (SafetensorError, TypeError, LymphoscopeError) as error:
+        raise LymphoscopeError(f"{path} does not hold the arrays of an OOD reference: {_COPY_AGAIN}") from error
 
 
 def _read_json(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise LymphoscopeError(f"{path} is not JSON ({error}): {_COPY_AGAIN}") from error
+        content = json.loads(_read_bytes(path).decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of too many digits, NaN
+        raise LymphoscopeError(f"{path} is not JSON ({_one_line(str(error))}): {_COPY_AGAIN}") from error
     if not isinstance(content, dict):
         raise LymphoscopeError(f"{path} does not hold a JSON object: {_COPY_AGAIN}")
     return content
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
 def _read_weights(path: Path, expected_sha256: str) -> "dict[str, Tensor]":
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
+    try:
+        return load(_checked_bytes(path, expected_sha256))
+    except SafetensorError as error:
+        raise LymphoscopeError(f"{path} is not a safetensors file ({_one_line(str(error))}): {_COPY_AGAIN}") from error
+
+
+def _checked_bytes(path: Path, expected_sha256: str) -> bytes:
+    """Return the content of a file that `model.json` names, if its hash is the expected one."""
+    content = _read_bytes(path)
+    if hashlib.sha256(content).hexdigest() != expected_sha256:
+        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): {_COPY_AGAIN}")
+    return content
+
+
+def _read_bytes(path: Path) -> bytes:
     if not path.is_file():
         raise LymphoscopeError(f"{path} is missing: {_COPY_AGAIN}")
-    if expected_sha256 and sha256_of(path) != expected_sha256:
-        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): {_COPY_AGAIN}")
     try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise LymphoscopeError(f"{path} is not a safetensors file ({error}): {_COPY_AGAIN}") from error
+        return path.read_bytes()
+    except OSError as error:
+        raise LymphoscopeError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,6 +1,9 @@
 from .calibration import Calibration as Calibration, calibrated as calibrated
-from .fitting import CalibrationFit as CalibrationFit, fit_calibration as fit_calibration
-from .normal_model import fit_band as fit_band
+from .fitting import (
+    CalibrationCells as CalibrationCells,
+    ReferralFit as ReferralFit,
+    fit_referral as fit_referral,
+)
 from .ood import (
     Colour as Colour,
     FeatureArrays as FeatureArrays,
@@ -14,9 +17,11 @@ from .ood import (
     ood_scores as ood_scores,
     overexposed as overexposed,
 )
+from .options import ReferralOptions as ReferralOptions
 from .reasons import (
     REASONS as REASONS,
     RULES as RULES,
+    SCORE_RULE as SCORE_RULE,
     UNREADABLE as UNREADABLE,
     Reason as Reason,
     RuleName as RuleName,
@@ -24,21 +29,25 @@ from .reasons import (
     reasons_table as reasons_table,
 )
 from .rule import CellEvidence as CellEvidence, Referral as Referral
-from .score_band import ScoreBand as ScoreBand
+from .score_band import Promise as Promise, ScoreBand as ScoreBand
 
 __all__ = [
     "REASONS",
     "RULES",
+    "SCORE_RULE",
     "UNREADABLE",
     "Calibration",
-    "CalibrationFit",
+    "CalibrationCells",
     "CellEvidence",
     "Colour",
     "FeatureArrays",
     "OodReference",
+    "Promise",
     "Range",
     "Reason",
     "Referral",
+    "ReferralFit",
+    "ReferralOptions",
     "RuleName",
     "ScoreBand",
     "calibrated",
@@ -46,8 +55,7 @@ __all__ = [
     "conformal_limit",
     "feature_distance",
     "feature_space",
-    "fit_band",
-    "fit_calibration",
+    "fit_referral",
     "meaning_of",
     "ood_columns",
     "ood_scores",

@@ -13,7 +13,7 @@ from lymphoscope.strict_model import StrictModel
 class Calibration(StrictModel):
     """How the mean softmax becomes `score_<class>`: softmax(log(mean softmax) / temperature)."""
 
-    temperature: float = Field(gt=0, description="Above 1 the mean softmax was too confident.")
+    temperature: float = Field(gt=0, allow_inf_nan=False, description="Above 1 the mean softmax was too confident.")
     cells: int = Field(description="Number of cells that it was fitted on.")
     subjects: int = Field(description="Number of subjects of these cells.")
     how: str = Field(description="Which cells it was fitted on, in words.")

@@ -1,5 +1,8 @@
 """The model-based score band: limits for another group of subjects, under a one-factor normal model of the scores.
 
+The promise depends on the model: where a few subjects are odd, it is broken (docs/referral.md). Risk control
+(`risk_control.py`) needs no model.
+
 Cells of one subject resemble each other: 50 blasts of one subject carry less information than 50 of fifty. A binomial
 bound over cells would therefore promise too much. As in Wilks (1941, Determination of sample sizes for setting
 tolerance limits, Ann Math Stat 12, 91-96), the threshold is one of the ordered calibration scores; how deep into the
@@ -8,15 +11,14 @@ one-factor model by which Pluto & Tasche (2005, Estimating probabilities of defa
 rare defaults: as normal scores (van der Waerden), a cell is z = sqrt(r) b + sqrt(1 - r) e, with b shared by a subject.
 """
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Floats, Indices
-from lymphoscope.referral.score_band import ScoreBand
+from lymphoscope.referral.risk_control import ControlledLimit
+from lymphoscope.referral.score_band import Promise
 
 # A correlation of 1 would make a subject one cell; a measurement on a few subjects never excludes it.
 MAX_CORRELATION = 0.98
@@ -36,52 +38,35 @@ _MAX_DRAWN = 100_000
 _EXTRA_WORST = 2
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """The calibration cells of one class, `name` in the plural; a low score (N,) is an error."""
+def fit_normal_model(scores: Floats, of_cell: Indices, rate: float, confidence: float) -> ControlledLimit:
+    """Return the highest limit that keeps `rate` in another group of subjects: scores (N,), subject index (N,).
 
-    name: str
-    scores: Floats
-    of_cell: Indices
-
-    @property
-    def sizes(self) -> Indices:
-        return np.bincount(self.of_cell)
-
-
-def fit_band(
-    blast_scores: ArrayLike,
-    is_blast: ArrayLike,
-    subjects: ArrayLike,
-    *,
-    miss_rate: float = 0.01,
-    false_alarm_rate: float = 0.05,
-    confidence: float = 0.95,
-) -> ScoreBand:
-    """Fit the band on calibration cells: calibrated blast scores (N,) in 0-1, is blast (N,), subjects (N,).
-
-    In another group of as many subjects, with as many blasts each, at most `miss_rate` of all blasts are below `low`,
-    and at most `false_alarm_rate` of the normal cells above `high`, each with `confidence` under the model. The cells
-    must be new to the network and to its calibration. Raises LymphoscopeError for scores outside 0-1, a cell without a
-    subject, or rates outside 0-1.
+    A score is low where a cell looks like the other class. In another group of as many subjects, with as many cells
+    each, at most `rate` of all cells are below the limit with `confidence`, if the scores follow the normal model. The
+    cells must be new to the network.
     """
-    scores, truth, names = _checked(blast_scores, is_blast, subjects, (miss_rate, false_alarm_rate, confidence))
-    blasts = _cells("blasts", scores[truth], names[truth])
-    normals = _cells("normals", -scores[~truth], names[~truth])
-    low, low_reason = _highest_threshold(blasts, miss_rate, confidence)
-    high, high_reason = _highest_threshold(normals, false_alarm_rate, confidence)
-    return ScoreBand(
-        low=0.0 if low is None else min(low, 0.5),
-        high=1.0 if high is None else max(-high, 0.5),
-        miss_rate=miss_rate,
-        false_alarm_rate=false_alarm_rate,
-        confidence=confidence,
-        blasts=len(blasts.scores),
-        normals=len(normals.scores),
-        subjects=len(set(names.astype(str))),
-        low_reason=low_reason,
-        high_reason=high_reason,
-    )
+    sizes = np.bincount(of_cell)
+    promise = Promise(stated=rate, rate=None, subjects=len(sizes), cells=len(scores))
+    if len(sizes) < 2:
+        return ControlledLimit(-math.inf, promise)
+    correlation = score_correlation(scores, of_cell, confidence)
+    limit = normal_model_limit(scores, of_cell, correlation, rate, confidence)
+    if limit is None:
+        needed = _subjects_needed(sizes, correlation, rate, confidence)
+        return ControlledLimit(-math.inf, promise.model_copy(update={"needed": needed}))
+    return ControlledLimit(limit, promise.model_copy(update={"rate": rate}))
+
+
+def normal_model_limit(
+    scores: Floats, of_cell: Indices, correlation: float, rate: float, confidence: float
+) -> float | None:
+    """Return the limit of `fit_normal_model` for a correlation within subjects; None where the rate cannot be kept."""
+    sizes = np.bincount(of_cell)
+    allowed = cells_allowed(sizes, correlation, rate, confidence)
+    if allowed is None:
+        return None
+    order = np.argsort(scores, kind="stable")
+    return float(scores[order[_with_extra_worst(of_cell[order], sizes, allowed)]])
 
 
 def score_correlation(scores: Floats, of_cell: Indices, confidence: float) -> float:
@@ -154,40 +139,6 @@ def cells_allowed(sizes: Indices, correlation: float, rate: float, confidence: f
     return allowed - 1 if allowed else None
 
 
-def _checked(
-    blast_scores: ArrayLike, is_blast: ArrayLike, subjects: ArrayLike, rates: tuple[float, ...]
-) -> tuple[Floats, NDArray[np.bool_], NDArray[np.object_]]:
-    scores, truth = np.asarray(blast_scores, dtype=np.float64), np.asarray(is_blast, dtype=bool)
-    names = np.asarray(subjects, dtype=object)
-    if not scores.shape == truth.shape == names.shape == (len(scores),):
-        raise LymphoscopeError(f"referral: {scores.shape} scores, {truth.shape} labels, {names.shape} subjects")
-    if not ((scores >= 0) & (scores <= 1)).all():
-        raise LymphoscopeError("referral: a blast score is not in 0-1, leave out cells without a prediction")
-    if any(name is None or name != name for name in names):
-        raise LymphoscopeError("referral: a cell has no subject, so it is unknown which cells resemble each other")
-    if not all(0 < rate < 1 for rate in rates):
-        raise LymphoscopeError(f"referral: rates and confidence {rates} must be between 0 and 1")
-    return scores, truth, names
-
-
-def _cells(name: str, scores: Floats, subjects: NDArray[np.object_]) -> _Cells:
-    _, of_cell = np.unique(subjects.astype(str), return_inverse=True)
-    return _Cells(name, scores, of_cell)
-
-
-def _highest_threshold(cells: _Cells, rate: float, confidence: float) -> tuple[float | None, str | None]:
-    """Return the highest threshold below which at most `rate` of another group's cells are, or why there is none."""
-    if len(cells.sizes) < 2:
-        return None, f"fewer than two subjects have {cells.name}, so the differences between subjects are unknown"
-    correlation = score_correlation(cells.scores, cells.of_cell, confidence)
-    allowed = cells_allowed(cells.sizes, correlation, rate, confidence)
-    if allowed is None:
-        return None, _too_few(cells, correlation, rate, confidence)
-    order = np.argsort(cells.scores, kind="stable")
-    below = _with_extra_worst(cells.of_cell[order], cells.sizes, allowed)
-    return float(cells.scores[order[below]]), None
-
-
 def _lowest_of_groups(sizes: Indices, correlation: float, count: int) -> Floats:
     """Return the `count` lowest normal scores of drawn groups of subjects, in order: (groups, count)."""
     generator = np.random.default_rng(_SEED)
@@ -219,12 +170,11 @@ def _with_extra_worst(of_cell: Indices, sizes: Indices, allowed: int) -> int:
     return allowed
 
 
-def _too_few(cells: _Cells, correlation: float, rate: float, confidence: float) -> str:
-    count, subjects, times, enough = len(cells.scores), len(cells.sizes), 1, False
-    while not enough and 2 * times <= _MAX_TIMES and 2 * times * count <= _MAX_DRAWN:
+def _subjects_needed(sizes: Indices, correlation: float, rate: float, confidence: float) -> int | None:
+    """Return about how many subjects of such sizes would do; None where the search ends without an answer."""
+    times = 1
+    while 2 * times <= _MAX_TIMES and 2 * times * sizes.sum() <= _MAX_DRAWN:
         times *= 2
-        enough = cells_allowed(np.tile(cells.sizes, times), correlation, rate, confidence) is not None
-    return (
-        f"{count} {cells.name} of {subjects} subjects cannot promise {rate:g} with confidence {confidence:g}: "
-        f"{'about' if enough else 'more than'} {times * count} of {times * subjects} subjects would be needed"
-    )
+        if cells_allowed(np.tile(sizes, times), correlation, rate, confidence) is not None:
+            return times * len(sizes)
+    return None

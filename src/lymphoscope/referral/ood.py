@@ -10,10 +10,11 @@ C-NMC cells; this method stores no training cell.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from lymphoscope.data.quality import ImageStatistics
@@ -26,22 +27,29 @@ SHRINKAGE = 0.01
 _SMALLEST = 1e-12
 
 Values = NDArray[np.float64]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Range(StrictModel):
     """The usual values of a measurement."""
 
-    low: float = Field(description="Lower limit.")
-    middle: float = Field(description="Median.")
-    high: float = Field(description="Upper limit.")
+    low: float = Field(allow_inf_nan=False, description="Lower limit.")
+    middle: float = Field(allow_inf_nan=False, description="Median.")
+    high: float = Field(allow_inf_nan=False, description="Upper limit.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low < self.middle < self.high:
+            raise ValueError(f"low {self.low:g}, middle {self.middle:g} and high {self.high:g} must be in this order")
+        return self
 
 
 class Colour(StrictModel):
     """The stain's colour: log ratios of the mean channels, (log R/G, log B/G)."""
 
-    centre: tuple[float, float] = Field(description="Median of the training cells.")
-    precision: tuple[tuple[float, float], tuple[float, float]] = Field(description="Inverse covariance matrix.")
-    limit: float = Field(gt=0, description="Largest usual Mahalanobis distance.")
+    centre: tuple[Finite, Finite] = Field(description="Median of the training cells.")
+    precision: tuple[tuple[Finite, Finite], tuple[Finite, Finite]] = Field(description="Inverse covariance matrix.")
+    limit: float = Field(gt=0, allow_inf_nan=False, description="Largest usual Mahalanobis distance.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +60,11 @@ class FeatureArrays:
     """(C,) their mean."""
     axes: NDArray[np.float32]
     """(C, P) features minus the centre, times these axes, have about unit variance in every direction."""
+
+    def __post_init__(self) -> None:
+        fits = self.centre.ndim == 1 and self.axes.ndim == 2 and len(self.centre) == len(self.axes)
+        if not (fits and self.axes.size and np.isfinite(self.centre).all() and np.isfinite(self.axes).all()):
+            raise LymphoscopeError("OOD reference: centre (C,) and axes (C, P) must fit each other and be finite")
 
 
 class OodReference(StrictModel):
@@ -66,15 +79,21 @@ class OodReference(StrictModel):
     share: float = Field(gt=0, lt=1, description="Share of the known cells within each limit.")
     cells: int = Field(description="Number of cells that the image limits were measured on.")
     subjects: int = Field(description="Number of subjects of these cells.")
-    feature_distance: float | None = Field(description="Largest usual distance in feature space.")
+    feature_distance: float | None = Field(
+        gt=0, allow_inf_nan=False, description="Largest usual distance in feature space."
+    )
     feature_distance_cells: int = Field(description="Number of cells that this limit was measured on.")
     feature_distance_subjects: int = Field(description="Number of subjects of these cells.")
     sharpness: Range = Field(description="Log of the mean square of the Laplacian; low is out of focus.")
     brightness: Range = Field(description="Mean of R, G and B, 0-255.")
-    touching: float = Field(gt=0, description="Largest usual fraction of the image's frame that the cell touches.")
+    touching: float = Field(
+        gt=0, allow_inf_nan=False, description="Largest usual fraction of the image's frame that the cell touches."
+    )
     colour: Colour = Field(description="Colour of the stain.")
     how: str = Field(description="Which cells it was measured on, in words.")
-    arrays_sha256: str = Field(default="", description="SHA-256 of `ood_reference.safetensors`.")
+    arrays_sha256: str = Field(
+        default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of `ood_reference.safetensors`."
+    )
     arrays: SkipJsonSchema[FeatureArrays | None] = Field(default=None, exclude=True, repr=False)
 
 
@@ -122,18 +141,21 @@ def ood_scores(
 ) -> dict[OodSignal, Values]:
     """Return signal -> (B,) OOD scores of B cells with features (B, C), rounded to four decimals as shown.
 
-    `feature_distance` is NaN where it cannot be computed. Empty without an OOD reference.
+    A signal is NaN where it cannot be computed, which refers the cell. `feature_distance` is left out of a reference
+    without a limit for it. Empty without an OOD reference.
     """
     if reference is None or not len(statistics):
         return {}
     sharpness, brightness, touching, *colour = np.array(statistics, dtype=np.float64).T
     scores: dict[OodSignal, Values] = {
-        "feature_distance": _relative_distance(reference, features, len(statistics)),
         "blur": _below(reference.sharpness, sharpness),
         "cut_off": touching / reference.touching,
         "exposure": np.maximum(_below(reference.brightness, brightness), _above(reference.brightness, brightness)),
         "colour": colour_distance(reference.colour, np.stack(colour, axis=1)) / reference.colour.limit,
     }
+    if reference.feature_distance is not None:
+        distances = _distances(reference, features, len(statistics))
+        scores["feature_distance"] = distances / reference.feature_distance
     return {signal: np.round(values, 4) for signal, values in scores.items()}
 
 
@@ -163,7 +185,7 @@ def _above(usual: Range, values: Values) -> Values:
     return (values - usual.middle) / (usual.high - usual.middle)
 
 
-def _relative_distance(reference: OodReference, features: NDArray[np.float32] | None, cells: int) -> Values:
-    if reference.arrays is None or reference.feature_distance is None or features is None:
+def _distances(reference: OodReference, features: NDArray[np.float32] | None, cells: int) -> Values:
+    if reference.arrays is None or features is None or features.shape[1:] != reference.arrays.centre.shape:
         return np.full(cells, np.nan)
-    return feature_distance(features, reference.arrays.centre, reference.arrays.axes) / reference.feature_distance
+    return feature_distance(features, reference.arrays.centre, reference.arrays.axes)

@@ -67,45 +67,49 @@ def reasons_table() -> str:
 
 def _streams_disagree(referral: "Referral", cells: "CellEvidence") -> Flags:
     # Two decimals, as in the column `agreement`.
-    return np.round(cells.agreement.astype(np.float64), 2) < referral.minimum_agreement
+    return ~(np.round(cells.agreement.astype(np.float64), 2) >= referral.minimum_agreement)
 
 
 def _score_against_vote(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return _below_minimum(referral, cells) & _against_vote(cells)
+    return _below_minimum(referral, cells) & _is_against_vote(cells)
 
 
 def _low_score(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return _below_minimum(referral, cells) & ~_against_vote(cells)
+    return _below_minimum(referral, cells) & ~_is_against_vote(cells)
 
 
 def _below_minimum(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return np.asarray(cells.predicted_scores < referral.minimum_score)
+    return np.asarray(~(cells.predicted_scores >= referral.minimum_score))
 
 
-def _against_vote(cells: "CellEvidence") -> Flags:
+def _is_against_vote(cells: "CellEvidence") -> Flags:
     return np.asarray(cells.predicted_scores < cells.scores.max(axis=1))
 
 
 def _uncertain(referral: "Referral", cells: "CellEvidence") -> Flags:
     if referral.band is None or cells.blast_scores is None:
         return cells.none
-    return referral.band.refers(cells.blast_scores) & ~referral.band.lacks_support(cells.blast_scores)
+    referred = referral.band.refers(cells.blast_scores, cells.predicted_blast)
+    return referred & ~referral.band.lacks_promise(cells.blast_scores)
 
 
 def _unsupported(referral: "Referral", cells: "CellEvidence") -> Flags:
     if referral.band is None or cells.blast_scores is None:
         return cells.none
-    return referral.band.lacks_support(cells.blast_scores)
+    referred = referral.band.refers(cells.blast_scores, cells.predicted_blast)
+    return referred & referral.band.lacks_promise(cells.blast_scores)
 
 
 def _beyond(signal: OodSignal) -> Decide:
-    """An OOD score above its limit."""
-    return lambda _, cells: cells.ood[signal] > 1 if cells.ood else cells.none
+    """An OOD score above its limit, or NaN; a signal without a limit refers no cell."""
+    return lambda _, cells: ~(cells.ood[signal] <= 1) if signal in cells.ood else cells.none
 
 
 def _exposure(*, too_bright: bool) -> Decide:
     beyond = _beyond("exposure")
-    return lambda referral, cells: beyond(referral, cells) & (cells.overexposed == too_bright if cells.ood else False)
+    return lambda referral, cells: (
+        beyond(referral, cells) & (cells.overexposed == too_bright if "exposure" in cells.ood else False)
+    )
 
 
 _BAND = "calibration subjects"
@@ -137,7 +141,7 @@ REASONS: Final = (
     Reason(
         "uncertain",
         phrase="score in the uncertain band",
-        meaning="The calibrated blast score is between the limits for signing off a cell as normal or as a blast.",
+        meaning="The blast score is between the limits for signing off a cell as normal or as a blast.",
         rule=SCORE_RULE,
         limit=_BAND,
         decide=_uncertain,
@@ -145,7 +149,7 @@ REASONS: Final = (
     Reason(
         "unsupported",
         phrase="too few calibration subjects",
-        meaning="No cell with such a score can be signed off: the stated rate would need more calibration subjects.",
+        meaning="No cell with such a score is signed off, because there are too few calibration subjects.",
         rule=SCORE_RULE,
         limit=_BAND,
         decide=_unsupported,

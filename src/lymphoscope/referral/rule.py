@@ -27,6 +27,8 @@ class CellEvidence:
     """(B, K) calibrated scores, 0-1."""
     positive_index: int | None = None
     """Index of the blast class; None for a model without one."""
+    blast_scores: NDArray[np.float64] | None = None
+    """(B,) mean softmax of the blast class, not calibrated; needed for a model with a score band."""
     ood: Mapping[OodSignal, NDArray[np.float64]] = field(default_factory=dict)
     """Signal -> (B,) OOD scores, 1 being the limit; empty for a model without an OOD reference."""
     overexposed: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
@@ -35,12 +37,12 @@ class CellEvidence:
     @cached_property
     def predicted_scores(self) -> NDArray[np.float64]:
         """(B,) the calibrated score of the predicted class."""
-        return self.scores[np.arange(len(self.scores)), self.labels]
+        return np.asarray(self.scores[np.arange(len(self.scores)), self.labels])
 
     @property
-    def blast_scores(self) -> NDArray[np.float64] | None:
-        """(B,) the calibrated score of the blast class."""
-        return None if self.positive_index is None else self.scores[:, self.positive_index]
+    def predicted_blast(self) -> Flags:
+        """(B,) whether the predicted class is the blast class."""
+        return np.asarray(self.labels == self.positive_index)
 
     @property
     def none(self) -> Flags:
@@ -55,10 +57,12 @@ class Referral(StrictModel):
         default=RULES, description="The checks that refer a cell; the others are measured and refer none."
     )
     minimum_agreement: float = Field(
-        default=1.0, description="Refer a cell if a smaller share of the streams predicted its class."
+        default=1.0, ge=0, le=1, description="Refer a cell if a smaller share of the streams predicted its class."
     )
     minimum_score: float = Field(
         default=0.5,
+        ge=0,
+        le=1,
         description="Refer a cell if the score of its predicted class is lower. With two classes a score below 0.5 "
         "means that the vote and the mean score disagree.",
     )

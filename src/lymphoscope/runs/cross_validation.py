@@ -13,13 +13,14 @@ from lymphoscope.runs.evaluation import (
     MAX_MISTAKES,
     NO_STRESS,
     StressTests,
+    promised_miss_rate,
+    referral_promises,
     select_labelled_cells,
-    stated_miss_rate,
     with_stress_tests,
     worst_mistakes,
 )
 from lymphoscope.runs.leak_guard import is_held_out, refuse_split
-from lymphoscope.runs.referral_fitting import fit_on_held_out_predictions
+from lymphoscope.runs.referral_fitting import fit_on_held_out_predictions, group_by_path
 from lymphoscope.runs.results import DEFAULT_OPTIONS, EvaluationOptions, card_scores, compute_metrics, write_results
 from lymphoscope.runs.run_folder import RunFolder, log
 from lymphoscope.runs.single_run import begin_training, finish_training
@@ -72,9 +73,10 @@ def _finish_final_model(folder: RunFolder, folds: int, metrics: Metrics) -> None
     """Train the model of all cells, and give it the scores of the folds."""
     final = final_folder(folder)
     finish_training(final)
-    recipe, _ = folder.read_plan()
+    recipe, manifest = folder.read_plan()
     how = f"in {folds} folds by {recipe.split.by}, by models of the same recipe that were not trained on them"
-    fit_on_held_out_predictions(recipe, read_predictions(folder.predictions), final.model, f"all cells {how}")
+    predictions = read_predictions(folder.predictions)
+    fit_on_held_out_predictions(recipe, predictions, final.model, f"all cells {how}", group_by_path(manifest))
     record_scores(final.model, {"how": how, **card_scores(metrics)})
     log(f"final model of all cells: {final.model}")
 
@@ -132,7 +134,8 @@ def _evaluate(
         leakage=leakage,
         held_out=is_held_out(leakage),
         options=options,
-        stated_miss_rate=stated_miss_rate(description),
+        stated_miss_rate=promised_miss_rate(models),
+        promise=referral_promises(models),
         folds=[metrics.vote for metrics in fold_metrics],
     )
     held_out_cells = [select_labelled_cells(read_manifest(run.manifest), "test") for run in runs]

@@ -10,7 +10,6 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.inference import Model, predict_manifest
-from lymphoscope.model_file import Description
 from lymphoscope.reports import Mistake, mistake_of
 from lymphoscope.robustness import measure_corruptions, measure_saliency
 from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, is_held_out, refuse_leaks
@@ -69,7 +68,8 @@ def evaluate_model(
         leakage=leakage,
         held_out=is_held_out(leakage),
         options=options,
-        stated_miss_rate=stated_miss_rate(model.description),
+        stated_miss_rate=promised_miss_rate([model]),
+        promise=referral_promises([model]),
     )
     if show_leak:
         metrics = with_scores_without_leaks(predictions, metrics)
@@ -91,10 +91,19 @@ def select_labelled_cells(manifest: Manifest, part: str | None) -> Manifest:
     return manifest.with_table(table.reset_index(drop=True))
 
 
-def stated_miss_rate(description: Description) -> float | None:
-    """Return the maximum miss rate that the model's score band was fitted to; None without a band in use."""
-    band = description.referral.band
-    return band.miss_rate if band is not None and "score" in description.referral.rules else None
+def promised_miss_rate(models: Sequence[Model]) -> float | None:
+    """Return the largest share of missed blasts that the models promise; None where one of them promises nothing."""
+    rates = [model.description.promised_miss_rate(model.runtime.options) for model in models]
+    promised = [rate for rate in rates if rate is not None]
+    return max(promised) if promised and len(promised) == len(rates) else None
+
+
+def referral_promises(models: Sequence[Model]) -> list[str]:
+    """Return what the referral of the models promises, in sentences."""
+    sentences = models[0].description.promises(models[0].runtime.options)
+    if len(models) == 1 or not sentences:
+        return sentences
+    return [f"Each of the {len(models)} models has its own limits and promise; this is that of the first.", *sentences]
 
 
 def with_stress_tests(evaluated: Sequence[tuple[Model, Manifest]], metrics: Metrics, stress: StressTests) -> Metrics:

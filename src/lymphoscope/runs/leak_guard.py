@@ -60,9 +60,14 @@ def training_cells_of_model(folder: Path, description: Description) -> TrainingC
     return TrainingCells(table, _NO_FINGERPRINTS if subjects else _NO_TRAINING_CELLS)
 
 
-def write_training_cells(manifest: Manifest, folder: Path) -> None:
-    """Write beside a model what identifies its training cells: names, subjects and fingerprints, but no image."""
+def write_training_cells(manifest: Manifest, folder: Path, *, record_subjects: bool = True) -> None:
+    """Write beside a model what identifies its training cells: names, subjects and fingerprints, but no image.
+
+    Without `record_subjects` neither subjects nor file names are written, because a name often contains its subject.
+    """
     table = training_cells_of_split(with_fingerprints(manifest)).table
+    if not record_subjects:
+        table = table.assign(subject=None, path=[f"cell {number}" for number in range(len(table))])
     table = table.reindex(columns=list(_COLUMNS)).assign(path=below_common_folder(list(table["path"])))
     with written_beside(folder / TRAINING_CELLS) as temporary:
         table.to_parquet(temporary, index=False)

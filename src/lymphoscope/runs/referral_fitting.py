@@ -5,6 +5,7 @@ of its own: its scores are fitted on the held-out predictions of the models of t
 reference describes the training cells.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,27 +14,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphoscope.data import Manifest
-from lymphoscope.evaluation import mean_of_streams
+from lymphoscope.data import Manifest, subject_groups
 from lymphoscope.inference import BATCH_SIZE, Model, cells_of, load, read_batches, readable_pixels
 from lymphoscope.model_file import Description, load_description, record_referral
 from lymphoscope.referral import (
-    Calibration,
+    CalibrationCells,
     Colour,
     FeatureArrays,
     OodReference,
     Range,
-    ScoreBand,
     colour_distance,
     conformal_limit,
     feature_distance,
     feature_space,
-    fit_calibration,
+    fit_referral,
 )
 from lymphoscope.runs.run_folder import log
+from lymphoscope.vocabulary import STREAMS
 
 if TYPE_CHECKING:
-    from lymphoscope.training import Recipe, ReferralRecipe
+    from lymphoscope.training import Recipe
 
 MAX_CELLS = 2000
 """Cells of a part that are measured: enough for a quantile of one in a hundred."""
@@ -43,18 +43,29 @@ _MIN_SHARPNESS, _MIN_BRIGHTNESS, _MIN_TOUCHING, _MIN_DISTANCE = 0.1, 2.0, 0.02, 
 _RIDGE = 1e-4
 """Added to the variances of the colour's log ratios: about 1 % of colour."""
 
+_EPOCH_CHOSEN = (
+    "the calibration subjects also chose the epoch of the model; set early_stopping.keep=last and a patience of at "
+    "least the number of epochs"
+)
+_OTHER_MODELS = "they come from predictions of the models of the folds, not of this model"
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class MeasuredCells:
-    """The N readable cells of a part: scores (N, K), features (N, C) or None, statistics (N, 5), labels, subjects."""
+    """The N readable, labelled cells of a part."""
 
-    scores: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    """(3, N, K) softmax of the streams, NaN where one was not run."""
     features: NDArray[np.float32] | None
+    """(N, C) pooled features; None where the runtime does not give them."""
     statistics: Floats
+    """(N, 5) image statistics (`data/quality.py`)."""
+    paths: list[str]
     labels: list[str]
     subjects: NDArray[np.object_]
+    """(N,) None where it is unknown."""
 
     @property
     def known_subjects(self) -> set[Any]:
@@ -62,115 +73,127 @@ class MeasuredCells:
         return {name for name in self.subjects if name is not None}
 
 
-@dataclass(frozen=True)
-class CalibrationCells:
-    """N labelled cells to calibrate on: mean softmax (N, K), class indices (N,), subjects (N,), and their origin."""
-
-    scores: Floats
-    truth: NDArray[np.int64]
-    subjects: NDArray[np.object_]
-    origin: str
-
-
 def fit_on_validation_cells(recipe: "Recipe", manifest: Manifest, folder: Path) -> Description:
     """Fit calibration, score band and OOD reference of the model in `folder` on its own split; write model.json."""
     model = load(folder)
     train, validation = (measure_cells(model, manifest, part) for part in ("train", "validation"))
+    in_part = manifest.table["split"] == "validation"
+    groups = group_by_path(manifest.with_table(manifest.table[in_part].reset_index(drop=True)))
     class_index = {name: index for index, name in enumerate(model.description.classes)}
     cells = CalibrationCells(
-        scores=validation.scores.astype(np.float64),
+        probabilities=validation.probabilities,
         truth=np.array([class_index[label] for label in validation.labels], dtype=np.int64),
-        subjects=validation.subjects,
-        origin="the validation cells, which gave no weights",
+        subjects=_groups(validation.paths, validation.subjects, groups),
+        how="the validation cells, which the weights were not fitted to",
+        estimate=_why_estimate(recipe, model.description),
     )
-    ood_reference = fit_ood_reference(train, validation, recipe.referral.familiar)
-    return _record(recipe.referral, folder, cells, ood_reference)
+    return _record(recipe, folder, cells, fit_ood_reference(train, validation, recipe.referral.ood_share))
 
 
-def fit_on_held_out_predictions(recipe: "Recipe", predictions: pd.DataFrame, folder: Path, origin: str) -> Description:
+def fit_on_held_out_predictions(
+    recipe: "Recipe", predictions: pd.DataFrame, folder: Path, origin: str, groups: Mapping[str, str] | None = None
+) -> Description:
     """Fit calibration and score band of the model in `folder` on predictions of other models of its recipe.
 
-    `origin` describes these predictions in the model file. The OOD reference is unchanged.
+    `origin` describes these predictions in the model file. `groups` maps a path to its group of subjects that share
+    cells; without it every subject is a group of its own. The OOD reference is unchanged.
     """
     description = load_description(folder)
     class_index = {name: index for index, name in enumerate(description.classes)}
     usable = predictions[predictions["label"].isin(description.classes) & predictions["predicted"].notna()]
     cells = CalibrationCells(
-        scores=mean_of_streams(usable, description.classes),
+        probabilities=stream_probabilities(usable, description.classes),
         truth=usable["label"].map(class_index).to_numpy().astype(np.int64),
-        subjects=usable["subject"].to_numpy(object),
-        origin=origin,
+        subjects=_groups(usable["path"], usable["subject"], groups or {}),
+        how=origin,
+        estimate=_OTHER_MODELS,
     )
-    return _record(recipe.referral, folder, cells, description.referral.ood_reference)
+    return _record(recipe, folder, cells, description.referral.ood_reference)
 
 
-def _record(
-    recipe: "ReferralRecipe", folder: Path, cells: CalibrationCells, ood_reference: OodReference | None
-) -> Description:
+def group_by_path(manifest: Manifest) -> dict[str, str]:
+    """Return path -> group of subjects that share cells. A group is one subject for the referral."""
+    return dict(zip(manifest.table["path"], subject_groups(manifest), strict=True))
+
+
+def stream_probabilities(predictions: pd.DataFrame, classes: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return the softmax (3, N, K) of the streams of a predictions table, NaN where a stream was not run.
+
+    Where no stream is recorded, the score takes the place of the raw stream.
+    """
+    streams = np.stack(
+        [predictions[[f"{stream}_{name}" for name in classes]].to_numpy(np.float64) for stream in STREAMS]
+    )
+    scores = predictions[[f"score_{name}" for name in classes]].to_numpy(np.float64)
+    unrecorded = np.isnan(streams).any(axis=2).all(axis=0)
+    streams[0, unrecorded] = scores[unrecorded]
+    return streams.astype(np.float32)
+
+
+def _groups(paths: Iterable[str], subjects: Iterable[object], groups: Mapping[str, str]) -> NDArray[np.object_]:
+    """Return the group (N,) of each cell; None where its subject is unknown."""
+    pairs = zip(paths, subjects, strict=True)
+    known = [groups.get(path, subject) if _is_known(subject) else None for path, subject in pairs]
+    return np.array(known, dtype=object)
+
+
+def _is_known(subject: object) -> bool:
+    return subject is not None and subject == subject
+
+
+def _why_estimate(recipe: "Recipe", description: Description) -> str | None:
+    """Return why validation subjects are not exchangeable with new ones: they chose the epoch; None where they are."""
+    all_epochs = description.trained_on.get("epochs") == recipe.optimisation.epochs
+    return None if recipe.early_stopping.keep == "last" and all_epochs else _EPOCH_CHOSEN
+
+
+def _record(recipe: "Recipe", folder: Path, cells: CalibrationCells, ood_reference: OodReference | None) -> Description:
     before = load_description(folder)
-    calibration, band = fit_scores(recipe, cells, before)
-    changes = {"rules": recipe.rules, "band": band, "ood_reference": ood_reference}
-    description = record_referral(folder, calibration=calibration, referral=before.referral.model_copy(update=changes))
-    _log_fit(description)
+    streams = before.test_time.streams if before.architecture.head == "attention" else ("raw",)
+    fit = fit_referral(cells, recipe.referral, before.positive_index, streams)
+    changes = {"rules": recipe.referral.rules, "band": fit.band, "ood_reference": ood_reference}
+    referral = before.referral.model_copy(update=changes)
+    description = record_referral(folder, calibration=fit.calibration, referral=referral)
+    _log_fit(description, fit.notes)
     return description
 
 
-def fit_scores(
-    recipe: "ReferralRecipe", cells: CalibrationCells, description: Description
-) -> tuple[Calibration | None, ScoreBand | None]:
-    """Fit temperature and score band; None if a class has no cell, and no band without a blast class."""
-    if len(np.unique(cells.truth)) < len(description.classes):
-        return None, None
-    rates = recipe.model_dump(include={"miss_rate", "false_alarm_rate", "confidence"})
-    fit = fit_calibration(cells.scores, cells.truth, cells.subjects, description.positive_index, **rates)
-    calibration = Calibration(
-        temperature=fit.temperature,
-        cells=len(cells.truth),
-        subjects=len({name for name in cells.subjects if name is not None and name == name}),
-        how=f"On {cells.origin}.",
-    )
-    if fit.band is None:
-        return calibration, None
-    how = f"On {cells.origin}, each subject's scores calibrated without it."
-    return calibration, fit.band.model_copy(update={"how": how})
-
-
-def _log_fit(description: Description) -> None:
+def _log_fit(description: Description, notes: list[str]) -> None:
     calibration, band = description.calibration, description.referral.band
-    if calibration is None:
-        log("not calibrated and no score band: a class has no cell in the validation part")
-        return
-    log(
-        f"calibrated on {calibration.cells:,} cells of {calibration.subjects} validation subjects: temperature "
-        f"{calibration.temperature:.2f}"
-    )
+    if calibration is not None:
+        cells = f"{calibration.cells:,} cells of {calibration.subjects} subjects"
+        log(f"calibrated on {cells}: temperature {calibration.temperature:.2f}")
+    for note in notes:
+        log(note)
     if band is not None:
-        log(f"cells with blast scores from {band.low:.3f} to {band.high:.3f} are referred to a person")
-        for reason in filter(None, (band.low_reason, band.high_reason)):
-            log(f"nothing is signed off on one side: {reason}")
+        log(f"cells with blast scores (mean softmax) from {band.low:.3g} to {band.high:.3g} are referred to a person")
+        for sentence in band.sentences():
+            log(sentence)
 
 
 def measure_cells(model: Model, manifest: Manifest, part: str) -> MeasuredCells:
     """Predict and measure the labelled cells of a part, at most MAX_CELLS, evenly from all subjects."""
     table = manifest.table
     cells = cells_of(manifest.with_table(_sample_evenly(table[(table["split"] == part) & table["label"].notna()])))
-    scores, features, statistics, readable = [], [], [], []
+    probabilities, features, statistics, readable = [], [], [], []
     with read_batches(model.runtime, cells, batch_size=BATCH_SIZE, workers=None, measured=True) as batches:
         for batch, read in batches:
             pixels = readable_pixels(read)
             if pixels is None:
                 continue
             outputs = model.runtime.predict(pixels)
-            scores.append(outputs.scores)
+            probabilities.append(outputs.probabilities)
             features.append(outputs.features)
             statistics += [image.statistics for image in read if image.statistics is not None]
             readable += [cell for cell, image in zip(batch, read, strict=True) if image.pixels is not None]
     known_features = [values for values in features if values is not None]
     has_features = bool(known_features) and len(known_features) == len(features)
+    no_cells = np.zeros((3, 0, len(model.description.classes)), np.float32)
     return MeasuredCells(
-        scores=np.concatenate(scores) if scores else np.zeros((0, len(model.description.classes)), np.float32),
+        probabilities=np.concatenate(probabilities, axis=1) if probabilities else no_cells,
         features=np.concatenate(known_features) if has_features else None,
         statistics=np.array(statistics, dtype=np.float64).reshape(-1, 5),
+        paths=[cell.path for cell in readable],
         labels=[str(cell.label) for cell in readable],
         subjects=np.array([cell.subject for cell in readable], dtype=object),
     )
@@ -230,8 +253,8 @@ def _colour(ratios: Floats, share: float) -> Colour:
 
 
 def _sample_evenly(table: pd.DataFrame) -> pd.DataFrame:
-    """Return at most MAX_CELLS rows: the first cell of every subject, then the second ones, and so on."""
+    """Return at most MAX_CELLS rows: random cells of every subject, as many of each as possible."""
     if len(table) <= MAX_CELLS:
         return table
-    rank = table.groupby("subject", dropna=False).cumcount()
+    rank = table.sample(frac=1, random_state=0).groupby("subject", dropna=False).cumcount()
     return table.loc[rank.sort_values(kind="stable").index[:MAX_CELLS]].sort_index()

@@ -55,6 +55,7 @@ def compute_metrics(
     held_out: bool,
     options: EvaluationOptions = DEFAULT_OPTIONS,
     stated_miss_rate: float | None = None,
+    promise: Sequence[str] = (),
     folds: list[Scores] | None = None,
 ) -> Metrics:
     """Compute all metrics of a table of predictions: scores, subjects, label errors and leaks.
@@ -67,6 +68,7 @@ def compute_metrics(
         blast_class=blast_class,
         replicates=options.replicates,
         stated_miss_rate=stated_miss_rate,
+        promise=promise,
         subject_level=_subject_level(predictions, blast_class, options),
         label_errors=find_label_errors(predictions, held_out=held_out),
         folds=folds,

@@ -41,7 +41,7 @@ def finish_training(folder: RunFolder) -> Metrics | None:
         description = train_model(recipe, manifest, folder.path)
         if not is_rank_zero():
             return None
-        write_training_cells(manifest, folder.model)
+        write_training_cells(manifest, folder.model, record_subjects=recipe.record_subjects)
         fit_on_validation_cells(recipe, manifest, folder.model)
         if unreadable := description.trained_on["unreadable"]:
             log(f"{unreadable} cells could not be read and were left out: `lymphoscope data audit` lists them")

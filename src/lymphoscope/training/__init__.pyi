@@ -2,7 +2,7 @@ from .batches import resolve_geometry as resolve_geometry
 from .hardware import resolve_device as resolve_device, resolve_precision as resolve_precision
 from .initial_network import check_recipe as check_recipe, select_blast_class as select_blast_class
 from .optimiser import Ranger as Ranger, centralize_gradients as centralize_gradients
-from .recipe import Recipe as Recipe, ReferralRecipe as ReferralRecipe
+from .recipe import Recipe as Recipe
 from .recipe_files import (
     load_recipe as load_recipe,
     parse_recipe as parse_recipe,
@@ -15,7 +15,6 @@ from .train import TrainingFolders as TrainingFolders, train_model as train_mode
 __all__ = [
     "Ranger",
     "Recipe",
-    "ReferralRecipe",
     "StepTime",
     "TimedStep",
     "TrainingFolders",

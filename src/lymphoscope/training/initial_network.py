@@ -10,7 +10,7 @@ from lymphoscope.backbones import Backbone
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import build_network, load_description, load_network
 from lymphoscope.training.recipe import Recipe
-from lymphoscope.vocabulary import find_blast_class
+from lymphoscope.vocabulary import find_blast_class, prediction_columns
 
 
 def select_blast_class(recipe: Recipe, classes: Sequence[str]) -> str | None:
@@ -30,9 +30,13 @@ def select_blast_class(recipe: Recipe, classes: Sequence[str]) -> str | None:
 def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
     """Check the network of a recipe against the data, without computing or downloading anything.
 
-    Raises LymphoscopeError for an unknown blast class, backbone or stage, and for initial weights that are not a model.
+    Raises LymphoscopeError for an unknown blast class, backbone or stage, for class names that are the names of other
+    columns, for titles of unknown classes, and for initial weights that are not a model.
     """
     select_blast_class(recipe, classes)
+    prediction_columns(classes)
+    if unknown := sorted(set(recipe.class_titles) - set(classes)):
+        raise LymphoscopeError(f"`class_titles`: {unknown[0]!r} is not a class of the data ({', '.join(classes)})")
     with torch.device("meta"):
         build_network(recipe.architecture(), len(classes))
     if recipe.model.initial_weights is not None:

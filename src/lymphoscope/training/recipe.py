@@ -8,7 +8,7 @@ from lymphoscope.augment import BaseAugmentationSettings, Comparison, Comparison
 from lymphoscope.data.stains import NO_STAIN_METHOD, stain_method_names
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
-from lymphoscope.referral import RULES, RuleName
+from lymphoscope.referral import ReferralOptions
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import CropMode, Fill
 
@@ -191,25 +191,6 @@ class FixResRecipe(StrictModel):
     batch_size: int | None = Field(default=None, ge=2, description="Images per step; `null`: that of the training.")
 
 
-class ReferralRecipe(StrictModel):
-    """When the trained model refers a cell to a person; fitted on the validation part (docs/referral.md).
-
-    A rule that is not listed is measured all the same, but refers no cell.
-    """
-
-    miss_rate: OpenFraction = Field(
-        default=0.01, description="Maximum fraction of blasts that may be signed off as normal."
-    )
-    false_alarm_rate: OpenFraction = Field(
-        default=0.05, description="Maximum fraction of normal cells that may be signed off as blasts."
-    )
-    confidence: OpenFraction = Field(default=0.95, description="Confidence with which both rates hold.")
-    familiar: OpenFraction = Field(
-        default=0.99, description="Fraction of the training cells that each out-of-distribution limit accepts."
-    )
-    rules: tuple[RuleName, ...] = Field(default=RULES, description="The rules that refer cells.")
-
-
 class HardwareRecipe(StrictModel):
     """Devices and number formats. `accelerator`, `devices` and `strategy` are those of Lightning."""
 
@@ -248,6 +229,14 @@ class Recipe(StrictModel):
     blast_class: str | None = Field(
         default=None, description="The positive class; `null`: the class with a common name of blasts."
     )
+    class_titles: dict[str, str] = Field(
+        default={}, description="Class names in words for reports, such as `all: lymphoblast`; known names have one."
+    )
+    record_subjects: bool = Field(
+        default=True,
+        description="Write the ids of the training subjects into the model file. Without them the leak guard cannot "
+        "compare subjects.",
+    )
     error_curves: bool = Field(
         default=False,
         description="Write the error on training and test cells after each epoch to errors.csv (Figure 7); nothing is "
@@ -263,7 +252,7 @@ class Recipe(StrictModel):
     optimisation: OptimisationRecipe = OptimisationRecipe()
     early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
     fix_res: FixResRecipe = FixResRecipe()
-    referral: ReferralRecipe = ReferralRecipe()
+    referral: ReferralOptions = ReferralOptions()
     hardware: HardwareRecipe = HardwareRecipe()
 
     @model_validator(mode="before")

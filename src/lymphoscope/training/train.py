@@ -192,6 +192,7 @@ def _describe(
         architecture=recipe.architecture(),
         classes=tuple(manifest.classes),
         blast_class=select_blast_class(recipe, manifest.classes),
+        class_titles=recipe.class_titles,
         preprocessing=Preprocessing(
             crop_mode=geometry.crop_mode,
             crop=geometry.crop,
@@ -205,7 +206,9 @@ def _describe(
             "source": manifest.source,
             "manifest_sha256": manifest.digest,
             "cells": {part: len(rows) for part, rows in parts.items()},
-            "subjects": {part: sorted(set(rows["subject"].dropna())) for part, rows in parts.items()},
+            "subjects": {part: sorted(set(rows["subject"].dropna())) for part, rows in parts.items()}
+            if recipe.record_subjects
+            else {},
             "unreadable": unreadable,
             "epochs": trainer.current_epoch,
             "device": trainer.strategy.root_device.type,

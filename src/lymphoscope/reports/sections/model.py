@@ -89,7 +89,7 @@ def _band(description: "Description") -> str:
     band = description.referral.band
     if band is None or "score" not in description.referral.rules:
         return ""
-    return f", or the score of {description.blast_class} is between {band.low:.3f} and {band.high:.3f}"
+    return f", or the mean softmax of {description.blast_class} is between {band.low:.3g} and {band.high:.3g}"
 
 
 def _ood(description: "Description") -> str:

@@ -112,16 +112,11 @@ def _lead(metrics: Metrics, referral: Referral) -> str:
 def _missed(metrics: Metrics, referral: Referral) -> str:
     if referral.missed_blasts.value is None:
         return ""
-    rate = referral.stated_miss_rate
-    target = (
-        "; no target rate was stated when the rules were fitted"
-        if rate is None
-        else f"; the rules were fitted for at most {rate:g}"
-    )
-    return (
+    missed = (
         f"Missed: of the cells labelled \u201c{metrics.blast_class}\u201d a fraction of "
-        f"{with_interval(referral.missed_blasts)} was classified otherwise and not referred{target}."
+        f"{with_interval(referral.missed_blasts)} was classified otherwise and not referred."
     )
+    return " ".join([missed, *referral.promise])
 
 
 _TEMPLATE = """
