@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lymphoscope.data import DataSummary, SplitSummary
-from lymphoscope.evaluation import as_predictions, evaluate_predictions, evaluate_subjects
+from lymphoscope.evaluation import Leakage, as_predictions, evaluate_predictions, evaluate_subjects
 from lymphoscope.inference import CellStreams, Explanation
 from lymphoscope.model_file import Architecture, Description, Preprocessing
 from lymphoscope.reports import ReportContents, mistake_of
@@ -60,6 +60,8 @@ def make_description(classes: tuple[str, ...], blast: str | None) -> Description
 def make_contents(table: pd.DataFrame, blast: str | None = "all", **changes: Any) -> ReportContents:
     level = None if blast is None else evaluate_subjects(table, blast_class=blast, replicates=30)
     metrics = evaluate_predictions(table, blast_class=blast, replicates=30, subject_level=level)
+    checked = Leakage(checked=["subjects", "duplicates"], allowed=False, leaking_cells=0, leaks=[])
+    metrics = metrics.model_copy(update={"leakage": checked})
     wrong = table[table["label"].notna() & table["predicted"].notna() & (table["label"] != table["predicted"])]
     subjects = sorted(table["subject"].dropna().unique())
     split = SplitSummary(

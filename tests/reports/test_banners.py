@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lymphoscope.evaluation import Leakage
 from lymphoscope.reports.banners import banners, is_loud
 
 Maker = Callable[..., Any]
@@ -30,3 +31,23 @@ def test_a_random_split_has_one_banner_with_or_without_its_notice(predictions: M
         data = plain.data.model_copy(update={"split": random, "notices": notices})
         assert [banner.title for banner in banners(dataclasses.replace(plain, data=data))] == ["Random split"]
     assert banners(plain) == []
+
+
+@pytest.mark.parametrize(
+    ("checked", "reason", "title", "severe"),
+    [
+        ([], "predictions alone do not say what the model was trained on", "Leaks not checked", True),
+        (["subjects"], "the model keeps no fingerprints", "Leaks only partly checked", False),
+    ],
+)
+def test_unchecked_leaks_have_a_banner(
+    predictions: Maker, contents: Maker, checked: list[str], reason: str, title: str, severe: bool
+) -> None:
+    plain = contents(predictions())
+    leakage = Leakage(checked=checked, allowed=False, leaking_cells=0, leaks=[], reason=reason)
+    metrics = plain.metrics.model_copy(update={"leakage": leakage})
+    (banner,) = banners(dataclasses.replace(plain, metrics=metrics))
+    assert (banner.title, banner.severe) == (title, severe)
+    assert reason[1:] in banner.text
+    (without,) = banners(dataclasses.replace(plain, metrics=plain.metrics.model_copy(update={"leakage": None})))
+    assert without.title == "Leaks not checked"

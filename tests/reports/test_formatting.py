@@ -29,3 +29,6 @@ def test_counts_and_sentences_are_english() -> None:
     assert [formatting.counted(count, "cell") for count in (0, 1, 2000)] == ["0 cells", "1 cell", "2,000 cells"]
     assert formatting.sentence(" one of two ") == "One of two."
     assert formatting.sentence("Done.") == "Done."
+    assert [formatting.joined("abc"[:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
+    titles = ["Blur", "JPEG", "Weighted F1"]
+    assert [formatting.within_sentence(title) for title in titles] == ["blur", "JPEG", "weighted F1"]

@@ -140,11 +140,13 @@ def test_page_shows_the_numbers_of_the_metrics(predictions: Maker, contents: Mak
         assert " ".join(f"{each.value:.3f} {interval(each)}" for each in estimates) in text
     for label, baseline in shown.metrics.constant_baselines.items():
         values = " ".join(f"{baseline[name].value:.3f}" for name in METRICS)
-        assert f"Always “{label}” {values}" in text
+        assert f"Always {shown.class_name(label)} {values}" in text
     for row in shown.metrics.per_subject:
-        assert f"{row.subject} {row.label} {row.cells} {row.correct} {row.accuracy.value:.3f}" in text
+        assert (
+            f"{row.subject} {shown.class_title(row.label)} {row.cells} {row.correct} {row.accuracy.value:.3f}" in text
+        )
     (a, b), (c, d) = shown.metrics.confusion.matrix
-    assert f"all {a} {b} hem {c} {d}" in text
+    assert f"all (lymphoblast) {a} {b} hem (normal) {c} {d}" in text
     assert f"classified {a + d} of 48 labelled cells of 8 subjects" in text
 
 
@@ -191,11 +193,13 @@ def test_mistakes_show_the_image_and_prediction_of_each_stream(predictions: Make
     assert len(shown.mistakes) == 3
     for mistake in shown.mistakes:
         name = Path(mistake.path).name
-        assert f"Labelled {mistake.label}, predicted {mistake.predicted} (score {mistake.score:.2f})" in page.text
+        label, predicted = shown.class_name(mistake.label), shown.class_name(mistake.predicted)
+        assert f"Labelled {label}, predicted {predicted} (score {mistake.score:.2f})" in page.text
         assert {f"{name}, {what}" for what in ("the cell", "attention", "crop", "erased")} <= set(page.values("alt"))
         for stream in ("raw", "crop", "erase"):
             by_class = mistake.probabilities[stream]
-            assert f"{max(by_class, key=by_class.get)} {max(by_class.values()):.2f}" in page.text
+            predicted = shown.class_title(max(by_class, key=by_class.get))
+            assert f"{predicted} {max(by_class.values()):.2f}" in page.text
 
 
 def test_mistakes_without_images_are_listed_by_score(predictions: Maker, contents: Maker) -> None:

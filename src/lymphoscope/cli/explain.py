@@ -45,7 +45,7 @@ def explain_command(
     loaded = load(folder, device=device, precision=precision, runtime=runtime).runtime
     with explained_cells(loaded, cells, workers=workers) as explanations:
         shown = tracked(explanations, "explaining", total=len(cells))
-        rows = list(write_panels(shown, names, out))
+        rows = list(write_panels(shown, names, out, loaded.description.title))
     write_predictions(as_predictions(rows, loaded.description.classes), out / INDEX)
     failed = sum("error" in row for row in rows)
     if as_json:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from lymphoscope.evaluation import Leakage
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import sentence
+from lymphoscope.reports.formatting import joined, sentence
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Banner:
 
 
 def banners(contents: ReportContents) -> list[Banner]:
-    """The warnings: synthetic cells, a random split, and notices whose first words are in capitals."""
+    """The warnings: synthetic cells, a random split, unchecked leaks, and notices whose first words are in capitals."""
     shown = []
     if contents.data.synthetic:
         text = (
@@ -28,7 +29,32 @@ def banners(contents: ReportContents) -> list[Banner]:
     if contents.data.split.by == "random" and not any(title.startswith("RANDOM") for title, _ in loud):
         text = "cells of one subject are in training and in test, so the scores are too high for new subjects"
         loud.append(("RANDOM SPLIT", text))
-    return shown + [Banner(title.capitalize(), sentence(text)) for title, text in loud]
+    shown += [Banner(title.capitalize(), sentence(text)) for title, text in loud]
+    return [*shown, *_leak_banner(contents.metrics.leakage)]
+
+
+def no_conclusion_reason(contents: ReportContents) -> str | None:
+    """Why the scores allow no conclusion: the model may have been trained on these cells; None if they allow one."""
+    leakage = contents.metrics.leakage
+    if leakage is None or not leakage.checked:
+        return "it was not checked whether the model was trained on these cells"
+    if leakage.leaks and contents.data.split.by != "random":
+        return f"the model was trained on {leakage.leaking_cells:,} of these cells, or on others of their subjects"
+    return None
+
+
+def _leak_banner(leakage: Leakage | None) -> list[Banner]:
+    """A warning if it was not, or not fully, checked whether the model was trained on these cells."""
+    reason = sentence(leakage.reason) if leakage and leakage.reason else ""
+    if leakage is None or not leakage.checked:
+        text = (
+            f"It was not checked whether the model was trained on these cells or their subjects. {reason} If it was, "
+            "the scores are too high. No conclusion is drawn from them."
+        )
+        return [Banner("Leaks not checked", " ".join(text.split()))]
+    if leakage.reason and not leakage.leaks:
+        return [Banner("Leaks only partly checked", f"Checked: {joined(leakage.checked)}. {reason}", severe=False)]
+    return []
 
 
 def is_loud(notice: str) -> bool:

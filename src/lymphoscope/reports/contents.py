@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lymphoscope.data import DataSummary
 from lymphoscope.evaluation import Metrics
 from lymphoscope.reports.plotting import attention_overlay
-from lymphoscope.vocabulary import STREAMS
+from lymphoscope.vocabulary import STREAMS, class_title
 
 if TYPE_CHECKING:
     from lymphoscope.inference import Explanation
@@ -59,6 +59,21 @@ class ReportContents:
     date: str
     parameters: int | None = None
     thumbnails: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+    def class_title(self, name: str) -> str:
+        """A class in words: `all` is "lymphoblast"."""
+        return self.description.title(name) if self.description else class_title(name)
+
+    def class_name(self, name: str) -> str:
+        """A class by its name in the data, with its title: "all (lymphoblast)"."""
+        title = self.class_title(name)
+        return name if title.casefold() == name.casefold() else f"{name} ({title})"
+
+    @property
+    def blast_name(self) -> str | None:
+        """The blast class by name and title; None without one."""
+        blast = self.metrics.blast_class
+        return None if blast is None else self.class_name(blast)
 
     @property
     def has_many_classes(self) -> bool:

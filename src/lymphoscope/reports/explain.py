@@ -3,7 +3,7 @@
 import io
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ from lymphoscope.files import written_beside
 from lymphoscope.inference import CellStreams, Explanation
 from lymphoscope.reports.contents import stream_probabilities
 from lymphoscope.reports.plotting import BLUE, GREY, INK, ORANGE, PALE, attention_overlay, drawable, styled
+from lymphoscope.vocabulary import class_title
+
+Title = Callable[[str], str]
+"""The name of a class -> the class in words."""
 
 _MOST_CLASSES = 4
 _DPI = 110
@@ -26,9 +30,10 @@ _LONGEST_NAME = 60
 
 
 @styled()
-def explanation_panel(explanation: Explanation) -> bytes:
+def explanation_panel(explanation: Explanation, title: Title = class_title) -> bytes:
     """Draw a cell as a PNG: raw with the crop box, attention, crop and erase, with each stream's scores below.
 
+    `title` gives a class in words, as Description.title does.
     Raises LymphoscopeError for a cell that could not be read.
     """
     row = explanation.row
@@ -39,24 +44,26 @@ def explanation_panel(explanation: Explanation) -> bytes:
     _draw_images(grid[0], explanation.streams)
     by_stream = stream_probabilities(row)
     for axes, stream in zip((grid[1][0], grid[1][2], grid[1][3]), ("raw", "crop", "erase"), strict=True):
-        _draw_bars(axes, by_stream.get(stream), str(row["predicted"]))
-    _write_prediction(grid[1][1], row)
-    title = drawable(str(row["path"]).rpartition("/")[2], 90)
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left", weight="bold")
+        _draw_bars(axes, by_stream.get(stream), str(row["predicted"]), title)
+    _write_prediction(grid[1][1], row, title)
+    file = drawable(str(row["path"]).rpartition("/")[2], 90)
+    figure.suptitle(file, fontsize=11, x=0.01, ha="left", weight="bold")
     figure.supxlabel("Research software, not a medical device.", fontsize=8, color=GREY, x=0.01, ha="left")
     stream_of_bytes = io.BytesIO()
     figure.savefig(stream_of_bytes, format="png", dpi=_DPI)
     return stream_of_bytes.getvalue()
 
 
-def write_panels(explanations: Iterable[Explanation], names: Sequence[str], folder: Path) -> Iterator[dict[str, Any]]:
+def write_panels(
+    explanations: Iterable[Explanation], names: Sequence[str], folder: Path, title: Title = class_title
+) -> Iterator[dict[str, Any]]:
     """Draw each explanation into `folder`; yield its prediction row with `picture`, None for an unreadable cell."""
     for explanation, name in zip(explanations, names, strict=True):
         if explanation.streams is None:
             yield {**explanation.row, "picture": None}
             continue
         with written_beside(folder / name) as beside:
-            beside.write_bytes(explanation_panel(explanation))
+            beside.write_bytes(explanation_panel(explanation, title))
         yield {**explanation.row, "picture": name}
 
 
@@ -95,7 +102,7 @@ def _draw_images(row: "list[Axes]", streams: CellStreams) -> None:
     row[0].add_patch(Rectangle(corner, right - left, bottom - top, fill=False, ec=ORANGE, lw=2))
 
 
-def _draw_bars(axes: Axes, by_class: dict[str, float] | None, predicted: str) -> None:
+def _draw_bars(axes: Axes, by_class: dict[str, float] | None, predicted: str, title: Title) -> None:
     axes.set_axis_off()
     if by_class is None:
         axes.text(0.5, 0.5, "this stream was not run", ha="center", va="center", color=GREY, fontsize=9)
@@ -105,18 +112,20 @@ def _draw_bars(axes: Axes, by_class: dict[str, float] | None, predicted: str) ->
     for y, name in enumerate(highest):
         axes.barh(y, 1, height=0.6, color=PALE)
         axes.barh(y, by_class[name], height=0.6, color=BLUE if name == predicted else GREY)
-        axes.text(-0.04, y, drawable(name, 12), ha="right", va="center", fontsize=9)
+        axes.text(-0.04, y, drawable(title(name), 12), ha="right", va="center", fontsize=9)
         axes.text(1.04, y, f"{by_class[name]:.2f}", ha="left", va="center", fontsize=9)
 
 
-def _write_prediction(axes: Axes, row: dict[str, Any]) -> None:
+def _write_prediction(axes: Axes, row: dict[str, Any], title: Title) -> None:
     axes.set_axis_off()
     predicted = str(row["predicted"])
+    words = title(predicted)
+    name = predicted if words.casefold() == predicted.casefold() else f"{predicted} ({words})"
     lines = [f"score {row[f'score_{predicted}']:.2f}", f"agreement of the streams {row.get('agreement'):.2f}"]
     if row.get("refer"):
         reason = f"referred to a person: {row.get('refer_reason')}"
         lines += textwrap.wrap(reason, _LINE_LENGTH, max_lines=3, placeholder=" \u2026")
-    answer = axes.text(0.5, 0.95, f"prediction: {drawable(predicted)}", ha="center", va="top", fontsize=13, color=INK)
+    answer = axes.text(0.5, 0.95, f"prediction: {drawable(name)}", ha="center", va="top", fontsize=13, color=INK)
     details = axes.text(0.5, 0.6, "\n".join(lines), ha="center", va="top", fontsize=8.5, color=GREY)
     for text in (answer, details):
         text.set_in_layout(False)  # a long text would make the images smaller

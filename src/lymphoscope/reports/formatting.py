@@ -1,7 +1,7 @@
 """Numbers, intervals and lists as the report writes them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lymphoscope.evaluation import Estimate
 
@@ -45,6 +45,16 @@ def missing_reasons(estimates: Mapping[str, Estimate]) -> list[str]:
             missing = "no value" if estimate.value is None else "no interval"
             names_by_reason.setdefault(f"{missing}: {estimate.reason}", []).append(name)
     return [f"{shortened(names)} \u2013 {reason}." for reason, names in names_by_reason.items()]
+
+
+def within_sentence(title: str) -> str:
+    """A title as it is written within a sentence: "Blur" as "blur", "JPEG" as it is."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def joined(names: Sequence[str]) -> str:
+    """Names as a list in a sentence: "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def shortened(names: Iterable[str], longest: int = 6) -> str:

@@ -1,9 +1,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from lymphoscope.evaluation import evaluate_predictions
 from lymphoscope.referral import Calibration
-from lymphoscope.reports.sections import calibration
+from lymphoscope.reports.sections import calibration, model
 
 Maker = Callable[..., Any]
 
@@ -18,8 +20,30 @@ def test_bins_with_cells_are_dots(predictions: Maker) -> None:
 def test_calibrated_and_plain_scores_are_compared_only_if_calibrated(predictions: Maker, contents: Maker) -> None:
     plain = contents(predictions())
     assert len(calibration.build(plain).values["rows"]) == 1
-    fitted = Calibration(temperature=1.5, cells=100, subjects=4, how="calibration subjects")
+    fitted = Calibration(temperature=1.5, cells=100, subjects=8, how="calibration subjects")
     description = plain.description.model_copy(update={"calibration": fitted})
     section = calibration.build(contents(predictions(), description=description))
     assert len(section.values["rows"]) == 2
-    assert "temperature 1.50, 100 cells" in section.values["lead"]
+    assert "temperature 1.50, fitted on 100 cells of 8 calibration subjects." in section.values["lead"]
+    assert "Warning" not in section.values["lead"]
+
+
+@pytest.mark.parametrize(
+    ("temperature", "cells", "subjects", "warning"),
+    [(20.0, 2, 2, "too little to fit"), (1.5, 100, 4, "too little to fit"), (20.0, 500, 20, "limit of its range")],
+)
+def test_a_temperature_that_cannot_be_trusted_is_warned_of(
+    predictions: Maker, contents: Maker, temperature: float, cells: int, subjects: int, warning: str
+) -> None:
+    fitted = Calibration(temperature=temperature, cells=cells, subjects=subjects, how="calibration subjects")
+    description = contents(predictions()).description.model_copy(update={"calibration": fitted})
+    assert warning in calibration.calibration_facts(description, folds=False)
+
+
+def test_model_and_calibration_sections_agree(predictions: Maker, contents: Maker) -> None:
+    fitted = Calibration(temperature=1.5, cells=100, subjects=8, how="calibration subjects")
+    plain = contents(predictions())
+    for described in (plain.description, plain.description.model_copy(update={"calibration": fitted})):
+        shown = contents(predictions(), description=described)
+        stated = dict(model.model_facts(shown, described))["Calibration of the score"]
+        assert calibration.build(shown).values["lead"].startswith(stated)

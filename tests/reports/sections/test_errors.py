@@ -46,3 +46,11 @@ def test_figures_are_deterministic(predictions: Maker) -> None:
     curve = roc_of_predictions(predictions(), blast_class="all")
     first, again = (figure_uri(errors.roc_figure(curve, (0.1, 0.9), "all")) for _ in range(2))
     assert first == again
+
+
+def test_axes_name_the_class_in_words(predictions: Maker) -> None:
+    curve = roc_of_predictions(predictions(), blast_class="all")
+    axes = errors.roc_figure(curve, None, "lymphoblast").axes[0]
+    assert axes.get_ylabel() == "lymphoblast cells found  (sensitivity)"
+    ticks = errors.confusion_figure(["all (lymphoblast)", "hem (normal)"], [[1, 0], [0, 1]]).axes[0].get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == ["all\n(lymphoblast)", "hem\n(normal)"]

@@ -18,9 +18,14 @@ def make_robustness(metrics: Metrics) -> Robustness:
 
 
 def test_each_corruption_has_a_panel(predictions: Maker, contents: Maker) -> None:
-    card = make_robustness(contents(predictions()).metrics)
-    figure = robustness.robustness_figure(card, 2)
-    assert [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()] == ["Blur", "JPEG"]
+    plain = contents(predictions())
+    measured = make_robustness(plain.metrics)
+    shown = contents(predictions(), metrics=plain.metrics.model_copy(update={"robustness": measured}))
+    assert len(robustness.build(shown).values["panels"]) == 2
+    row = robustness.corruption_rows(measured)[0]
+    axes = robustness.corruption_figure(row, measured, 2).axes[0]
+    assert axes.get_title(loc="left") == "Blur"
+    assert len([line for line in axes.get_lines() if line.get_marker() == "o"]) == 3
 
 
 def test_drops_are_named_and_marked(predictions: Maker, contents: Maker) -> None:

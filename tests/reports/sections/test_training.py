@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -30,3 +33,8 @@ def test_each_fold_has_its_own_curve() -> None:
 def test_one_epoch_is_drawn() -> None:
     figure = training.loss_figure(pd.DataFrame({"epoch": [1], "train_loss": [0.5]}))
     assert lines(figure) == {"training": [0.5]}
+
+
+def test_section_is_left_out_without_curves(predictions: Callable[..., Any], contents: Callable[..., Any]) -> None:
+    assert training.build(contents(predictions())) is not None
+    assert training.build(contents(predictions(), curves=None)) is None

@@ -3,9 +3,9 @@
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import Estimate
-from lymphoscope.evaluation.schema import Curve, SubjectLevel
+from lymphoscope.evaluation.schema import BlastShare, Curve, SubjectLevel
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import missing_reasons, with_interval
+from lymphoscope.reports.formatting import missing_reasons, natural_key, with_interval
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, drawable, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 
@@ -16,36 +16,39 @@ def build(contents: ReportContents) -> Section:
     """Show the share of blasts of each subject, or say why there is none."""
     level, blast = contents.metrics.subject_level, contents.metrics.blast_class
     has_shares = level is not None and bool(level.subjects) and blast is not None
-    values: dict[str, object] = {"level": level if has_shares else None, "blast": blast}
+    title = "" if blast is None else contents.class_title(blast)
+    titles = {name: contents.class_title(name) for name in contents.metrics.classes}
+    values: dict[str, object] = {"level": level if has_shares else None, "blast": title, "titles": titles}
     if level is not None and blast is not None and level.subjects:
-        values |= _values(level, blast)
+        values |= _values(level, blast, title)
     return Section(heading="Share of blasts per subject", template=_TEMPLATE, values=values)
 
 
-def _values(level: SubjectLevel, blast: str) -> dict[str, object]:
+def _values(level: SubjectLevel, blast: str, title: str) -> dict[str, object]:
     threshold = f"{level.blast_threshold:g} %"
     corrected = {f"subject {row.subject}, corrected": row.corrected for row in level.subjects}
     return {
         "threshold": threshold,
-        "slides": level.slides if len(level.slides) > len(level.subjects) else [],
+        "subjects": _sorted(level.subjects),
+        "slides": _sorted(level.slides) if len(level.slides) > len(level.subjects) else [],
         "lead": _lead(level, threshold),
-        "explanation": _explanation(blast, threshold),
+        "explanation": _explanation(title, threshold),
         "reasons": missing_reasons(corrected),
         "separation": _separation(level.auc),
         "shares": page_figure(
-            blast_share_figure(level, blast),
+            blast_share_figure(level, blast, title),
             alt="Share of predicted blasts per subject with its exact interval; the numbers are in the table below.",
             caption=(
-                f"Each line is a subject: the dot is the share of its cells classified as \u201c{blast}\u201d, the bar "
+                f"Each line is a subject: the dot is the share of its cells classified as {title}, the bar "
                 "its exact 95 % binomial interval, which takes every prediction as correct. The dashed line is the "
-                f"threshold. Filled dots are labelled \u201c{blast}\u201d, hollow ones are not."
+                f"threshold. Filled dots are labelled {title}, hollow ones are not."
             ),
         ),
         "roc": page_figure(
             None if level.roc is None else subject_roc_figure(level.roc),
             alt="ROC curve of separating subjects by their share of predicted blasts.",
             caption=(
-                f"Each step is a subject: the fraction of subjects with \u201c{blast}\u201d cells that are found, "
+                f"Each step is a subject: the fraction of subjects labelled {title} that are found, "
                 "against the fraction of other subjects taken for them, as the threshold on the share falls."
             ),
         ),
@@ -53,7 +56,7 @@ def _values(level: SubjectLevel, blast: str) -> dict[str, object]:
 
 
 @styled()
-def blast_share_figure(level: SubjectLevel, blast: str) -> Figure:
+def blast_share_figure(level: SubjectLevel, blast: str, title: str) -> Figure:
     """The share of blasts of each subject with its exact interval, largest first, and the threshold."""
     rows = sorted(level.subjects, key=lambda row: -(row.share.value or 0.0))
     figure, axes = new_axes(7.2, 1.3 + 0.2 * len(rows))
@@ -68,7 +71,7 @@ def blast_share_figure(level: SubjectLevel, blast: str) -> Figure:
     axes.axvline(level.blast_threshold / 100, color=ORANGE, lw=1.2, ls=(0, (4, 3)))
     axes.set_yticks(range(len(rows)), [drawable(row.subject, 14) for row in rows], fontsize=8)
     axes.set(xlim=(-0.01, 1.01), ylim=(len(rows) - 0.4, -0.6))
-    axes.set_xlabel(f"share of the subject\u2019s cells predicted {drawable(blast, 14)}")
+    axes.set_xlabel(f"share of the subject\u2019s cells predicted {drawable(title, 18)}")
     return figure
 
 
@@ -85,6 +88,10 @@ def subject_roc_figure(curve: Curve) -> Figure:
     return figure
 
 
+def _sorted(rows: list[BlastShare]) -> list[BlastShare]:
+    return sorted(rows, key=lambda row: (natural_key(row.subject), natural_key(row.slide or "")))
+
+
 def _lead(level: SubjectLevel, threshold: str) -> str:
     sides = [row.side for row in level.subjects]
     enough = sum(row.enough_cells for row in level.subjects)
@@ -95,9 +102,9 @@ def _lead(level: SubjectLevel, threshold: str) -> str:
     )
 
 
-def _explanation(blast: str, threshold: str) -> str:
+def _explanation(title: str, threshold: str) -> str:
     return (
-        f"Share: the fraction of the subject\u2019s cells classified as \u201c{blast}\u201d, with its exact "
+        f"Share: the fraction of the subject\u2019s cells classified as {title}, with its exact "
         "(Clopper-Pearson) interval. Corrected: the Rogan-Gladen estimate, with the sensitivity and specificity "
         "measured on the labelled cells of the other subjects. More cells to decide: how many more cells, at the "
         f"present share, would bring the exact interval entirely to one side of {threshold}. The cells were selected "
@@ -123,7 +130,7 @@ _TEMPLATE = """
 <tbody>
 {% for row in rows %}
 <tr><th scope="row">{{ row.subject }}</th>{% if with_slides %}<td>{{ row.slide or "" }}</td>{% endif %}
-<td>{{ row.label or "unknown" }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
+<td>{{ titles.get(row.label) or row.label or "unknown" }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
 <td class="n">{{ "{:,}".format(row.predicted_positive) }}</td><td class="n">{{ measured(row.share) }}</td>
 <td class="n">{{ measured(row.corrected) }}</td><td>{{ row.side }}</td>
 <td class="n">{{ row.more_cells|number if row.more_cells is none else "{:,}".format(row.more_cells) }}</td>
@@ -137,7 +144,7 @@ _TEMPLATE = """
 <p>{{ lead }}</p>
 <p class="soft">{{ explanation }}</p>
 <div class="pair one">{{ figure(shares) }}</div>
-{{ share_table(level.subjects, false) }}
+{{ share_table(subjects, false) }}
 {% for reason in reasons %}
 <p class="soft">{{ reason }}</p>
 {% endfor %}
@@ -149,7 +156,7 @@ _TEMPLATE = """
 <h3>Separating subjects by their share of blasts</h3>
 <p>{{ separation }}</p>
 {% if roc %}
-<div class="pair one">{{ figure(roc) }}</div>
+<div class="pair">{{ figure(roc) }}</div>
 {% endif %}
 {% elif blast %}
 <p>The subjects of these cells are not known, so there is no share per subject.</p>

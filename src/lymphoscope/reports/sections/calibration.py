@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import CALIBRATION_METRICS, Estimate
+from lymphoscope.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from lymphoscope.evaluation.schema import Calibration
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import missing_reasons, with_interval
+from lymphoscope.reports.formatting import counted, missing_reasons, with_interval
 from lymphoscope.reports.plotting import BLUE, GREY, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 
 if TYPE_CHECKING:
     from lymphoscope.model_file import Description
+    from lymphoscope.referral import Calibration as Temperature
 
-_WIDTH, _HEIGHT = 5.2, 4.2
+_WIDTH, _HEIGHT = 5.2, 4.6
+_FEW_CELLS, _FEW_SUBJECTS = 50, 5
 
 
 def build(contents: ReportContents) -> Section:
@@ -35,7 +38,7 @@ def _values(calibration: Calibration, description: "Description | None", *, fold
     return {
         "rows": rows,
         "titles": list(titles.values()),
-        "lead": _lead(calibration.as_predicted["ece"], _calibration_sentence(description, folds=folds)),
+        "lead": _lead(calibration.as_predicted["ece"], calibration_facts(description, folds=folds)),
         "reliability": page_figure(
             reliability_figure(calibration),
             alt="Reliability diagram: how often predictions of a score are correct; metrics.json has the bins.",
@@ -46,9 +49,9 @@ def _values(calibration: Calibration, description: "Description | None", *, fold
             ),
         ),
         "explanation": (
-            "ECE is the mean distance of the dots from the dashed line, weighted by their number of cells "
-            f"({calibration.binning}). Brier is the mean squared distance of the scores from the labels, log loss the "
-            "mean negative log-likelihood of the labels."
+            "The expected calibration error (ECE) is the mean distance of the dots from the dashed line, weighted by "
+            f"their number of cells ({calibration.binning}). The Brier score is the mean squared distance of the "
+            "scores from the labels, log loss the mean negative log-likelihood of the labels."
         ),
         "reasons": missing_reasons(errors),
     }
@@ -68,24 +71,34 @@ def reliability_figure(calibration: Calibration) -> Figure:
     axes.set(xlim=(min([0.5, *scores]) - 0.03, 1.02), ylim=(-0.02, 1.02))
     axes.set_xlabel("score of the predicted class")
     axes.set_ylabel("fraction classified as labelled")
-    axes.legend(loc="lower right", fontsize=9)
+    figure.legend(fontsize=9, ncols=2, loc="outside lower center")
     return figure
 
 
-def _calibration_sentence(description: "Description | None", *, folds: bool) -> str:
+def calibration_facts(description: "Description | None", *, folds: bool) -> str:
+    """How the score was calibrated, with a warning if the temperature is not to be trusted."""
     if description is None:
         return "The predictions alone do not say whether their score was calibrated."
-    fitted = description.calibration
-    if fitted is None:
-        return "This score was not calibrated."
     if folds:
         return (
             "Each fold calibrated its score on its own calibration subjects, so the diagram mixes several temperatures."
         )
-    return (
-        f"The score was calibrated on calibration subjects (temperature {fitted.temperature:.2f}, {fitted.cells:,} "
-        "cells)."
-    )
+    fitted = description.calibration
+    if fitted is None:
+        return "The score was not calibrated."
+    fit = f"{counted(fitted.cells, 'cell')} of {counted(fitted.subjects, 'calibration subject')}"
+    return f"The score was calibrated: temperature {fitted.temperature:.2f}, fitted on {fit}.{_warning(fitted)}"
+
+
+def _warning(fitted: "Temperature") -> str:
+    if fitted.cells < _FEW_CELLS or fitted.subjects < _FEW_SUBJECTS:
+        return (
+            f" Warning: this is too little to fit a temperature (fewer than {_FEW_CELLS} cells or {_FEW_SUBJECTS} "
+            "subjects), so the score must not be read as a probability."
+        )
+    if not MIN_TEMPERATURE < fitted.temperature < MAX_TEMPERATURE:
+        return " Warning: the temperature is at the limit of its range, so the score must not be read as a probability."
+    return ""
 
 
 def _lead(ece: Estimate, calibration: str) -> str:
@@ -101,6 +114,7 @@ _TEMPLATE = """
 <div class="pair">
 {{ figure(reliability) }}
 <div>
+{% call region("Calibration errors") %}
 <table class="small">
 <caption>Lower is better. The range is the 95 % interval over {{ unit }}s.</caption>
 <thead><tr><th scope="col">Score</th>
@@ -112,6 +126,7 @@ _TEMPLATE = """
 {% endfor %}
 </tbody>
 </table>
+{% endcall %}
 <p class="soft">{{ explanation }}</p>
 {% for reason in reasons %}
 <p class="soft">{{ reason }}</p>

@@ -7,7 +7,7 @@ from lymphoscope.data import SplitSummary
 from lymphoscope.evaluation import Leakage
 from lymphoscope.reports.banners import is_loud
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import natural_sort
+from lymphoscope.reports.formatting import joined, natural_sort, sentence
 from lymphoscope.reports.registry import Section, SectionDefinition
 
 _MOST_LEAKS = 20
@@ -46,7 +46,8 @@ def build(contents: ReportContents) -> Section:
             "parts": split_parts(data.split, metrics.cells),
             "notices": [notice for notice in data.notices if not is_loud(notice)],
             "leakage": leakage,
-            "leak_sentence": "" if leakage is None else _leak_sentence(leakage),
+            "class_counts": [(contents.class_name(name), count) for name, count in data.classes.items()],
+            "leak_sentence": "Not checked." if leakage is None else _leak_sentence(leakage),
             "leaks": [] if leakage is None else leakage.leaks[:_MOST_LEAKS],
             "compared": compared,
         },
@@ -88,11 +89,13 @@ def split_parts(split: SplitSummary, evaluated: int) -> list[Part]:
 
 
 def _leak_sentence(leakage: Leakage) -> str:
-    checked = ", ".join(leakage.checked) or "nothing"
+    reason = f" {sentence(leakage.reason)}" if leakage.reason else ""
+    if not leakage.checked:
+        return f"Not checked.{reason}"
     count = leakage.leaking_cells
-    outcome = f" {count:,} of these cells leak." if count else " None of these cells leaks."
+    outcome = f" {count:,} of these cells leak." if count else " No leak was found."
     allowed = " The evaluation continued despite leaks (--allow-leak)." if leakage.allowed else ""
-    return f"Checked between training and these cells: {checked}.{outcome}{allowed}"
+    return f"Checked between training and these cells: {joined(leakage.checked)}.{outcome}{allowed}{reason}"
 
 
 _TEMPLATE = """
@@ -104,9 +107,9 @@ source: {{ data.source }}{% if data.synthetic %} &ndash; every cell is synthetic
 {% for notice in notices %}
 <p class="note">Note: {{ notice }}</p>
 {% endfor %}
-{% if leakage %}
-<h3>Leaks</h3>
+<h3>Leaks between training and these cells</h3>
 <p>{{ leak_sentence }}</p>
+{% if leakage %}
 {% if leaks %}
 <div class="wide" role="region" aria-label="Leaking cells" tabindex="0">
 <table>
@@ -124,6 +127,7 @@ source: {{ data.source }}{% if data.synthetic %} &ndash; every cell is synthetic
 </table>
 </div>
 {% if compared %}
+{% call region("Scores with and without leaking cells") %}
 <table class="small">
 <caption>The same scores with and without the leaking cells.</caption>
 <thead><tr><th scope="col">Cells</th><th scope="col" class="n">Weighted F1</th>
@@ -135,15 +139,16 @@ source: {{ data.source }}{% if data.synthetic %} &ndash; every cell is synthetic
 {% endfor %}
 </tbody>
 </table>
+{% endcall %}
 {% endif %}
 {% endif %}
 {% endif %}
-{% if data.classes %}
+{% if class_counts %}
 <table class="small">
 <caption>Number of cells with each label.</caption>
 <thead><tr><th scope="col">Label</th><th scope="col" class="n">Cells</th></tr></thead>
 <tbody>
-{% for label, count in data.classes.items() %}
+{% for label, count in class_counts %}
 <tr><th scope="row">{{ label }}</th><td class="n">{{ "{:,}".format(count) }}</td></tr>
 {% endfor %}
 </tbody>

@@ -19,10 +19,11 @@ _MOST_CLASSES_WITH_SHARES = 4
 def build(contents: ReportContents) -> Section:
     """Show the confusion matrix and, with a blast class, its ROC curve."""
     metrics = contents.metrics
+    labels = [contents.class_name(name) for name in metrics.confusion.labels]
     confusion = None
     if contents.is_scored:
         confusion = page_figure(
-            confusion_figure(metrics.confusion.labels, metrics.confusion.matrix),
+            confusion_figure(labels, metrics.confusion.matrix),
             alt="Confusion matrix; the same counts are in the table below.",
             caption=(
                 "Each row is a label, each column a prediction; the diagonal is correct. The darker, the larger the "
@@ -35,8 +36,8 @@ def build(contents: ReportContents) -> Section:
         values={
             "confusion": confusion,
             "roc": _roc(contents),
-            "blast": metrics.blast_class,
-            "labels": metrics.confusion.labels,
+            "blast": contents.blast_name,
+            "labels": labels,
             "matrix": metrics.confusion.matrix,
             "one_column": contents.has_many_classes,
         },
@@ -48,15 +49,15 @@ def _roc(contents: ReportContents) -> PageFigure | None:
     curve = roc_of_predictions(contents.predictions, blast_class=blast)
     if curve is None or blast is None:
         return None
-    area = number(float(np.trapezoid(curve.true_positive, curve.false_positive)))
+    name, area = contents.class_name(blast), number(float(np.trapezoid(curve.true_positive, curve.false_positive)))
     sensitivity, specificity = (contents.metrics.vote[name].value for name in ("sensitivity", "specificity"))
     point = None if sensitivity is None or specificity is None else (1 - specificity, sensitivity)
     return page_figure(
-        roc_figure(curve, point, blast),
-        alt=f"ROC curve of {blast}, area {area}.",
+        roc_figure(curve, point, contents.class_title(blast)),
+        alt=f"ROC curve of {name}, area {area}.",
         caption=(
-            f"The fraction of \u201c{blast}\u201d cells found, against the fraction of other cells classified as "
-            f"\u201c{blast}\u201d, as the score threshold falls. The nearer the curve is to the upper left corner, the "
+            f"The fraction of {name} cells found, against the fraction of other cells classified as {name}, as the "
+            f"score threshold falls. The nearer the curve is to the upper left corner, the "
             f"better; the area under it is {area}. The band is the 95 % bootstrap band at each point."
         ),
     )
@@ -72,7 +73,7 @@ def confusion_figure(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> 
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*counts.shape):
         _write_count(axes, row, column, int(counts[row, column]), float(shares[row, column]), len(labels))
-    names = [drawable(label, 14) for label in labels]
+    names = [drawable(label).replace(" (", "\n(") for label in labels]
     axes.set_xticks(range(len(names)), names, rotation=0 if len(names) <= _MOST_CLASSES_WITH_SHARES else 60)
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("prediction")
@@ -82,8 +83,8 @@ def confusion_figure(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> 
 
 
 @styled()
-def roc_figure(curve: RocCurve, point: tuple[float, float] | None, blast: str) -> Figure:
-    """The curve with its band; `point` is the false and the true positive rate of the model's predictions."""
+def roc_figure(curve: RocCurve, point: tuple[float, float] | None, title: str) -> Figure:
+    """The curve with its band; `point` is the false and true positive rate of the predictions, `title` the class."""
     figure, axes = new_axes(_WIDTH, _WIDTH - 0.6)
     axes.fill_between(curve.grid, curve.low, curve.high, color=BLUE, alpha=0.2, lw=0, label="95 % band")
     axes.plot(curve.false_positive, curve.true_positive, color=BLUE, lw=1.8, label="score at every threshold")
@@ -93,8 +94,8 @@ def roc_figure(curve: RocCurve, point: tuple[float, float] | None, blast: str) -
             *point, "D", color=ORANGE, ms=8, mec="white", clip_on=False, zorder=5, label="the model's predictions"
         )
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.set_xlabel(f"other cells predicted {drawable(blast, 14)}  (1 - specificity)")
-    axes.set_ylabel(f"{drawable(blast, 14)} cells found  (sensitivity)")
+    axes.set_xlabel(f"other cells taken for {drawable(title, 18)}  (1 - specificity)")
+    axes.set_ylabel(f"{drawable(title, 18)} cells found  (sensitivity)")
     axes.legend(loc="lower right", fontsize=9)
     return figure
 
@@ -118,7 +119,7 @@ _TEMPLATE = """
 {% if roc %}
 {{ figure(roc) }}
 {% elif blast %}
-<p>There is no curve: it needs cells labelled “{{ blast }}” and others, and only one of the two is here.</p>
+<p>There is no curve: it needs cells labelled {{ blast }} and others, and only one of the two is here.</p>
 {% else %}
 <p>There is no curve, because no class is the blast class.</p>
 {% endif %}

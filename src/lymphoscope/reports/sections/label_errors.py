@@ -1,7 +1,6 @@
 """The cells with a possible label error, by confident learning."""
 
-from pathlib import Path
-
+from lymphoscope.data import below_common_folder
 from lymphoscope.evaluation.schema import LabelErrors
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.plotting import image_uri
@@ -13,7 +12,12 @@ _MOST_LISTED = 50
 def build(contents: ReportContents) -> Section:
     """List the most doubtful labels, or say why there is no list."""
     found = contents.metrics.label_errors
-    listed = [] if found is None else [(Path(row.path).name, row) for row in found.flagged[:_MOST_LISTED]]
+    flagged = [] if found is None else found.flagged[:_MOST_LISTED]
+    paths = below_common_folder([row.path for row in flagged])
+    listed = [
+        (path, contents.class_name(row.label), contents.class_name(row.suggested), row)
+        for path, row in zip(paths, flagged, strict=True)
+    ]
     return Section(
         heading="Possible label errors",
         template=_TEMPLATE,
@@ -22,8 +26,8 @@ def build(contents: ReportContents) -> Section:
             "lead": "" if found is None else _lead(found),
             "rows": listed,
             "thumbnails": [
-                (image_uri(contents.thumbnails[row.path]), file, row)
-                for file, row in listed
+                (image_uri(contents.thumbnails[row.path]), file, label, suggested)
+                for file, label, suggested, row in listed
                 if row.path in contents.thumbnails
             ],
         },
@@ -49,9 +53,9 @@ _TEMPLATE = """
 <p class="soft">{{ found.method }}</p>
 {% if thumbnails %}
 <ul class="cells">
-{% for uri, file, row in thumbnails %}
-<li><img src="{{ uri }}" alt="{{ file }}, labelled {{ row.label }}, suggested {{ row.suggested }}">
-<span>{{ row.label }} → {{ row.suggested }}?</span></li>
+{% for uri, file, label, suggested in thumbnails %}
+<li><img src="{{ uri }}" alt="{{ file }}, labelled {{ label }}, suggested {{ suggested }}">
+<span>{{ label }} → {{ suggested }}?</span></li>
 {% endfor %}
 </ul>
 {% endif %}
@@ -65,9 +69,9 @@ them.</caption>
 <thead><tr>{{ sortable("File") }}{{ sortable("Subject") }}{{ sortable("Label") }}{{ sortable("Suggested") }}
 {{ sortable("Label quality", "n") }}</tr></thead>
 <tbody>
-{% for file, row in rows %}
+{% for file, label, suggested, row in rows %}
 <tr><td class="free" title="{{ row.path }}"><code>{{ file }}</code></td><td>{{ row.subject or "" }}</td>
-<td>{{ row.label }}</td><td>{{ row.suggested }}</td><td class="n">{{ row.quality|number }}</td></tr>
+<td>{{ label }}</td><td>{{ suggested }}</td><td class="n">{{ row.quality|number }}</td></tr>
 {% endfor %}
 </tbody>
 </table>

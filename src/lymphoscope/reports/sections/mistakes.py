@@ -1,11 +1,12 @@
 """The errors with the highest score, with what each stream saw and predicted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
+from lymphoscope.data import below_common_folder
 from lymphoscope.evaluation import classes_of
 from lymphoscope.reports.contents import Mistake, ReportContents
 from lymphoscope.reports.plotting import image_uri
@@ -26,9 +27,11 @@ class ShownImage:
 
 @dataclass(frozen=True)
 class ShownMistake:
-    """A mistake as the page shows it."""
+    """A mistake as the page shows it; `file` is its path below the folder that all cells share."""
 
     mistake: Mistake
+    label: str
+    predicted: str
     file: str
     images: list[ShownImage]
 
@@ -41,8 +44,13 @@ def build(contents: ReportContents) -> Section:
         template=_TEMPLATE,
         values={
             "count": count,
-            "mistakes": [_shown(mistake) for mistake in contents.mistakes],
-            "listed": listed.to_dict("records"),
+            "mistakes": [
+                _shown(contents, mistake, file)
+                for mistake, file in zip(contents.mistakes, _files(contents, contents.mistakes), strict=True)
+            ],
+            "listed": listed.assign(
+                label=listed["label"].map(contents.class_name), predicted=listed["predicted"].map(contents.class_name)
+            ).to_dict("records"),
             "is_scored": contents.is_scored,
         },
     )
@@ -57,21 +65,29 @@ def certain_errors(predictions: pd.DataFrame, most: int) -> tuple[int, pd.DataFr
     return len(errors), ranked.head(most)
 
 
-def _shown(mistake: Mistake) -> ShownMistake:
+def _files(contents: ReportContents, mistakes: Sequence[Mistake]) -> list[str]:
+    """The path of each mistake below the folder that all cells share."""
+    paths = contents.predictions["path"].astype(str).tolist()
+    below = dict(zip(paths, below_common_folder(paths), strict=True))
+    return [below.get(mistake.path, mistake.path) for mistake in mistakes]
+
+
+def _shown(contents: ReportContents, mistake: Mistake, file: str) -> ShownMistake:
     images = [
-        ShownImage(image_uri(mistake.images[key]), name, _stream_prediction(mistake, key))
+        ShownImage(image_uri(mistake.images[key]), name, _stream_prediction(contents, mistake, key))
         for key, name in _IMAGES.items()
         if key in mistake.images
     ]
-    return ShownMistake(mistake, Path(mistake.path).name, images)
+    label, predicted = contents.class_name(mistake.label), contents.class_name(mistake.predicted)
+    return ShownMistake(mistake, label, predicted, file, images)
 
 
-def _stream_prediction(mistake: Mistake, stream: str) -> str:
+def _stream_prediction(contents: ReportContents, mistake: Mistake, stream: str) -> str:
     by_class = mistake.probabilities.get(stream)
     if not by_class:
         return ""
     predicted = max(by_class, key=lambda name: by_class[name])
-    return f"{predicted} {by_class[predicted]:.2f}"
+    return f"{contents.class_title(predicted)} {by_class[predicted]:.2f}"
 
 
 _TEMPLATE = """
@@ -84,7 +100,7 @@ score. The label may also be wrong.</p>
 <ol class="mistakes">
 {% for shown in mistakes %}
 <li>
-<h3>Labelled {{ shown.mistake.label }}, predicted {{ shown.mistake.predicted }}
+<h3>Labelled {{ shown.label }}, predicted {{ shown.predicted }}
 (score {{ "%.2f"|format(shown.mistake.score) }})</h3>
 <p title="{{ shown.mistake.path }}">{% if shown.mistake.subject %}Subject {{ shown.mistake.subject }}, {% endif %}
 {{ shown.file }}</p>

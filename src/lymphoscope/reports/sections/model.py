@@ -7,6 +7,7 @@ import yaml
 
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.registry import Section, SectionDefinition
+from lymphoscope.reports.sections.calibration import calibration_facts
 from lymphoscope.vocabulary import OOD_SIGNALS
 
 if TYPE_CHECKING:
@@ -20,15 +21,16 @@ def build(contents: ReportContents) -> Section:
     if description is not None:
         values |= {
             "limits": description.limits,
-            "rows": model_facts(description, contents.parameters),
+            "rows": model_facts(contents, description),
             "trained_on": as_yaml(description.trained_on),
             "recipe": as_yaml(description.recipe),
         }
     return Section("Model", _TEMPLATE, values)
 
 
-def model_facts(description: "Description", parameters: int | None) -> list[tuple[str, str]]:
+def model_facts(contents: ReportContents, description: "Description") -> list[tuple[str, str]]:
     """The facts of the model card: name and text."""
+    parameters = contents.parameters
     architecture, test = description.architecture, description.test_time
     has_attention = architecture.head == "attention"
     head = f"attention, {architecture.num_maps} maps" if has_attention else "average pooling and one linear layer"
@@ -37,14 +39,14 @@ def model_facts(description: "Description", parameters: int | None) -> list[tupl
         ("Backbone", architecture.backbone),
         ("Head", head),
         ("Parameters", f"{parameters:,}" if parameters is not None else ""),
-        ("Classes", ", ".join(description.classes)),
-        ("Blast class", description.blast_class or "none"),
+        ("Classes", ", ".join(map(contents.class_name, description.classes))),
+        ("Blast class", contents.blast_name or "none"),
         ("Input", _input(description)),
         ("Streams at test time", ", ".join(test.streams) if has_attention else "raw"),
         ("Decision", {"vote": "the class that most streams predict", "mean": "the highest mean score"}[test.decision]),
         ("Attention at test time", _attention(description) if has_attention else ""),
         ("A cell is referred if", _thresholds(description)),
-        ("Calibration of the score", "none"),
+        ("Calibration of the score", calibration_facts(description, folds=bool(contents.metrics.folds))),
         ("Attribution", description.attribution or ""),
         ("Weights, SHA-256", description.weights_sha256),
     ]

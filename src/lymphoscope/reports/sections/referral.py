@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import Metrics
-from lymphoscope.evaluation.schema import Referral, RiskCoverage
+from lymphoscope.evaluation.schema import Referral, RiskCoverage, Signal
 from lymphoscope.referral import meaning_of
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, number, with_interval
@@ -18,23 +18,27 @@ _MOST_FAILED: Final = 50
 _RULES: Final = "this model\u2019s rules"
 _WIDTH, _HEIGHT = 5.2, 5.2
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, INK, "#56B4E9", "#E69F00")
-_DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)), "-", (0, (5, 2)))
+_DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)))
+"""As many as are coprime to the colours, so that the first 35 lines differ."""
 _SIGNALS: Final = {
-    "score": "Plain score",
-    "disagreement": "Streams disagree",
-    "ood_feature_distance": "Unlike the training cells",
-    "ood_blur": "Out of focus",
-    "ood_cut_off": "Cut off",
-    "ood_exposure": "Exposure",
-    "ood_colour": "Colour",
+    "score": ("Plain score", ""),
+    "disagreement": ("Streams disagree", ""),
+    "margin": ("Margin", ""),
+    "entropy": ("Entropy", ""),
+    "ood_feature_distance": ("Unlike the training cells", "distance of the network's features from the training cells"),
+    "ood_blur": ("Out of focus", "less sharp than the training cells"),
+    "ood_cut_off": ("Cut off", "extent of the cell at the edge of its image"),
+    "ood_exposure": ("Exposure", "brighter or darker than the training cells"),
+    "ood_colour": ("Colour", "stain colour unlike that of the training cells"),
 }
+"""Title and meaning of each signal; those of evaluation bring their meaning with them."""
 
 
 def build(contents: ReportContents) -> Section:
     """Show the referred cells by reason, the performance on the others, and the risk-coverage curves."""
     metrics = contents.metrics
     ranked = metrics.risk_coverage
-    signals = [] if ranked is None else [(signal_title(signal.name), signal) for signal in ranked.signals]
+    signals = [] if ranked is None else [(signal_title(each.name), _meaning(each), each) for each in ranked.signals]
     failed = failed_cells(contents.predictions)
     return Section(
         heading="Cells referred to a person",
@@ -42,11 +46,11 @@ def build(contents: ReportContents) -> Section:
         values={
             "referred": metrics.referral.cells,
             "lead": _lead(metrics, metrics.referral),
-            "missed": _missed(metrics, metrics.referral),
+            "missed": _missed(contents.blast_name, metrics.referral),
             "rows": [(reason, meaning_of(reason), count) for reason, count in metrics.referral.reasons.items()],
             "signals": signals,
             "verdict": "" if ranked is None else ranked.verdict,
-            "reasons": missing_reasons({title: signal.area for title, signal in signals}),
+            "reasons": missing_reasons({title: signal.area for title, _, signal in signals}),
             "curves": None if ranked is None or not signals else _curves(ranked),
             "failed": failed[:_MOST_FAILED],
             "num_failed": len(failed),
@@ -56,7 +60,11 @@ def build(contents: ReportContents) -> Section:
 
 def signal_title(name: str) -> str:
     """The title of a referral signal."""
-    return _SIGNALS.get(name, name.removeprefix("ood_").replace("_", " ").capitalize())
+    return _SIGNALS[name][0] if name in _SIGNALS else name.removeprefix("ood_").replace("_", " ").capitalize()
+
+
+def _meaning(signal: Signal) -> str:
+    return _SIGNALS.get(signal.name, ("", ""))[1] or signal.meaning
 
 
 def failed_cells(predictions: pd.DataFrame) -> list[tuple[str, str]]:
@@ -69,7 +77,8 @@ def failed_cells(predictions: pd.DataFrame) -> list[tuple[str, str]]:
 def risk_coverage_figure(ranked: RiskCoverage) -> Figure:
     """Risk against coverage: one line per signal, a cross for the model's rules."""
     figure, axes = new_axes(_WIDTH, _HEIGHT)
-    for signal, colour, dash in zip(ranked.signals, _COLOURS, _DASHES, strict=False):
+    for index, signal in enumerate(ranked.signals):
+        colour, dash = _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)]
         coverage, risk = np.array(signal.curve).reshape(-1, 2).T
         axes.plot(coverage, risk, color=colour, ls=dash, lw=1.5, label=signal_title(signal.name))
     if ranked.operating_point is not None:
@@ -109,11 +118,11 @@ def _lead(metrics: Metrics, referral: Referral) -> str:
     )
 
 
-def _missed(metrics: Metrics, referral: Referral) -> str:
+def _missed(blast: str | None, referral: Referral) -> str:
     if referral.missed_blasts.value is None:
         return ""
     missed = (
-        f"Missed: of the cells labelled \u201c{metrics.blast_class}\u201d a fraction of "
+        f"Missed: of the cells labelled {blast} a fraction of "
         f"{with_interval(referral.missed_blasts)} was classified otherwise and not referred."
     )
     return " ".join([missed, *referral.promise])
@@ -125,6 +134,7 @@ _TEMPLATE = """
 {% if missed %}
 <p>{{ missed }}</p>
 {% endif %}
+{% call region("Reasons for referral") %}
 <table class="small">
 <caption>A cell may have several reasons. The column <code>refer</code> of the predictions marks the cells.</caption>
 <thead><tr><th scope="col">Reason</th><th scope="col">Meaning</th><th scope="col" class="n">Cells</th></tr></thead>
@@ -134,6 +144,7 @@ _TEMPLATE = """
 {% endfor %}
 </tbody>
 </table>
+{% endcall %}
 {% else %}
 <p>None: no cell met a reason for referral. That does not prove that the predictions are correct.</p>
 {% if missed %}
@@ -145,18 +156,18 @@ _TEMPLATE = """
 <p>{{ verdict }}</p>
 <div class="pair">
 {{ figure(curves) }}
-<div class="wide" style="max-height: none" role="region" aria-label="Referral signals" tabindex="0">
+{% call region("Referral signals") %}
 <table>
 <caption>Area under each line (lower is better), with its 95 % interval.</caption>
 <thead><tr>{{ sortable("Signal") }}{{ sortable("Cells", "n") }}{{ sortable("Area", "n") }}</tr></thead>
 <tbody>
-{% for title, signal in signals %}
-<tr><th scope="row">{{ title }}<span class="range" style="white-space: normal">{{ signal.meaning }}</span></th>
+{% for title, meaning, signal in signals %}
+<tr><th scope="row">{{ title }}<span class="range" style="white-space: normal">{{ meaning }}</span></th>
 <td class="n">{{ "{:,}".format(signal.cells) }}</td><td class="n">{{ measured(signal.area) }}</td></tr>
 {% endfor %}
 </tbody>
 </table>
-</div>
+{% endcall %}
 </div>
 {% for reason in reasons %}
 <p class="soft">{{ reason }}</p>

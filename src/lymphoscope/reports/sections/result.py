@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from lymphoscope.evaluation import METRICS, Estimate, Metrics, Scores, applicable_metrics
+from lymphoscope.reports.banners import no_conclusion_reason
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import counted, interval, number
+from lymphoscope.reports.formatting import counted, interval, joined, number, within_sentence
 from lymphoscope.reports.registry import Section, SectionDefinition
 from lymphoscope.reports.sections.data import split_sentence
 
@@ -35,7 +36,7 @@ class ScoreRow:
 def build(contents: ReportContents) -> Section:
     """Summarise the scores."""
     metrics = contents.metrics
-    rows = score_rows(metrics, _decision_name(contents))
+    rows = score_rows(contents)
     return Section(
         heading="Result" + (" on synthetic cells" if contents.data.synthetic else ""),
         template=_TEMPLATE,
@@ -43,7 +44,8 @@ def build(contents: ReportContents) -> Section:
             "metrics": metrics,
             "is_scored": contents.is_scored,
             "headline": headline(metrics),
-            "verdict": verdict(metrics, contents.data.split.by),
+            "verdict": verdict(contents),
+            "blast": contents.blast_name,
             "split": split_sentence(contents.data.split),
             "tiles": tiles(metrics),
             "names": [METRICS[name].title for name in shown_metrics(metrics)],
@@ -52,7 +54,7 @@ def build(contents: ReportContents) -> Section:
             "by_mean": rows[0].name.startswith("Mean"),
             "intervals": interval_sentence(metrics),
             "reasons": caveats(metrics),
-            "definitions": definitions(metrics),
+            "definitions": definitions(contents),
         },
     )
 
@@ -65,14 +67,15 @@ def tiles(metrics: Metrics) -> list[Tile]:
     return [_tile(name, metrics) for name in chosen]
 
 
-def score_rows(metrics: Metrics, decision: str) -> list[ScoreRow]:
+def score_rows(contents: ReportContents) -> list[ScoreRow]:
     """One row per classifier: the model, its streams if there are several, and the constant baselines."""
+    metrics = contents.metrics
     names = shown_metrics(metrics)
-    rows = [_row(decision, "answer", metrics.vote, names)]
+    rows = [_row(_decision_name(contents), "answer", metrics.vote, names)]
     if len(metrics.streams) > 1:
         rows += [_row(_STREAM_NAMES[name], "stream", scores, names) for name, scores in metrics.streams.items()]
     return rows + [
-        _row(f"Always \u201c{label}\u201d", "guess", metrics.constant_baselines[label], names)
+        _row(f"Always {contents.class_name(label)}", "guess", metrics.constant_baselines[label], names)
         for label in shown_baselines(metrics)
     ]
 
@@ -114,27 +117,51 @@ def headline(metrics: Metrics) -> str:
     )
 
 
-def verdict(metrics: Metrics, split_by: str) -> str | None:
-    """Whether the scores are shown to be better than chance; None without a balanced accuracy.
+def verdict(contents: ReportContents) -> str | None:
+    """By which metrics the model is better or worse than the best constant prediction; None without scores.
 
-    `split_by` is that of the data's split: after a random split a good score says little about new subjects.
+    No conclusion is drawn if the model may have been trained on these cells.
     """
-    estimate = metrics.vote["balanced_accuracy"]
-    chance = 1 / len(metrics.classes)
-    if estimate.value is None:
+    if not contents.is_scored:
         return None
-    if estimate.low is None:
-        return "Without an interval, these numbers do not show that the model is better than chance."
-    if estimate.low <= chance:
-        return (
-            f"These numbers do not show that the model is better than chance: balanced accuracy may be as low as "
-            f"{number(estimate.low)}, and chance scores {number(chance)}."
-        )
-    warning = " It says little about new subjects, because the split was random." if split_by == "random" else ""
-    return (
-        f"On these cells this is better than chance: balanced accuracy is {number(estimate.value)} "
-        f"({interval(estimate)}), and chance scores {number(chance)}.{warning}"
-    )
+    if reason := no_conclusion_reason(contents):
+        return f"No conclusion is drawn from these scores: {reason}."
+    better, worse, unclear = _compare_with_constant(contents.metrics)
+    if not better + worse + unclear:
+        return "Without intervals, these scores do not show that the model is better than predicting one class always."
+    parts = [("better by", better), ("worse by", worse), ("not shown to differ by", unclear)]
+    details = "; ".join(f"{how} {joined(names)}" for how, names in parts if names)
+    random = contents.data.split.by == "random"
+    warning = " It says little about new subjects, because the split was random." if random else ""
+    lead = "Compared with always predicting one class, the model is"
+    if not better:
+        lead = "These scores do not show that the model is better than always predicting one class: it is"
+    return f"{lead} {details}.{warning}"
+
+
+def _compare_with_constant(metrics: Metrics) -> tuple[list[str], list[str], list[str]]:
+    """Metrics that are better, worse, or not shown to differ, each with its value and that of the best constant."""
+    better: list[str] = []
+    worse: list[str] = []
+    unclear: list[str] = []
+    for name in shown_metrics(metrics):
+        estimate, constant = metrics.vote[name], _best_constant(metrics, name)
+        if constant is None or estimate.value is None or estimate.low is None or estimate.high is None:
+            continue
+        title = METRICS[name].title
+        text = f"{within_sentence(title)} ({number(estimate.value)} against {number(constant)})"
+        (better if estimate.low > constant else worse if estimate.high < constant else unclear).append(text)
+    return better, worse, unclear
+
+
+def _best_constant(metrics: Metrics, name: str) -> float | None:
+    """The best value of a constant prediction.
+
+    None for sensitivity and specificity: one constant prediction has a sensitivity of 1, another a specificity of 1.
+    """
+    if METRICS[name].needs_positive_class:
+        return None
+    return max((each[name].value or 0.0 for each in metrics.constant_baselines.values()), default=None)
 
 
 def interval_sentence(metrics: Metrics) -> str:
@@ -151,9 +178,9 @@ def interval_sentence(metrics: Metrics) -> str:
     return f"{text} Note: {bootstrap.note}." if bootstrap.note else text
 
 
-def definitions(metrics: Metrics) -> list[tuple[str, str]]:
+def definitions(contents: ReportContents) -> list[tuple[str, str]]:
     """Each metric of the table and its definition."""
-    classes, blast = metrics.classes, metrics.blast_class
+    classes, blast = [contents.class_name(name) for name in contents.metrics.classes], contents.blast_name
     return [(metric.title, metric.describe(classes, blast)) for metric in applicable_metrics(blast)]
 
 
@@ -169,15 +196,12 @@ def _caveat(estimate: Estimate) -> str | None:
 
 
 def _tile(name: str, metrics: Metrics) -> Tile:
-    estimate = metrics.vote[name]
-    baselines = [value for scores in metrics.constant_baselines.values() if (value := scores[name].value) is not None]
-    # One constant prediction has a sensitivity of 1 and another a specificity of 1: no baseline for either.
-    comparable = baselines and not METRICS[name].needs_positive_class
+    estimate, constant = metrics.vote[name], _best_constant(metrics, name)
     return Tile(
         name=METRICS[name].title,
         value=number(estimate.value),
         interval=interval(estimate),
-        baseline=f"the best constant prediction scores {number(max(baselines))}" if comparable else "",
+        baseline="" if constant is None else f"the best constant prediction scores {number(constant)}",
     )
 
 
@@ -235,7 +259,7 @@ prediction.</p>
 <p class="soft">Of {{ plural(metrics.cells, "cell") }}, {{ "{:,}".format(metrics.evaluated) }}
 {{ "was" if metrics.evaluated == 1 else "were" }} evaluated here, {{ "{:,}".format(metrics.unlabelled) }} had no label
 and {{ "{:,}".format(metrics.failed) }} could not be read.{% if metrics.prevalence is not none %} Of those evaluated, a
-fraction of {{ metrics.prevalence|number }} is labelled “{{ metrics.blast_class }}”, the blast class.{% endif %}</p>
+fraction of {{ metrics.prevalence|number }} is labelled {{ blast }}, the blast class.{% endif %}</p>
 """
 
 SECTION = SectionDefinition(title="Result", anchor="result", order=10, build=build)

@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation.schema import CorruptionStep, Robustness
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import missing_reasons, sentence
-from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, styled
+from lymphoscope.reports.formatting import missing_reasons, sentence, with_interval, within_sentence
+from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 from lymphoscope.robustness import CORRUPTIONS
 
 _SCORE: Final = "balanced_accuracy"
-_COLUMNS: Final = 3
+_WIDTH, _HEIGHT = 3.2, 2.4
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,19 @@ def _values(robustness: Robustness, num_classes: int) -> dict[str, object]:
     scores = {f"{row.title}, step {step.level}": step.scores[_SCORE] for row in rows for step in row.steps}
     return {
         "rows": [(row.title, [(step, step.scores[_SCORE]) for step in row.steps]) for row in rows],
-        "unchanged": unchanged,
+        "unchanged_text": with_interval(unchanged),
         "levels": sorted({step.level for step in robustness.steps}),
         "lead": _lead(rows),
         "note": sentence(robustness.note) if robustness.note else "",
         "reasons": missing_reasons({"Unchanged": unchanged} | scores),
-        "curves": page_figure(
-            robustness_figure(robustness, num_classes),
-            alt="Balanced accuracy by corruption and step; the numbers are in the table below.",
-            caption=(
-                "Balanced accuracy on the same cells under each corruption, from unchanged (0) to the strongest step "
-                "(5), with 95 % intervals; the dotted line is chance. Hollow marks are steps with a significant drop."
-            ),
-        ),
+        "panels": [
+            page_figure(
+                corruption_figure(row, robustness, num_classes),
+                alt=f"Balanced accuracy by step of {within_sentence(row.title)}; the numbers are in the table below.",
+                caption="",
+            )
+            for row in rows
+        ],
     }
 
 
@@ -73,18 +72,11 @@ def corruption_rows(robustness: Robustness) -> list[CorruptionRow]:
 
 
 @styled()
-def robustness_figure(robustness: Robustness, num_classes: int) -> Figure:
-    """Balanced accuracy against the severity of each corruption, one panel per corruption."""
-    rows = corruption_rows(robustness)
-    num_rows = -(-len(rows) // _COLUMNS)
-    figure = Figure(figsize=(9.4, 2.4 * num_rows + 0.2), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(num_rows, _COLUMNS, sharex=True, sharey=True)).ravel()
-    for axes, row in zip(panels, rows, strict=False):
-        _draw_panel(axes, row, robustness, num_classes)
-    for axes in panels[len(rows) :]:
-        axes.set_visible(False)
-    for first in panels[::_COLUMNS]:
-        first.set_ylabel("balanced accuracy", fontsize=9)
+def corruption_figure(row: CorruptionRow, robustness: Robustness, num_classes: int) -> Figure:
+    """Balanced accuracy against the severity of one corruption."""
+    figure, axes = new_axes(_WIDTH, _HEIGHT)
+    _draw_panel(axes, row, robustness, num_classes)
+    axes.set_ylabel("balanced accuracy", fontsize=9)
     return figure
 
 
@@ -109,27 +101,27 @@ def _draw_panel(axes: Axes, row: CorruptionRow, robustness: Robustness, num_clas
 
 def _lead(rows: list[CorruptionRow]) -> str:
     first_drops = {row.title: next((step for step in row.steps if step.significant_drop), None) for row in rows}
-    dropped = [f"{_within(title)} from {step.amount}" for title, step in first_drops.items() if step]
-    stable = [_within(title) for title, step in first_drops.items() if not step]
+    dropped = [f"{within_sentence(title)} from {step.amount}" for title, step in first_drops.items() if step]
+    stable = [within_sentence(title) for title, step in first_drops.items() if not step]
     drops = f"Balanced accuracy drops significantly under {'; '.join(dropped)}." if dropped else ""
     rest = f" No significant drop was found under {', '.join(stable)}, at any step tried." if stable else ""
     return (drops + rest).strip()
 
 
-def _within(title: str) -> str:
-    """A title within a sentence."""
-    return title if title.isupper() else title.lower()
-
-
 _TEMPLATE = """
 {% if robustness %}
 <p>{{ lead }}</p>
-{{ figure(curves) }}
-<div class="wide" style="max-height: none" role="region" aria-label="Scores under corruptions" tabindex="0">
+<div class="panels">
+{% for panel in panels %}
+{{ figure(panel) }}
+{% endfor %}
+</div>
+<p class="soft">Balanced accuracy on the same cells under each corruption, from unchanged (0) to the strongest step (5),
+with 95 % intervals; the dotted line is chance. Hollow marks are steps with a significant drop.</p>
+{% call region("Scores under corruptions") %}
 <table>
 <caption>Balanced accuracy under each corruption, {{ "{:,}".format(robustness.cells) }} cells; unchanged
-{{ unchanged.value|number }}{% if unchanged.low is not none %}
-({{ unchanged.low|number }} to {{ unchanged.high|number }}){% endif %}. Marked steps have a significant drop: the paired
+{{ unchanged_text }}. Marked steps have a significant drop: the paired
 interval of the difference is below 0.</caption>
 <thead><tr><th scope="col">Corruption</th>
 {% for level in levels %}<th scope="col" class="n">Step {{ level }}</th>{% endfor %}</tr></thead>
@@ -145,7 +137,7 @@ interval of the difference is below 0.</caption>
 {% endfor %}
 </tbody>
 </table>
-</div>
+{% endcall %}
 {% if note %}
 <p class="soft">{{ note }}</p>
 {% endif %}

@@ -84,6 +84,7 @@ _TEMPLATE = """
 <div class="pair">
 {{ figure(curves) }}
 <div>
+{% call region("Areas under the curves") %}
 <table class="small">
 <caption>Area under each line, with its 95 % interval over {{ unit }}s, on {{ "{:,}".format(saliency.cells) }}
 cells.</caption>
@@ -99,6 +100,7 @@ cells.</caption>
 <td class="n">{{ measured(insertion) }}</td></tr>
 </tbody>
 </table>
+{% endcall %}
 {% if note %}
 <p class="soft">{{ note }}</p>
 {% endif %}

@@ -1,6 +1,6 @@
 """The accuracy of each subject."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ def build(contents: ReportContents) -> Section:
     figure = None
     if metrics.per_subject and overall is not None:
         figure = page_figure(
-            subjects_figure(metrics.per_subject, overall),
+            subjects_figure(metrics.per_subject, overall, contents.class_name),
             alt="One dot per subject: the fraction of its cells classified as labelled; the numbers are in the table.",
             caption=(
                 "Each dot is a subject, larger with more cells; its height is the fraction of the subject\u2019s cells "
@@ -39,8 +39,8 @@ def build(contents: ReportContents) -> Section:
         template=_TEMPLATE,
         values={
             "subjects": figure,
-            "rows": metrics.per_subject,
-            "blast": metrics.blast_class,
+            "rows": [(row, contents.class_title(row.label)) for row in metrics.per_subject],
+            "blast": None if metrics.blast_class is None else contents.class_title(metrics.blast_class),
             "is_scored": contents.is_scored,
             "one_column": contents.has_many_classes,
         },
@@ -48,7 +48,7 @@ def build(contents: ReportContents) -> Section:
 
 
 @styled()
-def subjects_figure(subjects: Sequence[SubjectScores], overall: float) -> Figure:
+def subjects_figure(subjects: Sequence[SubjectScores], overall: float, name: Callable[[str], str] = str) -> Figure:
     """The accuracy of each subject: one dot per subject, its area proportional to the number of cells."""
     labels = sorted({row.label for row in subjects})
     most_cells = max(row.cells for row in subjects)
@@ -62,7 +62,7 @@ def subjects_figure(subjects: Sequence[SubjectScores], overall: float) -> Figure
     axes.axhline(overall, color=ORANGE, lw=1.2, ls=(0, (4, 3)), zorder=1)
     axes.annotate("all cells", (1, overall), xycoords=("axes fraction", "data"), color=ORANGE, fontsize=9, va="center")
     rotation = 0 if len(labels) <= _MOST_LEVEL_NAMES else 45
-    axes.set_xticks(range(len(labels)), [drawable(label, 14) for label in labels], rotation=rotation)
+    axes.set_xticks(range(len(labels)), [drawable(name(label), 24) for label in labels], rotation=rotation)
     lowest = float(_accuracies(subjects).min())
     axes.set(xlim=(-0.6, len(labels) - 0.4), ylim=(min(0.75, np.floor(5 * lowest) / 5 - 0.03), 1.03))
     axes.set_xlabel("label of the subject's cells")
@@ -83,24 +83,34 @@ def _spread(number: int) -> NDArray[np.float64]:
 def _name_lowest(axes: Axes, rows: Sequence[SubjectScores], x: NDArray[np.float64], overall: float) -> None:
     heights = _accuracies(rows)
     ranked = sorted(range(len(rows)), key=lambda index: (heights[index], -rows[index].cells))
-    for index in [index for index in ranked if heights[index] < overall][:_MOST_LABELLED]:
-        point = (x[index], heights[index])
-        name = drawable(rows[index].subject, 10)
-        axes.annotate(name, point, xytext=(7, 0), textcoords="offset points", fontsize=8, va="center", color=GREY)
+    named = [index for index in ranked if heights[index] < overall][:_MOST_LABELLED]
+    for rank, index in enumerate(sorted(named, key=lambda index: (heights[index], x[index]))):
+        # Names of neighbours go above and below in turn, so that they do not overlap.
+        offset, alignment = ((0, 6), "bottom") if rank % 2 == 0 else ((0, -6), "top")
+        axes.annotate(
+            drawable(rows[index].subject, 10),
+            (x[index], heights[index]),
+            xytext=offset,
+            textcoords="offset points",
+            fontsize=8,
+            ha="center",
+            va=alignment,
+            color=GREY,
+        )
 
 
 _TEMPLATE = """
 {% if subjects %}
 <div class="pair{% if one_column %} one{% endif %}">
 {{ figure(subjects) }}
-<div class="wide" role="region" aria-label="Subjects" tabindex="0">
+<div class="wide" role="region" aria-label="Table of subjects" tabindex="0">
 <table>
 <caption>Lowest fraction first. Its range is the exact 95 % binomial interval over this subject&rsquo;s cells.</caption>
 <thead><tr>{{ sortable("Subject") }}{{ sortable("Label") }}{{ sortable("Cells", "n") }}{{ sortable("As labelled", "n")
 }}{{ sortable("Fraction", "n") }}{% if blast %}{{ sortable("Predicted " ~ blast, "n") }}{% endif %}</tr></thead>
 <tbody>
-{% for row in rows %}
-<tr><th scope="row">{{ row.subject }}</th><td>{{ row.label }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
+{% for row, label in rows %}
+<tr><th scope="row">{{ row.subject }}</th><td>{{ label }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
 <td class="n">{{ "{:,}".format(row.correct) }}</td><td class="n">{{ measured(row.accuracy) }}</td>
 {% if blast %}<td class="n">{{ row.blast_fraction|number }}</td>{% endif %}</tr>
 {% endfor %}

@@ -16,10 +16,11 @@ _WIDTH, _HEIGHT = 5.2, 3.6
 _MOST_MARKERS = 30
 
 
-def build(contents: ReportContents) -> Section:
-    """Show loss and validation scores by epoch."""
+def build(contents: ReportContents) -> Section | None:
+    """Show loss and validation scores by epoch; left out if no training belongs to this report."""
     figures = [] if contents.curves is None else [_loss(contents.curves), _scores(contents.curves)]
-    return Section("Training", _TEMPLATE, {"figures": [figure for figure in figures if figure is not None]})
+    shown = [figure for figure in figures if figure is not None]
+    return Section("Training", _TEMPLATE, {"figures": shown}) if shown else None
 
 
 def _loss(curves: pd.DataFrame) -> PageFigure | None:
@@ -80,15 +81,11 @@ def _line_figure(curves: pd.DataFrame, lines: Mapping[str, tuple[str, str]], y_l
 
 
 _TEMPLATE = """
-{% if figures %}
 <div class="pair">
 {% for shown in figures %}
 {{ figure(shown) }}
 {% endfor %}
 </div>
-{% else %}
-<p>This page evaluates an existing model; there are no training curves.</p>
-{% endif %}
 """
 
 SECTION = SectionDefinition(title="Training", anchor="training", order=120, build=build)
