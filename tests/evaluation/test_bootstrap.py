@@ -8,6 +8,7 @@ from lymphoscope.evaluation.bootstrap import BootstrapSamples, MetricGroup, Metr
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
 from lymphoscope.evaluation.intervals import replicate_weights
 from lymphoscope.evaluation.metrics import METRICS, compute_metrics
+from lymphoscope.evaluation.outcomes import Weights
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -27,21 +28,21 @@ def scores(table: pd.DataFrame, replicates: int = 200, seed: int = 0) -> dict:
 def test_every_interval_holds_its_value(predictions: Maker, seed: int) -> None:
     table = predictions(subjects=20, cells=15, seed=seed)
     evaluated, _ = drawn(table)
-    point = compute_metrics(evaluated.outcomes, np.ones((1, len(table))))
+    point = compute_metrics(evaluated.outcomes, Weights.of_cells(np.ones((1, len(table)))))
     for metric, result in scores(table).items():
         assert result.value == point[metric][0]
         assert result.low < result.value < result.high
 
 
 def test_samples_are_shared_and_do_not_depend_on_chunks(predictions: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every question sees the same weights, in the order of `replicate_weights`, whatever the size of a chunk."""
+    """Every group sees the same weights, in the order of `replicate_weights`, whatever the size of a chunk."""
     _, samples = drawn(predictions(), replicates=40)
     seen: dict[str, list[np.ndarray]] = {"one": [], "other": []}
 
     def noting(name: str) -> MetricGroup:
-        def compute(weights: np.ndarray) -> dict[str, np.ndarray]:
-            seen[name].append(weights.copy())
-            return {"sum": weights[:, 0]}
+        def compute(weights: Weights) -> dict[str, np.ndarray]:
+            seen[name].append(weights.of_unit.copy())
+            return {"sum": weights.of_unit[:, 0]}
 
         return MetricGroup(compute, {"sum": MetricSpec(np.ones(120, dtype=bool), "positive")})
 
@@ -49,7 +50,8 @@ def test_samples_are_shared_and_do_not_depend_on_chunks(predictions: Maker, monk
     np.testing.assert_array_equal(np.concatenate(seen["one"]), np.concatenate(seen["other"]))
     expected = np.concatenate(list(replicate_weights(samples.units, 40, 0)))
     np.testing.assert_array_equal(np.concatenate(seen["one"])[-40:], expected)
-    monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 500)
+    monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 50)
+    monkeypatch.setattr("lymphoscope.evaluation.bootstrap.FEW_UNITS", 5)
     assert samples.estimate({name: noting(name) for name in seen}) == first
 
 

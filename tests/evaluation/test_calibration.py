@@ -26,7 +26,7 @@ from lymphoscope.evaluation.calibration import (
 )
 from lymphoscope.evaluation.evaluation_set import select_evaluation_set
 from lymphoscope.evaluation.metrics import binary_auc
-from lymphoscope.evaluation.outcomes import Outcomes
+from lymphoscope.evaluation.outcomes import Outcomes, Weights
 from lymphoscope.referral import calibrated
 
 Maker = Callable[..., pd.DataFrame]
@@ -97,7 +97,7 @@ def test_calibration_keeps_the_ranking_of_classes_and_the_auc(seed: int, num_cla
     ranked = np.take_along_axis(result, scores.argsort(axis=1), axis=1)
     assert (np.diff(ranked, axis=1) >= 0).all()
     if num_classes == 2:
-        positive, ones = np.arange(60) % 2 == 0, np.ones((1, 60))
+        positive, ones = np.arange(60) % 2 == 0, Weights.of_cells(np.ones((1, 60)))
         before, after = (binary_auc(positive, values[:, 0], ones) for values in (scores, result))
         assert after == pytest.approx(before, abs=1e-3)  # ties of scores that round to 1 apart
 
@@ -121,7 +121,7 @@ def test_calibration_errors_equal_torchmetrics_and_scikit_learn(seed: int, num_c
     """Where the called class is the highest score; written out by integer weights, as a bootstrap samples cells."""
     outcomes = outcomes_of(seed, 300, num_classes)
     weights = np.random.default_rng(seed).integers(0, 3, (2, 300))
-    result = calibration_group(outcomes).compute(weights.astype(float))
+    result = calibration_group(outcomes).compute(Weights.of_cells(weights.astype(float)))
     for row in range(2):
         drawn = outcomes.at(np.repeat(np.arange(300), weights[row]))
         ece = multiclass_calibration_error(
@@ -135,13 +135,15 @@ def test_calibration_errors_equal_torchmetrics_and_scikit_learn(seed: int, num_c
 
 def test_brier_score_of_two_classes_is_the_squared_error() -> None:
     outcomes = outcomes_of(0, 200, 2)
-    result = calibration_group(outcomes).compute(np.ones((1, 200)))["brier"][0]
+    result = calibration_group(outcomes).compute(Weights.of_cells(np.ones((1, 200))))["brier"][0]
     assert result == pytest.approx(((outcomes.scores[:, 0] - (outcomes.truth == 0)) ** 2).mean())
 
 
 def test_log_loss_of_a_score_of_0_is_that_of_the_float32_epsilon() -> None:
     outcomes = Outcomes(np.array([0]), np.array([1]), np.array([[0.0, 1.0]]), ("all", "hem"), 0)
-    assert calibration_group(outcomes).compute(np.ones((1, 1)))["log_loss"] == pytest.approx(-np.log(2.0**-23))
+    assert calibration_group(outcomes).compute(Weights.of_cells(np.ones((1, 1))))["log_loss"] == pytest.approx(
+        -np.log(2.0**-23)
+    )
 
 
 def test_bins_have_equal_width_and_the_last_includes_1() -> None:
@@ -154,9 +156,9 @@ def test_reliability_bins_add_up_to_the_calibration_error(predictions: Maker) ->
     assert sum(result.cells for result in bins) == len(evaluated.rows)
     assert all(result.low <= result.score <= result.high for result in bins)
     ece = sum(result.cells * abs(result.score - result.correct) for result in bins) / len(evaluated.rows)
-    assert calibration_group(evaluated.outcomes).compute(np.ones((1, len(evaluated.rows))))["ece"][0] == pytest.approx(
-        ece
-    )
+    assert calibration_group(evaluated.outcomes).compute(Weights.of_cells(np.ones((1, len(evaluated.rows)))))["ece"][
+        0
+    ] == pytest.approx(ece)
 
 
 def test_uncalibrated_scores_are_the_mean_of_the_streams_that_ran(predictions: Maker) -> None:
@@ -184,5 +186,6 @@ def test_section_holds_calibrated_and_uncalibrated_errors(predictions: Maker) ->
     assert result.uncalibrated["log_loss"].value == pytest.approx(reference.log_loss(truth, streams))
     assert result.as_predicted["ece"].value > result.uncalibrated["ece"].value
     for errors in (result.as_predicted, result.uncalibrated):
-        for measured in errors.values():
-            assert 0 <= measured.low <= measured.value <= measured.high
+        assert errors["ece"].low is None
+        for name in ("brier", "log_loss"):
+            assert 0 <= errors[name].low <= errors[name].value <= errors[name].high

@@ -6,12 +6,13 @@ from hypothesis import given, strategies as st
 from scipy import special, stats
 
 from lymphoscope.evaluation.intervals import (
+    SmallSample,
     Units,
-    degrees_of_freedom,
     estimate_from_replicates,
     exact_interval,
     leave_one_out_weights,
     replicate_weights,
+    small_sample,
     units_of,
 )
 from lymphoscope.evaluation.outcomes import Outcomes
@@ -36,11 +37,10 @@ def test_units_have_the_class_of_their_commonest_label() -> None:
 def test_replicates_draw_whole_subjects_and_keep_the_weight_of_each_class() -> None:
     units, _ = subjects([0, 1] * 4 + [0], 4)
     weights = np.concatenate(list(replicate_weights(units, 300, seed=1)))
-    per_subject = weights.reshape(300, 9, 4)
-    assert (per_subject == per_subject[:, :, :1]).all()
-    np.testing.assert_allclose(per_subject[:, 0::2, 0].sum(axis=1), 5)
-    np.testing.assert_allclose(per_subject[:, 1::2, 0].sum(axis=1), 4)
-    assert per_subject[:, :, 0].mean(axis=0) == pytest.approx(np.ones(9), abs=0.25)
+    assert weights.shape == (300, 9)
+    np.testing.assert_allclose(weights[:, 0::2].sum(axis=1), 5)
+    np.testing.assert_allclose(weights[:, 1::2].sum(axis=1), 4)
+    assert weights.mean(axis=0) == pytest.approx(np.ones(9), abs=0.25)
     assert len(np.unique(weights, axis=0)) > 200
 
 
@@ -57,14 +57,14 @@ def test_bootstrap_spread_of_a_mean_equals_its_standard_error(number: int) -> No
 def test_only_subject_of_a_class_is_in_every_replicate() -> None:
     units, _ = subjects([0, 0, 0, 1], 2)
     weights = np.concatenate(list(replicate_weights(units, 20, seed=0)))
-    assert (weights[:, 6:] == 1).all()
+    assert (weights[:, 3:] == 1).all()
 
 
 def test_chunks_are_bounded_and_add_up_to_all_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 100)
+    monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 25)
     units, _ = subjects([0, 1, 0, 1, 0], 4)
-    assert [chunk.shape for chunk in replicate_weights(units, 13, seed=0)] == [(5, 20), (5, 20), (3, 20)]
-    assert [chunk.shape for chunk in leave_one_out_weights(units, np.array([0, 3]))] == [(2, 20)]
+    assert [chunk.shape for chunk in replicate_weights(units, 13, seed=0)] == [(5, 5), (5, 5), (3, 5)]
+    assert [chunk.shape for chunk in leave_one_out_weights(units, np.array([0, 3]))] == [(2, 5)]
 
 
 def test_same_seed_gives_the_same_result() -> None:
@@ -77,85 +77,114 @@ def test_same_seed_gives_the_same_result() -> None:
 def test_leaving_one_out_redistributes_its_weight_within_its_class() -> None:
     units, _ = subjects([0, 0, 0, 1, 1], 2)
     weights = np.concatenate(list(leave_one_out_weights(units, np.array([0, 4]))))
-    np.testing.assert_allclose(weights[0], [0, 0, 1.5, 1.5, 1.5, 1.5, 1, 1, 1, 1])
-    np.testing.assert_allclose(weights[1], [1, 1, 1, 1, 1, 1, 2, 2, 0, 0])
+    np.testing.assert_allclose(weights[0], [0, 1.5, 1.5, 1, 1])
+    np.testing.assert_allclose(weights[1], [1, 1, 1, 2, 0])
 
 
-def test_degrees_of_freedom_equal_welch() -> None:
+def test_degrees_of_freedom_equal_welch_for_equal_units() -> None:
     """Of the difference of two means; scipy's t test of unequal variances as the reference."""
     generator = np.random.default_rng(0)
     one, other = generator.normal(0, 3, 5), generator.normal(0, 1, 9)
     units, _ = subjects([0] * 5 + [1] * 9, 1)
     without = [one_out.mean() - other.mean() for one_out in (np.delete(one, i) for i in range(5))]
     without += [one.mean() - other_out.mean() for other_out in (np.delete(other, i) for i in range(9))]
-    used = np.ones(14, dtype=bool)
     expected = stats.ttest_ind(one, other, equal_var=False)
-    result = degrees_of_freedom(units, used, np.arange(14), np.array(without), 0.0)
-    assert result == pytest.approx(expected.df)
-    # the larger class not left out one by one: its part is what is left of the variance
+    result = small_sample(units, np.ones(14), np.arange(14), np.array(without), 0.0)
+    assert (result.degrees, result.inflation, result.units) == pytest.approx((expected.df, 1.0, 14))
+    # the larger class not left out one by one: its part is the rest of the variance
     spread = np.sqrt(one.var(ddof=1) / 5 + other.var(ddof=1) / 9)
-    result = degrees_of_freedom(units, used, np.arange(5), np.array(without[:5]), spread)
-    assert result == pytest.approx(expected.df)
+    result = small_sample(units, np.ones(14), np.arange(5), np.array(without[:5]), spread)
+    assert result.degrees == pytest.approx(expected.df)
+
+
+def test_unequal_units_have_the_variance_and_degrees_of_a_simulation() -> None:
+    """A mean of normal units weighted 5 : 3 : 1 : 1 : 1, whose variance estimate is compared with its own moments."""
+    sizes = np.array([5.0, 3, 1, 1, 1])
+    shares = sizes / sizes.sum()
+    values = np.random.default_rng(0).normal(size=(200_000, 5))
+    estimated = 5 / 4 * (shares**2 * (values - (values @ shares)[:, None]) ** 2).sum(axis=1)
+    units, _ = subjects([0] * 5, 1)
+    result = small_sample(units, sizes, np.arange(5), np.arange(5.0), 1.0)
+    assert result.inflation**2 == pytest.approx((shares**2).sum() / estimated.mean(), rel=0.01)
+    assert result.degrees == pytest.approx(2 * estimated.mean() ** 2 / estimated.var(), rel=0.02)
+    assert result.degrees < 1 / (shares**2).sum() - 1 < 4
+
+
+MANY = SmallSample(1.0, 7.0, 10**9)
+"""So many units that none could be exceptional without being in the sample."""
 
 
 def test_interval_of_a_share_is_symmetric_on_the_logit_scale_and_of_log_loss_on_that_of_its_probability() -> None:
     replicas = np.array([-1.0, 1.0]) * 0.02 + 0.9
     t = special.stdtrit(7, 0.975)
-    share = estimate_from_replicates(0.9, replicas, 7, 8, "share")
+    share = estimate_from_replicates(0.9, replicas, MANY, "share")
     assert special.logit(share.high) - special.logit(0.9) == pytest.approx(t * 0.02 / 0.09)
     assert special.logit(0.9) - special.logit(share.low) == pytest.approx(t * 0.02 / 0.09)
-    loss = estimate_from_replicates(0.9, replicas, 7, 8, "positive")
+    loss = estimate_from_replicates(0.9, replicas, MANY, "positive")
     probability = np.exp([-loss.high, -0.9, -loss.low])
     steps = np.diff(special.logit(probability))
     assert steps == pytest.approx(t * 0.02 / (1 - probability[1]))
-    assert estimate_from_replicates(0.9, replicas, 7, 8, "bounded") == share
+    assert estimate_from_replicates(0.9, replicas, MANY, "bounded") == share
+    wider = estimate_from_replicates(0.9, replicas, SmallSample(2.0, 7.0, 10**9), "difference")
+    assert wider.high - 0.9 == pytest.approx(2 * t * 0.02)
 
 
 @given(value=st.floats(0.001, 0.999), spread=st.floats(0.001, 1), degrees=st.floats(1, 100))
 def test_interval_holds_its_value_and_stays_on_its_scale(value: float, spread: float, degrees: float) -> None:
     replicas = value + np.array([-spread, spread])
-    for scale in ("share", "positive", "biased"):
-        result = estimate_from_replicates(value, replicas, degrees, 5, scale)
+    for scale in ("share", "positive"):
+        result = estimate_from_replicates(value, replicas, SmallSample(1.0, degrees, 5), scale)
         assert 0 <= result.low <= value <= result.high
         assert scale != "share" or result.high <= 1
 
 
-def test_interval_of_a_biased_number_reaches_down_by_its_bias() -> None:
-    t = special.stdtrit(7, 0.975)
-    result = estimate_from_replicates(0.3, np.array([0.34, 0.38]), 7, 8, "biased")
-    assert (result.low, result.high) == pytest.approx((0.3 - 0.06 - 0.02 * t, 0.3 + 0.02 * t))
+def test_a_biased_number_has_no_interval() -> None:
+    result = estimate_from_replicates(0.3, np.array([0.34, 0.38]), MANY, "biased")
+    assert (result.value, result.low) == (0.3, None)
+    assert "too high" in result.reason
+
+
+@given(misses=st.integers(0, 4000), units=st.integers(2, 100))
+def test_upper_end_of_a_share_near_0_is_monotone_and_never_inside_the_exact_bound(misses: int, units: int) -> None:
+    """Without an exceptional unit in the sample, 1 - 0.025 ** (1 / n) of them may be exceptional."""
+    sample, share = SmallSample(1.0, units - 1.0, units), misses / (100 * units) if misses < 50 * units else 0.4
+    few = estimate_from_replicates(share, share + np.array([-1e-4, 1e-4]), sample, "share", worst=1.0)
+    more = estimate_from_replicates(share + 0.01, share + 0.01 + np.array([-1e-4, 1e-4]), sample, "share", worst=1.0)
+    exact = stats.binomtest(0, units).proportion_ci(method="exact").high
+    assert few.high >= exact - 1e-12
+    assert more.high >= few.high - 1e-12
 
 
 def test_difference_is_significant_where_its_interval_excludes_0() -> None:
     for value, degrees in product([0.0, 0.03, 0.047, 0.048, -0.048, 0.2], [7.0]):
-        result = estimate_from_replicates(value, value + np.array([-0.02, 0.02]), degrees, 8, "difference")
+        result = estimate_from_replicates(value, value + np.array([-0.02, 0.02]), MANY, "difference")
         assert (result.p < 0.05) == (result.low > 0 or result.high < 0)
         assert result.p == pytest.approx(2 * stats.t.sf(abs(value) / 0.02, degrees))
 
 
 def test_bound_without_errors_is_exact_over_subjects() -> None:
-    """Of 30 subjects none had one: those who would, are 11.6 % at most, by Clopper and Pearson."""
-    result = estimate_from_replicates(1.0, np.ones(50), 29, 30, "share")
+    """Of 30 subjects none had one: at most 11.6 % of subjects would, by Clopper and Pearson."""
+    thirty = SmallSample(1.0, 29.0, 30)
+    result = estimate_from_replicates(1.0, np.ones(50), thirty, "share")
     assert (result.low, result.high) == pytest.approx(stats.binomtest(30, 30).proportion_ci(method="exact"))
-    result = estimate_from_replicates(0.0, np.zeros(50), 29, 30, "share")
+    result = estimate_from_replicates(0.0, np.zeros(50), thirty, "share")
     assert (result.low, result.high) == pytest.approx(stats.binomtest(0, 30).proportion_ci(method="exact"))
 
 
 def test_constant_replicates_give_no_interval_and_a_zero_difference_p_of_1() -> None:
-    result = estimate_from_replicates(0.5, np.full(50, 0.5), 29, 30, "share")
+    result = estimate_from_replicates(0.5, np.full(50, 0.5), MANY, "share")
     assert (result.low, result.high, result.reason) == (None, None, "it is the same in every bootstrap replicate")
-    assert estimate_from_replicates(0.0, np.zeros(50), 29, 30, "difference").p == 1
-    assert estimate_from_replicates(0.1, np.full(50, 0.1), 29, 30, "difference").p is None
+    assert estimate_from_replicates(0.0, np.zeros(50), MANY, "difference").p == 1
+    assert estimate_from_replicates(0.1, np.full(50, 0.1), MANY, "difference").p is None
 
 
 def test_few_undefined_replicates_are_ignored() -> None:
     replicas = np.concatenate([np.linspace(0.4, 0.6, 96), np.full(4, np.nan)])
-    assert estimate_from_replicates(0.5, replicas, 9, 10, "share") == estimate_from_replicates(
-        0.5, replicas[:96], 9, 10, "share"
-    )
-    result = estimate_from_replicates(0.5, np.concatenate([replicas, [np.nan] * 2]), 9, 10, "share")
+    expected = estimate_from_replicates(0.5, replicas[:96], MANY, "share")
+    assert estimate_from_replicates(0.5, replicas, MANY, "share") == expected
+    result = estimate_from_replicates(0.5, np.concatenate([replicas, [np.nan] * 2]), MANY, "share")
     assert (result.low, "too rare" in result.reason) == (None, True)
-    assert estimate_from_replicates(0.5, np.full(9, np.nan), 9, 10, "share").low is None
+    assert estimate_from_replicates(0.5, np.full(9, np.nan), MANY, "share").low is None
 
 
 @given(trials=st.integers(1, 300), data=st.data())

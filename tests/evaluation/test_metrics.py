@@ -4,7 +4,7 @@ from hypothesis import given, settings, strategies as st
 from sklearn import metrics as reference
 
 from lymphoscope.evaluation.metrics import METRICS, compute_metrics
-from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes
+from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes, Weights
 from lymphoscope.evaluation.summary import constant_baselines
 
 
@@ -44,7 +44,7 @@ def test_every_metric_equals_scikit_learn_on_cells_repeated_by_weight(
     outcomes = make_outcomes(seed, cells, num_classes, ties=ties)
     weights = np.random.default_rng(seed).integers(0, 4, (3, cells))
     weights[:, :num_classes] += 1  # every class is there
-    measured = compute_metrics(outcomes, weights.astype(float))
+    measured = compute_metrics(outcomes, Weights.of_cells(weights.astype(float)))
     assert set(measured) == set(METRICS)
     for replicate in range(3):
         expected = by_scikit_learn(outcomes, weights[replicate])
@@ -88,7 +88,7 @@ def test_constant_baselines_equal_scikit_learn() -> None:
 def test_undefined_metrics_are_nan_with_a_reason(truth: list[int], undefined: dict[str, str]) -> None:
     num_classes = np.array(truth, dtype=np.int64)
     outcomes = Outcomes(num_classes, num_classes, np.eye(2)[num_classes], ("all", "hem"), positive_index=0)
-    measured = compute_metrics(outcomes, np.ones((1, len(truth))))
+    measured = compute_metrics(outcomes, Weights.of_cells(np.ones((1, len(truth)))))
     for name in METRICS:
         reason = METRICS[name].why_undefined(outcomes)
         assert np.isnan(measured[name][0]) == (reason is not None)

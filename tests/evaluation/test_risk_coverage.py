@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from lymphoscope.evaluation.bootstrap import draw_bootstrap_samples
 from lymphoscope.evaluation.estimates import Estimate
 from lymphoscope.evaluation.evaluation_set import select_evaluation_set
+from lymphoscope.evaluation.outcomes import Weights
 from lymphoscope.evaluation.risk_coverage import (
     risk_coverage_area,
     risk_coverage_curve,
@@ -53,7 +54,7 @@ def test_area_is_the_integral_under_any_weights_and_ties(seed: int, cells: int, 
     uncertainty, wrong = generator.integers(0, levels, cells).astype(float), generator.random(cells) < 0.4
     weights = generator.integers(0, 3, (1, cells)) * 1.25
     if weights.sum() > 0:
-        result = risk_coverage_area(uncertainty, wrong, weights)[0]
+        result = risk_coverage_area(uncertainty, wrong, Weights.of_cells(weights))[0]
         assert result == pytest.approx(by_hand(uncertainty, wrong, weights[0]), abs=2e-3)
 
 
@@ -61,7 +62,7 @@ def test_area_approximates_the_mean_over_coverages() -> None:
     generator = np.random.default_rng(0)
     uncertainty = generator.random(4000)
     wrong = generator.random(4000) < uncertainty / 2
-    assert risk_coverage_area(uncertainty, wrong, np.ones((1, 4000)))[0] == pytest.approx(
+    assert risk_coverage_area(uncertainty, wrong, Weights.of_cells(np.ones((1, 4000))))[0] == pytest.approx(
         geifman(uncertainty, wrong), abs=1e-3
     )
 
@@ -70,7 +71,7 @@ def test_area_approximates_the_mean_over_coverages() -> None:
 def test_area_is_smallest_for_perfect_ranking_and_error_rate_for_none(rate: float) -> None:
     wrong = np.arange(1000) < 1000 * rate
     generator = np.random.default_rng(0)
-    ones = np.ones((1, 1000))
+    ones = Weights.of_cells(np.ones((1, 1000)))
     least = rate + (1 - rate) * np.log(1 - rate)
     assert risk_coverage_area(wrong.astype(float), wrong, ones)[0] == pytest.approx(least)
     assert risk_coverage_area(np.zeros(1000), wrong, ones)[0] == pytest.approx(rate)
@@ -83,15 +84,17 @@ def test_ties_count_as_the_mean_over_their_orders() -> None:
     wrong = np.array([True, False, False, True, False, False, False, True])
     ties = np.array([0.0, 0, 0, 0, 1, 1, 1, 1])
     generator = np.random.default_rng(0)
-    ones = np.ones((1, 8))
+    ones = Weights.of_cells(np.ones((1, 8)))
     orders = [risk_coverage_area(ties + generator.random(8) / 2, wrong, ones)[0] for _ in range(4000)]
     assert risk_coverage_area(ties, wrong, ones)[0] == pytest.approx(np.mean(orders), abs=0.01)
 
 
 def test_weight_equals_as_many_copies_of_a_cell() -> None:
     uncertainty, wrong = np.array([0.1, 0.2, 0.3]), np.array([False, True, False])
-    weighed = risk_coverage_area(uncertainty, wrong, np.array([[1.0, 3, 2]]))
-    written = risk_coverage_area(np.repeat(uncertainty, [1, 3, 2]), np.repeat(wrong, [1, 3, 2]), np.ones((1, 6)))
+    weighed = risk_coverage_area(uncertainty, wrong, Weights.of_cells(np.array([[1.0, 3, 2]])))
+    written = risk_coverage_area(
+        np.repeat(uncertainty, [1, 3, 2]), np.repeat(wrong, [1, 3, 2]), Weights.of_cells(np.ones((1, 6)))
+    )
     assert weighed == pytest.approx(written)
 
 

@@ -18,7 +18,14 @@ from .estimates import (
 from .evaluation_set import metric_group as metric_group
 from .label_errors import find_label_errors as find_label_errors
 from .metrics import METRICS as METRICS, Metric as Metric, applicable_metrics as applicable_metrics
-from .outcomes import Floats as Floats, Indices as Indices, Mask as Mask, Outcomes as Outcomes, ratio as ratio
+from .outcomes import (
+    Floats as Floats,
+    Indices as Indices,
+    Mask as Mask,
+    Outcomes as Outcomes,
+    Weights as Weights,
+    ratio as ratio,
+)
 from .predictions import (
     as_predictions as as_predictions,
     check_predictions as check_predictions,
@@ -69,6 +76,7 @@ __all__ = [
     "Saliency",
     "Scores",
     "SubjectLevel",
+    "Weights",
     "applicable_metrics",
     "as_predictions",
     "check_predictions",

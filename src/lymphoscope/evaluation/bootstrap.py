@@ -1,7 +1,9 @@
 """One set of bootstrap samples per table, from which every number of the table gets its interval."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -11,33 +13,38 @@ from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scale
 from lymphoscope.evaluation.intervals import (
     LEVEL,
     Units,
-    degrees_of_freedom,
     estimate_from_replicates,
     leave_one_out_weights,
     replicate_weights,
+    small_sample,
     units_of,
 )
-from lymphoscope.evaluation.metrics import UNDEFINED
-from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes
+from lymphoscope.evaluation.metrics import FEW_UNITS, UNDEFINED
+from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes, Weights
 
 # With more units in a class its degrees of freedom no longer matter, and leaving out each of them takes long.
 _MANY = 200
 
-Compute = Callable[[Floats], Mapping[str, Floats]]
+Compute = Callable[[Weights], Mapping[str, Floats]]
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """What the interval of a number needs: the cells (N,) it depends on, its scale, or why it is undefined."""
+    """What the interval of a number needs.
 
-    depends_on: Mask
+    The cells (N,) it depends on, or their weights; its scale; why it is undefined; and its value on an exceptional unit
+    (see `estimate_from_replicates`).
+    """
+
+    depends_on: Mask | Floats
     scale: Scale = "share"
     undefined: str | None = None
+    worst: float | None = None
 
 
 @dataclass(frozen=True)
 class MetricGroup:
-    """Numbers computed together: `compute` takes weights (R, N) of the table's cells and returns (R,) for each."""
+    """Numbers computed together: `compute` takes R weightings of the table's cells and returns (R,) for each."""
 
     compute: Compute
     specs: Mapping[str, MetricSpec]
@@ -58,37 +65,40 @@ class BootstrapSamples:
         """Every number of every group with its interval, all from the same samples; in bounded memory."""
         computes = {name: group.compute for name, group in groups.items()}
         left_out = np.flatnonzero(np.bincount(self.units.class_index, minlength=1)[self.units.class_index] <= _MANY)
-        weightings = (
-            [np.ones((1, len(self.units.of_cell)))],
-            leave_one_out_weights(self.units, left_out),
-            replicate_weights(self.units, self.bootstrap.replicates, self.bootstrap.seed),
-        )
-        computed = [_computed(computes, weights) for weights in weightings]
+        values = _computed(computes, self.units.of_cell, [np.ones((1, len(self.units.class_index)))])
+        resampled = _computed(computes, self.units.of_cell, self._weightings(left_out))
         return {
             name: {
-                key: self._estimate(spec, left_out, *(values[name].get(key, np.zeros(0)) for values in computed))
+                key: self._estimate(spec, left_out, values[name][key], resampled[name][key])
                 for key, spec in group.specs.items()
             }
             for name, group in groups.items()
         }
 
-    def _estimate(
-        self, spec: MetricSpec, left_out: Indices, values: Floats, without: Floats, replicas: Floats
-    ) -> Estimate:
+    def _weightings(self, left_out: Indices) -> Iterator[Floats]:
+        """Chunks (r, U): every unit of `left_out` left out in turn, then the replicates."""
+        chunks = chain(
+            leave_one_out_weights(self.units, left_out),
+            replicate_weights(self.units, self.bootstrap.replicates, self.bootstrap.seed),
+        )
+        # What a group computes from the cells is computed once per chunk.
+        return iter([np.concatenate(list(chunks))]) if len(self.units.class_index) <= FEW_UNITS else chunks
+
+    def _estimate(self, spec: MetricSpec, left_out: Indices, values: Floats, resampled: Floats) -> Estimate:
         if spec.undefined:
             return Estimate(value=None, reason=spec.undefined)
         value = float(values[0])
         if np.isnan(value):
             return Estimate(value=None, reason=UNDEFINED)
-        used = np.zeros(len(self.units.class_index), dtype=bool)
-        used[self.units.of_cell[spec.depends_on]] = True
-        if reason := self._too_few(used):
+        weights = spec.depends_on.astype(np.float64)
+        sizes = np.bincount(self.units.of_cell, weights, minlength=len(self.units.class_index)).astype(np.float64)
+        if reason := self._too_few(sizes > 0):
             return Estimate(value=value, reason=reason)
+        without, replicas = np.split(resampled, [len(left_out)])
         defined = replicas[~np.isnan(replicas)]
         spread = float(defined.std()) if len(defined) else 0.0
-        degrees = degrees_of_freedom(self.units, used, left_out, without, spread)
-        smallest = int(np.unique(self.units.class_index[used], return_counts=True)[1].min())
-        return estimate_from_replicates(value, replicas, degrees, smallest, spec.scale)
+        sample = small_sample(self.units, sizes, left_out, without, spread)
+        return estimate_from_replicates(value, replicas, sample, spec.scale, spec.worst)
 
     def _too_few(self, used: Mask) -> str | None:
         """Drawing a single unit again and again shows no spread."""
@@ -122,11 +132,14 @@ def unit_names(rows: pd.DataFrame) -> NDArray[np.object_]:
     return np.arange(len(rows)).astype(object) if subjects.isna().any() else subjects.to_numpy(object)
 
 
-def _computed(computes: Mapping[str, Compute], chunks: Iterable[Floats]) -> dict[str, dict[str, Floats]]:
+def _computed(
+    computes: Mapping[str, Compute], unit_of_cell: Indices, chunks: Iterable[Floats]
+) -> dict[str, dict[str, Floats]]:
     """Name -> key -> (R,) values, from chunks of R weightings in all; each chunk is used by every computation."""
     parts: dict[str, dict[str, list[Floats]]] = {name: {} for name in computes}
     for weights in chunks:
         for name, compute in computes.items():
-            for key, values in compute(weights).items():
+            for key, values in compute(Weights(weights, unit_of_cell)).items():
                 parts[name].setdefault(key, []).append(values)
-    return {name: {key: np.concatenate(pieces) for key, pieces in of_name.items()} for name, of_name in parts.items()}
+    joined = {name: {key: np.concatenate(pieces) for key, pieces in by_key.items()} for name, by_key in parts.items()}
+    return {name: defaultdict(lambda: np.zeros(0), by_key) for name, by_key in joined.items()}

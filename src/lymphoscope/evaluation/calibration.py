@@ -69,6 +69,7 @@ def mean_of_streams(rows: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
     "Expected calibration error",
     "the gap between score and accuracy, averaged over bins of the score.",
     scale="biased",
+    worst=1.0,
     registry=CALIBRATION_METRICS,
 )
 def ece(cells: WeightedOutcomes) -> Floats:
@@ -76,28 +77,35 @@ def ece(cells: WeightedOutcomes) -> Floats:
     outcomes = cells.outcomes
     gaps = np.zeros((len(outcomes.truth), BINS))
     gaps[np.arange(len(gaps)), bins_of(outcomes.predicted_score)] = outcomes.correct - outcomes.predicted_score
-    return np.asarray(np.abs(cells.mean(gaps)).sum(axis=1))
+    return np.asarray(np.abs(cells.weights.mean(gaps)).sum(axis=1))
 
 
 @metric(
     "Brier score",
     "the mean squared distance between the scores and the label, 0 to 1.",
     scale="bounded",
+    worst=1.0,
     registry=CALIBRATION_METRICS,
 )
 def brier(cells: WeightedOutcomes) -> Floats:
     """Sum of squares over the classes, halved, so that it lies in 0-1 (scikit-learn's `scale_by_half`)."""
     outcomes = cells.outcomes
     squares = ((outcomes.scores - np.eye(len(outcomes.classes))[outcomes.truth]) ** 2).sum(axis=1) / 2
-    return cells.mean(squares[:, None])[:, 0]
+    return cells.weights.mean(squares[:, None])[:, 0]
 
 
-@metric("Log loss", "the mean of -log(score of the label), in nats.", scale="positive", registry=CALIBRATION_METRICS)
+@metric(
+    "Log loss",
+    "the mean of -log(score of the label), in nats.",
+    scale="positive",
+    worst=3.0,  # a score of 0.05 for the label
+    registry=CALIBRATION_METRICS,
+)
 def log_loss(cells: WeightedOutcomes) -> Floats:
     """Mean negative logarithm of the score of the true class, in nats."""
     outcomes = cells.outcomes
     true = outcomes.scores[np.arange(len(outcomes.truth)), outcomes.truth]
-    return cells.mean(-np.log(np.maximum(true, _SMALLEST))[:, None])[:, 0]
+    return cells.weights.mean(-np.log(np.maximum(true, _SMALLEST))[:, None])[:, 0]
 
 
 def bins_of(scores: Floats) -> Indices:

@@ -20,7 +20,7 @@ from lymphoscope.evaluation.calibration import CALIBRATION_METRICS, calibration_
 from lymphoscope.evaluation.estimates import Difference, Estimate, McNemar, PredictionComparison
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
 from lymphoscope.evaluation.metrics import METRICS, NO_POSITIVE_CLASS
-from lymphoscope.evaluation.outcomes import Floats, Mask
+from lymphoscope.evaluation.outcomes import Floats, Mask, Weights
 from lymphoscope.evaluation.predictions import as_predictions, check_predictions, classes_of, has_prediction
 from lymphoscope.evaluation.risk_coverage import risk_coverage_area
 
@@ -80,18 +80,20 @@ def _compared(one: EvaluationSet, other: EvaluationSet, samples: BootstrapSample
 def difference_group(one: MetricGroup, other: MetricGroup) -> MetricGroup:
     """Every number of `one` minus that of `other`, in each bootstrap sample."""
 
-    def compute(weights: Floats) -> dict[str, Floats]:
+    def compute(weights: Weights) -> dict[str, Floats]:
         first, second = one.compute(weights), other.compute(weights)
         return {name: first[name] - second[name] for name in one.specs}
 
-    return MetricGroup(compute, {name: replace(spec, scale="difference") for name, spec in one.specs.items()})
+    return MetricGroup(
+        compute, {name: replace(spec, scale="difference", worst=None) for name, spec in one.specs.items()}
+    )
 
 
 def _compared_group(evaluated: EvaluationSet) -> MetricGroup:
     outcomes, every = evaluated.outcomes, np.ones(len(evaluated.rows), dtype=bool)
     scores, errors = metric_group(outcomes, every), calibration_group(outcomes)
 
-    def compute(weights: Floats) -> dict[str, Floats]:
+    def compute(weights: Weights) -> dict[str, Floats]:
         area = risk_coverage_area(1 - outcomes.predicted_score, ~outcomes.correct, weights)
         return {**scores.compute(weights), **errors.compute(weights), RISK_COVERAGE: area}
 

@@ -9,7 +9,7 @@ import pandas as pd
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.bootstrap import MetricGroup, MetricSpec
 from lymphoscope.evaluation.metrics import METRICS, Metric
-from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutcomes
+from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutcomes, Weights
 from lymphoscope.evaluation.predictions import check_predictions, classes_of
 from lymphoscope.vocabulary import STREAMS
 
@@ -60,12 +60,12 @@ def metric_group(outcomes: Outcomes, cells: Mask, metrics: Mapping[str, Metric] 
         of_table[cells] = metric.depends_on(outcomes)
         return of_table
 
-    def compute(weights: Floats) -> dict[str, Floats]:
-        weighted = WeightedOutcomes(outcomes, weights if cells.all() else weights[:, cells])
+    def compute(weights: Weights) -> dict[str, Floats]:
+        weighted = WeightedOutcomes(outcomes, weights.at(cells))
         return {name: metric.compute(weighted) for name, metric in metrics.items()}
 
     specs = {
-        name: MetricSpec(depends_on(metric), metric.scale, metric.why_undefined(outcomes))
+        name: MetricSpec(depends_on(metric), metric.scale, metric.why_undefined(outcomes), metric.worst)
         for name, metric in metrics.items()
     }
     return MetricGroup(compute, specs)

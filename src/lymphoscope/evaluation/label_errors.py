@@ -14,8 +14,8 @@ from lymphoscope.extras import installed
 
 METHOD: Final = (
     "confident learning (Northcutt et al. 2021, by cleanlab) on the scores of cells that the model was not trained on: "
-    "a label is doubtful where the score of another class is at least that class's mean score on the cells labelled "
-    "so; the lower the score of the given label, the earlier in the list"
+    "a label is doubtful where the model's highest score is that of another class, and at least the mean score of that "
+    "class on the cells labelled so; the lower the score of the given label, the earlier in the list"
 )
 
 

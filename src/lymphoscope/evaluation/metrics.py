@@ -11,9 +11,11 @@ from typing import Final, Literal
 import numpy as np
 
 from lymphoscope.evaluation.estimates import Scale
-from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutcomes, ratio
+from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutcomes, Weights, ratio
 
 NO_CELLS: Final = "no cell has both a label and a prediction"
+# With more units the pairs of units are as many as those of cells.
+FEW_UNITS = 1000
 NO_POSITIVE_CLASS: Final = "none of the classes is a blast class"
 UNDEFINED: Final = "it is undefined on these cells (a denominator is 0)"
 
@@ -26,8 +28,8 @@ class Metric:
     """A metric: its name, what it is called on a page, what it means, how to compute it and what that needs.
 
     `compute` takes WeightedOutcomes of R weightings and returns (R,) values, NaN where undefined. `scale` is the range
-    of its values. `definition` may hold {positive}, {num_classes} and {chance}; `multiclass_definition` takes its
-    place for more than two classes.
+    of its values, `worst` its value on a subject whose cells are all confidently misclassified. `definition` may hold
+    {positive}, {num_classes} and {chance}; `multiclass_definition` takes its place for more than two classes.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Metric:
     needs: Needs = "cells"
     scale: Scale = "share"
     multiclass_definition: str | None = None
+    worst: float = 0.0
 
     @property
     def needs_positive_class(self) -> bool:
@@ -88,13 +91,14 @@ def metric(
     needs: Needs = "cells",
     scale: Scale = "share",
     multiclass_definition: str | None = None,
+    worst: float = 0.0,
     registry: dict[str, Metric] = METRICS,
 ) -> Callable[[Compute], Compute]:
     """Register the decorated function as a metric under its own name."""
 
     def register(compute: Compute) -> Compute:
         name = compute.__name__
-        registry[name] = Metric(name, title, definition, compute, needs, scale, multiclass_definition)
+        registry[name] = Metric(name, title, definition, compute, needs, scale, multiclass_definition, worst)
         return compute
 
     return register
@@ -105,8 +109,8 @@ def applicable_metrics(positive_class: str | None) -> list[Metric]:
     return [each for each in METRICS.values() if positive_class is not None or not each.needs_positive_class]
 
 
-def compute_metrics(outcomes: Outcomes, weights: Floats) -> dict[str, Floats]:
-    """Every metric under weights (R, N) -> name: (R,), NaN where undefined."""
+def compute_metrics(outcomes: Outcomes, weights: Weights) -> dict[str, Floats]:
+    """Every metric under R weightings of N cells -> name: (R,), NaN where undefined."""
     weighted = WeightedOutcomes(outcomes, weights)
     return {name: each.compute(weighted) for name, each in METRICS.items()}
 
@@ -174,7 +178,7 @@ def sensitivity(cells: WeightedOutcomes) -> Floats:
     """Recall of the positive class."""
     positive = cells.outcomes.positive_index
     if positive is None:
-        return np.full(cells.num_weightings, np.nan)
+        return np.full(cells.weights.num_weightings, np.nan)
     return ratio(cells.confusions[:, positive, positive], cells.confusions[:, positive].sum(axis=-1))
 
 
@@ -187,13 +191,43 @@ def specificity(cells: WeightedOutcomes) -> Floats:
     """Fraction of the negative cells predicted as any of the negative classes."""
     positive = cells.outcomes.positive_index
     if positive is None:
-        return np.full(cells.num_weightings, np.nan)
+        return np.full(cells.weights.num_weightings, np.nan)
     negatives = np.delete(cells.confusions, positive, axis=-2)  # (R, K - 1, K)
     return ratio(np.delete(negatives, positive, axis=-1).sum(axis=(-2, -1)), negatives.sum(axis=(-2, -1)))
 
 
-def binary_auc(positive: Mask, scores: Floats, weights: Floats) -> Floats:
-    """The probability that a positive scores above a negative, ties counting half; weights (R, N) -> (R,)."""
+def binary_auc(positive: Mask, scores: Floats, weights: Weights) -> Floats:
+    """The probability that a positive scores above a negative, ties counting half; (R,).
+
+    With few units the pairs of cells are counted once for each pair of units, so that a weighting costs no more than
+    a quadratic form in the weights of the units.
+    """
+    if weights.of_unit.shape[1] > FEW_UNITS:
+        return _auc_by_cells(positive, scores, weights.of_every_cell())
+    units, wins = weights.of_unit, _wins_by_units(positive, scores, weights)
+    of_positives, of_negatives = (weights.at(mask).total for mask in (positive, ~positive))
+    return ratio(np.einsum("rs,rs->r", units @ wins, units), of_positives * of_negatives)
+
+
+def _wins_by_units(positive: Mask, scores: Floats, weights: Weights) -> Floats:
+    """(U, U) the weight of the pairs in which a positive of one unit scores above a negative of the other."""
+    units, fixed = weights.of_unit.shape[1], weights.fixed
+    positives = np.flatnonzero(positive)
+    positives = positives[np.argsort(scores[positives])]  # in order, so that the searches stay in the cache
+    of_positives, ups = weights.unit_of_cell[positives], scores[positives]
+    wins = np.zeros((units, units))
+    order = np.flatnonzero(~positive)
+    order = order[np.lexsort((scores[order], weights.unit_of_cell[order]))]
+    for cells in np.split(order, np.flatnonzero(np.diff(weights.unit_of_cell[order])) + 1) if len(order) else ():
+        below = np.concatenate([[0.0], np.cumsum(fixed[cells])])  # the weight of the negatives up to each
+        lower, upper = (np.searchsorted(scores[cells], ups, side) for side in ("left", "right"))
+        won = (below[lower] + below[upper]) / 2 * fixed[positives]
+        wins[:, weights.unit_of_cell[cells[0]]] = np.bincount(of_positives, won, minlength=units)
+    return wins
+
+
+def _auc_by_cells(positive: Mask, scores: Floats, weights: Floats) -> Floats:
+    """The same from the weights (R, N) of all cells."""
     order = np.flatnonzero(~positive)[np.argsort(scores[~positive], kind="stable")]
     below = np.zeros((len(weights), len(order) + 1))  # the weight of the negatives up to each, from the lowest score
     np.cumsum(weights[:, order], axis=1, out=below[:, 1:])

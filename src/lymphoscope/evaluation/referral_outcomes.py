@@ -9,7 +9,7 @@ from lymphoscope.evaluation.bootstrap import MetricGroup, MetricSpec
 from lymphoscope.evaluation.estimates import Estimate
 from lymphoscope.evaluation.evaluation_set import EvaluationSet
 from lymphoscope.evaluation.metrics import METRICS, NO_CELLS
-from lymphoscope.evaluation.outcomes import Floats, ratio
+from lymphoscope.evaluation.outcomes import Floats, Weights, ratio
 from lymphoscope.evaluation.schema import Referral
 from lymphoscope.vocabulary import REASON_SEPARATOR
 
@@ -20,8 +20,8 @@ def referral_group(evaluated: EvaluationSet) -> MetricGroup:
     correct, blast = outcomes.correct, outcomes.is_positive
     counted = np.stack([accepted & correct, accepted, accepted & blast & ~correct, blast], axis=1).astype(np.float64)
 
-    def compute(weights: Floats) -> dict[str, Floats]:
-        correct, of_accepted, missed, of_blasts = (weights @ counted).T
+    def compute(weights: Weights) -> dict[str, Floats]:
+        correct, of_accepted, missed, of_blasts = weights.sum(counted).T
         return {"accepted_accuracy": ratio(correct, of_accepted), "missed_blasts": ratio(missed, of_blasts)}
 
     none_accepted = None if accepted.any() else "every cell is referred"

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lymphoscope.evaluation.bootstrap import MetricGroup, MetricSpec
 from lymphoscope.evaluation.estimates import Estimate
 from lymphoscope.evaluation.evaluation_set import EvaluationSet
 from lymphoscope.evaluation.metrics import NO_CELLS
-from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, ratio
+from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes, Weights, coarse_levels, ratio
 from lymphoscope.evaluation.schema import RiskCoverage, Signal
 from lymphoscope.vocabulary import OOD_PREFIX
 
@@ -47,11 +46,17 @@ class Uncertainty:
         return ~np.isnan(self.values)
 
 
-def risk_coverage_area(uncertainty: Floats, wrong: Mask, weights: Floats) -> Floats:
-    """The area under the risk-coverage curve, (R,), NaN without cells; uncertainty (N,), wrong (N,), weights (R, N)."""
+def risk_coverage_area(uncertainty: Floats, wrong: Mask, weights: Weights) -> Floats:
+    """The area under the risk-coverage curve, (R,), NaN without cells; uncertainty (N,), wrong (N,).
+
+    Of R > 1 weightings, which only serve an interval, cells are put into coarse levels of uncertainty.
+    """
     if len(uncertainty) == 0:
-        return np.full(len(weights), np.nan)
-    accepted, errors = _cumulative(uncertainty, wrong, weights)
+        return np.full(weights.num_weightings, np.nan)
+    level = np.unique(uncertainty, return_inverse=True)[1]
+    if weights.num_weightings > 1:
+        level = coarse_levels(level)
+    accepted, errors = _cumulative(level, wrong, weights)
     before, mass = accepted[:, :-1], np.diff(accepted, axis=1)  # (R, G)
     share = np.divide(np.diff(errors, axis=1), mass, out=np.zeros_like(mass), where=mass > 0)
     # The risk at x between m and m + w is (e + (x - m) s) / x: its integral is w s + (e - m s) ln(1 + w / m).
@@ -63,7 +68,8 @@ def risk_coverage_curve(uncertainty: Floats, wrong: Mask) -> list[tuple[float, f
     """(coverage, risk) at 100 even coverages up to 1: the share accepted, and the expected share of errors in it."""
     if len(uncertainty) == 0:
         return []
-    corners, errors = _cumulative(uncertainty, wrong, np.ones((1, len(uncertainty))))
+    level = np.unique(uncertainty, return_inverse=True)[1]
+    corners, errors = _cumulative(level, wrong, Weights.of_cells(np.ones((1, len(uncertainty)))))
     accepted = np.linspace(0, len(uncertainty), _POINTS + 1)[1:]
     wrong_accepted = np.interp(accepted, corners[0], errors[0])
     return list(zip((accepted / len(uncertainty)).tolist(), (wrong_accepted / accepted).tolist(), strict=True))
@@ -97,11 +103,11 @@ def risk_coverage_group(evaluated: EvaluationSet) -> MetricGroup:
     undefined = _why_not(wrong, both) if DISAGREEMENT in by_name or not len(wrong) else ONE_STREAM
     specs[DIFFERENCE] = MetricSpec(both, "difference", undefined)
 
-    def area(name: str, weights: Floats, cells: Mask) -> Floats:
+    def area(name: str, weights: Weights, cells: Mask) -> Floats:
         values = by_name[name].values[cells]
-        return risk_coverage_area(values, wrong[cells], weights if cells.all() else weights[:, cells])
+        return risk_coverage_area(values, wrong[cells], weights.at(cells))
 
-    def compute(weights: Floats) -> dict[str, Floats]:
+    def compute(weights: Weights) -> dict[str, Floats]:
         areas = {name: area(name, weights, each.available) for name, each in by_name.items()}
         if DISAGREEMENT in by_name:
             areas[DIFFERENCE] = areas[DISAGREEMENT] - (areas[SCORE] if both.all() else area(SCORE, weights, both))
@@ -143,22 +149,16 @@ def verdict(difference: Estimate) -> str:
     return f"These cells do not show whether disagreement or the score ranks errors better: {detail}."
 
 
-def _cumulative(uncertainty: Floats, wrong: Mask, weights: Floats) -> tuple[Floats, Floats]:
-    """The weight of all cells, and of the wrong ones, up to each distinct uncertainty from 0; two (R, G + 1)."""
-    order = np.argsort(uncertainty, kind="stable")
-    ranked = uncertainty[order]
-    last = np.flatnonzero(np.concatenate([ranked[1:] != ranked[:-1], [True]]))  # equal cells go together
-    ordered = weights[:, order]
-    return _cumulative_weight(ordered, last), _cumulative_weight(ordered * wrong[order], last)
-
-
-def _cumulative_weight(weights: Floats, last: NDArray[np.intp]) -> Floats:
-    sums = np.cumsum(weights, axis=1)
-    return np.concatenate([np.zeros((len(sums), 1)), sums[:, last]], axis=1)
+def _cumulative(level: Indices, wrong: Mask, weights: Weights) -> tuple[Floats, Floats]:
+    """The weight of all cells, and of the wrong ones, up to each level of uncertainty from 0; two (R, G + 1)."""
+    levels = int(level.max()) + 1
+    parts = (weights.sum_by_level(level, levels, values) for values in (np.ones(len(level)), wrong.astype(np.float64)))
+    every, errors = (np.pad(np.cumsum(part, axis=1), ((0, 0), (1, 0))) for part in parts)
+    return every, errors
 
 
 def _spec(wrong: Mask, available: Mask) -> MetricSpec:
-    return MetricSpec(available, "bounded", _why_not(wrong, available))
+    return MetricSpec(available, "bounded", _why_not(wrong, available), worst=1.0)
 
 
 def _why_not(wrong: Mask, available: Mask) -> str | None:

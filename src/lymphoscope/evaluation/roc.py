@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lymphoscope.evaluation.intervals import LEVEL, Units, replicate_weights
-from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes
-
-_REPLICATES = 400
+from lymphoscope.evaluation.bootstrap import BootstrapSamples, MetricGroup, MetricSpec
+from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes, Weights, coarse_levels, ratio
 
 
 @dataclass(frozen=True)
@@ -22,37 +19,35 @@ class RocCurve:
     high: Floats
 
 
-def roc_curve(outcomes: Outcomes, units: Units, *, seed: int = 0) -> RocCurve | None:
+def roc_curve(outcomes: Outcomes, samples: BootstrapSamples) -> RocCurve | None:
     """The curve of the positive class against the rest by its score; None where either has no cell.
 
-    The band is pointwise, 95 %, over bootstrap replicates of `units`.
+    The band is pointwise: a 95 % interval of the true positive rate at each rate of false positives, as for any metric.
     """
     positive = outcomes.is_positive
     if outcomes.positive_index is None or positive.all() or not positive.any():
         return None
-    scores = outcomes.scores[:, outcomes.positive_index]
-    false, true = (rates[0] for rates in _rates(scores, positive, np.ones((1, len(positive)))))
+    rank = np.unique(-outcomes.scores[:, outcomes.positive_index], return_inverse=True)[1]
+    false, true = _rates(rank, positive, Weights.of_cells(np.ones((1, len(positive)))))
     grid = np.linspace(0, 1, 101)
-    replicas = [
-        np.interp(grid, *pair)
-        for weights in replicate_weights(units, _REPLICATES, seed)
-        for pair in zip(*_rates(scores, positive, weights), strict=True)
-        if not np.isnan(pair).any()
-    ]
-    low, high = np.quantile(replicas, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return RocCurve(false, true, grid, low, high)
+
+    def compute(weights: Weights) -> dict[str, Floats]:
+        curves = [
+            np.interp(grid, *rates) for rates in zip(*_rates(coarse_levels(rank), positive, weights), strict=True)
+        ]
+        return {f"{index}": values for index, values in enumerate(np.transpose(curves))}
+
+    every = np.ones(len(positive), dtype=bool)
+    group = MetricGroup(compute, {f"{index}": MetricSpec(every) for index in range(len(grid))})
+    band = list(samples.estimate({"roc": group})["roc"].values())
+    low, high = (np.array([getattr(each, end) for each in band], dtype=np.float64) for end in ("low", "high"))
+    low[-1] = high[-1] = 1.0
+    return RocCurve(false[0], true[0], grid, np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0))
 
 
-def _rates(scores: Floats, positive: Mask, weights: Floats) -> tuple[Floats, Floats]:
-    """Weights (R, N) -> false and true positive rates (R, P) as the threshold falls, both from 0 to 1."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # cells with equal scores pass the threshold together
-    weights, positive = weights[:, order], positive[order]
-    return _cumulative_share(weights * ~positive, last), _cumulative_share(weights * positive, last)
-
-
-def _cumulative_share(weights: Floats, last: NDArray[np.intp]) -> Floats:
-    sums = np.cumsum(weights, axis=1)[:, last]
-    sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(sums / sums[:, -1:])
+def _rates(level: Indices, positive: Mask, weights: Weights) -> tuple[Floats, Floats]:
+    """False and true positive rates (R, G + 1) as the threshold falls from level to level, both from 0 to 1."""
+    levels = int(level.max()) + 1
+    parts = (weights.sum_by_level(level, levels, cells.astype(np.float64)) for cells in (~positive, positive))
+    false, true = (np.pad(np.cumsum(part, axis=1), ((0, 0), (1, 0))) for part in parts)
+    return ratio(false, false[:, -1:]), ratio(true, true[:, -1:])

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lymphoscope.evaluation.bootstrap import MetricGroup, draw_bootstrap_samples, unit_names
+from lymphoscope.evaluation.bootstrap import MetricGroup, draw_bootstrap_samples
 from lymphoscope.evaluation.calibration import calibration_groups, calibration_section
 from lymphoscope.evaluation.estimates import Estimate, Scores
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
-from lymphoscope.evaluation.intervals import exact_interval, units_of
+from lymphoscope.evaluation.intervals import exact_interval
 from lymphoscope.evaluation.metrics import METRICS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes
 from lymphoscope.evaluation.predictions import has_prediction
@@ -19,6 +19,7 @@ from lymphoscope.evaluation.roc import RocCurve, roc_curve
 from lymphoscope.evaluation.schema import Confusion, LabelErrors, Metrics, SubjectLevel, SubjectScores
 
 REPLICATES = 2000
+_CURVE_REPLICATES = 400
 NO_INTERVAL = "a constant prediction does not depend on the images, only on the labels"
 
 
@@ -76,7 +77,8 @@ def roc_of_predictions(table: pd.DataFrame, *, blast_class: str | None, seed: in
     None where no evaluated cell is a blast, or every one, or where there is no blast class.
     """
     evaluated = select_evaluation_set(table, blast_class)
-    return roc_curve(evaluated.outcomes, units_of(unit_names(evaluated.rows), evaluated.outcomes), seed=seed)
+    samples = draw_bootstrap_samples(evaluated.rows, evaluated.outcomes, replicates=_CURVE_REPLICATES, seed=seed)
+    return roc_curve(evaluated.outcomes, samples)
 
 
 def constant_outcomes(outcomes: Outcomes, class_index: int) -> Outcomes:

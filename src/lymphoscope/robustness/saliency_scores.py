@@ -21,8 +21,8 @@ from lymphoscope.evaluation import (
     MetricSpec,
     Outcomes,
     Saliency,
+    Weights,
     draw_bootstrap_samples,
-    ratio,
 )
 from lymphoscope.inference import Cell, Model, cells_of, default_workers, prefetch_map, read_cell
 from lymphoscope.model_file import Description
@@ -197,8 +197,8 @@ def _side(test: Test, difference: Estimate) -> Literal["better", "worse", "same"
 def mean_group(values: Mapping[str, Floats], *, difference: bool = False) -> MetricGroup:
     """The weighted mean over the cells of each of `values` (N,)."""
 
-    def compute(weights: Floats) -> dict[str, Floats]:
-        return {name: ratio(weights @ each, weights.sum(axis=1)) for name, each in values.items()}
+    def compute(weights: Weights) -> dict[str, Floats]:
+        return {name: weights.mean(each[:, None])[:, 0] for name, each in values.items()}
 
     every = np.ones(len(next(iter(values.values()))), dtype=bool)
     spec = MetricSpec(every, "difference" if difference else "bounded")

@@ -182,11 +182,12 @@ def test_share_is_not_corrected_for_uninformative_predictions(predictions: Maker
         assert "carry no information" in row.corrected.reason
 
 
-def test_auc_without_overlap_has_no_interval(predictions: Maker) -> None:
+def test_auc_without_overlap_has_the_exact_lower_bound_over_subjects(predictions: Maker) -> None:
     table = predictions(cells=20)
     result = evaluate_subjects(table.assign(predicted=table["label"]), blast_class="all")
-    assert (result.auc.value, result.auc.low) == (1, None)
-    assert "do not overlap" in result.auc.reason
+    subjects = table["subject"].nunique()
+    assert (result.auc.value, result.auc.high) == (1, 1)
+    assert result.auc.low == pytest.approx(0.025 ** (1 / subjects))
 
 
 def test_order_of_rows_changes_nothing(predictions: Maker) -> None:

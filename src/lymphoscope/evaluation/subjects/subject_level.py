@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.estimates import Estimate
+from lymphoscope.evaluation.bootstrap import BootstrapSamples
+from lymphoscope.evaluation.estimates import Bootstrap, Estimate
+from lymphoscope.evaluation.evaluation_set import metric_group
 from lymphoscope.evaluation.intervals import LEVEL, Units, exact_interval, replicate_weights
-from lymphoscope.evaluation.metrics import binary_auc
+from lymphoscope.evaluation.metrics import METRICS
 from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes
 from lymphoscope.evaluation.predictions import classes_of, has_prediction
-from lymphoscope.evaluation.roc import roc_curve
 from lymphoscope.evaluation.schema import BlastShare, Curve, SubjectLevel
 from lymphoscope.evaluation.subjects.prevalence import RateOfOthers, corrected_bounds, rate_of_others
 from lymphoscope.evaluation.subjects.proportions import more_cells, rogan_gladen, side_of
@@ -64,7 +65,7 @@ def evaluate_subjects(
     index = {subject: position for position, subject in enumerate(counts.subjects)}
     owner = np.array([index[subject] for subject in slides.subjects], dtype=np.intp)
     threshold = blast_threshold / 100
-    auc, roc = _roc_of_subjects(counts, weights, blast_class)
+    auc, roc = _roc_of_subjects(counts, blast_class, replicates, seed)
     return SubjectLevel(
         blast_threshold=blast_threshold,
         min_cells=MIN_CELLS,
@@ -187,32 +188,28 @@ def _draw_subjects(counts: Counts, blast_class: str, replicates: int, seed: int)
     return weights
 
 
-def _roc_of_subjects(counts: Counts, weights: Floats, blast_class: str) -> tuple[Estimate, Curve | None]:
+def _roc_of_subjects(counts: Counts, blast_class: str, replicates: int, seed: int) -> tuple[Estimate, Curve | None]:
     """AUC and ROC curve of telling subjects labelled `blast_class` from the others by their blast share."""
     labelled = _labelled(counts)
     positive = np.array([label == blast_class for label in counts.labels], dtype=bool)[labelled]
-    share, weights = counts.predicted[labelled] / counts.cells[labelled], weights[:, labelled]
-    truth, scores = (~positive).astype(np.int64), np.stack([share, 1 - share], axis=1)
-    outcomes = Outcomes(truth, truth, scores, (blast_class, "other"), positive_index=0)
-    curve = roc_curve(outcomes, Units(np.arange(len(positive)), truth))
-    if curve is None:
+    if positive.all() or not positive.any():
         return Estimate(value=None, reason=_why_no_auc(positive, blast_class)), None
-    value = float(binary_auc(positive, share, np.ones((1, len(share))))[0])
-    low, high = np.quantile(binary_auc(positive, share, weights), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    points = Curve(false_positive=curve.false_positive.tolist(), true_positive=curve.true_positive.tolist())
-    if reason := _why_no_interval(positive, blast_class, value):
-        return Estimate(value=value, reason=reason), points
-    return Estimate(value=value, low=float(low), high=float(high)), points
+    share = counts.predicted[labelled] / counts.cells[labelled]
+    truth, scores = (~positive).astype(np.int64), np.stack([share, 1 - share], axis=1)
+    outcomes = Outcomes(truth, truth, scores, (f"class {blast_class}", "another class"), positive_index=0)
+    bootstrap = Bootstrap(unit="subject", replicates=replicates, seed=seed, level=LEVEL)
+    samples = BootstrapSamples(Units(np.arange(len(truth)), truth), (f"{blast_class}", "another class"), bootstrap)
+    groups = {"auc": metric_group(outcomes, np.ones(len(truth), dtype=bool), {"auc": METRICS["auc"]})}
+    auc = samples.estimate(groups)["auc"]["auc"]
+    order = np.unique(-share, return_inverse=True)[1]
+    rates = (
+        np.bincount(order, mask, minlength=order.max() + 1).cumsum() / mask.sum() for mask in (~positive, positive)
+    )
+    false, true = ([0.0, *rate.tolist()] for rate in rates)
+    return auc, Curve(false_positive=false, true_positive=true)
 
 
 def _why_no_auc(positive: Mask, blast_class: str) -> str:
     if not len(positive):
         return "no subject has a label and a prediction"
     return f"{'every' if positive.all() else 'no'} labelled subject is of class {blast_class}"
-
-
-def _why_no_interval(positive: Mask, blast_class: str, value: float) -> str | None:
-    for is_positive, name in ((True, f"class {blast_class}"), (False, "another class")):
-        if (positive == is_positive).sum() < 2:
-            return f"only one subject of {name}, an interval over subjects needs two"
-    return "the classes do not overlap, so bootstrap samples of subjects show no spread" if value in (0, 1) else None
