@@ -22,9 +22,11 @@ with output_lock(Path(sys.argv[1])):
 
 def test_a_file_is_on_the_disk_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = []
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: steps.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
-    )
+
+    def record(descriptor: int) -> None:
+        steps.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+
+    monkeypatch.setattr(os, "fsync", record)
     with written_beside(tmp_path / "a.txt") as beside:
         beside.write_text("a")
     assert steps == [str(beside), str(tmp_path)]

@@ -3,16 +3,18 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import fsspec
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from lymphoscope.data import CellPreparation, Geometry
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference import find_cells, read_cell
+from lymphoscope.inference import Model, find_cells, read_cell, remote
 
 PREPARATION = CellPreparation(Geometry(crop_mode="resize", size=32))
 
@@ -64,3 +66,44 @@ def test_a_remote_cell_that_does_not_exist_is_a_row_with_its_reason(store: str) 
 def test_an_address_without_cells_is_one_line(store: str, url: str, fault: str) -> None:
     with pytest.raises(LymphoscopeError, match=fault):
         find_cells([url.replace("STORE", store)])
+
+
+@pytest.mark.parametrize("address", ["C://cells/a.png", "file:///dev/zero", "memory://a.png", "s3://bucket/a.png"])
+def test_an_address_in_a_table_is_a_row_and_not_fetched(
+    address: str, tmp_path: Path, by_colour: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "file_system", lambda path: pytest.fail(f"fetched {path}"))
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    (tmp_path / "cells.csv").write_text(f"path\na.png\n{address}\n", encoding="utf-8")
+    for cells in (tmp_path / "cells.csv", pd.DataFrame({"path": [tmp_path / "a.png", address]})):
+        table = Model(by_colour).predict(cells)
+        assert table["error"].isna().tolist() == [True, False]
+        assert "only with --allow-remote" in table["error"][1]
+
+
+def test_an_address_in_a_table_is_fetched_when_allowed(store: str, tmp_path: Path, by_colour: Any) -> None:
+    (tmp_path / "cells.csv").write_text(f"path\n{store}/a/one.png\n{store}/gone.png\nC://a.png\n", encoding="utf-8")
+    table = Model(by_colour).predict(tmp_path / "cells.csv", allow_remote=True)
+    assert table["error"].isna().tolist() == [True, False, False]
+    assert table["error"][1].startswith("cannot be fetched: ")
+    assert "no protocol 'C'" in table["error"][2]
+
+
+def test_addresses_outside_the_folder_of_a_remote_table_need_permission(store: str) -> None:
+    assert [cell.fetch for cell in find_cells([f"{store}/cells.csv"])] == [True, False]
+    assert [cell.fetch for cell in find_cells([f"{store}/cells.csv"], allow_remote=True)] == [True, True]
+
+
+def test_a_remote_file_without_an_end_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "MAX_BYTES", 3 * 1024**2)
+    assert "larger than 3 MB" in str(read_cell("file:///dev/zero", PREPARATION).error)
+
+
+def test_an_error_of_a_store_is_a_row(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("no credentials\nsecond line")
+
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "open", refuse)
+    assert read_cell(f"{store}/a/one.png", PREPARATION).error == (
+        "cannot be fetched: ValueError: no credentials second line"
+    )

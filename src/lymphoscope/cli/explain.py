@@ -6,6 +6,7 @@ import typer
 
 from lymphoscope.cli.model_argument import print_counts, refuse_overwriting, split_model_and_paths
 from lymphoscope.cli.options import (
+    AllowRemote,
     AsJson,
     Device,
     ModelOption,
@@ -27,6 +28,7 @@ def explain_command(
     precision: PrecisionOption = "float32",
     runtime: RuntimeOption = "auto",
     workers: Workers = None,
+    allow_remote: AllowRemote = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what each stream received: one PNG per cell, and index.csv with the predictions.
@@ -39,7 +41,7 @@ def explain_command(
     from lymphoscope.progress import tracked
     from lymphoscope.reports import panel_names, write_panels
 
-    cells = find_cells(inputs)
+    cells = find_cells(inputs, allow_remote=allow_remote)
     names = panel_names([cell.printable_path for cell in cells])
     refuse_overwriting([out / name for name in (INDEX, *names)], [*inputs, *(cell.path for cell in cells)])
     loaded = load(folder, device=device, precision=precision, runtime=runtime).runtime

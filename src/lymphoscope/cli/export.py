@@ -84,11 +84,11 @@ def _cells(source: Path, preprocessing: "Preprocessing") -> "SampleCells":
     import numpy as np
 
     from lymphoscope.export import SampleCells
-    from lymphoscope.inference import find_cells, read_cell
+    from lymphoscope.inference import find_cells, load_cell
 
     cells = find_cells([source])
     indices = np.linspace(0, len(cells) - 1, min(MAX_CELLS, len(cells))).astype(int)
-    images = (read_cell(cells[index].path, preprocessing.preparation()).pixels for index in indices)
+    images = (load_cell(cells[index], preprocessing.preparation()).pixels for index in indices)
     pixels = [image for image in images if image is not None]
     if not pixels:
         raise LymphoscopeError(f"{source}: none of the images can be read")

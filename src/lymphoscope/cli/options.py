@@ -107,6 +107,14 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Threads of the network (default: one per processor).", show_default=False),
 ]
+AllowRemote = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote",
+        help="Fetch cells whose path in a table is an address such as s3://bucket/cell.png. Addresses that are given "
+        "as PATH are always fetched.",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Threads that read image files (default: up to 4).", show_default=False),

@@ -9,6 +9,7 @@ import typer
 
 from lymphoscope.cli.model_argument import print_counts, refuse_overwriting, split_model_and_paths
 from lymphoscope.cli.options import (
+    AllowRemote,
     AsJson,
     Device,
     EraseOption,
@@ -60,6 +61,7 @@ def predict_command(
         bool,
         typer.Option("--append", help="Predict only the cells that --out does not have, and add them to it."),
     ] = False,
+    allow_remote: AllowRemote = False,
     as_json: AsJson = False,
 ) -> None:
     """Classify cells: one row per cell with scores, the votes of the three streams, the box, and referral.
@@ -75,7 +77,7 @@ def predict_command(
             "batch_size": _batch_size(batch_size), "workers": workers, "resume": not fresh, "threads": threads or 1,
             "overwrite": overwrite,
         }  # fmt: skip
-        _on_cluster(cluster, folder, inputs, out, as_json, **batches, **options)
+        _on_cluster(cluster, folder, inputs, out, as_json, allow_remote, **batches, **options)
         return
     from lymphoscope.inference import check_output_file, find_cells, load, predict_cells
 
@@ -83,7 +85,7 @@ def predict_command(
     if file is not None:
         check_output_file(file)
         refuse_overwriting([file], inputs)
-    cells = find_cells(inputs)
+    cells = find_cells(inputs, allow_remote=allow_remote)
     loaded = load(folder, threads=threads, **options)
     size = _batch_size(batch_size, loaded, file if not fresh else None)
     if file is None:
@@ -96,16 +98,19 @@ def predict_command(
     _print_summary(summary, file, as_json)
 
 
-def _on_cluster(address: str, folder: Path, inputs: list[str], out: str | None, as_json: bool, **options: Any) -> None:
+def _on_cluster(
+    address: str, folder: Path, inputs: list[str], out: str | None, as_json: bool, allow_remote: bool, **options: Any
+) -> None:
     from lymphoscope.extras import require
     from lymphoscope.inference import find_cells
 
     require("cluster", "--cluster")
     if out is None:
         raise LymphoscopeError("--cluster writes a folder of Parquet files: add --out NAME.parquet")
-    from lymphoscope.inference.cluster import predict_on_cluster
+    from lymphoscope.inference import predict_on_cluster
 
-    _print_summary(predict_on_cluster(folder, find_cells(inputs), out, address=address, **options), out, as_json)
+    cells = find_cells(inputs, allow_remote=allow_remote)
+    _print_summary(predict_on_cluster(folder, cells, out, address=address, **options), out, as_json)
 
 
 def _print_summary(summary: "PredictionSummary", out: str | Path, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from .inputs import (
     as_cells as as_cells,
     cells_of as cells_of,
     find_cells as find_cells,
+    load_cell as load_cell,
     read_cell as read_cell,
 )
 from .model import Model as Model, load as load
@@ -53,6 +54,7 @@ __all__ = [
     "explained_cells",
     "find_cells",
     "load",
+    "load_cell",
     "predict_cells",
     "predict_manifest",
     "predict_on_cluster",

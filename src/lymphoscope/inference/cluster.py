@@ -121,7 +121,7 @@ def predict_piece(piece: dict[str, Any], work: Work) -> dict[str, Any]:
     number = int(piece["number"][0])
     chunk = work.sink(()).chunk(number)
     if chunk is None:
-        cells = [Cell(*values) for values in json.loads(str(piece["cells"][0]))]
+        cells = [Cell(*values, fetch=fetch) for *values, fetch in json.loads(str(piece["cells"][0]))]
         model = _load_once(work.model, work.options)
         window = -(-len(cells) // work.batch_size)  # the whole piece, as one machine takes a chunk
         with predicted_rows(
@@ -137,8 +137,7 @@ def _predicted(missing: dict[int, Sequence[Cell]], work: Work, threads: int) -> 
     from ray.exceptions import RayError
 
     items = [
-        {"number": number, "cells": json.dumps([[getattr(cell, name) for name in CELL_COLUMNS] for cell in piece])}
-        for number, piece in missing.items()
+        {"number": number, "cells": json.dumps([_values(cell) for cell in piece])} for number, piece in missing.items()
     ]
     pieces = data.from_items(items, override_num_blocks=len(items))
     # Tasks, not actors: an actor that is lost with its machine keeps its pieces waiting for its return.
@@ -148,6 +147,10 @@ def _predicted(missing: dict[int, Sequence[Cell]], work: Work, threads: int) -> 
             yield Chunk(**{name: int(row[name]) for name in Chunk._fields})
     except RayError as error:
         raise _user_error(error) or error from None
+
+
+def _values(cell: Cell) -> list[Any]:
+    return [*(getattr(cell, name) for name in CELL_COLUMNS), cell.fetch]
 
 
 def _user_error(error: BaseException | None) -> LymphoscopeError | None:

@@ -34,13 +34,17 @@ CellInputs: TypeAlias = "CellInput | Sequence[CellInput] | pd.DataFrame | Manife
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell before its image is read; `path` is absolute. `image` holds the pixels of a cell without a file."""
+    """A cell before its image is read; `path` is absolute.
+
+    `image` holds the pixels of a cell without a file. `fetch` says whether a path that is an address may be fetched.
+    """
 
     path: str
     subject: str | None = None
     slide: str | None = None
     label: str | None = None
-    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False, kw_only=True)
+    fetch: bool = field(default=False, repr=False, compare=False, kw_only=True)
 
     @property
     def printable_path(self) -> str:
@@ -63,7 +67,7 @@ class ReadCell:
     """Of the fitted pixels, on request."""
 
 
-def as_cells(inputs: CellInputs) -> list[Cell]:
+def as_cells(inputs: CellInputs, *, allow_remote: bool = False) -> list[Cell]:
     """List the cells of whatever `Model.predict` takes: paths, arrays, Pillow images, a DataFrame or a manifest.
 
     A DataFrame needs the column `path`; its `subject`, `slide` and `label` are carried along. Arrays and images get
@@ -71,39 +75,40 @@ def as_cells(inputs: CellInputs) -> list[Cell]:
     or type.
     """
     if isinstance(inputs, str | Path):
-        return find_cells([inputs])
+        return find_cells([inputs], allow_remote=allow_remote)
     if isinstance(inputs, Image.Image) or (isinstance(inputs, np.ndarray) and inputs.ndim != 4):
         return [_cell_of_image(inputs, 0)]
     table: Any = getattr(inputs, "table", inputs)  # of a manifest
     if hasattr(table, "columns"):
-        return cells_of(_as_manifest(table))
+        return cells_of(_as_manifest(table), allow_remote=allow_remote)
     images: Iterable[Any] = table
-    cells = [cell for index, one in enumerate(images) for cell in _cells_of_input(one, index)]
+    cells = [cell for index, one in enumerate(images) for cell in _cells_of_input(one, index, allow_remote)]
     return cells or find_cells([])
 
 
-def find_cells(paths: Sequence[str | Path]) -> list[Cell]:
+def find_cells(paths: Sequence[str | Path], *, allow_remote: bool = False) -> list[Cell]:
     """List the cells of files, folders and manifests.
 
     A file is taken whatever its name. A folder gives the image files below it, by suffix, sorted, without hidden ones.
     A CSV or Parquet file is a manifest, and its subject, slide and label are carried along. An address such as
-    `s3://bucket/cells` is read through fsspec and can name the same things.
+    `s3://bucket/cells` is read through fsspec and can name the same things. Addresses in a table are fetched only if
+    `allow_remote`, or if they are below the address of the table; otherwise they become rows with an error.
     Raises LymphoscopeError for a path that does not exist, a folder without images, and no cells at all.
     """
-    cells = [cell for path in paths for cell in _cells_of_path(path)]
+    cells = [cell for path in paths for cell in _cells_of_path(path, allow_remote)]
     if not cells:
         raise LymphoscopeError("no cells given: name files, folders, or a CSV or Parquet manifest")
     return cells
 
 
-def cells_of(manifest: "Manifest") -> list[Cell]:
-    """Return the cells of a manifest, in order."""
+def cells_of(manifest: "Manifest", *, allow_remote: bool = False) -> list[Cell]:
+    """Return the cells of a manifest, in order; `allow_remote` lets addresses in it be fetched."""
     table = manifest.table[list(CELL_COLUMNS)]
-    return [Cell(*row) for row in table.itertuples(index=False, name=None)]
+    return [Cell(*row, fetch=allow_remote) for row in table.itertuples(index=False, name=None)]
 
 
 def read_cell(path: str, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
-    """Read one file and prepare it; if `measured`, with its statistics before its stain is normalised."""
+    """Read one file or address and prepare it; if `measured`, with its statistics before its stain is normalised."""
     if is_remote(path):
         return _read_remote(path, preparation, measured)
     try:
@@ -123,13 +128,15 @@ def prepare_cell(image: NDArray[np.uint8], preparation: CellPreparation, *, meas
 
 def load_cell(cell: Cell, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
     """Prepare the image of a cell, from its file unless the cell holds it."""
+    if cell.image is None and is_remote(cell.path) and not cell.fetch:
+        return ReadCell(None, error="an address in a table is fetched only with --allow-remote")
     if cell.image is None:
         return read_cell(cell.path, preparation, measured=measured)
     return prepare_cell(cell.image, preparation, measured=measured)
 
 
-def _cells_of_input(one: CellInput, index: int) -> Iterable[Cell]:
-    return _cells_of_path(one) if isinstance(one, str | Path) else [_cell_of_image(one, index)]
+def _cells_of_input(one: CellInput, index: int, allow_remote: bool) -> Iterable[Cell]:
+    return _cells_of_path(one, allow_remote) if isinstance(one, str | Path) else [_cell_of_image(one, index)]
 
 
 def _cell_of_image(image: "NDArray[np.uint8] | Image.Image", index: int) -> Cell:
@@ -155,11 +162,13 @@ def _as_manifest(table: "pd.DataFrame") -> "Manifest":
     return Manifest(table.assign(path=paths), "table")
 
 
-def _cells_of_path(path: str | Path) -> list[Cell]:
-    return _cells_at_address(str(path)) if is_remote(path) else _cells_at(Path(path).absolute())
+def _cells_of_path(path: str | Path, allow_remote: bool) -> list[Cell]:
+    if is_remote(path):
+        return _cells_at_address(str(path), allow_remote)
+    return _cells_at(Path(path).absolute(), allow_remote)
 
 
-def _cells_at(path: Path) -> list[Cell]:
+def _cells_at(path: Path, allow_remote: bool) -> list[Cell]:
     if path.is_dir():
         return [Cell(str(image)) for image in _images_below(path)]
     if not path.exists():
@@ -167,7 +176,7 @@ def _cells_at(path: Path) -> list[Cell]:
     if path.suffix.lower() in TABLE_SUFFIXES:
         from lymphoscope.data import read_manifest
 
-        return cells_of(read_manifest(path))
+        return cells_of(read_manifest(path), allow_remote=allow_remote)
     return [Cell(str(path))]
 
 
@@ -180,17 +189,17 @@ def _images_below(folder: Path) -> list[Path]:
     return images
 
 
-def _cells_at_address(url: str) -> list[Cell]:
+def _cells_at_address(url: str, allow_remote: bool) -> list[Cell]:
     if is_table(url):
-        return _cells_of_remote_table(url)
+        return _cells_of_remote_table(url, allow_remote)
     images = images_at(url)
     if not images:
         fault = "contains no images" if exists(url) else "does not exist: check the address"
         raise LymphoscopeError(f"{url} {fault}")
-    return [Cell(image) for image in images]
+    return [Cell(image, fetch=True) for image in images]
 
 
-def _cells_of_remote_table(url: str) -> list[Cell]:
+def _cells_of_remote_table(url: str, allow_remote: bool) -> list[Cell]:
     """List the cells of a remote manifest; its relative paths start at its own folder."""
     from lymphoscope.data import read_manifest
 
@@ -200,12 +209,18 @@ def _cells_of_remote_table(url: str) -> list[Cell]:
     except OSError as error:
         raise LymphoscopeError(f"{url} cannot be read: {error}") from error
     folder = url.rpartition("/")[0] + "/"
-    return [replace(cell, path=cell.path.replace(local_folder, folder, 1)) for cell in cells]
+    return [
+        replace(cell, path=folder + cell.path.removeprefix(local_folder), fetch=True)
+        if cell.path.startswith(local_folder)
+        else replace(cell, fetch=allow_remote)
+        for cell in cells
+    ]
 
 
 def _read_remote(url: str, preparation: CellPreparation, measured: bool) -> ReadCell:
     try:
         with local_copy(url) as copy:
             return read_cell(str(copy), preparation, measured=measured)
-    except OSError as error:
-        return ReadCell(None, error=f"cannot be fetched: {error.strerror or type(error).__name__}")
+    except (OSError, LymphoscopeError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return ReadCell(None, error=f"cannot be fetched: {' '.join(reason.split())}")

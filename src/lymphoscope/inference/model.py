@@ -28,16 +28,25 @@ class Model:
         """What the model is: classes, preprocessing, thresholds, what it was trained on, its limits."""
         return self.runtime.description
 
-    def predict(self, cells: CellInputs, *, batch_size: int = BATCH_SIZE, workers: int | None = None) -> "pd.DataFrame":
+    def predict(
+        self,
+        cells: CellInputs,
+        *,
+        batch_size: int = BATCH_SIZE,
+        workers: int | None = None,
+        allow_remote: bool = False,
+    ) -> "pd.DataFrame":
         """Classify cells and return one row per cell, in order, with the columns of the predictions table.
 
         `cells` are paths of files, folders and manifests, arrays (H, W, 3) uint8 RGB, Pillow images, or a DataFrame or
-        manifest with the column `path`. A file that cannot be read is a row with `error`.
+        manifest with the column `path`. A file that cannot be read is a row with `error`. Addresses in a table are
+        fetched only if `allow_remote`.
         Raises LymphoscopeError for a path that does not exist, and for an array of another shape or type.
         """
         from lymphoscope.evaluation import as_predictions
 
-        with predicted_rows(self.runtime, as_cells(cells), batch_size=batch_size, workers=workers) as rows:
+        named = as_cells(cells, allow_remote=allow_remote)
+        with predicted_rows(self.runtime, named, batch_size=batch_size, workers=workers) as rows:
             return as_predictions(rows, self.description.classes)
 
     def explain(self, cells: CellInputs) -> Iterator[Explanation]:

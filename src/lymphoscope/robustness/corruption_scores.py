@@ -29,8 +29,8 @@ from lymphoscope.inference import (
     calibrated_scores,
     cells_of,
     default_workers,
+    load_cell,
     prefetch_map,
-    read_cell,
 )
 from lymphoscope.model_file import Description
 from lymphoscope.progress import tracked
@@ -159,7 +159,7 @@ def _corrupted_stack(numbered: tuple[int, _Assigned], seed: int) -> NDArray[np.u
     number, (cell, model) = numbered
     preparation = model.description.preprocessing.preparation()
     # A corruption happens in the microscope, so before the stain is normalised.
-    pixels = read_cell(cell.path, replace(preparation, stain=None)).pixels
+    pixels = load_cell(cell, replace(preparation, stain=None)).pixels
     if pixels is None:
         return None
     cell_seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])

@@ -24,7 +24,7 @@ from lymphoscope.evaluation import (
     Weights,
     draw_bootstrap_samples,
 )
-from lymphoscope.inference import Cell, Model, cells_of, default_workers, prefetch_map, read_cell
+from lymphoscope.inference import Cell, Model, cells_of, default_workers, load_cell, prefetch_map
 from lymphoscope.model_file import Description
 from lymphoscope.progress import tracked
 from lymphoscope.robustness.saliency_curves import (
@@ -219,9 +219,8 @@ def _test_cells(
     description: Description, cells: "Sequence[tuple[Cell, SaliencyModel]]", steps: int, random_maps: int, seed: int
 ) -> Iterator[_CellCurves]:
     """The curves of every cell that can be read; each is decoded once."""
-    read = partial(read_cell, preparation=description.preprocessing.preparation())
-    paths = [cell.path for cell, _ in cells]
-    with prefetch_map(read, paths, workers=default_workers(), ahead=_PREFETCH) as images:
+    read = partial(load_cell, preparation=description.preprocessing.preparation())
+    with prefetch_map(read, [cell for cell, _ in cells], workers=default_workers(), ahead=_PREFETCH) as images:
         for number, image in enumerate(tracked(images, "testing saliency maps", len(cells))):
             if image.pixels is not None:
                 cell, model = cells[number]
