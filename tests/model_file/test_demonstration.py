@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lymphoscope import load
-from lymphoscope.model_file import demonstration_model, load_description
+from lymphoscope.model_file import demonstration_model, load_description, model_card
 from lymphoscope.synthetic import synthesize
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "cnmc"
@@ -62,3 +62,8 @@ def test_a_prediction_does_not_depend_on_the_batch(tmp_path: Path) -> None:
     together = model.predict([tmp_path])
     alone = model.predict([tmp_path / "3.png"])
     np.testing.assert_allclose(together.loc[3, "score_all"], alone.loc[0, "score_all"], atol=1e-5)
+
+
+def test_the_card_is_that_of_its_description() -> None:
+    folder = demonstration_model()
+    assert (folder / "README.md").read_text(encoding="utf-8") == model_card(load_description(folder))

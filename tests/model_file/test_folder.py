@@ -272,3 +272,4 @@ def test_what_the_referral_promises_depends_on_the_runtime(
     assert description.promised_miss_rate(options) == rate
     sentences = description.promises(options)
     assert (sentences[0].startswith(first) if first else sentences == []) is True
+    assert (description.void_promise(options) is not None) == bool(first and first.startswith("The promise"))

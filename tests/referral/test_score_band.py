@@ -96,3 +96,21 @@ def test_percentages_are_rounded_up() -> None:
         "0.34 %",
     ]
     assert MARGIN > 0
+
+
+def test_a_band_that_promises_nothing_cannot_be_void() -> None:
+    nobody = {"rate": None, "subjects": 1}
+    band = BAND.model_copy(
+        update={
+            "low": 0.0,
+            "high": 1.0,
+            "miss": MISS.model_copy(update=nobody),
+            "false_alarm": FALSE_ALARM.model_copy(update=nobody),
+            "estimate": "they come from other models",
+        }
+    )
+    assert band.void_reason({"precision": "int8"}) is None
+    assert band.sentences() == [
+        "No cell is signed off as normal: there is only 1 subject with blasts.",
+        "No cell is signed off as a blast: there is only 1 subject with normal cells.",
+    ]

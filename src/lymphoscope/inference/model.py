@@ -1,5 +1,6 @@
 """A trained model in use: cells in, a table out."""
 
+import sys
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -101,4 +102,8 @@ def load(
     network = open_network(
         resolve_model(folder), runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
     )
-    return Model(TernaryRuntime(network, erase))
+    model = Model(TernaryRuntime(network, erase))
+    void = model.description.void_promise(model.runtime.options)
+    if void is not None:
+        print(void, file=sys.stderr)
+    return model

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lymphoscope.data import CellPreparation, Geometry, StainNormalization
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.referral import SCORE_RULE, Calibration, Referral
+from lymphoscope.referral import SCORE_RULE, Calibration, Referral, ScoreBand
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import (
     STREAMS,
@@ -199,20 +199,30 @@ class Description(StrictModel):
     def promises(self, options: Mapping[str, str]) -> list[str]:
         """Return what the referral promises for predictions with these runtime options, in sentences.
 
-        Empty where the model has no score band, or does not apply it. A first sentence says where the promise is void.
+        Empty where the model has no score band, or does not apply it; one sentence where the promise is void.
         """
-        band = self.referral.band
-        if band is None or SCORE_RULE not in self.referral.rules:
-            return []
-        void = band.void_reason(options, self._score_difference(options))
-        return band.sentences() if void is None else [f"The promise of the referral does not apply: {void}."]
+        void = self.void_promise(options)
+        if void is not None:
+            return [void]
+        band = self._active_band
+        return [] if band is None else band.sentences()
+
+    def void_promise(self, options: Mapping[str, str]) -> str | None:
+        """Return the sentence that says why the promise does not apply to these runtime options; None where it does."""
+        reason = self._active_band and self._active_band.void_reason(options, self._score_difference(options))
+        return f"The promise of the referral does not apply: {reason}." if reason else None
 
     def promised_miss_rate(self, options: Mapping[str, str]) -> float | None:
         """Return the share of missed blasts that the referral promises for these runtime options; None without one."""
-        band = self.referral.band
-        if band is None or SCORE_RULE not in self.referral.rules or band.estimate is not None:
+        band = self._active_band
+        if band is None or band.estimate is not None or self.void_promise(options) is not None:
             return None
-        return None if band.void_reason(options, self._score_difference(options)) else band.miss.rate
+        return band.miss.rate
+
+    @property
+    def _active_band(self) -> ScoreBand | None:
+        """The score band, if it refers cells."""
+        return self.referral.band if SCORE_RULE in self.referral.rules else None
 
     def _score_difference(self, options: Mapping[str, str]) -> float:
         """Largest difference of a score from torch in float32 that the parity check of this runtime measured."""

@@ -82,22 +82,29 @@ class ScoreBand(StrictModel):
     def sentences(self) -> list[str]:
         """Return what the band promises, one sentence per side, after a first one if these are only estimates."""
         sides = [
-            self._sentence(self.miss, "blasts", "normal", signs_off=self.low > 0),
-            self._sentence(self.false_alarm, "normal cells", "blasts", signs_off=self.high < 1),
+            self._sentence(self.miss, "blasts", "normal", "normal", signs_off=self.low > 0),
+            self._sentence(self.false_alarm, "normal cells", "blasts", "a blast", signs_off=self.high < 1),
         ]
-        return sides if self.estimate is None else [f"Estimates, not promises: {self.estimate}.", *sides]
+        if self.estimate is None or not self._promises_something:
+            return sides
+        return [f"Estimates, not promises: {self.estimate}.", *sides]
 
-    def _sentence(self, promise: Promise, cells: str, other: str, *, signs_off: bool) -> str:
+    def _sentence(self, promise: Promise, cells: str, many: str, one: str, *, signs_off: bool) -> str:
         basis = f"{promise.subjects} subject{'' if promise.subjects == 1 else 's'} with {cells}"
         needed = "" if promise.needed is None else f"; {percent(promise.stated)} would need {promise.needed}"
         if promise.rate is None:
-            return f"No cell is signed off as {other}: there are only {basis}{needed}."
+            only = "there is only" if promise.subjects == 1 else "there are only"
+            return f"No cell is signed off as {one}: {only} {basis}{needed}."
         if not signs_off:
-            return f"No cell is signed off as {other}: no limit of the score keeps {percent(promise.rate)} ({basis})."
+            return f"No cell is signed off as {one}: no limit of the score keeps {percent(promise.rate)} ({basis})."
         return (
-            f"At most {percent(promise.rate)} of {self._whose} {cells} are signed off as {other} {self._certainty}, "
+            f"At most {percent(promise.rate)} of {self._whose} {cells} are signed off as {many} {self._certainty}, "
             f"from {basis}{needed}."
         )
+
+    @property
+    def _promises_something(self) -> bool:
+        return self.miss.rate is not None or self.false_alarm.rate is not None
 
     @property
     def _whose(self) -> str:
@@ -112,11 +119,13 @@ class ScoreBand(StrictModel):
     def void_reason(self, options: Mapping[str, str], score_difference: float = 0.0) -> str | None:
         """Return why the promise does not apply to predictions made with these runtime options; None where it does.
 
-        The erase policy does not matter: the band is fitted on the less favourable of both policies for each cell.
-        `score_difference` is the largest difference of a score from torch in float32 that an export's parity check
-        measured.
+        None, too, where nothing is promised. The erase policy does not matter: the band is fitted on the less
+        favourable of both policies for each cell. `score_difference` is the largest difference of a score from torch in
+        float32 that an export's parity check measured.
         """
         precision = options.get("precision", self.precision)
+        if not self._promises_something:
+            return None
         if precision != self.precision:
             return f"it was fitted on scores in {self.precision}, and these were computed in {precision}"
         if not score_difference <= MAX_DIFFERENCE:
