@@ -20,3 +20,21 @@ def test_each_subject_is_a_dot_at_its_accuracy(predictions: Maker) -> None:
     assert high > heights.max()
     lowest = min(rows, key=lambda row: row.accuracy.value).subject
     assert lowest in {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_scores_are_averaged_over_subjects(predictions: Maker, contents: Maker) -> None:
+    table = predictions()
+    sensitivity, specificity = subjects.subject_averages(contents(table).metrics)
+    correct = (table["label"] == table["predicted"]).groupby([table["label"], table["subject"]]).mean()
+    assert sensitivity.mean == pytest.approx(correct["all"].mean())
+    assert specificity.mean == pytest.approx(correct["hem"].mean())
+    assert specificity.quartiles[0] == pytest.approx(correct["hem"].min())
+    assert f"sensitivity {sensitivity.mean:.3f} over 4 subjects" in subjects.averages_sentence(contents(table).metrics)
+
+
+def test_without_a_blast_class_accuracy_is_averaged_and_without_subjects_nothing(
+    predictions: Maker, contents: Maker
+) -> None:
+    (accuracy,) = subjects.subject_averages(contents(predictions(("a", "b")), None).metrics)
+    assert accuracy.name == "Accuracy"
+    assert subjects.averages_sentence(contents(predictions().assign(subject=None)).metrics) == ""

@@ -1,5 +1,7 @@
 """The share of blasts of each subject and slide, and how well it separates subjects."""
 
+from functools import partial
+
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import Estimate
@@ -29,6 +31,7 @@ def _values(level: SubjectLevel, blast: str, title: str) -> dict[str, object]:
     corrected = {f"subject {row.subject}, corrected": row.corrected for row in level.subjects}
     return {
         "threshold": threshold,
+        "decide": partial(decision, threshold=level.blast_threshold / 100),
         "subjects": _sorted(level.subjects),
         "slides": _sorted(level.slides) if len(level.slides) > len(level.subjects) else [],
         "lead": _lead(level, threshold),
@@ -92,13 +95,26 @@ def _sorted(rows: list[BlastShare]) -> list[BlastShare]:
     return sorted(rows, key=lambda row: (natural_key(row.subject), natural_key(row.slide or "")))
 
 
+def decision(row: BlastShare, threshold: float) -> str:
+    """Where the share corrected for errors lies against the threshold (0-1), decided by its whole interval."""
+    low, high = row.corrected.low, row.corrected.high
+    if low is not None and high is not None:
+        if low > threshold:
+            return "above"
+        if high < threshold:
+            return "below"
+    return "undecided" if row.enough_cells else "too few cells"
+
+
 def _lead(level: SubjectLevel, threshold: str) -> str:
-    sides = [row.side for row in level.subjects]
+    decisions = [decision(row, level.blast_threshold / 100) for row in level.subjects]
+    undecided = len(decisions) - decisions.count("above") - decisions.count("below")
     enough = sum(row.enough_cells for row in level.subjects)
     return (
-        f"Of {len(sides)} subjects the exact interval lies above {threshold} in {sides.count('above')}, below it in "
-        f"{sides.count('below')}, and on both sides of it in {sides.count('undecided')}. {enough} have the "
-        f"{level.min_cells} cells that the ICSH asks for in a differential count."
+        f"Corrected for the classifier\u2019s errors, the share of blasts is above {threshold} in "
+        f"{decisions.count('above')} of {len(decisions)} subjects and below it in {decisions.count('below')}; in "
+        f"{undecided} it cannot be decided. {enough} have the {level.min_cells} cells that the ICSH asks for in a "
+        "differential count."
     )
 
 
@@ -106,9 +122,9 @@ def _explanation(title: str, threshold: str) -> str:
     return (
         f"Share: the fraction of the subject\u2019s cells classified as {title}, with its exact "
         "(Clopper-Pearson) interval. Corrected: the Rogan-Gladen estimate, with the sensitivity and specificity "
-        "measured on the labelled cells of the other subjects. More cells to decide: how many more cells, at the "
-        f"present share, would bring the exact interval entirely to one side of {threshold}. The cells were selected "
-        "by the data set\u2019s authors, so a share here is not the subject\u2019s blood count."
+        "measured on the labelled cells of the other subjects. A subject is above or below "
+        f"{threshold} only if the whole corrected interval is. The cells were selected by the data set\u2019s authors, "
+        "so a share here is not the subject\u2019s blood count."
     )
 
 
@@ -125,16 +141,13 @@ _TEMPLATE = """
 <table>
 <thead><tr>{{ sortable("Subject") }}{% if with_slides %}{{ sortable("Slide") }}{% endif %}{{ sortable("Label") }}
 {{ sortable("Cells", "n") }}{{ sortable("Predicted " ~ blast, "n") }}{{ sortable("Share", "n") }}
-{{ sortable("Corrected", "n") }}{{ sortable("Against " ~ threshold) }}{{ sortable("More cells to decide", "n") }}
-{{ sortable(level.min_cells ~ " cells") }}</tr></thead>
+{{ sortable("Corrected", "n") }}{{ sortable("Corrected against " ~ threshold) }}</tr></thead>
 <tbody>
 {% for row in rows %}
 <tr><th scope="row">{{ row.subject }}</th>{% if with_slides %}<td>{{ row.slide or "" }}</td>{% endif %}
 <td>{{ titles.get(row.label) or row.label or "unknown" }}</td><td class="n">{{ "{:,}".format(row.cells) }}</td>
 <td class="n">{{ "{:,}".format(row.predicted_positive) }}</td><td class="n">{{ measured(row.share) }}</td>
-<td class="n">{{ measured(row.corrected) }}</td><td>{{ row.side }}</td>
-<td class="n">{{ row.more_cells|number if row.more_cells is none else "{:,}".format(row.more_cells) }}</td>
-<td>{{ "yes" if row.enough_cells else "too few" }}</td></tr>
+<td class="n">{{ measured(row.corrected) }}</td><td>{{ decide(row) }}</td></tr>
 {% endfor %}
 </tbody>
 </table>

@@ -8,6 +8,7 @@ from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import counted, interval, joined, number, within_sentence
 from lymphoscope.reports.registry import Section, SectionDefinition
 from lymphoscope.reports.sections.data import split_sentence
+from lymphoscope.reports.sections.subjects import averages_sentence
 
 _STREAM_NAMES = {"raw": "Raw stream", "crop": "Crop stream", "erase": "Erase stream"}
 _MANY_BASELINES = 5
@@ -47,6 +48,7 @@ def build(contents: ReportContents) -> Section:
             "verdict": verdict(contents),
             "blast": contents.blast_name,
             "split": split_sentence(contents.data.split),
+            "averages": averages_sentence(metrics) if contents.is_scored else "",
             "tiles": tiles(metrics),
             "names": [METRICS[name].title for name in shown_metrics(metrics)],
             "rows": rows,
@@ -219,6 +221,9 @@ def _decision_name(contents: ReportContents) -> str:
 
 _TEMPLATE = """
 <p class="lead">{{ headline }}{% if verdict %} {{ verdict }}{% endif %}</p>
+{% if averages %}
+<p>The scores below are over cells: each cell counts alike. {{ averages }}</p>
+{% endif %}
 <p>{{ split }}</p>
 {% if is_scored %}
 <ul class="tiles">

@@ -1,21 +1,49 @@
 """The accuracy of each subject."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lymphoscope.evaluation import METRICS, Metrics
 from lymphoscope.evaluation.schema import SubjectScores
 from lymphoscope.reports.contents import ReportContents
+from lymphoscope.reports.formatting import counted, joined, number
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 
 _WIDTH, _HEIGHT = 5.2, 3.6
 _MOST_LABELLED = 5
+_FEW = 3
 _MOST_LEVEL_NAMES = 4
 _GOLDEN_RATIO = 0.618034
+
+
+@dataclass(frozen=True)
+class SubjectAverage:
+    """A score of each subject (S,), 0-1, and its name."""
+
+    name: str
+    values: NDArray[np.float64]
+
+    @property
+    def count(self) -> int:
+        """Number of subjects."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the subjects."""
+        return float(self.values.mean())
+
+    @property
+    def quartiles(self) -> tuple[float, float, float, float, float]:
+        """Minimum, lower quartile, median, upper quartile and maximum."""
+        low, lower, middle, upper, high = (float(value) for value in np.quantile(self.values, [0, 0.25, 0.5, 0.75, 1]))
+        return low, lower, middle, upper, high
 
 
 def build(contents: ReportContents) -> Section:
@@ -41,9 +69,50 @@ def build(contents: ReportContents) -> Section:
             "subjects": figure,
             "rows": [(row, contents.class_title(row.label)) for row in metrics.per_subject],
             "blast": None if metrics.blast_class is None else contents.class_title(metrics.blast_class),
+            "averages": subject_averages(metrics),
+            "concentration": _concentration(contents),
             "is_scored": contents.is_scored,
             "one_column": contents.has_many_classes,
         },
+    )
+
+
+def subject_averages(metrics: Metrics) -> list[SubjectAverage]:
+    """Sensitivity and specificity of each subject with cells of one label, averaged over the subjects.
+
+    Without a blast class, the accuracy of each subject.
+    """
+    blast, rows = metrics.blast_class, metrics.per_subject
+    single = [row for row in rows if row.label in metrics.classes and row.blast_fraction is not None]
+    if blast is None:
+        values = {"Accuracy": [row.accuracy.value for row in rows if row.accuracy.value is not None]}
+    else:
+        values = {
+            METRICS["sensitivity"].title: [row.blast_fraction or 0.0 for row in single if row.label == blast],
+            METRICS["specificity"].title: [1 - (row.blast_fraction or 0.0) for row in single if row.label != blast],
+        }
+    return [SubjectAverage(name, np.array(numbers)) for name, numbers in values.items() if numbers]
+
+
+def averages_sentence(metrics: Metrics) -> str:
+    """The scores averaged over subjects, in a sentence; empty if no subject is known."""
+    parts = [
+        f"{each.name.lower()} {number(each.mean)} over {counted(each.count, 'subject')}"
+        for each in subject_averages(metrics)
+    ]
+    return f"Averaged over subjects, so that each person counts alike: {joined(parts)}." if parts else ""
+
+
+def _concentration(contents: ReportContents) -> str:
+    """How many of the blasts are of a few subjects; empty if they are spread evenly."""
+    metrics = contents.metrics
+    cells = sorted((row.cells for row in metrics.per_subject if row.label == metrics.blast_class), reverse=True)
+    if len(cells) <= 2 * _FEW or sum(cells[:_FEW]) < 0.5 * sum(cells):
+        return ""
+    title = contents.class_title(metrics.blast_class or "")
+    return (
+        f"{_FEW} of {len(cells)} subjects hold {sum(cells[:_FEW]) / sum(cells):.0%} of the {title} cells, so scores "
+        "over cells are mostly theirs."
     )
 
 
@@ -100,6 +169,24 @@ def _name_lowest(axes: Axes, rows: Sequence[SubjectScores], x: NDArray[np.float6
 
 
 _TEMPLATE = """
+{% if averages %}
+<p>Scores over cells and averages over subjects answer different questions: the first weights every cell alike, the
+second every person. {{ concentration }}</p>
+{% call region("Scores averaged over subjects") %}
+<table class="small">
+<caption>The score of each subject, summarised over the subjects.</caption>
+<thead><tr><th scope="col">Score</th><th scope="col" class="n">Subjects</th><th scope="col" class="n">Mean</th>
+<th scope="col" class="n">Lowest</th><th scope="col" class="n">Quarter below</th><th scope="col" class="n">Median</th>
+<th scope="col" class="n">Quarter above</th><th scope="col" class="n">Highest</th></tr></thead>
+<tbody>
+{% for each in averages %}
+<tr><th scope="row">{{ each.name }}</th><td class="n">{{ each.count }}</td><td class="n">{{ each.mean|number }}</td>
+{% for value in each.quartiles %}<td class="n">{{ value|number }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody>
+</table>
+{% endcall %}
+{% endif %}
 {% if subjects %}
 <div class="pair{% if one_column %} one{% endif %}">
 {{ figure(subjects) }}
