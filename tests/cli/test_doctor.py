@@ -44,7 +44,7 @@ def test_a_broken_model_is_a_row_with_the_reason_and_exit_status_3(
     assert answer.exit_code == 3
     row = next(line for line in answer.stdout.splitlines() if line.startswith("demonstration model on cpu"))
     assert "FAILED" in row
-    assert "gone is no model" in row
+    assert "gone is not a model" in row
 
 
 def test_a_failing_device_fails_only_its_own_rows() -> None:

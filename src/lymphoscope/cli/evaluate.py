@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lymphoscope.cli.answers import listed_counts
 from lymphoscope.cli.options import (
     AllowLeak,
     AsJson,
@@ -20,6 +21,7 @@ from lymphoscope.cli.options import (
 from lymphoscope.vocabulary import ExitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lymphoscope.evaluation import Estimate, Metrics
@@ -67,10 +69,50 @@ def evaluate_command(
 
 
 def print_metrics(metrics: "Metrics", out: "Path", *, as_json: bool) -> None:
-    """Print where the report is, or all metrics as JSON. Exit with status 3 if any cell failed."""
-    typer.echo(metrics.model_dump_json(indent=2) if as_json else f"report: {out / 'report.html'}")
+    """Print the main results and where the report is, or all metrics as JSON. Exit with status 3 if any cell failed."""
+    if as_json:
+        typer.echo(metrics.model_dump_json(indent=2))
+    else:
+        typer.echo("\n".join([*_summary(metrics), f"report: {out / 'report.html'}"]))
     if metrics.failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+def _summary(metrics: "Metrics") -> "Iterator[str]":
+    from lymphoscope.evaluation import METRICS
+
+    subjects = f"{metrics.subjects} subjects" if metrics.subjects else "unknown subjects"
+    failed = f", {metrics.failed:,} failed" if metrics.failed else ""
+    unit = metrics.bootstrap.unit
+    yield f"{metrics.evaluated:,} cells of {subjects}{failed}; 95 % intervals from a bootstrap over {unit}s"
+    guess = _best_guess(metrics)
+    for name, metric in METRICS.items():
+        constant = "" if guess is None else f"always {guess}: {_value(metrics.constant_baselines[guess][name])}"
+        yield f"  {metric.title:20}{_shown(metrics.vote[name]):28}{constant}".rstrip()
+    referral = metrics.referral
+    reasons = f": {listed_counts(referral.reasons)}" if referral.reasons else ""
+    yield f"referred to a person: {referral.cells:,} of {metrics.cells:,} ({referral.fraction:.0%}){reasons}"
+    yield f"leaks: {_leaks(metrics)}"
+
+
+def _best_guess(metrics: "Metrics") -> str | None:
+    """The class whose constant prediction has the highest accuracy."""
+    scored = {name: scores["accuracy"].value for name, scores in metrics.constant_baselines.items()}
+    known = {name: value for name, value in scored.items() if value is not None}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def _leaks(metrics: "Metrics") -> str:
+    leakage = metrics.leakage
+    if leakage is None:
+        return "not checked"
+    checked = f"checked: {', '.join(leakage.checked)}" if leakage.checked else "not checked"
+    found = f"{leakage.leaking_cells:,} leaking cells; " if leakage.leaks else ""
+    return f"{found}{checked}" + (f" ({leakage.reason})" if leakage.reason else "")
+
+
+def _value(estimate: "Estimate") -> str:
+    return "none" if estimate.value is None else f"{estimate.value:.3f}"
 
 
 def _with_and_without_leaks(metrics: "Metrics") -> str:

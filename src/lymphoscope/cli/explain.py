@@ -4,7 +4,12 @@ import json
 
 import typer
 
-from lymphoscope.cli.model_argument import print_counts, refuse_overwriting, split_model_and_paths
+from lymphoscope.cli.model_argument import (
+    announce_default_model,
+    print_counts,
+    refuse_overwriting,
+    split_model_and_paths,
+)
 from lymphoscope.cli.options import (
     AllowRemote,
     AsJson,
@@ -44,7 +49,7 @@ def explain_command(
     cells = find_cells(inputs, allow_remote=allow_remote)
     names = panel_names([cell.printable_path for cell in cells])
     refuse_overwriting([out / name for name in (INDEX, *names)], [*inputs, *(cell.path for cell in cells)])
-    loaded = load(folder, device=device, precision=precision, runtime=runtime).runtime
+    loaded = load(announce_default_model(folder), device=device, precision=precision, runtime=runtime).runtime
     with explained_cells(loaded, cells, workers=workers) as explanations:
         shown = tracked(explanations, "explaining", total=len(cells))
         rows = list(write_panels(shown, names, out, loaded.description.title))

@@ -11,22 +11,34 @@ from lymphoscope.vocabulary import ExitStatus
 MODEL_FILES = ("model.json", "weights.safetensors")
 
 
-def split_model_and_paths(arguments: list[str], model: str | None) -> tuple[Path, list[str]]:
-    """Return the model folder and the paths of the cells.
+def split_model_and_paths(arguments: list[str], model: str | None) -> tuple[Path | None, list[str]]:
+    """Return the model folder, None for the default model, and the paths of the cells.
 
-    The model is `--model` (a folder or the name of a shipped model), or the first argument if that is a model folder,
-    or the default model. In the last case a line on standard error says so. Raises LymphoscopeError if there is a
-    model but no path.
+    The model is `--model` (a folder or the name of a shipped model), or the first argument if that is a model folder.
+    Raises LymphoscopeError if there is a model but no path.
     """
     if model is not None:
         from lymphoscope.model_file import resolve_model
 
         return resolve_model(model), arguments
     if not any((Path(arguments[0]) / name).is_file() for name in MODEL_FILES):
-        return _default_model(), arguments
+        return None, arguments
     if len(arguments) == 1:
         raise LymphoscopeError(f"{arguments[0]} is a model folder: add the images to classify after it")
     return Path(arguments[0]), arguments[1:]
+
+
+def announce_default_model(folder: Path | None) -> Path:
+    """Return the folder of the model. If none was named, print which one is used, and its first limit.
+
+    Called once, when the other arguments have been checked.
+    """
+    from lymphoscope.model_file import default_model_notice, load_description, resolve_model
+
+    resolved = resolve_model(folder)
+    if folder is None:
+        typer.echo(default_model_notice(load_description(resolved)), err=True)
+    return resolved
 
 
 def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
@@ -42,13 +54,3 @@ def print_counts(rows: int, failed: int, out: str | Path | None) -> None:
     typer.echo(f"{cells}, {failed:,} failed" + (f"; wrote {out}" if out else ""), err=True)
     if failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
-
-
-def _default_model() -> Path:
-    from lymphoscope.model_file import default_model, load_description, resolve_model
-
-    name = default_model()
-    folder = resolve_model(name)
-    limits = load_description(folder).limits
-    typer.echo(f"No model given: using the {name} model. {limits or ''}".rstrip(), err=True)
-    return folder

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lymphoscope.cli.model_argument import print_counts, refuse_overwriting, split_model_and_paths
+from lymphoscope.cli.answers import class_in_words, describe_cell, summarize, summarize_file
+from lymphoscope.cli.model_argument import (
+    announce_default_model,
+    print_counts,
+    refuse_overwriting,
+    split_model_and_paths,
+)
 from lymphoscope.cli.options import (
     AllowRemote,
     AsJson,
@@ -24,8 +30,11 @@ from lymphoscope.errors import LymphoscopeError
 
 if TYPE_CHECKING:
     from lymphoscope.inference import Cell, IfExists, Model, PredictionSummary
+    from lymphoscope.model_file import Description
 
 HEADINGS = ("path", "predicted", "score", "agreement", "refer", "error")
+MAX_IN_WORDS = 1
+"""Up to this many cells are answered in words, more as a table."""
 
 
 def predict_command(
@@ -86,7 +95,7 @@ def predict_command(
         check_output_file(file)
         refuse_overwriting([file], inputs)
     cells = find_cells(inputs, allow_remote=allow_remote)
-    loaded = load(folder, threads=threads, **options)
+    loaded = load(announce_default_model(folder), threads=threads, **options)
     size = _batch_size(batch_size, loaded, file if not fresh else None)
     if file is None:
         _print_predictions(loaded, cells, size, workers, as_json)
@@ -95,11 +104,18 @@ def predict_command(
     summary = predict_cells(
         loaded, cells, file, batch_size=size, workers=workers, resume=not fresh, if_exists=if_exists
     )
+    typer.echo("\n".join(summarize_file(file, loaded.description)), err=True)
     _print_summary(summary, file, as_json)
 
 
 def _on_cluster(
-    address: str, folder: Path, inputs: list[str], out: str | None, as_json: bool, allow_remote: bool, **options: Any
+    address: str,
+    folder: Path | None,
+    inputs: list[str],
+    out: str | None,
+    as_json: bool,
+    allow_remote: bool,
+    **options: Any,
 ) -> None:
     from lymphoscope.extras import require
     from lymphoscope.inference import find_cells
@@ -110,7 +126,8 @@ def _on_cluster(
     from lymphoscope.inference import predict_on_cluster
 
     cells = find_cells(inputs, allow_remote=allow_remote)
-    _print_summary(predict_on_cluster(folder, cells, out, address=address, **options), out, as_json)
+    summary = predict_on_cluster(announce_default_model(folder), cells, out, address=address, **options)
+    _print_summary(summary, out, as_json)
 
 
 def _print_summary(summary: "PredictionSummary", out: str | Path, as_json: bool) -> None:
@@ -142,23 +159,27 @@ def _print_predictions(
     if as_json:
         names = prediction_columns(model.description.classes)
         typer.echo(json.dumps([{name: row.get(name) for name in names} for row in rows], indent=2))
+    elif len(rows) <= MAX_IN_WORDS:
+        typer.echo("\n".join(describe_cell(row, model.description, _short(row["path"])) for row in rows))
     else:
-        typer.echo(_as_text(rows))
+        typer.echo(_as_text(rows, model.description))
+        typer.echo("\n".join(summarize(rows, model.description)), err=True)
     print_counts(len(rows), sum("error" in row for row in rows), None)
 
 
-def _as_text(rows: list[dict[str, Any]]) -> str:
-    lines = [HEADINGS, *(_line(row) for row in rows)]
+def _as_text(rows: list[dict[str, Any]], description: "Description") -> str:
+    lines = [HEADINGS, *(_line(row, description) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def _line(row: dict[str, Any]) -> tuple[str, ...]:
+def _line(row: dict[str, Any], description: "Description") -> tuple[str, ...]:
     if "error" in row:
         return _short(row["path"]), "", "", "", row["refer_reason"], row["error"]
     score = row[f"score_{row['predicted']}"]
     reason = row["refer_reason"] or "no"
-    return _short(row["path"]), row["predicted"], f"{score:.3f}", f"{row['agreement']:.2f}", reason, ""
+    predicted = class_in_words(description, row["predicted"])
+    return _short(row["path"]), predicted, f"{score:.3f}", f"{row['agreement']:.2f}", reason, ""
 
 
 def _short(path: str) -> str:

@@ -1,5 +1,6 @@
 """A trained model in use: cells in, a table out."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from html import escape
@@ -11,7 +12,7 @@ from lymphoscope.inference.explain import Explanation, explained_cells
 from lymphoscope.inference.inputs import CellInputs, as_cells
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.ternary import Runtime, TernaryRuntime
-from lymphoscope.model_file import Description, resolve_model
+from lymphoscope.model_file import Description, default_model_notice, load_description, resolve_model
 from lymphoscope.vocabulary import ErasePolicy
 
 if TYPE_CHECKING:
@@ -99,8 +100,11 @@ def load(
     CPU. `erase="on_disagreement"` skips the third stream where the first two agree, which changes no label.
     Raises LymphoscopeError for a folder that is not a model, and for a device or runtime that is not available.
     """
+    resolved = resolve_model(folder)
+    if folder is None:
+        logging.getLogger("lymphoscope").warning(default_model_notice(load_description(resolved)))
     network = open_network(
-        resolve_model(folder), runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
+        resolved, runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
     )
     model = Model(TernaryRuntime(network, erase))
     void = model.description.void_promise(model.runtime.options)

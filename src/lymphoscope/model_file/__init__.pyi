@@ -20,6 +20,7 @@ from .folder import (
 )
 from .shipped import (
     default_model as default_model,
+    default_model_notice as default_model_notice,
     resolve_model as resolve_model,
     shipped_models as shipped_models,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "TestTime",
     "build_network",
     "default_model",
+    "default_model_notice",
     "demonstration_model",
     "export_files",
     "load_description",

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from lymphoscope.model_file.description import Description
+
 _FOLDER = Path(__file__).parent
 _ORDER = ("blast", "white-cells", "demonstration")
 """The first of these that is there is the default model; other names follow in alphabetical order."""
@@ -28,3 +30,10 @@ def resolve_model(model: str | Path | None) -> Path:
     if model is None:
         return shipped[default_model()]
     return shipped[model] if isinstance(model, str) and model in shipped else Path(model)
+
+
+def default_model_notice(description: Description) -> str:
+    """Return the line to show where no model was named: which one is used, for what, and its first limit."""
+    limit = (description.limits or "Its limits are not documented.").partition(". ")[0].rstrip(".")
+    purpose = f" {description.purpose}" if description.purpose else ""
+    return f"No model given: using the {default_model()} model.{purpose} {limit}. More: lymphoscope models"
