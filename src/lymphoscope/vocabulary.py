@@ -50,7 +50,9 @@ BOX_COLUMNS: Final = ("box_top", "box_left", "box_bottom", "box_right")
 VOTE_COLUMNS: Final = tuple(f"{stream}_vote" for stream in STREAMS)
 SCORE_PREFIX: Final = "score_"
 _IDENTITY_COLUMNS: Final = ("path", "subject", "slide", "label", "predicted")
-TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error")
+MODEL_ID_COLUMN: Final = "model_id"
+"""The column of the id of the model that made the prediction; it follows those of `prediction_columns`."""
+TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error", MODEL_ID_COLUMN)
 """The columns of the predictions table that hold text."""
 
 OodSignal = Literal["feature_distance", "blur", "cut_off", "exposure", "colour"]

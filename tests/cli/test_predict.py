@@ -147,7 +147,7 @@ def test_without_out_a_table_is_printed(
 def test_json_has_all_columns(model: Path, nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "--model", str(model), str(nine / "grey.png"), str(nine / "one.png"), "--json"]) == 3
     grey, one = json.loads(capsys.readouterr().out)
-    assert list(grey) == list(one) == prediction_columns(["all", "hem"])
+    assert list(grey) == list(one) == [*prediction_columns(["all", "hem"]), "model_id"]
     assert grey["score_all"] + grey["score_hem"] == pytest.approx(1)
     assert grey["error"] is None
     assert one["predicted"] is None

@@ -251,3 +251,15 @@ def test_an_output_that_is_a_pipe_is_refused(by_colour: Any, colours: Colours, t
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(LymphoscopeError, match="is not a regular file"):
         predict_cells(Model(by_colour), find_cells(colours(1)), tmp_path / "pipe.csv", if_exists="overwrite")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_append_refuses_predictions_of_another_model(
+    by_colour: Any, colours: Colours, tmp_path: Path, suffix: str
+) -> None:
+    paths, out = colours(3), tmp_path / f"out{suffix}"
+    predict_cells(Model(by_colour), find_cells(paths[:2]), out)
+    assert set(read_predictions(out)["model_id"]) == {by_colour.description.model_id}
+    change_model(by_colour, paths)
+    with pytest.raises(LymphoscopeError, match="has predictions of the model"):
+        predict_cells(Model(by_colour), find_cells(paths), out, if_exists="append")

@@ -49,6 +49,7 @@ def test_a_row_holds_the_outputs_of_the_streams(tmp_path: Path, by_colour: Runti
         "box_right": 80,
         "refer": True,
         "refer_reason": "score below 0.7",
+        "model_id": by_colour.description.model_id,
     }
 
 
@@ -73,6 +74,7 @@ def test_unreadable_cells_stay_in_order(description: Description, by_colour: Run
         "refer": True,
         "refer_reason": "unreadable",
         "error": "truncated",
+        "model_id": description.model_id,
     }
 
 
@@ -110,7 +112,7 @@ def test_numbers_are_the_shortest_that_round_to_the_same_float32(
 
 def test_the_parquet_schema_is_that_of_the_table(description: Description) -> None:
     schema = prediction_schema(columns_of(description))
-    assert schema.names == prediction_columns(description.classes)
+    assert schema.names == [*prediction_columns(description.classes), "model_id"]
     empty = pa.Table.from_pylist([{"path": "a", "refer": True}], schema=schema).to_pandas()
     typed = as_predictions(empty, description.classes)
     assert typed["refer"].tolist() == [True]

@@ -152,12 +152,12 @@ def _print_predictions(
     model: "Model", cells: "list[Cell]", batch_size: int, workers: int | None, as_json: bool
 ) -> None:
     from lymphoscope.inference import predicted_rows
-    from lymphoscope.vocabulary import prediction_columns
+    from lymphoscope.vocabulary import MODEL_ID_COLUMN, prediction_columns
 
     with predicted_rows(model.runtime, cells, batch_size=batch_size, workers=workers) as predicted:
         rows = list(predicted)
     if as_json:
-        names = prediction_columns(model.description.classes)
+        names = [*prediction_columns(model.description.classes), MODEL_ID_COLUMN]
         typer.echo(json.dumps([{name: row.get(name) for name in names} for row in rows], indent=2))
     elif len(rows) <= MAX_IN_WORDS:
         typer.echo("\n".join(describe_cell(row, model.description, _short(row["path"])) for row in rows))

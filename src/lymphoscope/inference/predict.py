@@ -72,7 +72,7 @@ def predict_cells(
     """
     with output_lock(out):
         if if_exists == "append":
-            known = existing_paths(out, columns_of(model.description))
+            known = existing_paths(out, columns_of(model.description), model.description.model_id)
             cells = [cell for cell in cells if cell.printable_path not in known] if known else cells
             if not cells:
                 return PredictionSummary(0, 0, out)

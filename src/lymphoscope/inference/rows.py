@@ -14,6 +14,7 @@ from lymphoscope.model_file import Description
 from lymphoscope.referral import UNREADABLE, CellEvidence, calibrated, ood_columns, ood_scores, overexposed
 from lymphoscope.vocabulary import (
     BOX_COLUMNS,
+    MODEL_ID_COLUMN,
     OOD_PREFIX,
     REASON_SEPARATOR,
     STREAMS,
@@ -44,7 +45,11 @@ class _Batch:
 
 def columns_of(description: Description) -> list[str]:
     """Return the columns of a model's predictions. Raises LymphoscopeError as `prediction_columns` does."""
-    return [*prediction_columns(description.classes), *ood_columns(description.referral.ood_reference)]
+    return [
+        *prediction_columns(description.classes),
+        *ood_columns(description.referral.ood_reference),
+        MODEL_ID_COLUMN,
+    ]
 
 
 def prediction_schema(columns: Sequence[str]) -> "pa.Schema":
@@ -70,9 +75,11 @@ def prediction_rows(
     """Return one row per cell, in order; `outputs` are those of the readable cells, None if there are none."""
     rows, index = [], 0
     batch = None if outputs is None else _batch(read, outputs, description)
+    model_id = description.model_id
     no_ood_scores = dict.fromkeys(ood_columns(description.referral.ood_reference))
     for cell, image in zip(cells, read, strict=True):
-        row: Row = {name: getattr(cell, name) for name in CELL_COLUMNS} | {"path": cell.printable_path}
+        row: Row = {name: getattr(cell, name) for name in CELL_COLUMNS}
+        row |= {"path": cell.printable_path, MODEL_ID_COLUMN: model_id}
         if batch is None or image.pixels is None:
             row |= {**no_ood_scores, "refer": True, "refer_reason": UNREADABLE, "error": image.error}
         else:

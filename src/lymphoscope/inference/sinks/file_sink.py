@@ -100,13 +100,22 @@ def unfinished_record(out: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def existing_paths(out: Path, columns: Sequence[str]) -> set[str]:
+def existing_paths(out: Path, columns: Sequence[str], model_id: str) -> set[str]:
     """Return the paths of the cells that the predictions in `out` have, none without a file.
 
-    Raises LymphoscopeError if the file has other columns.
+    Raises LymphoscopeError if the file has other columns, or predictions of another model.
     """
     check_output_file(out)
-    return FORMATS[out.suffix.lower()](columns).paths(out) if out.exists() else set()
+    if not out.exists():
+        return set()
+    models = FORMATS[out.suffix.lower()](columns).paths(out)
+    others = set(models.values()) - {model_id}
+    if others:
+        raise LymphoscopeError(
+            f"{out} has predictions of the model {min(map(str, others))}, this is {model_id}: "
+            "choose another --out, or --overwrite it"
+        )
+    return set(models)
 
 
 def _chunk_folder(out: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.rows import Row, column_type, prediction_schema
+from lymphoscope.vocabulary import MODEL_ID_COLUMN
 
 _TYPES: dict[str, Callable[[Any], Any]] = {"text": str, "integer": int, "boolean": bool, "number": float}
 
@@ -30,8 +31,8 @@ class Format(Protocol):
         """Write the table `first` and the pieces as one table, with one of them in memory at a time."""
         ...
 
-    def paths(self, table: Path) -> set[str]:
-        """Return the column `path` of a table. Raises LymphoscopeError if it has other columns than this format."""
+    def paths(self, table: Path) -> dict[str, str]:
+        """Return the model id of each path of a table. Raises LymphoscopeError if its columns are not those given."""
         ...
 
 
@@ -71,14 +72,14 @@ class CsvFormat:
                 with piece.open(encoding="utf-8", newline="") as stream:
                     shutil.copyfileobj(stream, joined)
 
-    def paths(self, table: Path) -> set[str]:
-        """Return the column `path` of a table."""
+    def paths(self, table: Path) -> dict[str, str]:
+        """Return the model id of each path of a table."""
         try:
             with table.open(encoding="utf-8", newline="") as stream:
                 rows = csv.reader(stream)
                 _check_columns(table, next(rows, []), self._columns)
-                index = self._columns.index("path")
-                return {row[index] for row in rows}
+                path, model = self._columns.index("path"), self._columns.index(MODEL_ID_COLUMN)
+                return {row[path]: row[model] for row in rows}
         except (UnicodeDecodeError, csv.Error, IndexError) as error:
             raise LymphoscopeError(f"{table} is not a table of predictions ({error}): choose another --out") from error
 
@@ -123,14 +124,15 @@ class ParquetFormat:
             for piece in pieces:
                 writer.write_table(parquet.read_table(piece, schema=self._schema))
 
-    def paths(self, table: Path) -> set[str]:
-        """Return the column `path` of a table."""
+    def paths(self, table: Path) -> dict[str, str]:
+        """Return the model id of each path of a table."""
         import pyarrow as pa
         from pyarrow import parquet
 
         try:
             _check_columns(table, parquet.read_schema(table).names, self._schema.names)
-            return set(parquet.read_table(table, columns=["path"])["path"].to_pylist())
+            content = parquet.read_table(table, columns=["path", MODEL_ID_COLUMN])
+            return dict(zip(content["path"].to_pylist(), content[MODEL_ID_COLUMN].to_pylist(), strict=True))
         except pa.ArrowInvalid as error:
             raise LymphoscopeError(f"{table} is not a table of predictions: choose another --out") from error
 
