@@ -19,6 +19,9 @@ from lymphoscope.referral import Colour, OodReference, Range, Referral
 TINY = (
     "model.backbone=test_resnet",
     "model.maps=4",
+    "model.pretrained=false",
+    "model.freeze=false",
+    "model.features=null",
     "data.size=32",
     "data.crop_mode=resize",
     "optimisation.batch_size=8",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Cells: TypeAlias = str | Path | pd.DataFrame | Manifest
     Predictions: TypeAlias = str | Path | pd.DataFrame
 
+DEFAULT_RECIPE = "transfer"
 Part: TypeAlias = Literal["all", "train", "validation", "test"]
 StressTest: TypeAlias = Literal["corruptions", "saliency"]
 
@@ -32,7 +33,7 @@ def train(
     data: "Cells | None",
     out: str | Path,
     *,
-    recipe: str = "quick",
+    recipe: str = DEFAULT_RECIPE,
     overrides: Iterable[str] = (),
     folds: int = 0,
     final: bool = False,
@@ -44,7 +45,8 @@ def train(
 
     `recipe` is the name of a recipe or a YAML file, `overrides` are changes such as "optimisation.epochs=20". With
     `folds` the run is a cross-validation; `final` adds a model trained on all cells. `resume` continues the run in
-    `out` and takes no data. Returns the metrics of the held-out cells, or None if there are none.
+    `out` as it was planned; other arguments are then ignored, and named on standard error. Returns the metrics of the
+    held-out cells, or None if there are none.
 
     Raises LymphoscopeError for an invalid recipe, data that cannot be read or split, and train/test leakage.
     """
@@ -53,12 +55,23 @@ def train(
 
     require("train", "training")
     folder = RunFolder(Path(out))
-    if not resume:
+    with folder.locked():
+        if resume:
+            given = {
+                "--data": data is not None,
+                "--config": recipe != DEFAULT_RECIPE,
+                "--set": bool(tuple(overrides)),
+                "--folds": folds > 0,
+                "--final": final,
+                "--allow-leak": allow_leak,
+                "--subject-pattern": subject_pattern is not None,
+            }
+            return finish_run(folder, ignored_options=[option for option, is_given in given.items() if is_given])
         cells = data if data is None or isinstance(data, str | Path) else _manifest(data, subject_pattern)
         begin_run(
             folder, cells, recipe, overrides, folds, final=final, allow_leak=allow_leak, subject_pattern=subject_pattern
         )
-    return finish_run(folder)
+        return finish_run(folder)
 
 
 def evaluate(
@@ -262,7 +275,8 @@ def _run_folder(out: str | Path | None) -> "Iterator[RunFolder]":
     from lymphoscope.runs import RunFolder
 
     if out is not None:
-        yield RunFolder(Path(out))
+        with RunFolder(Path(out)).locked():
+            yield RunFolder(Path(out))
         return
     with TemporaryDirectory(prefix="lymphoscope-") as temporary:
         yield RunFolder(Path(temporary))

@@ -1,10 +1,13 @@
 """The log of a run."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.runs import RunFolder, log
 
 
@@ -35,3 +38,33 @@ def test_other_processes_of_a_training_print_nothing(
     with RunFolder(tmp_path).logged():
         log("training")
     assert capsys.readouterr().err == ""
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from lymphoscope.runs import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_folder_in_use_is_refused_until_the_other_process_ends(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    command = [sys.executable, "-c", HOLDER, str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(LymphoscopeError, match="run is in use by another run"), folder.locked():
+            pass
+        holder.kill()
+    with folder.locked():
+        assert list(folder.path.iterdir()) == []
+
+
+def test_refused_work_leaves_no_folder(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(LymphoscopeError, match="refused"), folder.locked():
+        raise LymphoscopeError("refused")
+    assert not folder.path.exists()

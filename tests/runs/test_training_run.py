@@ -2,11 +2,16 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from lymphoscope.cli.main import run as run_command
 from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions
@@ -175,3 +180,79 @@ def test_one_subject_and_an_empty_class_are_one_line(tiny_folder: Path, tmp_path
     shutil.copy(next(tiny_folder.glob("all/*.png")), tmp_path / "cells/all/a.png")
     with pytest.raises(LymphoscopeError, match="hem"):
         begin_run(RunFolder(tmp_path / "run"), str(tmp_path / "cells"), "quick")
+
+
+def test_class_whose_name_is_a_column_is_refused_before_training(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "cells")
+    (tmp_path / "cells/hem").rename(tmp_path / "cells/vote")
+    with pytest.raises(LymphoscopeError, match="rename the class"):
+        begin_run(RunFolder(tmp_path / "run"), str(tmp_path / "cells"), "quick", subject_pattern=SUBJECT)
+    assert not (tmp_path / "run").exists()
+
+
+def test_subject_whose_only_cell_is_unreadable_does_not_stop_a_run(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not an image")
+    parts = ("train", "validation", "test")
+    rows = [{"path": str(broken), "label": "all", "subject": f"broken {part}", "split": part} for part in parts]
+    write_manifest(Manifest(pd.concat([tiny_manifest.table, pd.DataFrame(rows)]), "table"), tmp_path / "cells.csv")
+    run = RunFolder(tmp_path / "run")
+    begin_run(run, str(tmp_path / "cells.csv"), "quick", [*tiny, "optimisation.epochs=1"], allow_leak=True)
+    metrics = finish_run(run)
+    assert metrics is not None
+    assert metrics.failed == 1
+    assert run.report.is_file()
+
+
+def test_resume_names_the_options_that_it_ignores(
+    tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "--out", str(tmp_path / "run"), "--data", str(tiny_folder), "--subject-pattern", SUBJECT]
+    settings = [word for override in (*tiny, "optimisation.epochs=1") for word in ("--set", override)]
+    assert run_command([*arguments, *settings]) == 0
+    capsys.readouterr()
+    assert run_command([*arguments, "--resume", *settings]) == 0
+    assert "ignored: --data, --set, --subject-pattern" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "status", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_signal_ends_training_with_its_status_and_one_line(
+    many_tiny_cells: Manifest, tiny: tuple[str, ...], tmp_path: Path, number: signal.Signals, status: int, word: str
+) -> None:
+    write_manifest(many_tiny_cells, tmp_path / "cells.csv")
+    out = tmp_path / "run"
+    settings = [part for override in (*tiny, "optimisation.epochs=500") for part in ("--set", override)]
+    script = "from lymphoscope.cli.main import main; main()"
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "train",
+        "--data",
+        str(tmp_path / "cells.csv"),
+        "--out",
+        str(out),
+        *settings,
+    ]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for_file(out / "checkpoints/last.ckpt", child)
+    child.send_signal(number)
+    _, error = child.communicate(timeout=60)
+    assert child.returncode == status
+    last = error.splitlines()[-1]
+    assert last == f"lymphoscope: {word}; continue with --resume"
+    assert "Traceback" not in error
+
+
+def wait_for_file(path: Path, child: "subprocess.Popen[str]") -> None:
+    for _ in range(1200):
+        assert child.poll() is None, "the run ended too early"
+        if path.exists():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no {path} within two minutes")

@@ -74,3 +74,37 @@ def test_pretrained_and_initial_weights_exclude_each_other() -> None:
 def test_centre_loss_is_refused_with_mixed_images() -> None:
     with pytest.raises(LymphoscopeError, match=r"set optimisation\.centre_loss=0"):
         load_recipe("wsdan", ["comparison=mix_up"])
+
+
+def test_text_options_stay_as_typed(tmp_path: Path) -> None:
+    assert load_recipe("quick", ["blast_class=1"]).blast_class == "1"
+    assert load_recipe("quick", ["blast_class=no", "limits=1e3"]).limits == "1e3"
+    assert load_recipe("quick", ["blast_class=null"]).blast_class is None
+    assert load_recipe("quick", ["blast_class='null'"]).blast_class == "null"
+    file = tmp_path / "recipe.yaml"
+    lines = ["name: 2024", "blast_class: no", "seed: 7", "model: {maps: 8, pretrained: no}"]
+    file.write_text("\n".join([*lines, "attention: {crop_threshold: [0.4, 0.6]}"]))
+    recipe = load_recipe(str(file), ["optimisation.learning_rate=1e-3"])
+    assert (recipe.name, recipe.blast_class, recipe.seed, recipe.model.maps) == ("2024", "no", 7, 8)
+    assert (recipe.attention.crop_threshold, recipe.optimisation.learning_rate) == ((0.4, 0.6), 0.001)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "aliases"),
+        (b"name: " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        ("name: Zelle gr\u00fcn".encode("latin-1"), "is not UTF-8 text"),
+        (b"name: a\x00b", "is not valid YAML"),
+        (b"# \n" * 400_000, "more than 1,000,000 bytes"),
+        (b"model:", "`model`"),
+    ],
+    ids=["bomb", "deep", "latin-1", "null byte", "large", "empty section"],
+)
+def test_hostile_recipe_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_bytes(content)
+    with pytest.raises(LymphoscopeError, match=message) as refusal:
+        load_recipe(str(file))
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 600

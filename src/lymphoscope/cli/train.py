@@ -12,8 +12,8 @@ def train_command(
     data: DataOption = None,
     config: Annotated[
         str,
-        typer.Option("--config", metavar="RECIPE", help="A recipe: a YAML file, or quick, baseline, paper or wsdan."),
-    ] = "quick",
+        typer.Option("--config", metavar="RECIPE", help="A YAML file, or transfer, quick, baseline, paper or wsdan."),
+    ] = "transfer",
     overrides: Overrides = None,
     folds: Annotated[
         int, typer.Option("--folds", min=0, help="Number of cross-validation folds, by subject. 0: a single run.")

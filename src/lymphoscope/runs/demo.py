@@ -30,7 +30,7 @@ def run_demo(
     `allow_leak`, and if the folder has a demo of other cells.
     """
     _refuse_other_cells(folder, data)
-    with folder.logged():
+    with folder.locked(), folder.logged():
         if folder.report.is_file():
             log(f"{folder.path} has a finished demo: remove the folder to do it again")
         elif not folder.config.is_file():
@@ -43,13 +43,15 @@ def run_demo(
 def _begin(
     folder: RunFolder, data: str | None, subject_pattern: str | None, overrides: Iterable[str], *, allow_leak: bool
 ) -> None:
-    from lymphoscope.training import load_recipe
+    from lymphoscope.training import check_recipe, load_recipe
 
     manifest = _synthetic(folder.path / "cells") if data is None else read_source(data, subject_pattern=subject_pattern)
     report, fingerprinted = audit_with_fingerprints(manifest)
     write_text(folder.path / "audit.json", report.to_json() + "\n")
     log(report.to_text())
-    begin_training(load_recipe("quick", overrides), fingerprinted, folder, allow_leak=allow_leak)
+    recipe = load_recipe("quick" if data is None else "transfer", overrides)
+    check_recipe(recipe, fingerprinted.classes)
+    begin_training(recipe, fingerprinted, folder, allow_leak=allow_leak)
 
 
 def _refuse_other_cells(folder: RunFolder, data: str | None) -> None:

@@ -1,13 +1,13 @@
 """What `lymphoscope train` does, with or without folds: check and plan a run, then finish it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lymphoscope.data import Manifest, read_source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics
 from lymphoscope.runs.cross_validation import begin_folds, count_folds, finish_folds
-from lymphoscope.runs.run_folder import RunFolder, is_rank_zero
+from lymphoscope.runs.run_folder import RunFolder, is_rank_zero, log
 from lymphoscope.runs.single_run import begin_training, finish_training
 
 
@@ -43,11 +43,15 @@ def begin_run(
         begin_training(recipe, manifest, folder, allow_leak=allow_leak)
 
 
-def finish_run(folder: RunFolder) -> Metrics | None:
+def finish_run(folder: RunFolder, *, ignored_options: Sequence[str] = ()) -> Metrics | None:
     """Continue a planned or stopped run or cross-validation to its end; return its metrics.
 
-    Raises LymphoscopeError if the folder has no run.
+    `ignored_options` are named on standard error: a resumed run follows its own plan. Raises LymphoscopeError if the
+    folder has no run.
     """
     folder.read_plan()
+    if ignored_options:
+        with folder.logged():
+            log(f"--resume continues the run as planned in {folder.config}; ignored: {', '.join(ignored_options)}")
     folds = count_folds(folder)
     return finish_folds(folder, folds) if folds else finish_training(folder)

@@ -27,6 +27,8 @@ COLUMNS = (
     "seconds",
 )
 
+SECONDS_BETWEEN_LINES = 20.0
+
 
 def progress_callbacks() -> list[Callback]:
     """Return Lightning's progress bar on a terminal; elsewhere `History` prints one line per epoch."""
@@ -62,10 +64,34 @@ class History(_EpochTable):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.epoch_start = time.monotonic()
+        self.first_epoch, self.training_start = 0, self.epoch_start
+        self.last_line = self.epoch_start
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock of the training, from which the time left is estimated."""
+        self.first_epoch, self.training_start = trainer.current_epoch, time.monotonic()
+        self.last_line = self.training_start
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock of the epoch."""
         self.epoch_start = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Print the progress within a long epoch; a terminal has a progress bar instead."""
+        now, steps = time.monotonic(), int(trainer.num_training_batches)
+        if now - self.last_line < SECONDS_BETWEEN_LINES or batch_idx + 1 == steps or not _prints_lines(trainer):
+            return
+        self.last_line = now
+        done = trainer.current_epoch - self.first_epoch + (batch_idx + 1) / steps
+        left = (now - self.training_start) / done * (int(trainer.max_epochs or 0) - self.first_epoch - done)
+        print(
+            f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: step {batch_idx + 1} of {steps}, "
+            f"at most {duration(left)} left",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write the row of this epoch, after its validation."""
@@ -79,8 +105,20 @@ class History(_EpochTable):
             "seconds": time.monotonic() - self.epoch_start,
         }
         self.append({name: row[name] for name in COLUMNS if name in row}, trainer)
-        if trainer.is_global_zero and not sys.stderr.isatty():
+        if _prints_lines(trainer):
+            self.last_line = time.monotonic()
             print(_epoch_line(row, trainer.max_epochs), file=sys.stderr, flush=True)
+
+
+def _prints_lines(trainer: lightning.Trainer) -> bool:
+    return trainer.is_global_zero and not sys.stderr.isatty()
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in a readable unit: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _epoch_line(row: dict[str, float], epochs: int | None) -> str:

@@ -30,11 +30,14 @@ def select_blast_class(recipe: Recipe, classes: Sequence[str]) -> str | None:
 def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
     """Check the network of a recipe against the data, without computing or downloading anything.
 
-    Raises LymphoscopeError for an unknown blast class, backbone or stage, for class names that are the names of other
-    columns, for titles of unknown classes, and for initial weights that are not a model.
+    Raises LymphoscopeError for fewer than two classes, for class names that are the names of other columns of the
+    predictions (`vote`), for titles of unknown classes, for an unknown blast class, backbone or stage, and for initial
+    weights that are not a model.
     """
-    select_blast_class(recipe, classes)
+    if len(classes) < 2:
+        raise LymphoscopeError(f"training needs two classes or more; the data have {', '.join(classes) or 'none'}")
     prediction_columns(classes)
+    select_blast_class(recipe, classes)
     if unknown := sorted(set(recipe.class_titles) - set(classes)):
         raise LymphoscopeError(f"`class_titles`: {unknown[0]!r} is not a class of the data ({', '.join(classes)})")
     with torch.device("meta"):

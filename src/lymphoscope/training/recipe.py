@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
 from lymphoscope.data.stains import NO_STAIN_METHOD, stain_method_names
@@ -260,7 +260,7 @@ class Recipe(StrictModel):
     def _use_normalisation_of_pretrained_weights(cls, recipe: Any) -> Any:
         """Fill in `data.mean` and `data.std` of the ImageNet weights, if the recipe does not set them."""
         model, data = _explicit_keys(recipe, "model"), _explicit_keys(recipe, "data")
-        if model is None or data is None or model.get("pretrained") is not True:
+        if model is None or data is None or not _is_true(model.get("pretrained", False)):
             return recipe
         from lymphoscope.backbones import pretrained_normalisation
 
@@ -309,6 +309,14 @@ class Recipe(StrictModel):
             scale=model.scale,
             dropout=model.dropout,
         )
+
+
+def _is_true(value: Any) -> bool:
+    """Whether a value that was not validated yet, perhaps text, means true."""
+    try:
+        return bool(TypeAdapter(bool).validate_python(value))
+    except ValidationError:
+        return False
 
 
 def _explicit_keys(recipe: Any, section: str) -> dict[str, Any] | None:

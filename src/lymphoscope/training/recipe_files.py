@@ -1,6 +1,7 @@
 """Recipes from YAML files and `--set a.b=c`: every error is one line that names the key."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.training.recipe import Recipe
 
+_MAX_BYTES = 1_000_000
 _PRESETS = resources.files("lymphoscope.training") / "presets"
 
 
@@ -49,24 +51,51 @@ def recipe_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
+class _TextLoader(yaml.SafeLoader):
+    """YAML whose plain values stay as they were typed, except `null` and `~`; pydantic converts them by their field.
+
+    So a class may be called `1`, `no` or `1e3`. Aliases are refused: a few of them can expand to gigabytes.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node that is not an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed in a recipe")
+        return super().compose_node(parent, index)
+
+
+# Of YAML's implicit types only `null` is left.
+_TextLoader.yaml_implicit_resolvers = {
+    first: [("tag:yaml.org,2002:null", re.compile(r"^(?:~|null)$"))] for first in "~n"
+}
+
+
 def _read(config: str) -> dict[str, Any]:
     if config in preset_names():
-        text = (_PRESETS / f"{config}.yaml").read_text(encoding="utf-8")
-    elif Path(config).is_file():
-        text = Path(config).read_text(encoding="utf-8")
-    else:
+        return _parse_tree((_PRESETS / f"{config}.yaml").read_bytes(), config)
+    path = Path(config)
+    if not path.is_file():
         raise LymphoscopeError(f"unknown recipe {config!r}: give a YAML file or one of {', '.join(preset_names())}")
-    return _parse_yaml(text, config)
+    if path.stat().st_size > _MAX_BYTES:
+        raise LymphoscopeError(f"{config} has more than {_MAX_BYTES:,} bytes: it is not a recipe")
+    return _parse_tree(path.read_bytes(), config)
 
 
-def _parse_yaml(text: str, source: str) -> dict[str, Any]:
+def _parse_tree(content: bytes, source: str) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise LymphoscopeError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
+        tree = _parse_yaml(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise LymphoscopeError(f"{source} is not UTF-8 text: save it as UTF-8") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise LymphoscopeError(f"{source} is not valid YAML: {reason:.300}") from error
     if not isinstance(tree, dict):
         raise LymphoscopeError(f"{source} has no keys: write them as `key: value`")
     return tree
+
+
+def _parse_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_TextLoader)  # noqa: S506  a SafeLoader
 
 
 def _assign(tree: dict[str, Any], override: str) -> None:
@@ -79,9 +108,9 @@ def _assign(tree: dict[str, Any], override: str) -> None:
         if not isinstance(tree, dict):
             raise LymphoscopeError(f"--set {override}: `{section}` is a value, not a section")
     try:
-        tree[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise LymphoscopeError(f"--set {override}: the value is not valid YAML") from error
+        tree[last] = _parse_yaml(value)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise LymphoscopeError(f"--set {override:.100}: the value is not valid YAML") from error
 
 
 def _nearest(path: list[str]) -> str:
