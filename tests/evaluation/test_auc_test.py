@@ -57,3 +57,28 @@ def test_equal_scores_do_not_differ() -> None:
     result = auc_covariance(positive, np.stack([scores, scores])).difference()
     assert (result.value, result.low, result.p, result.reason) == (0, None, 1, "both rank the cells the same")
     assert result.one == result.other
+
+
+def test_one_cell_per_subject_gives_delongs_test() -> None:
+    generator = np.random.default_rng(0)
+    positive = np.arange(80) % 2 == 0
+    scores = generator.normal(positive, 1, (2, 80))
+    alone, clustered = auc_covariance(positive, scores), auc_covariance(positive, scores, np.arange(80).astype(object))
+    np.testing.assert_allclose(clustered.covariance, alone.covariance)
+    assert clustered.degrees > 50
+
+
+def test_clustered_standard_error_is_that_of_a_simulation() -> None:
+    """8 + 8 subjects of 10 cells with a shared effect; DeLong's error is too small by more than a third."""
+    generator = np.random.default_rng(1)
+    subjects = np.repeat(np.arange(16), 10)
+    positive = subjects % 2 == 0
+    areas, clustered, independent = [], [], []
+    for _ in range(400):
+        effect = generator.normal(0, 1, (1, 16))[:, subjects]
+        scores = np.where(positive, 1.5, 0) + effect + generator.normal(0, 1, (1, 160))
+        areas.append(auc_covariance(positive, scores).areas[0])
+        clustered.append(auc_covariance(positive, scores, subjects.astype(object)).covariance[0, 0])
+        independent.append(auc_covariance(positive, scores).covariance[0, 0])
+    assert np.sqrt(np.mean(clustered)) == pytest.approx(np.std(areas), rel=0.1)
+    assert np.sqrt(np.mean(independent)) < np.std(areas) / 1.5

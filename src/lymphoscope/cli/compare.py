@@ -51,10 +51,10 @@ def _as_text(comparison: "PredictionComparison", first: Path, second: Path) -> s
         f"Intervals and p: paired bootstrap over {bootstrap.unit}s, {bootstrap.replicates} samples, "
         f"seed {bootstrap.seed}.",
         *([f"Note: {bootstrap.note}."] if bootstrap.note else []),
-        "The next two tests assume independent cells; cells of one subject are not independent:",
-        _line("DeLong, AUC", comparison.delong),
-        f"McNemar, exact: {comparison.mcnemar.only_one_right} cells correct only in the first, "
-        f"{comparison.mcnemar.only_other_right} only in the second, p {_p(comparison.mcnemar.p)}",
+        _line("Obuchowski, AUC", comparison.auc_test),
+        f"Cells correct only in the first: {comparison.discordant.only_one_right}, only in the second: "
+        f"{comparison.discordant.only_other_right}; sign flips over {bootstrap.unit}s, p {_p(comparison.discordant.p)}",
+        f"Smallest p of the table after Holm's adjustment: {_p(_smallest(comparison))}",
     ]
     return "\n".join(lines)
 
@@ -66,6 +66,11 @@ def _line(name: str, difference: "Difference") -> str:
     if difference.low is None:
         return f"{name.replace('_', ' '):22}{scores} (no interval: {difference.reason})   {_p(difference.p)}"
     return f"{name.replace('_', ' '):22}{scores} ({difference.low:+.4f} to {difference.high:+.4f})   {_p(difference.p)}"
+
+
+def _smallest(comparison: "PredictionComparison") -> float | None:
+    adjusted = (difference.p_holm for difference in comparison.differences.values())
+    return min((p for p in adjusted if p is not None), default=None)
 
 
 def _p(p: float | None) -> str:

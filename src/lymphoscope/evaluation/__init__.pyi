@@ -45,6 +45,7 @@ from .schema import (
     Saliency as Saliency,
     SubjectLevel as SubjectLevel,
 )
+from .subject_tests import holm as holm, resampled_t_p as resampled_t_p, sign_flip_p as sign_flip_p
 from .subjects.subject_level import evaluate_subjects as evaluate_subjects
 from .summary import (
     REPLICATES as REPLICATES,
@@ -89,10 +90,13 @@ __all__ = [
     "find_label_errors",
     "fit_temperature",
     "has_prediction",
+    "holm",
     "mean_of_streams",
     "metric_group",
     "ratio",
     "read_predictions",
+    "resampled_t_p",
     "roc_of_predictions",
+    "sign_flip_p",
     "write_predictions",
 ]

@@ -29,6 +29,9 @@ class Difference(Estimate):
 
     one: float | None = Field(default=None, description="The first score.")
     other: float | None = Field(default=None, description="The second score.")
+    p_holm: float | None = Field(
+        default=None, description="`p` adjusted for all differences of the table, by Holm's method."
+    )
 
 
 class Scores(StrictModel):
@@ -54,20 +57,20 @@ class Bootstrap(StrictModel):
     note: str | None = Field(default=None, description="A limit of these intervals, if there is one.")
 
 
-class McNemar(StrictModel):
-    """McNemar's exact test of two predictions of the same cells; it assumes that the cells are independent."""
+class DiscordantCells(StrictModel):
+    """The cells that only one of two predictions has right, tested by flipping the sign of whole subjects."""
 
     only_one_right: int = Field(description="Cells that only the first predicts as labelled.")
     only_other_right: int = Field(description="Cells that only the second predicts as labelled.")
-    p: float = Field(description="Exact two-sided p value.")
+    p: float = Field(description="Two-sided p value of equal accuracy: sign-flip permutation over subjects.")
 
 
 class PredictionComparison(StrictModel):
-    """Two predictions of the same cells: the differences by metric, with McNemar's and DeLong's tests."""
+    """Two predictions of the same cells: the differences by metric, and tests that allow for similar cells."""
 
     cells: int = Field(description="Number of cells with a label and a prediction in both tables.")
     subjects: int = Field(description="Number of subjects of these cells.")
     bootstrap: Bootstrap = Field(description="How the bootstrap samples were drawn.")
     differences: dict[str, Difference] = Field(description="First minus second, by metric.")
-    mcnemar: McNemar = Field(description="McNemar's test of the predicted classes.")
-    delong: Difference = Field(description="DeLong's test of the AUC.")
+    discordant: DiscordantCells = Field(description="Test of the predicted classes, in place of McNemar's.")
+    auc_test: Difference = Field(description="Obuchowski's test of the AUC, in place of DeLong's.")

@@ -117,11 +117,12 @@ def _compare(first: FinishedRun, second: FinishedRun) -> list[Comparison]:
     row, against = (each.run.definition.title for each in (first, second))
     paired = comparison.differences[COMPARED_METRIC]
     mcnemar = (
-        f"McNemar, exact: {comparison.mcnemar.only_one_right} cells that only the first predicts correctly, "
-        f"{comparison.mcnemar.only_other_right} only the second"
+        f"sign flips over subjects: {comparison.discordant.only_one_right} cells that only the first predicts "
+        "correctly, "
+        f"{comparison.discordant.only_other_right} only the second"
     )
     bootstrap = f"paired bootstrap over {comparison.bootstrap.unit}s"
-    tests = ((_in_points(paired), paired.p, bootstrap), (Number(value=None), comparison.mcnemar.p, mcnemar))
+    tests = ((_in_points(paired), paired.p, bootstrap), (Number(value=None), comparison.discordant.p, mcnemar))
     return [
         Comparison(row=row, against=against, column=COMPARED_METRIC, difference=difference, p=p, test=test)
         for difference, p, test in tests
