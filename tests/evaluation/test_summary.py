@@ -204,3 +204,27 @@ def test_subject_scores_without_a_blast_class_or_subjects(predictions: Maker) ->
     mixed = predictions(subjects=1, cells=4)
     mixed.loc[0, "label"] = "hem"
     assert subject_scores(select_evaluation_set(mixed, None))[0].label == "all, hem"
+
+
+def test_means_over_subjects_weigh_every_subject_the_same(predictions: Maker) -> None:
+    table = predictions(subjects=10, cells=20)
+    table = table[(table["subject"] > "S003") | (table.index % 4 == 0)]  # four subjects with a quarter of the cells
+    metrics = evaluate_predictions(table, blast_class="all", replicates=100)
+    right = (table["label"] == table["predicted"]).groupby([table["label"], table["subject"]]).mean()
+    for name, label in (("sensitivity", "all"), ("specificity", "hem")):
+        mean, spread = metrics.subject_mean[name], metrics.subject_spread[name]
+        assert mean.value == pytest.approx(right[label].mean())
+        assert mean.low < mean.value < mean.high
+        assert (spread.subjects, spread.mean) == pytest.approx((len(right[label]), right[label].mean()))
+        assert (spread.lowest, spread.highest) == pytest.approx((right[label].min(), right[label].max()))
+        assert spread.standard_deviation == pytest.approx(right[label].std())
+    assert metrics.vote["sensitivity"].value != metrics.subject_mean["sensitivity"].value
+    equal = evaluate_predictions(predictions(), blast_class="all", replicates=100)
+    assert equal.subject_mean["sensitivity"].value == pytest.approx(equal.vote["sensitivity"].value)
+    assert equal.subject_mean["sensitivity"].low == pytest.approx(equal.vote["sensitivity"].low)
+
+
+def test_without_subjects_there_is_no_mean_over_them(predictions: Maker) -> None:
+    metrics = evaluate_predictions(predictions().assign(subject=None), blast_class="all", replicates=20)
+    assert metrics.subject_mean is None
+    assert metrics.subject_spread == {}

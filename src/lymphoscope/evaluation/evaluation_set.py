@@ -1,7 +1,7 @@
 """The evaluation set: the cells of a predictions table that have a label and a prediction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -52,15 +52,25 @@ def select_evaluation_set(table: pd.DataFrame, blast_class: str | None) -> Evalu
     return EvaluationSet(rows, _outcomes(rows, classes, positive_index, "predicted", "score"))
 
 
-def metric_group(outcomes: Outcomes, cells: Mask, metrics: Mapping[str, Metric] = METRICS) -> MetricGroup:
-    """The metrics of a registry, for those `cells` (N,) of the table that `outcomes` are of."""
+def metric_group(
+    outcomes: Outcomes,
+    cells: Mask,
+    metrics: Mapping[str, Metric] = METRICS,
+    cell_weights: Floats | None = None,
+) -> MetricGroup:
+    """The metrics of a registry, for those `cells` (N,) of the table that `outcomes` are of.
 
-    def depends_on(metric: Metric) -> Mask:
-        of_table = np.zeros(len(cells), dtype=bool)
+    `cell_weights` (N,) weight the cells, as `weights_of_subject_means` does; without them all weigh the same.
+    """
+    fixed = np.ones(len(cells)) if cell_weights is None else cell_weights
+
+    def depends_on(metric: Metric) -> Floats:
+        of_table = np.zeros(len(cells))
         of_table[cells] = metric.depends_on(outcomes)
-        return of_table
+        return of_table * fixed
 
     def compute(weights: Weights) -> dict[str, Floats]:
+        weights = weights if cell_weights is None else replace(weights, of_cell=cell_weights)
         weighted = WeightedOutcomes(outcomes, weights.at(cells))
         return {name: metric.compute(weighted) for name, metric in metrics.items()}
 
@@ -69,6 +79,19 @@ def metric_group(outcomes: Outcomes, cells: Mask, metrics: Mapping[str, Metric] 
         for name, metric in metrics.items()
     }
     return MetricGroup(compute, specs)
+
+
+def weights_of_subject_means(evaluated: EvaluationSet) -> Floats | None:
+    """Cell weights (N,) that turn a mean over cells into a mean over subjects; None where a cell has no subject.
+
+    A subject has weight 1 for each class of its cells, however many they are. Sensitivity is then the mean of the
+    subjects' sensitivities, and so is specificity.
+    """
+    subjects = evaluated.rows["subject"]
+    if subjects.isna().any() or not len(subjects):
+        return None
+    keys = pd.DataFrame({"subject": subjects.to_numpy(), "truth": evaluated.outcomes.truth})
+    return 1.0 / keys.groupby(["subject", "truth"])["truth"].transform("size").to_numpy(np.float64)
 
 
 def _outcomes(

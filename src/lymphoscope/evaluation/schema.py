@@ -34,6 +34,17 @@ class SubjectScores(StrictModel):
     )
 
 
+class SubjectSpread(StrictModel):
+    """How a metric differs between subjects: its values on the cells of each subject that it depends on."""
+
+    subjects: int = Field(description="Number of subjects with such cells.")
+    mean: float = Field(description="Mean over these subjects.")
+    standard_deviation: float | None = Field(description="Standard deviation over them; null for one subject.")
+    lowest: float = Field(description="The lowest value.")
+    median: float = Field(description="The median.")
+    highest: float = Field(description="The highest value.")
+
+
 class Referral(StrictModel):
     """Which cells are referred to a person, and the errors among the cells that are accepted without one."""
 
@@ -238,7 +249,17 @@ class Metrics(StrictModel):
     blast_class: str | None = Field(description="The class that is the blast class.")
     prevalence: float | None = Field(description="Share of blasts in the evaluation set, 0-1.")
     bootstrap: Bootstrap = Field(description="How the intervals were drawn.")
-    vote: Scores = Field(description="Scores of the vote, with the mean softmax of the streams as its score.")
+    vote: Scores = Field(
+        description="Scores of the vote, with the mean softmax of the streams as its score; every cell weighs the same."
+    )
+    subject_mean: Scores | None = Field(
+        default=None,
+        description="Scores of the vote as means over subjects: each subject weighs the same for each class of its "
+        "cells, while in `vote` each cell does. Null where a cell has no subject.",
+    )
+    subject_spread: dict[str, SubjectSpread] = Field(
+        default_factory=dict, description="Sensitivity and specificity subject by subject, by metric."
+    )
     streams: dict[str, Scores] = Field(description="Scores of each stream on the cells for which it ran.")
     constant_baselines: dict[str, Scores] = Field(description="Scores of always predicting one class, by class.")
     confusion: Confusion = Field(description="The confusion matrix of the vote.")

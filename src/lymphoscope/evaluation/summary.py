@@ -8,7 +8,12 @@ import pandas as pd
 from lymphoscope.evaluation.bootstrap import MetricGroup, draw_bootstrap_samples
 from lymphoscope.evaluation.calibration import calibration_groups, calibration_section
 from lymphoscope.evaluation.estimates import Estimate, Scores
-from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
+from lymphoscope.evaluation.evaluation_set import (
+    EvaluationSet,
+    metric_group,
+    select_evaluation_set,
+    weights_of_subject_means,
+)
 from lymphoscope.evaluation.intervals import exact_interval
 from lymphoscope.evaluation.metrics import METRICS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes
@@ -16,7 +21,7 @@ from lymphoscope.evaluation.predictions import has_prediction
 from lymphoscope.evaluation.referral_outcomes import referral_group, referral_section
 from lymphoscope.evaluation.risk_coverage import risk_coverage_group, risk_coverage_section
 from lymphoscope.evaluation.roc import RocCurve, roc_curve
-from lymphoscope.evaluation.schema import Confusion, LabelErrors, Metrics, SubjectLevel, SubjectScores
+from lymphoscope.evaluation.schema import Confusion, LabelErrors, Metrics, SubjectLevel, SubjectScores, SubjectSpread
 
 REPLICATES = 2000
 _CURVE_REPLICATES = 400
@@ -58,6 +63,8 @@ def evaluate_predictions(
         prevalence=_prevalence(evaluated.outcomes),
         bootstrap=samples.bootstrap,
         vote=Scores(estimates=estimates["vote"]),
+        subject_mean=Scores(estimates=estimates["subject_mean"]) if "subject_mean" in estimates else None,
+        subject_spread=subject_spread(evaluated),
         streams={stream: _stream_scores(evaluated, stream, estimates[stream]) for stream in evaluated.streams},
         constant_baselines=constant_baselines(evaluated.outcomes),
         confusion=_confusion(evaluated.outcomes),
@@ -105,6 +112,28 @@ def subject_scores(evaluated: EvaluationSet) -> list[SubjectScores]:
     return sorted(rows, key=lambda row: (row.correct / row.cells, -row.cells, row.subject))
 
 
+def subject_spread(evaluated: EvaluationSet) -> dict[str, SubjectSpread]:
+    """Sensitivity over the subjects with positive cells, specificity over those with negative cells, where defined."""
+    outcomes = evaluated.outcomes
+    if outcomes.positive_index is None:
+        return {}
+    right = np.where(outcomes.is_positive, outcomes.correct, outcomes.predicted != outcomes.positive_index)
+    spreads = {}
+    for name in ("sensitivity", "specificity"):
+        cells = METRICS[name].depends_on(outcomes) & evaluated.rows["subject"].notna().to_numpy()
+        values = pd.Series(right[cells], dtype=float).groupby(evaluated.rows["subject"].to_numpy()[cells]).mean()
+        if len(values):
+            spreads[name] = SubjectSpread(
+                subjects=len(values),
+                mean=float(values.mean()),
+                standard_deviation=float(values.std()) if len(values) > 1 else None,
+                lowest=float(values.min()),
+                median=float(values.median()),
+                highest=float(values.max()),
+            )
+    return spreads
+
+
 def _one_subject(subject: str, cells: pd.DataFrame, blast_class: str | None) -> SubjectScores:
     correct = int((cells["label"] == cells["predicted"]).sum())
     low, high = exact_interval(correct, len(cells))
@@ -129,9 +158,11 @@ def _constant(outcomes: Outcomes) -> Scores:
 
 def _metric_groups(evaluated: EvaluationSet) -> dict[str, MetricGroup]:
     """Everything that is estimated from the one set of bootstrap samples; the group of a stream has its name."""
-    every = np.ones(len(evaluated.rows), dtype=bool)
+    every, by_subject = np.ones(len(evaluated.rows), dtype=bool), weights_of_subject_means(evaluated)
+    of_subjects = {} if by_subject is None else {"subject_mean": by_subject}
     return {
         "vote": metric_group(evaluated.outcomes, every),
+        **{name: metric_group(evaluated.outcomes, every, METRICS, weights) for name, weights in of_subjects.items()},
         **{stream: metric_group(evaluated.of_stream(stream), cells) for stream, cells in evaluated.streams.items()},
         "referral": referral_group(evaluated),
         **calibration_groups(evaluated),
