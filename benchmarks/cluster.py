@@ -16,7 +16,7 @@ import ray
 from timing import write
 
 from lymphoscope.inference import LOCAL, Cell, find_cells, load, predict_cells, predict_on_cluster
-from lymphoscope.model_file import demonstration_model
+from lymphoscope.model_file import resolve_model
 
 PART = 32
 
@@ -48,7 +48,7 @@ def _words() -> argparse.Namespace:
 
 
 def _alone(cells: list[Cell], folder: Path) -> float:
-    model = load(demonstration_model(), runtime="onnx", threads=1)
+    model = load(resolve_model(None), runtime="onnx", threads=1)
     begun = time.perf_counter()
     predict_cells(model, cells, folder / "alone.parquet", workers=1)
     return len(cells) / (time.perf_counter() - begun)
@@ -60,7 +60,7 @@ def _together(cells: list[Cell], folder: Path, workers: int) -> float:
     ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, log_to_driver=False)
     try:
         options = {"runtime": "onnx", "threads": 1, "workers": 1, "chunk_rows": PART}
-        predict_on_cluster(demonstration_model(), cells, str(out), **options)
+        predict_on_cluster(resolve_model(None), cells, str(out), **options)
     finally:
         ray.shutdown()
     written = sorted(part.stat().st_mtime for part in out.glob("part-*"))[workers - 1 :]

@@ -179,7 +179,7 @@ def test_no_file_is_large() -> None:
     assert [path.name for path in shipped_files() if path.stat().st_size > LARGEST_FILE] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "src/lymphoscope/model_file/demonstration/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "src/lymphoscope/model_file/blast/README.md"])
 def test_pages_state_that_this_is_not_a_medical_device(page: str) -> None:
     assert "not a medical device" in " ".join((ROOT / page).read_text(encoding="utf-8").split()).lower()
 

@@ -63,7 +63,7 @@ def test_help_answers_in_half_a_second(lymphoscope: Run) -> None:
 
 def test_a_cell_is_predicted_from_a_cold_process_in_two_seconds(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:
     cell = cells / "all" / "S0_0.png"
-    took = seconds(lymphoscope, "predict", cell, "--out", tmp_path / "one.csv")
+    took = seconds(lymphoscope, "predict", cell, "--out", tmp_path / "one.csv", "--overwrite")
     print(f"predict of one cell: {took:.2f} s")
     assert took < 2
     written = pd.read_csv(tmp_path / "one.csv")
@@ -94,7 +94,7 @@ def test_the_bytes_are_those_that_pandas_writes(cells: Path, tmp_path: Path) -> 
 
 
 def test_a_model_is_evaluated_and_a_report_written(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:
-    source, model = f"folders:{cells}", Path(package.__file__).parent / "model_file" / "demonstration"
+    source, model = f"folders:{cells}", Path(package.__file__).parent / "model_file" / "blast"
     answer = lymphoscope(
         *("evaluate", model, "--data", source),
         *("--out", tmp_path / "judged", "--replicates", "200"),
@@ -107,7 +107,7 @@ def test_a_model_is_evaluated_and_a_report_written(lymphoscope: Run, cells: Path
 
 def test_a_leak_guard_that_needs_more_is_one_line(lymphoscope: Run, cells: Path, tmp_path: Path) -> None:
     """A model of one's own keeps its training cells as Parquet, which the plain install cannot read."""
-    model = shutil.copytree(Path(package.__file__).parent / "model_file" / "demonstration", tmp_path / "model")
+    model = shutil.copytree(Path(package.__file__).parent / "model_file" / "blast", tmp_path / "model")
     (model / "training_cells.parquet").touch()
     answer = lymphoscope("evaluate", model, "--data", f"folders:{cells}", "--out", tmp_path / "judged")
     assert answer.returncode == 2, answer.stderr
@@ -125,7 +125,7 @@ def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope: Run) 
     answer = lymphoscope("doctor", "--json")
     assert answer.returncode == 0, answer.stdout
     found = json.loads(answer.stdout)
-    assert [check["part"] for check in found["checks"]] == ["demonstration model with onnx"]
+    assert [check["part"] for check in found["checks"]] == ["shipped model with onnx"]
     assert found["versions"]["torch"] == "not installed"
 
 

@@ -23,7 +23,7 @@ def healthy() -> dict[str, Any]:
 def test_every_part_of_the_self_test_passes_here(healthy: dict[str, Any]) -> None:
     parts = [check["part"] for check in healthy["checks"]]
     assert parts[:1] == ["method on cpu"]
-    assert "demonstration model on cpu" in parts
+    assert "shipped model on cpu" in parts
     assert all(check["passed"] for check in healthy["checks"])
 
 
@@ -39,10 +39,10 @@ def test_versions_and_devices_are_shown(healthy: dict[str, Any]) -> None:
 def test_a_broken_model_is_a_row_with_the_reason_and_exit_status_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lymphoscope.model_file.demonstration_model", lambda: tmp_path / "gone")
+    monkeypatch.setattr("lymphoscope.model_file.resolve_model", lambda _: tmp_path / "gone")
     answer = CliRunner().invoke(app, ["doctor"])
     assert answer.exit_code == 3
-    row = next(line for line in answer.stdout.splitlines() if line.startswith("demonstration model on cpu"))
+    row = next(line for line in answer.stdout.splitlines() if line.startswith("shipped model on cpu"))
     assert "FAILED" in row
     assert "gone is not a model" in row
 

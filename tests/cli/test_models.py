@@ -39,16 +39,16 @@ def test_the_default_model_is_the_first_that_ships() -> None:
 
 
 def test_a_path_is_a_folder_even_if_a_shipped_model_has_its_name() -> None:
-    assert resolve_model("./demonstration") == Path("demonstration")
+    assert resolve_model("./blast") == Path("blast")
     assert resolve_model("runs/one/model") == Path("runs/one/model")
 
 
 def test_blast_comes_first_and_unknown_names_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("demonstration", "other", "white-cells", "blast"):
+    for name in ("other", "white-cells", "blast"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.json").touch()
     monkeypatch.setattr(shipped_module, "_FOLDER", tmp_path)
-    assert list(shipped_models()) == ["blast", "white-cells", "demonstration", "other"]
+    assert list(shipped_models()) == ["blast", "white-cells", "other"]
 
 
 def test_predict_takes_the_name_of_a_shipped_model(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

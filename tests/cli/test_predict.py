@@ -21,7 +21,7 @@ from lymphoscope.model_file import (
     Description,
     Preprocessing,
     build_network,
-    demonstration_model,
+    resolve_model,
     save_model,
 )
 from lymphoscope.vocabulary import prediction_columns
@@ -243,7 +243,7 @@ def test_a_full_disk_is_a_one_line_error(
     assert not (tmp_path / "out.csv").exists()
 
 
-@pytest.mark.skipif(not (demonstration_model() / "model.json").is_file(), reason="needs the model that ships")
+@pytest.mark.skipif(not (resolve_model(None) / "model.json").is_file(), reason="needs the model that ships")
 def test_the_default_model_prints_its_first_limit(nine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", str(nine / "grey.png")]) == 0
     captured = capsys.readouterr()

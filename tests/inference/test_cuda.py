@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lymphoscope.inference import load
-from lymphoscope.model_file import demonstration_model
+from lymphoscope.model_file import resolve_model
 
 pytestmark = pytest.mark.cuda
 
@@ -30,7 +30,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("erase", ["always", "on_disagreement"])
 def test_float32_gives_the_labels_and_scores_of_the_processor(cells: Path, erase: str) -> None:
     tables = [
-        load(demonstration_model(), runtime="torch", device=device, erase=erase).predict(cells)  # type: ignore[arg-type]
+        load(resolve_model(None), runtime="torch", device=device, erase=erase).predict(cells)  # type: ignore[arg-type]
         for device in ("cpu", "cuda")
     ]
     assert tables[0]["predicted"].tolist() == tables[1]["predicted"].tolist()
@@ -40,7 +40,7 @@ def test_float32_gives_the_labels_and_scores_of_the_processor(cells: Path, erase
 
 def test_bfloat16_is_near_float32(cells: Path) -> None:
     full, half = (
-        load(demonstration_model(), runtime="torch", device="cuda", precision=precision).predict(cells)
+        load(resolve_model(None), runtime="torch", device="cuda", precision=precision).predict(cells)
         for precision in ("float32", "bfloat16")
     )
     near = np.abs(full["raw_all"] - half["raw_all"]) < 0.1
@@ -49,11 +49,10 @@ def test_bfloat16_is_near_float32(cells: Path) -> None:
 
 def test_a_compiled_network_gives_the_same_labels(cells: Path) -> None:
     eager, compiled = (
-        load(demonstration_model(), runtime="torch", device="cuda", compile=flag).predict(cells)
-        for flag in (False, True)
+        load(resolve_model(None), runtime="torch", device="cuda", compile=flag).predict(cells) for flag in (False, True)
     )
     assert eager["predicted"].tolist() == compiled["predicted"].tolist()
 
 
 def test_auto_takes_the_gpu_with_torch() -> None:
-    assert load(demonstration_model(), runtime="torch").runtime.options["device"].startswith("cuda")
+    assert load(resolve_model(None), runtime="torch").runtime.options["device"].startswith("cuda")

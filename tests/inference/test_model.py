@@ -12,7 +12,7 @@ import lymphoscope
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import check_predictions
 from lymphoscope.inference import Model, load
-from lymphoscope.model_file import demonstration_model
+from lymphoscope.model_file import resolve_model
 
 
 def test_the_package_loads_a_model(tiny_model: Path, mixed: Path) -> None:
@@ -65,8 +65,8 @@ def test_an_unknown_runtime_is_one_line(tiny_model: Path) -> None:
         load(tiny_model, runtime="abacus")
 
 
-@pytest.mark.skipif(not (demonstration_model() / "model.json").is_file(), reason="needs the model that ships")
-def test_load_without_a_folder_loads_the_demonstration_model(mixed: Path) -> None:
+@pytest.mark.skipif(not (resolve_model(None) / "model.json").is_file(), reason="needs the model that ships")
+def test_load_without_a_folder_loads_the_default_model(mixed: Path) -> None:
     model = load(device="cpu")
     assert model.description.limits
     assert model.predict(mixed / "a.png")["error"].isna().all()

@@ -19,8 +19,8 @@ from lymphoscope.model_file import (
     Description,
     Preprocessing,
     build_network,
-    demonstration_model,
     load_description,
+    resolve_model,
     save_model,
 )
 from lymphoscope.referral import ReferralOptions, calibrated
@@ -203,7 +203,7 @@ def test_a_class_without_inner_cells_leaves_the_scores_as_they_are(cells: Manife
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 def test_cells_of_the_barcelona_set_are_unlike_those_of_cnmc(tmp_path: Path) -> None:
     """Estimate: all of 112 are unlike the training cells; of C-NMC's own cells of inner subjects 0 of 41."""
-    model = load(demonstration_model())
+    model = load(resolve_model(None))
     strangers = sorted((REAL / "pbc").glob("*/*.jpg"))[::56]
     found = model.predict(strangers)
     assert len(found) == len(strangers) >= 40

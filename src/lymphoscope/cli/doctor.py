@@ -62,21 +62,21 @@ def doctor_command(as_json: AsJson = False) -> None:
 
 
 def self_test(devices: list[str]) -> list[Check]:
-    """Run the demonstration model with each installed runtime, and the method with torch on each device."""
-    exported = [_checked(f"demonstration model with {name}", _try_exported, name) for name in _exported()]
+    """Run the shipped model with each installed runtime, and the method with torch on each device."""
+    exported = [_checked(f"shipped model with {name}", _try_exported, name) for name in _exported()]
     if not installed("torch"):
         return exported
-    parts: dict[str, Callable[[str], str]] = {"method": _try_method, "demonstration model": _try_demonstration}
+    parts: dict[str, Callable[[str], str]] = {"method": _try_method, "shipped model": _try_shipped_model}
     with_torch = [(f"{part} on {device}", attempt, device) for part, attempt in parts.items() for device in devices]
     return [*(_checked(*one) for one in with_torch), *exported]
 
 
 def _exported() -> list[str]:
-    """The installed runtimes other than torch for which the demonstration model has a network."""
-    from lymphoscope.model_file import demonstration_model, load_description
+    """The installed runtimes other than torch for which the shipped model has a network."""
+    from lymphoscope.model_file import load_description, resolve_model
 
     try:
-        available = {export.runtime for export in load_description(demonstration_model()).exports}
+        available = {export.runtime for export in load_description(resolve_model(None)).exports}
     except FAULTS:  # the test that loads the model reports the reason
         available = set()
     return [one.name for one in export_runtimes() if one.installed and (one.name in available or one.extra is None)]
@@ -108,7 +108,7 @@ def _try_method(device: str) -> str:
     return "three streams computed and voted"
 
 
-def _try_demonstration(device: str) -> str:
+def _try_shipped_model(device: str) -> str:
     return _try_scores(device=device, runtime="torch")
 
 
@@ -120,9 +120,9 @@ def _try_scores(**options: str) -> str:
     import numpy as np
 
     from lymphoscope.inference import load
-    from lymphoscope.model_file import demonstration_model
+    from lymphoscope.model_file import resolve_model
 
-    runtime = load(demonstration_model(), **options).runtime  # type: ignore[arg-type]
+    runtime = load(resolve_model(None), **options).runtime  # type: ignore[arg-type]
     side = runtime.description.preprocessing.size
     pixels = np.random.default_rng(SEED).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     scores = runtime.predict(pixels).scores  # (B, K)

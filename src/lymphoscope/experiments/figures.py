@@ -149,9 +149,9 @@ def _all_maps(folder: Path | None, explanation: Explanation) -> NDArray[np.float
     import torch
 
     from lymphoscope.method import normalize_maps
-    from lymphoscope.model_file import demonstration_model, load_network
+    from lymphoscope.model_file import load_network, resolve_model
 
-    network, description = load_network(folder or demonstration_model())
+    network, description = load_network(folder or resolve_model(None))
     assert explanation.streams is not None  # noqa: S101  # chosen so
     statistics = description.preprocessing
     pixels = torch.from_numpy(explanation.streams.raw).permute(2, 0, 1)[None].float() / 255  # (1, 3, S, S)
@@ -252,6 +252,6 @@ def _scatter(points: NDArray[np.float64], labels: "pd.Series[str]") -> Figure:
 
 
 def _with_model(result: Result, model: Model, request: Request) -> Result:
-    which = str(request.model) if request.model else "the demonstration model that ships"
+    which = str(request.model) if request.model else "the model that ships"
     limits = f" {model.description.limits}" if model.description.limits else ""
     return result.model_copy(update={"protocol": [*result.protocol, f"The model is {which}.{limits}"]})

@@ -198,7 +198,7 @@ def _options(nncf: Any, head: list[str], cells: int, **advanced: Any) -> dict[st
 def _has_vnni() -> bool:
     """Return whether this processor sums products of bytes in 32 bits; otherwise weights need 7 bits, not to overflow.
 
-    Measured on the demonstration model and 346 cells: 96 % of labels equal float32 with 8 bits, 89 % with 7.
+    Measured on the shipped model and 346 cells: 96 % of labels equal float32 with 8 bits, 89 % with 7.
     """
     return has_instructions("avx512_vnni", "avx_vnni")
 

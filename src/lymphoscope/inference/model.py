@@ -107,7 +107,7 @@ def load(
         resolved, runtime=runtime, device=device, precision=precision, threads=threads, compile=compile
     )
     model = Model(TernaryRuntime(network, erase))
-    void = model.description.void_promise(model.runtime.options)
-    if void is not None:
+    band, void = model.description.referral.band, model.description.void_promise(model.runtime.options)
+    if void is not None and band is not None and band.estimate is None:  # an estimate promises nothing to void
         print(void, file=sys.stderr)
     return model

@@ -9,7 +9,6 @@ from .description import (
 )
 from .folder import (
     build_network as build_network,
-    demonstration_model as demonstration_model,
     export_files as export_files,
     load_description as load_description,
     load_network as load_network,
@@ -35,7 +34,6 @@ __all__ = [
     "build_network",
     "default_model",
     "default_model_notice",
-    "demonstration_model",
     "export_files",
     "load_description",
     "load_network",

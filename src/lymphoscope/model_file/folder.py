@@ -24,11 +24,6 @@ OOD_REFERENCE = "ood_reference.safetensors"
 _COPY_AGAIN = "copy the model folder again from its run"
 
 
-def demonstration_model() -> Path:
-    """Return the folder of the small model that ships with the package; read its `limits` before its results."""
-    return Path(__file__).parent / "demonstration"
-
-
 def build_network(architecture: Architecture, num_classes: int, *, pretrained: bool = False) -> "nn.Module":
     """Build the network of an architecture with random weights, or with the backbone's ImageNet weights.
 

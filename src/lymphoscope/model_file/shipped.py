@@ -5,7 +5,7 @@ from pathlib import Path
 from lymphoscope.model_file.description import Description
 
 _FOLDER = Path(__file__).parent
-_ORDER = ("blast", "white-cells", "demonstration")
+_ORDER = ("blast", "white-cells")
 """The first of these that is there is the default model; other names follow in alphabetical order."""
 
 
