@@ -79,13 +79,13 @@ def prediction_rows(
     no_ood_scores = dict.fromkeys(ood_columns(description.referral.ood_reference))
     for cell, image in zip(cells, read, strict=True):
         row: Row = {name: getattr(cell, name) for name in CELL_COLUMNS}
-        row |= {"path": cell.printable_path, MODEL_ID_COLUMN: model_id}
+        row |= {"path": cell.printable_path, **no_ood_scores}
         if batch is None or image.pixels is None:
-            row |= {**no_ood_scores, "refer": True, "refer_reason": UNREADABLE, "error": image.error}
+            row |= {"refer": True, "refer_reason": UNREADABLE, "error": image.error}
         else:
             row |= _predicted(batch, index, description) | _box(batch.outputs, index, image, description)
             index += 1
-        rows.append(row)
+        rows.append({**row, MODEL_ID_COLUMN: model_id})  # in the order of columns_of
     return rows
 
 
