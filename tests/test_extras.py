@@ -1,6 +1,5 @@
 """The plain install and its extras: who brings what, and what is said where one is absent."""
 
-import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -85,16 +84,10 @@ def test_a_command_reports_a_missing_extra_before_it_starts(
 def test_a_missing_module_of_an_extra_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    cells = tmp_path / "cells"
-    from PIL import Image
-
-    for label in ("all", "hem"):
-        (cells / label).mkdir(parents=True)
-        Image.effect_noise((40, 40), 60).convert("RGB").save(cells / label / "one.png")
-    monkeypatch.setitem(sys.modules, "imagehash", None)
-    monkeypatch.setattr(extras, "installed", lambda _: False)
-    assert main.run(["data", "audit", str(cells)]) == 2
-    assert "needs imagehash" in capsys.readouterr().err
+    (tmp_path / "cells.parquet").write_bytes(b"a table")
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "pyarrow" else object())
+    assert main.run(["data", "audit", str(tmp_path / "cells.parquet")]) == 2
+    assert "pip install 'lymphoscope[parquet]'" in capsys.readouterr().err
 
 
 def test_a_missing_module_of_lymphoscope_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,7 +283,7 @@ def _run_folder(out: str | Path | None) -> "Iterator[RunFolder]":
 
 
 def _manifest(data: "Cells", subject_pattern: str | None) -> "Manifest":
-    from lymphoscope.data import Manifest, read_source
+    from lymphoscope.data import Manifest, manifest_from_table, read_source
 
     if isinstance(data, str | Path):
         return read_source(str(data), subject_pattern=subject_pattern)
@@ -291,9 +291,7 @@ def _manifest(data: "Cells", subject_pattern: str | None) -> "Manifest":
         raise LymphoscopeError("subject_pattern is for folders of images: leave it out, and give a column `subject`")
     if isinstance(data, Manifest):
         return data
-    if "path" not in data.columns:
-        raise LymphoscopeError(f"the table has no column `path` (it has {', '.join(map(str, data.columns))})")
-    return Manifest(data.assign(path=[str(Path(name).absolute()) for name in data["path"]]), "table")
+    return manifest_from_table(data, folder=Path.cwd())
 
 
 def _predictions(table: "Predictions") -> "pd.DataFrame":

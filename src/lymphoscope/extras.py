@@ -9,7 +9,7 @@ from lymphoscope.errors import LymphoscopeError
 EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "parquet": ("pyarrow",),
-        "audit": ("cleanlab", "imagehash", "sklearn"),
+        "audit": ("cleanlab", "sklearn"),
         "train": (
             "torch",
             "torchvision",

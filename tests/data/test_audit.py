@@ -68,8 +68,8 @@ def test_set_without_faults_passes(tmp_path: Path) -> None:
     assert report.class_counts.to_numpy().tolist() == [["all", 12, 3], ["hem", 12, 3]]
 
 
-def pictures(folder: Path, *sizes: tuple[int, int]) -> Manifest:
-    """Pictures of noise, one a size, alternating labels a and b, each of a subject of its own."""
+def images(folder: Path, *sizes: tuple[int, int]) -> Manifest:
+    """Images of noise, one per size, with alternating labels a and b, each of another subject."""
     rows = []
     for i, (width, height) in enumerate(sizes):
         pixels = np.random.default_rng(i).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -79,26 +79,26 @@ def pictures(folder: Path, *sizes: tuple[int, int]) -> Manifest:
 
 
 def test_unusual_size_is_a_warning(tmp_path: Path) -> None:
-    report = audit_manifest(pictures(tmp_path, *[(30, 20)] * 10, (20, 30)))
+    report = audit_manifest(images(tmp_path, *[(30, 20)] * 10, (20, 30)))
     assert checks(report, "warning") == {"size"}
     assert files(report, "size") == {"10.png"}
     assert report.findings["detail"][0] == "20x30 pixels, most are 30x20"
 
 
 def test_unexpected_size_is_an_error(tmp_path: Path) -> None:
-    report = audit_manifest(pictures(tmp_path, (30, 20), (30, 20), (20, 30)), expected_size=(20, 30))
+    report = audit_manifest(images(tmp_path, (30, 20), (30, 20), (20, 30)), expected_size=(20, 30))
     assert checks(report, "error") == {"size"}
     assert files(report, "size") == {"0.png", "1.png"}
 
 
 def test_many_sizes_are_a_notice(tmp_path: Path) -> None:
-    report = audit_manifest(pictures(tmp_path, (30, 20), (31, 20), (20, 30)))
+    report = audit_manifest(images(tmp_path, (30, 20), (31, 20), (20, 30)))
     assert not report.failed
     assert "3 sizes" in report.findings["detail"].str.cat()
 
 
 def test_subject_in_two_parts_is_an_error(tmp_path: Path) -> None:
-    manifest = pictures(tmp_path, *[(30, 20)] * 8)
+    manifest = images(tmp_path, *[(30, 20)] * 8)
     table = manifest.table.assign(subject=[str(i // 2 % 4) for i in range(8)])
     clean = audit_manifest(split_holdout(manifest, validation=0))
     assert not clean.failed
@@ -110,7 +110,7 @@ def test_subject_in_two_parts_is_an_error(tmp_path: Path) -> None:
 
 
 def test_missing_values_and_imbalance_are_notices(tmp_path: Path) -> None:
-    table = pictures(tmp_path, *[(30, 20)] * 8).table.assign(
+    table = images(tmp_path, *[(30, 20)] * 8).table.assign(
         label=["a"] * 6 + ["b", None], subject=["1"] * 4 + ["2", None, "3", None]
     )
     report = audit_manifest(Manifest(table, "table"))
@@ -141,3 +141,17 @@ def test_real_cells_have_three_shared_between_subjects_and_no_other_fault() -> N
     assert all("under two subjects" in detail for detail in details)
     same_slide_series = report.findings.query("check == 'near-duplicate' and severity == 'notice'")
     assert len(same_slide_series) == 14
+
+
+def test_spellings_of_one_subject_or_label_are_errors_and_of_a_slide_warnings(tmp_path: Path) -> None:
+    table = images(tmp_path, *[(30, 20)] * 6).table.assign(
+        subject=["P01", "p01", "P2", "P3", "P4", "P5"],
+        label=["all", "hem", "ALL", "hem", "all", "hem"],
+        slide=["s1", "S1", "s2", None, None, None],
+    )
+    findings = audit_manifest(Manifest(table, "table")).findings.query("check == 'spelling'")
+    assert dict(zip(findings["detail"], findings["severity"], strict=True)) == {
+        "subject 'P01' and 'p01' may be the same subject": "error",
+        "label 'ALL' and 'all' may be the same label": "error",
+        "slide 'S1' and 's1' may be the same slide": "warning",
+    }

@@ -4,6 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lymphoscope.data.identity import name_key
 from lymphoscope.data.manifest import COLUMNS, Manifest, below_common_folder, manifest_of, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 
@@ -93,7 +94,7 @@ def test_paths_below_their_common_folder() -> None:
         ("m.csv", "path,width\na,wide\n", "row 1 after the header has a width that is not a whole number"),
         ("m.csv", "path,fold\na,0.5\n", "a fold that is not a whole number"),
         ("m.csv", "", "is not a readable table"),
-        ("m.csv", 'path,label\n"a,b\n', "is not a readable table"),
+        ("m.csv", 'path,label\n"a,b\n', "a quote is missing, or one too many"),
         ("m.parquet", "no parquet", "is not a readable table"),
         ("m.xlsx", "x", "not .xlsx"),
     ],
@@ -118,3 +119,50 @@ def test_missing_table_and_unknown_suffix_are_refused(tmp_path: Path) -> None:
         read_manifest(tmp_path / "m.csv")
     with pytest.raises(LymphoscopeError, match="without suffix"):
         write_manifest(cells(tmp_path), tmp_path / "m")
+
+
+def test_names_are_cleaned_and_never_merged(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("path,label,subject\na,all,P01\nb,ALL,p01 \nc,all,\u00a0P01\n", encoding="utf-8")
+    table = read_manifest(tmp_path / "m.csv").table
+    assert table["subject"].tolist() == ["P01", "p01", "P01"]
+    assert table["label"].tolist() == ["all", "ALL", "all"]
+
+
+def test_csv_and_parquet_give_subjects_of_one_key(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("path,subject\na,1.0\nb,2.0\n")
+    pd.DataFrame({"path": ["a", "b", "c"], "subject": [1.0, 2.0, None]}).to_parquet(tmp_path / "m.parquet")
+    csv, parquet = (read_manifest(tmp_path / name).table["subject"].dropna() for name in ("m.csv", "m.parquet"))
+    assert [name_key(name) for name in csv] == [name_key(name) for name in parquet] == ["1", "2"]
+
+
+def test_large_floating_point_subjects_are_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"path": ["a", "b"], "subject": [2.0**53, 2.0**53 + 1]}).to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(LymphoscopeError, match=r"subject of .* has floating-point numbers above"):
+        read_manifest(tmp_path / "m.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("path,Split\na,train\n", "column `Split`: write it `split`"),
+        ("path,label\na,all\nb,all\na,hem\n", "rows 1, 3 after the header have the same path with label all and hem"),
+        ("path,label,subject\na,all,1\n./a,all,2\n", "rows 1, 2 .* the same path with subject 1 and 2"),
+        ("path,split\na,train\na,test\n", "the same path with split train and test"),
+    ],
+)
+def test_contradicting_table_is_refused(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "m.csv").write_text(content)
+    with pytest.raises(LymphoscopeError, match=says):
+        read_manifest(tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"), [("patient", "subject"), ("Patient_ID", "subject"), ("diagnosis", "label")]
+)
+def test_unused_column_that_looks_meant_is_a_notice(tmp_path: Path, column: str, meant: str) -> None:
+    (tmp_path / "m.csv").write_text(f"path,{column}\na,1\n")
+    manifest = read_manifest(tmp_path / "m.csv")
+    (notice,) = manifest.notices
+    assert notice.startswith(f"the column `{column}` is not used: rename it `{meant}`")
+    (tmp_path / "m.csv").write_text(f"path,{column},{meant}\na,1,2\n")
+    assert read_manifest(tmp_path / "m.csv").notices == ()

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -151,6 +152,19 @@ def test_impossible_split_is_refused_in_one_line(attempt: Callable[[], object], 
     with pytest.raises(LymphoscopeError, match=says) as caught:
         attempt()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("by", ["subject", "random"])
+def test_spellings_of_one_label_or_subject_are_refused(by: Literal["subject", "random"]) -> None:
+    cells: list[Cell] = [(label, f"{label}{i}", None) for label in ("all", "hem") for i in range(6)]
+    with pytest.raises(LymphoscopeError, match="label 'ALL' and 'all' may be the same label"):
+        split_holdout(known([*cells, ("ALL", "x", None)]), by=by)
+    table = known([*cells, ("hem", "HEM1", None)])
+    if by == "subject":
+        with pytest.raises(LymphoscopeError, match="subject 'HEM1' and 'hem1' may be the same subject"):
+            split_folds(table, 2, by=by)
+    else:
+        assert split_holdout(table, by=by).table["split"].notna().all()
 
 
 def test_classes_that_cannot_be_separated_are_refused() -> None:

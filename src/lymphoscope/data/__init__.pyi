@@ -2,6 +2,7 @@ from .audit import audit_manifest as audit_manifest, audit_with_fingerprints as 
 from .findings import AuditReport as AuditReport
 from .geometry import Geometry as Geometry, fit_image as fit_image, to_file_pixels as to_file_pixels
 from .groups import subject_groups as subject_groups
+from .identity import name_key as name_key, refuse_spelling_conflicts as refuse_spelling_conflicts
 from .image_files import IMAGE_SUFFIXES as IMAGE_SUFFIXES, walk_files as walk_files
 from .images import UnreadableImage as UnreadableImage, read_image as read_image
 from .loading import CellImages as CellImages
@@ -9,6 +10,7 @@ from .manifest import (
     COLUMNS as COLUMNS,
     Manifest as Manifest,
     below_common_folder as below_common_folder,
+    manifest_from_table as manifest_from_table,
     read_manifest as read_manifest,
     write_manifest as write_manifest,
 )
@@ -24,6 +26,7 @@ from .similarity import (
     leak_checks as leak_checks,
     leaks_between as leaks_between,
     split_leaks as split_leaks,
+    unchecked_reason as unchecked_reason,
     with_fingerprints as with_fingerprints,
 )
 from .sources import read_source as read_source
@@ -64,11 +67,14 @@ __all__ = [
     "image_statistics",
     "leak_checks",
     "leaks_between",
+    "manifest_from_table",
     "measure_reference",
+    "name_key",
     "part_counts",
     "read_image",
     "read_manifest",
     "read_source",
+    "refuse_spelling_conflicts",
     "split_by",
     "split_folds",
     "split_holdout",
@@ -77,6 +83,7 @@ __all__ = [
     "split_summary",
     "subject_groups",
     "to_file_pixels",
+    "unchecked_reason",
     "visible_part",
     "walk_files",
     "with_fingerprints",

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lymphoscope.data.findings import AuditReport, Finding, findings_table
-from lymphoscope.data.manifest import Manifest
+from lymphoscope.data.identity import IDENTITY_COLUMNS, spelling_conflicts
+from lymphoscope.data.manifest import HASH_COLUMNS, Manifest
 from lymphoscope.data.quality import DEFAULT_CROP
 from lymphoscope.data.similarity import (
     NEAR_DISTANCE,
@@ -17,6 +18,7 @@ from lymphoscope.data.similarity import (
 )
 from lymphoscope.data.summary import split_notices
 
+_INSPECTED = ("fault", "sha256", *HASH_COLUMNS, "beyond_crop")
 _USUAL_SIZE_SHARE = 0.9
 _SINGLE_LABEL_SHARE = 0.9
 _LARGE_SUBJECT = 1 / 3
@@ -48,16 +50,15 @@ def audit_with_fingerprints(
 def _report(
     manifest: Manifest, inspections: Sequence[FileInspection], expected_size: tuple[int, int] | None, near_distance: int
 ) -> AuditReport:
-    cells = manifest.table.assign(
-        **{name: [getattr(one, name) for one in inspections] for name in ("fault", "sha256", "phash", "beyond_crop")}
-    )
+    cells = manifest.table.assign(**{name: [getattr(one, name) for one in inspections] for name in _INSPECTED})
     for name in ("width", "height"):
         cells[name] = pd.array([getattr(one, name) for one in inspections], dtype="Int64")
     findings = [
         *_unreadable(cells),
         *_sizes(cells, expected_size),
         *exact_duplicates(cells),
-        *near_duplicates(cells, [one.thumbnail for one in inspections], near_distance),
+        *near_duplicates(cells, near_distance),
+        *_spellings(cells),
         *_split_subjects(cells),
         *_unusual_labels(cells),
         *_missing_values(cells),
@@ -114,6 +115,15 @@ def _unusual_labels(cells: pd.DataFrame) -> Iterator[Finding]:
         path = cells.loc[(cells["subject"] == subject) & (cells["label"] == counts.index[-1]), "path"].iloc[0]
         listed = " and ".join(f"{count} {label}" for label, count in counts.items())
         yield Finding("subject-label", "warning", path, None, f"subject {subject} has {listed}, others have one label")
+
+
+def _spellings(cells: pd.DataFrame) -> Iterator[Finding]:
+    """Names of subjects, labels or slides that may be spellings of one name: errors where a split depends on them."""
+    for column in IDENTITY_COLUMNS:
+        for names in spelling_conflicts(cells[column]):
+            paths = [cells.loc[cells[column] == name, "path"].iloc[0] for name in names[:2]]
+            detail = f"{column} {' and '.join(repr(name) for name in names)} may be the same {column}"
+            yield Finding("spelling", "warning" if column == "slide" else "error", paths[0], paths[1], detail)
 
 
 def _missing_values(cells: pd.DataFrame) -> Iterator[Finding]:

@@ -5,16 +5,8 @@ from typing import Any
 import pandas as pd
 from scipy.cluster.hierarchy import DisjointSet
 
-from lymphoscope.data.images import UnreadableImage, read_image
 from lymphoscope.data.manifest import Manifest, below_common_folder
-from lymphoscope.data.similarity import (
-    COPY_CORRELATION,
-    COPY_DISTANCE,
-    correlation,
-    hash_image,
-    near_pairs,
-    with_fingerprints,
-)
+from lymphoscope.data.similarity import COPY_CORRELATION, matching_cells, with_fingerprints
 
 
 def subject_groups(manifest: Manifest) -> "pd.Series[Any]":
@@ -28,7 +20,9 @@ def subject_groups(manifest: Manifest) -> "pd.Series[Any]":
     groups = DisjointSet(range(len(table)))
     for column in ("subject", "sha256"):
         _merge_equal(groups, table[column])
-    _merge_copies(groups, table)
+    for match in matching_cells(table):
+        if match.correlation >= COPY_CORRELATION:
+            groups.merge(match.row, match.other)
     root = pd.Series([groups[row] for row in table.index], index=table.index)
     names = table["subject"].groupby(root).agg(_group_name)
     first = pd.Series(below_common_folder(list(table["path"])), dtype=object).groupby(root).min()
@@ -40,22 +34,6 @@ def _merge_equal(groups: DisjointSet, values: "pd.Series[Any]") -> None:
     for rows in values.groupby(values).groups.values():
         for row in rows[1:]:
             groups.merge(rows[0], row)
-
-
-def _merge_copies(groups: DisjointSet, table: pd.DataFrame) -> None:
-    """Merge rows that show one image; only pairs that the hash proposes and that are still separate are read again."""
-    paths = list(table["path"])
-    for row, other in near_pairs(list(table["phash"]), COPY_DISTANCE):
-        if not groups.connected(row, other) and _show_one_image(paths[row], paths[other]):
-            groups.merge(row, other)
-
-
-def _show_one_image(path: str, other: str) -> bool:
-    try:
-        thumbnails = [hash_image(read_image(each)).thumbnail for each in (path, other)]
-    except UnreadableImage:
-        return False
-    return correlation(*thumbnails) >= COPY_CORRELATION
 
 
 def _group_name(subjects: "pd.Series[Any]") -> str:

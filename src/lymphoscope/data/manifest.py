@@ -2,25 +2,40 @@
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from lymphoscope.data.identity import IDENTITY_COLUMNS, check_exact_numbers, clean_name
 from lymphoscope.data.sources import source_names
+from lymphoscope.data.tables import check_table_suffix, read_table_file, refuse_misspelled_columns
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 
 COLUMNS = ("path", "label", "subject", "slide", "phase", "sha256", "width", "height")
-"""Columns that every manifest has; `phash`, `simhash`, `split` (one of PARTS), `group` and `fold` may follow."""
+"""Columns that every manifest has; HASH_COLUMNS, `split` (one of PARTS), `group` and `fold` may follow."""
+HASH_COLUMNS = ("phash", "simhash", "window_hash")
+"""Columns of hashes of what an image shows, see `similarity`."""
 PARTS = ("train", "validation", "test")
 """Values of the column `split`; empty where a cell takes no part."""
 SOURCE_COLUMN = "data_source"
 """Column of a written manifest that records the source, so that synthetic cells remain marked as synthetic."""
 
+KNOWN_COLUMNS = (*COLUMNS, *HASH_COLUMNS, "split", "group", "fold", SOURCE_COLUMN)
+"""Columns that mean something; others are preserved."""
+
 _WHOLE_NUMBERS = ("width", "height", "fold")
+_CONSISTENT_COLUMNS = ("label", "subject", "split")
+_ALIASES = {
+    **dict.fromkeys(("patient", "patientid", "subjectid", "patientno", "pid", "caseid"), "subject"),
+    **dict.fromkeys(("class", "classname", "diagnosis", "category", "labels"), "label"),
+    **dict.fromkeys(("slideid", "smear", "smearid"), "slide"),
+}
+"""Common names of columns, without case and punctuation -> the column that they probably are."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +84,26 @@ def manifest_of(cells: list[dict[str, Any]], source: str, notices: tuple[str, ..
 def read_manifest(path: str | Path) -> Manifest:
     """Read a CSV or Parquet table with at least the column `path`; unknown columns are preserved.
 
-    Relative paths start at the table's folder. Raises LymphoscopeError: no such file, another suffix, not a
-    table, no column `path`, a row without a path, a `split` other than train, validation and test.
+    Relative paths start at the table's folder. Raises LymphoscopeError: what `read_table_file` and
+    `manifest_from_table` raise.
     """
     path = Path(path)
-    table = _read_table(path)
-    _check(table, path)
-    folder = path.resolve().parent
-    table["path"] = [_absolute(str(name), folder) for name in table["path"]]
+    return manifest_from_table(read_table_file(path), folder=path.resolve().parent, where=path)
+
+
+def manifest_from_table(table: pd.DataFrame, *, folder: Path, where: object = "the table") -> Manifest:
+    """Make a manifest of a table with at least the column `path`; relative paths start at `folder`.
+
+    `where` names the table in errors. Raises LymphoscopeError: no column `path`, a column name that is nearly a known
+    one, a row without a path, one path with two labels, subjects or parts, a `split` other than train, validation and
+    test, ids as floating-point numbers that are too large.
+    """
+    _check(table, where)
+    table = table.assign(path=[_absolute(str(name), folder) for name in table["path"]])
+    _refuse_contradictions(table, where)
     sources = set(table.pop(SOURCE_COLUMN).dropna()) if SOURCE_COLUMN in table.columns else set()
-    return Manifest(table, sources.pop() if len(sources) == 1 and sources <= set(source_names()) else "table")
+    source = sources.pop() if len(sources) == 1 and sources <= set(source_names()) else "table"
+    return Manifest(table, source, tuple(_unused_columns(table.columns)))
 
 
 def write_manifest(manifest: Manifest, path: str | Path) -> None:
@@ -87,7 +112,7 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
     Paths below the file's folder are written relative to it, so that the folder can be moved.
     """
     path = Path(path)
-    _check_suffix(path)
+    check_table_suffix(path)
     folder = path.resolve().parent
     table = manifest.table.assign(**{SOURCE_COLUMN: manifest.source})
     table["path"] = [_relative(Path(name), folder) for name in table["path"]]
@@ -110,67 +135,75 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     """All columns in order, text as str or None, numbers as Int64, rows indexed from 0."""
     others = [name for name in table.columns if name not in COLUMNS]
     tidy = table.reindex(columns=[*COLUMNS, *others]).reset_index(drop=True)
-    for name in (*COLUMNS, "phash", "simhash", "split", "group"):
+    for name in (*COLUMNS, *HASH_COLUMNS, "split", "group"):
         if name in tidy.columns and name not in _WHOLE_NUMBERS:
-            tidy[name] = _as_text(tidy[name])
+            tidy[name] = _as_names(tidy[name]) if name in IDENTITY_COLUMNS else _as_text(tidy[name])
     for name in _WHOLE_NUMBERS:
         if name in tidy.columns:
             tidy[name] = pd.to_numeric(tidy[name]).astype("Int64")
     return tidy
 
 
+def _as_names(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    return pd.Series([clean_name(value) for value in _without_decimals(column)], dtype=object)
+
+
 def _as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    return pd.Series([None if pd.isna(value) else str(value) for value in _without_decimals(column)], dtype=object)
+
+
+def _without_decimals(column: "pd.Series[Any]") -> "pd.Series[Any]":
     # A label column of 0 and 1 with a gap is read as 0.0 and 1.0.
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
-    return pd.Series([None if pd.isna(value) else str(value) for value in column], dtype=object)
+        return column.astype("Int64")
+    return column
 
 
-def _check_suffix(path: Path) -> None:
-    if path.suffix.lower() not in (".csv", ".parquet"):
-        raise LymphoscopeError(
-            f"{path}: a manifest is a .csv or .parquet file, not {path.suffix or 'a file without suffix'}"
-        )
-    if path.suffix.lower() == ".parquet":
-        require("parquet", str(path))
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    _check_suffix(path)
-    if not path.is_file():
-        raise LymphoscopeError(f"{path}: no such file")
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        # As text: subject 007 is not 7, and a subject named NA is not missing.
-        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError) as error:
-        raise LymphoscopeError(f"{path} is not a readable table: {_one_line(error)}") from error
-
-
-def _check(table: pd.DataFrame, path: Path) -> None:
+def _check(table: pd.DataFrame, where: object) -> None:
+    refuse_misspelled_columns(map(str, table.columns), KNOWN_COLUMNS, where)
     if "path" not in table.columns:
         columns = ", ".join(str(name) for name in table.columns[:8])
-        raise LymphoscopeError(f"{path} has no column `path` (it has {columns}): rename the column of image files")
-    _refuse(table["path"].isna() | (table["path"] == ""), path, "no path")
+        raise LymphoscopeError(f"{where} has no column `path` (it has {columns}): rename the column of image files")
+    _refuse(table["path"].isna() | (table["path"] == ""), where, "no path")
+    _refuse(table["path"].map(lambda path: "\n" in str(path) or "\r" in str(path)), where, "a line break in its path")
+    for name in set(IDENTITY_COLUMNS) & set(table.columns):
+        check_exact_numbers(table[name], f"{name} of {where}")
     if "split" in table.columns:
         valid = table["split"].isna() | table["split"].isin(PARTS)
-        _refuse(~valid, path, f"a split other than {', '.join(PARTS)}")
+        _refuse(~valid, where, f"a split other than {', '.join(PARTS)}")
     for name in set(_WHOLE_NUMBERS) & set(table.columns):
         numbers = pd.to_numeric(table[name], errors="coerce")
-        _refuse(
-            table[name].notna() & (numbers.isna() | (numbers % 1 != 0)), path, f"a {name} that is not a whole number"
-        )
+        fractional = table[name].notna() & (numbers.isna() | (numbers % 1 != 0))
+        _refuse(fractional, where, f"a {name} that is not a whole number")
 
 
-def _refuse(wrong: "pd.Series[bool]", path: Path, fault: str) -> None:
+def _refuse(wrong: "pd.Series[bool]", where: object, fault: str) -> None:
     if wrong.any():
         row = int(wrong.to_numpy().argmax()) + 1
-        raise LymphoscopeError(f"{path}: row {row} after the header has {fault}: correct it")
+        raise LymphoscopeError(f"{where}: row {row} after the header has {fault}: correct it")
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _refuse_contradictions(table: pd.DataFrame, where: object) -> None:
+    """Refuse one path with two labels, subjects or parts: which row is right cannot be known."""
+    repeated = table[table["path"].duplicated(keep=False)]
+    for name in set(_CONSISTENT_COLUMNS) & set(table.columns):
+        counts = repeated.groupby("path")[name].nunique(dropna=False)
+        for path in counts.index[counts > 1][:1]:
+            rows = np.flatnonzero((table["path"] == path).to_numpy()) + 1
+            values = " and ".join(str(value) for value in table[name].iloc[rows - 1].unique()[:2])
+            raise LymphoscopeError(
+                f"{where}: rows {', '.join(map(str, rows[:4]))} after the header have the same path with {name} "
+                f"{values}: keep one of them ({path})"
+            )
+
+
+def _unused_columns(columns: Iterable[str]) -> Iterator[str]:
+    """A notice for every column that probably holds what a known column, which is absent, should hold."""
+    present = set(columns)
+    for name in columns:
+        meant = _ALIASES.get("".join(char for char in str(name).casefold() if char.isalnum()))
+        if meant is not None and meant not in present:
+            yield f"the column `{name}` is not used: rename it `{meant}` if it holds the {meant} of each cell"
 
 
 def _absolute(name: str, folder: Path) -> str:

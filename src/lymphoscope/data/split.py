@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lymphoscope.data.groups import subject_groups
+from lymphoscope.data.identity import refuse_spelling_conflicts
 from lymphoscope.data.manifest import Manifest
 from lymphoscope.data.similarity import with_fingerprints, without_near_duplicates
 from lymphoscope.data.summary import split_notices
@@ -172,6 +173,7 @@ def _grouped(manifest: Manifest, by: By) -> pd.DataFrame:
         raise LymphoscopeError(
             f"a split needs at least two classes, and there is {', '.join(manifest.classes) or 'none'}"
         )
+    refuse_spelling_conflicts(manifest.table, ("label",) if by == "random" else ("subject", "label"))
     prepared = with_fingerprints(manifest)
     table = prepared.table.drop(columns=["split", "fold"], errors="ignore")
     table["group"] = subject_groups(prepared)

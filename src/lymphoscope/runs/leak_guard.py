@@ -14,6 +14,7 @@ from lymphoscope.data import (
     leak_checks,
     leaks_between,
     split_leaks,
+    unchecked_reason,
     with_fingerprints,
 )
 from lymphoscope.errors import LymphoscopeError
@@ -47,12 +48,11 @@ def training_cells_of_split(manifest: Manifest) -> TrainingCells:
 def training_cells_of_model(folder: Path, description: Description) -> TrainingCells:
     """Return what the model in `folder` was trained on: its `training_cells.parquet`, else the names of its subjects.
 
-    Raises LymphoscopeError if this installation cannot read Parquet or compare images: a guard that checks less than
-    it was made for would be none.
+    Raises LymphoscopeError if this installation cannot read Parquet: a guard that checks less than it was made for
+    would be none.
     """
     if (folder / TRAINING_CELLS).is_file():
-        for extra in ("parquet", "audit"):
-            require(extra, f"the leak guard of {folder}")
+        require("parquet", f"the leak guard of {folder}")
         return TrainingCells(pd.read_parquet(folder / TRAINING_CELLS))
     parts = description.trained_on.get("subjects", {})
     subjects = [*parts.get("train", ()), *parts.get("validation", ())]
@@ -77,12 +77,10 @@ def find_leaks(cells: Manifest, training_cells: TrainingCells) -> Leakage:
     """Find the cells that the model was trained on; their images are read if the model has fingerprints."""
     compared = with_fingerprints(cells) if "sha256" in training_cells.table else cells
     leaks = leaks_between(compared.table, training_cells.table)
-    checked = leak_checks(compared.table, training_cells.table)
-    reason = training_cells.reason
-    if "subjects" not in checked and reason is None:
-        reason = "no subjects are known of these cells"
+    checks = leak_checks(compared.table, training_cells.table)
+    reason = training_cells.reason or unchecked_reason(checks)
     return Leakage(
-        checked=checked,
+        checked=[str(check) for check in checks],
         allowed=bool(leaks),  # whoever continues has allowed them
         leaking_cells=len({leak.path for leak in leaks}),
         leaks=[Leak(**leak._asdict()) for leak in leaks],

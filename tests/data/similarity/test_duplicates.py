@@ -3,16 +3,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lymphoscope.data.similarity.duplicates import exact_duplicates, near_duplicates
-
-GREY = np.random.default_rng(0).integers(10, 250, (64, 64), dtype=np.uint8)
-STRANGER = np.random.default_rng(1).integers(10, 250, (64, 64), dtype=np.uint8)
+from lymphoscope.data.similarity.matching import NEAR_DISTANCE, hash_image
 
 
 def cells(*rows: dict[str, Any]) -> pd.DataFrame:
     """Cells a, b, c.. of one label and subject unless told otherwise."""
-    same = {"label": "all", "subject": "1", "sha256": None, "phash": None}
+    same = {"label": "all", "subject": "1", "sha256": None, "phash": None, "simhash": None, "window_hash": None}
     table = pd.DataFrame([same | {"path": f"/{'abcdef'[i]}"} | row for i, row in enumerate(rows)], dtype=object)
     return table.where(table.notna(), None)
 
@@ -43,27 +42,32 @@ def test_each_further_copy_is_reported_with_the_first() -> None:
     assert [(one.path, one.other_path) for one in findings] == [("/a", "/b"), ("/a", "/c")]
 
 
-def test_near_duplicates_need_hash_and_correlation() -> None:
-    near, far = f"{3:064x}", "f" * 64
-    table = cells(
-        *({"sha256": name, "phash": phash} for name, phash in zip("abcd", [near, near, near, far], strict=True))
-    )
-    found = list(near_duplicates(table, [GREY, GREY, STRANGER, GREY], 0))
+def image(seed: int) -> np.ndarray:
+    rough = np.random.default_rng(seed).integers(60, 200, (12, 12, 3), dtype=np.uint8)
+    pixels = np.array(Image.fromarray(rough).resize((120, 120), Image.Resampling.BICUBIC))
+    down, right = np.mgrid[:120, :120] - 60
+    pixels[down**2 + right**2 > 45**2] = 0
+    return pixels
+
+
+def hashed(seed: int, **values: object) -> dict[str, object]:
+    return {"sha256": str(values), **hash_image(image(seed))._asdict(), **values}
+
+
+def test_near_duplicates_are_notices_if_nothing_differs() -> None:
+    found = list(near_duplicates(cells(hashed(0), hashed(1), hashed(0, sha256="b")), NEAR_DISTANCE))
     assert [(one.check, one.severity, one.path, one.other_path) for one in found] == [
-        ("near-duplicate", "notice", "/a", "/b")
+        ("near-duplicate", "notice", "/a", "/c")
     ]
-    assert found[0].detail == "show the same cell (correlation 1.00)"
+    assert found[0].detail == "show the same cell (estimated correlation 1.00)"
 
 
 def test_near_duplicates_that_differ_are_warnings() -> None:
-    table = cells({"sha256": "a", "phash": f"{7:064x}"}, {"sha256": "b", "phash": f"{6:064x}", "subject": "2"})
-    (found,) = near_duplicates(table, [GREY, GREY], 1)
+    (found,) = near_duplicates(cells(hashed(0), hashed(0, subject="2")), NEAR_DISTANCE)
     assert found.severity == "warning"
-    assert found.detail == "show the same cell (correlation 1.00) under two subjects (1, 2)"
-    assert list(near_duplicates(table, [GREY, GREY], 0)) == []
+    assert found.detail == "show the same cell (estimated correlation 1.00) under two subjects (1, 2)"
 
 
 def test_identical_and_unreadable_files_are_not_near_duplicates() -> None:
-    phash = f"{1:064x}"
-    table = cells({"sha256": "a", "phash": phash}, {"sha256": "a", "phash": phash}, {"phash": None})
-    assert list(near_duplicates(table, [GREY, GREY, None], 256)) == []
+    table = cells(hashed(0, sha256="a"), hashed(0, sha256="a"), {"phash": None})
+    assert list(near_duplicates(table, NEAR_DISTANCE)) == []

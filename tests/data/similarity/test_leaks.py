@@ -7,11 +7,22 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lymphoscope.data import Manifest, leaks_between, split_folds, split_holdout, split_leaks, with_fingerprints
+from lymphoscope.data import (
+    Manifest,
+    audit_manifest,
+    leaks_between,
+    read_source,
+    split_folds,
+    split_holdout,
+    split_leaks,
+    subject_groups,
+    with_fingerprints,
+)
 from lymphoscope.data.manifest import manifest_of
-from lymphoscope.data.similarity.leaks import leak_checks, without_near_duplicates
+from lymphoscope.data.similarity.leaks import LeakCheck, leak_checks, unchecked_reason, without_near_duplicates
 from lymphoscope.synthetic.generate import synthesize
 
+REAL = Path(__file__).parents[4] / "shared" / "data"
 CELLS = 20
 
 
@@ -76,17 +87,69 @@ def test_own_splits_have_no_near_duplicates_across_parts(planted: pd.DataFrame, 
 
 
 def test_without_fingerprints_only_subjects_are_compared(planted: pd.DataFrame) -> None:
-    judged = planted[planted["split"] == "test"]
-    known = planted[planted["split"] == "train"]
-    assert leak_checks(judged, known) == ["subjects", "duplicates", "near duplicates"]
-    bare = known[["path", "subject"]]
-    assert leak_checks(judged, bare) == ["subjects"]
-    assert leaks_between(judged, bare) == []
-    # A coarse look alone is trusted only where it is all but the same.
-    coarse = known.drop(columns="simhash")
-    assert [leak.kind for leak in leaks_between(judged, coarse)].count("near-duplicate") == 2
-    nobody = judged.assign(subject=None)
-    assert leak_checks(nobody, known) == ["duplicates", "near duplicates"]
+    evaluated = planted[planted["split"] == "test"]
+    training = planted[planted["split"] == "train"]
+    assert names(leak_checks(evaluated, training)) == ["subjects", "duplicates", "near duplicates"]
+    assert unchecked_reason(leak_checks(evaluated, training)) is None
+    bare = training[["path", "subject"]]
+    assert names(leak_checks(evaluated, bare)) == ["subjects"]
+    assert unchecked_reason(leak_checks(evaluated, bare)) == "duplicates and near duplicates could not be compared"
+    assert leaks_between(evaluated, bare) == []
+    outdated = training.assign(phash="0123456789abcdef" * 4)
+    assert names(leak_checks(evaluated, outdated)) == ["subjects", "duplicates"]
+    assert names(leak_checks(evaluated.assign(subject=None), training)) == ["duplicates", "near duplicates"]
+
+
+def names(checks: list[LeakCheck]) -> list[str]:
+    return [str(check) for check in checks]
+
+
+def test_subjects_that_are_missing_in_part_are_counted_and_the_reason_given() -> None:
+    evaluated = pd.DataFrame({"path": [f"e{i}" for i in range(64)], "subject": ["1"] * 24 + [None] * 40})
+    training = pd.DataFrame({"path": ["a", "b"], "subject": ["2", "3"]})
+    checks = leak_checks(evaluated, training)
+    assert names(checks) == ["subjects of 24 of 64 cells"]
+    assert "40 of 64 cells have no subject" in str(unchecked_reason(checks))
+    assert names(leak_checks(training, evaluated)) == ["subjects with 24 of 64 training cells"]
+
+
+@pytest.mark.parametrize(
+    ("known", "new"), [("P02", "p02"), ("P02", "P2"), ("007", "7"), ("007", "7.0"), ("7", "b'007'")]
+)
+def test_another_spelling_of_a_training_subject_is_a_leak(known: str, new: str) -> None:
+    evaluated = pd.DataFrame({"path": ["e"], "subject": [new]})
+    training = pd.DataFrame({"path": ["t"], "subject": [known]})
+    (leak,) = leaks_between(evaluated, training)
+    assert leak.detail == f"training has cells of subject {known}, which may be the same as {new}"
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_all_official_duplicates_are_named(tmp_path: Path) -> None:
+    """The duplicated files of C-NMC, laid out with images that are equal where the official hashes are.
+
+    106 groups: 99 of two subjects, 5 of one, and 2 of the final test, whose subjects are unknown.
+    """
+    table = pd.read_csv(REAL / "cnmc" / "official_duplicates.csv", dtype=str)
+    groups = [[str(tmp_path / path) for path in paths.split("|")] for paths in table["paths"]]
+    for number, paths in enumerate(groups):
+        pixels = np.random.default_rng(number).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        for path in paths:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    manifest = with_fingerprints(read_source(f"cnmc:{tmp_path}"))
+    subjects = dict(zip(manifest.table["path"], manifest.table["subject"], strict=True))
+    across = [paths for paths in groups if len({subjects[path] for path in paths} - {None}) > 1]
+    assert (len(groups), len(across)) == (106, 99)
+
+    first = {paths[0] for paths in groups}
+    split = ["test" if path in first else "train" for path in manifest.table["path"]]
+    leaks = split_leaks(manifest.table.assign(split=split))
+    assert {leak.path for leak in leaks if leak.kind == "duplicate"} == first
+    findings = audit_manifest(manifest).findings.query("check == 'two-subjects'")
+    named = {frozenset(pair) for pair in zip(findings["path"], findings["other_path"], strict=True)}
+    assert named == {frozenset(paths) for paths in across}
+    joined = dict(zip(manifest.table["path"], subject_groups(manifest), strict=True))
+    assert all(len({joined[path] for path in paths}) == 1 for paths in groups)
 
 
 def test_unreadable_cells_are_not_duplicates(tmp_path: Path) -> None:

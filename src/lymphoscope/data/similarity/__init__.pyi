@@ -9,42 +9,42 @@ from .fingerprints import (
 )
 from .leaks import (
     CellLeak as CellLeak,
+    LeakCheck as LeakCheck,
     leak_checks as leak_checks,
     leaks_between as leaks_between,
     split_leaks as split_leaks,
+    unchecked_reason as unchecked_reason,
     without_near_duplicates as without_near_duplicates,
 )
-from .perceptual_hash import (
+from .matching import (
     COPY_CORRELATION as COPY_CORRELATION,
-    COPY_DISTANCE as COPY_DISTANCE,
-    NEAR_CORRELATION as NEAR_CORRELATION,
     NEAR_DISTANCE as NEAR_DISTANCE,
-    correlation as correlation,
+    CellMatch as CellMatch,
     hash_image as hash_image,
-    near_pairs as near_pairs,
-    near_pairs_between as near_pairs_between,
+    matching_cells as matching_cells,
+    matching_cells_between as matching_cells_between,
 )
 
 __all__ = [
     "COPY_CORRELATION",
-    "COPY_DISTANCE",
     "FINGERPRINT_COLUMNS",
-    "NEAR_CORRELATION",
     "NEAR_DISTANCE",
     "CellLeak",
+    "CellMatch",
     "FileInspection",
+    "LeakCheck",
     "add_fingerprints",
-    "correlation",
     "exact_duplicates",
     "hash_image",
     "inspect_file",
     "inspect_files",
     "leak_checks",
     "leaks_between",
+    "matching_cells",
+    "matching_cells_between",
     "near_duplicates",
-    "near_pairs",
-    "near_pairs_between",
     "split_leaks",
+    "unchecked_reason",
     "with_fingerprints",
     "without_near_duplicates",
 ]

@@ -1,15 +1,12 @@
 """Audit checks for cells that occur twice: files of equal bytes, and images that show the same cell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lymphoscope.data.findings import Finding, Severity
-from lymphoscope.data.similarity.perceptual_hash import NEAR_CORRELATION, correlation, near_pairs
-
-Thumbnail = NDArray[np.uint8]
+from lymphoscope.data.similarity.matching import matching_cells
 
 _CHECKS = {
     "label": ("two-labels", "under two labels"),
@@ -36,27 +33,19 @@ def exact_duplicates(cells: pd.DataFrame) -> Iterator[Finding]:
                 yield Finding("duplicate", "warning", paths[first], paths[other], "the same file twice")
 
 
-def near_duplicates(
-    cells: pd.DataFrame, thumbnails: Sequence[Thumbnail | None], max_distance: int
-) -> Iterator[Finding]:
-    """Yield pairs within `max_distance` bits of 256 that correlate: a warning if label, subject or part differ.
+def near_duplicates(cells: pd.DataFrame, max_distance: int) -> Iterator[Finding]:
+    """Yield pairs of images that show the same cell: a warning if label, subject or part of the split differ.
 
     `cells` is indexed from 0. Only the first of byte-identical files takes part; the others are exact duplicates.
     """
     values, paths = _column_values(cells), list(cells["path"])
     unique = np.flatnonzero(cells["sha256"].notna() & ~cells["sha256"].duplicated())
-    for i, j in near_pairs(list(cells["phash"].iloc[unique]), max_distance):
-        first, other = int(unique[i]), int(unique[j])
-        similarity = _correlation(thumbnails[first], thumbnails[other])
-        if similarity >= NEAR_CORRELATION:
-            details = [detail for _, detail in _differences(values, first, other)]
-            detail = f"show the same cell (correlation {similarity:.2f}) {' and '.join(details)}".rstrip()
-            severity: Severity = "warning" if details else "notice"
-            yield Finding("near-duplicate", severity, paths[first], paths[other], detail)
-
-
-def _correlation(thumbnail: Thumbnail | None, other: Thumbnail | None) -> float:
-    return 0.0 if thumbnail is None or other is None else correlation(thumbnail, other)
+    for match in matching_cells(cells.iloc[unique], near_distance=max_distance):
+        first, other = int(unique[match.row]), int(unique[match.other])
+        details = [detail for _, detail in _differences(values, first, other)]
+        detail = f"show the same cell ({match.detail}) {' and '.join(details)}".rstrip()
+        severity: Severity = "warning" if details else "notice"
+        yield Finding("near-duplicate", severity, paths[first], paths[other], detail)
 
 
 def _column_values(cells: pd.DataFrame) -> dict[str, list[str | None]]:

@@ -1,22 +1,22 @@
-"""Read every file once: its fault, or the hash of its bytes, its size, its perceptual hash and its simhash."""
+"""Read every file once: its fault, or the hash of its bytes, its size, and the hashes of what it shows."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lymphoscope.data.images import UnreadableImage, map_in_threads, read_image
-from lymphoscope.data.manifest import Manifest
+from lymphoscope.data.manifest import HASH_COLUMNS, Manifest
 from lymphoscope.data.quality import reaches_beyond_crop
-from lymphoscope.data.similarity.perceptual_hash import hash_image
-from lymphoscope.data.similarity.simhash import simhashes
+from lymphoscope.data.similarity.matching import hash_image, is_current_hash
 from lymphoscope.files import sha256_of
 
-FINGERPRINT_COLUMNS = ("sha256", "width", "height", "phash", "simhash")
-"""Columns of a manifest that identify an image: by its bytes, its pixels, and coarsely and finely by what it shows."""
+FINGERPRINT_COLUMNS = ("sha256", "width", "height", *HASH_COLUMNS)
+"""Columns of a manifest that identify an image: by its bytes, its size, and what it shows."""
+
+_CACHED_FILES = 200_000
 
 
 class FileInspection(NamedTuple):
@@ -27,7 +27,8 @@ class FileInspection(NamedTuple):
     width: int | None = None
     height: int | None = None
     phash: str | None = None
-    thumbnail: NDArray[np.uint8] | None = None  # (64, 64)
+    simhash: str | None = None
+    window_hash: str | None = None
     beyond_crop: bool = False
 
 
@@ -50,22 +51,61 @@ def inspect_file(path: str) -> FileInspection:
 
 
 def with_fingerprints(manifest: Manifest) -> Manifest:
-    """Return the manifest with FINGERPRINT_COLUMNS filled where they are empty and the file can be read."""
-    incomplete = manifest.table.reindex(columns=list(FINGERPRINT_COLUMNS)).isna().any(axis=1)
-    if not incomplete.any():
+    """Return the manifest with FINGERPRINT_COLUMNS filled where the file can be read.
+
+    Values of the table are not believed: a file whose SHA-256 differs is read again, and a notice says so. Hashes of
+    another version are computed again.
+    """
+    incomplete, changed = _incomplete(manifest.table), _changed(manifest.table)
+    rows = manifest.table.index[incomplete | changed]
+    if not len(rows):
         return manifest
-    inspections = inspect_files(list(manifest.table.loc[incomplete, "path"]))
-    return add_fingerprints(manifest, inspections, manifest.table.index[incomplete])
+    inspections = inspect_files(list(manifest.table.loc[rows, "path"]))
+    emptied = manifest.table.copy()
+    emptied.loc[changed, [name for name in FINGERPRINT_COLUMNS if name in emptied]] = None
+    notices = [_changed_notice(manifest.table.loc[changed, "path"])] if changed.any() else []
+    return add_fingerprints(manifest.with_table(emptied, *notices), inspections, rows)
 
 
 def add_fingerprints(manifest: Manifest, inspections: Sequence[FileInspection], rows: "pd.Index[Any]") -> Manifest:
-    """Fill the empty FINGERPRINT_COLUMNS of `rows` of the manifest's table from the inspections of their files."""
-    read = {name: [getattr(one, name) for one in inspections] for name in FINGERPRINT_COLUMNS[:-1]}
-    computed = pd.DataFrame(read, dtype=object)
-    computed["simhash"] = pd.Series(simhashes([one.thumbnail for one in inspections]), dtype=object)
-    computed.index = rows
+    """Fill the empty and outdated FINGERPRINT_COLUMNS of `rows` from the inspections of their files."""
     table = manifest.table.copy()
     for name in FINGERPRINT_COLUMNS:
         given = table[name].astype(object) if name in table else pd.Series(None, index=table.index, dtype=object)
-        table[name] = given.where(given.notna(), computed[name].reindex(table.index))
+        if name in HASH_COLUMNS:
+            given = given.where(given.map(is_current_hash), None)
+        computed = pd.Series([getattr(one, name) for one in inspections], index=rows, dtype=object)
+        table[name] = given.where(given.notna(), computed.reindex(table.index))
     return manifest.with_table(table)
+
+
+def _incomplete(table: pd.DataFrame) -> "pd.Series[bool]":
+    columns = table.reindex(columns=list(FINGERPRINT_COLUMNS))
+    outdated = ~columns[list(HASH_COLUMNS)].map(is_current_hash).all(axis=1)
+    return columns.isna().any(axis=1) | outdated
+
+
+def _changed(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Rows whose file exists and has another SHA-256 than the table says."""
+    given = table[table["sha256"].notna()]
+    digests = map_in_threads(_sha256_if_readable, list(given["path"]), "verifying fingerprints") if len(given) else []
+    found = pd.Series(digests, index=given.index, dtype=object)
+    return (found.notna() & (found != given["sha256"])).reindex(table.index, fill_value=False)
+
+
+def _changed_notice(paths: "pd.Series[Any]") -> str:
+    return f"{len(paths)} files are not those of the table's fingerprints, which were computed again: {paths.iloc[0]}"
+
+
+def _sha256_if_readable(path: str) -> str | None:
+    try:
+        status = Path(path).stat()
+        return _sha256_of_version(path, status.st_size, status.st_mtime_ns)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=_CACHED_FILES)
+def _sha256_of_version(path: str, *_version: int) -> str:
+    """The digest of a file, computed once for each version (size and time of change) of it."""
+    return sha256_of(Path(path))

@@ -1,6 +1,6 @@
 """Train/test leakage: evaluated cells that the model met in training, as the same file, image or subject.
 
-Works on tables with one row per cell: `path` and, as far as known, `subject`, `sha256`, `phash` and `simhash`.
+Works on tables with one row per cell: `path` and, as far as known, `subject` and the columns of a fingerprint.
 """
 
 from collections.abc import Iterator
@@ -8,14 +8,12 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from lymphoscope.data.similarity.perceptual_hash import COPY_DISTANCE, NEAR_DISTANCE, near_pairs_between
-from lymphoscope.data.similarity.simhash import SAME_CELL_CORRELATION, simhash_correlation
+from lymphoscope.data.identity import name_key
+from lymphoscope.data.similarity.matching import is_current_hash, matching_cells_between
 
 LeakKind = Literal["duplicate", "near-duplicate", "subject"]
 
 _EARLIER_PARTS = {"test": ("train", "validation"), "validation": ("train",)}
-_CHECKS = {"subjects": "subject", "duplicates": "sha256", "near duplicates": "phash"}
-"""What is looked for -> the column that it needs."""
 
 
 class CellLeak(NamedTuple):
@@ -25,6 +23,30 @@ class CellLeak(NamedTuple):
     path: str
     other: str
     detail: str
+
+
+class LeakCheck(NamedTuple):
+    """A kind of leak that was looked for, and in how many of the evaluated and of the training cells it could be."""
+
+    name: str
+    evaluated: int
+    evaluated_cells: int
+    training: int
+    training_cells: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all cells could be compared."""
+        return self.evaluated == self.evaluated_cells and self.training == self.training_cells
+
+    def __str__(self) -> str:
+        """For example "subjects", or "subjects of 24 of 64 cells"."""
+        text = self.name
+        if self.evaluated < self.evaluated_cells:
+            text += f" of {self.evaluated} of {self.evaluated_cells} cells"
+        if self.training < self.training_cells:
+            text += f" with {self.training} of {self.training_cells} training cells"
+        return text
 
 
 class _Pair(NamedTuple):
@@ -39,8 +61,8 @@ class _Pair(NamedTuple):
 def leaks_between(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[CellLeak]:
     """List the evaluated cells that occur in training, each once, in their order, with the strongest evidence.
 
-    Evidence is, from the strongest: the same file, a near duplicate, the same subject. Near duplicates are within
-    NEAR_DISTANCE bits of 256 and alike in their simhashes; in a table without simhashes, within COPY_DISTANCE bits.
+    Evidence is, from the strongest: the same file, an image of the same cell (`matching`), the same subject. Subjects
+    are compared by their keys, so another spelling of a training subject is a leak too.
     """
     paths, others = list(evaluated["path"]), list(training["path"])
     pairs = _same_image(evaluated, training)
@@ -59,9 +81,37 @@ def split_leaks(table: pd.DataFrame) -> list[CellLeak]:
     return leaks
 
 
-def leak_checks(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[str]:
-    """List what can be compared between two tables: subjects, duplicates, near duplicates."""
-    return [name for name, column in _CHECKS.items() if all(_has(table, column) for table in (evaluated, training))]
+def leak_checks(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[LeakCheck]:
+    """List what can be compared between two tables: subjects, duplicates, near duplicates.
+
+    A file without a hash could not be read, so it neither was trained on nor is evaluated: it is not missing.
+    """
+    checks = []
+    tables = evaluated, training
+    counts = [int(table["subject"].notna().sum()) if "subject" in table else 0 for table in tables]
+    if all(counts):
+        checks.append(LeakCheck("subjects", counts[0], len(evaluated), counts[1], len(training)))
+    if all("sha256" in table and table["sha256"].notna().any() for table in tables):
+        checks.append(LeakCheck("duplicates", *_all_of(*tables)))
+    if all("phash" in table and table["phash"].map(is_current_hash).any() for table in tables):
+        checks.append(LeakCheck("near duplicates", *_all_of(*tables)))
+    return checks
+
+
+def unchecked_reason(checks: list[LeakCheck]) -> str | None:
+    """Return why leaks cannot be ruled out after these checks; None if all ran on all cells."""
+    names = [check.name for check in checks]
+    reasons = [] if "subjects" in names else ["no subjects are known of these cells"]
+    if missing := [name for name in ("duplicates", "near duplicates") if name not in names]:
+        reasons.append(f"{' and '.join(missing)} could not be compared")
+    for check in checks:
+        for count, cells, kind in (
+            (check.evaluated, check.evaluated_cells, "cells"),
+            (check.training, check.training_cells, "training cells"),
+        ):
+            if count < cells:
+                reasons.append(f"{cells - count} of {cells} {kind} have no subject")
+    return "; ".join(reasons) or None
 
 
 def without_near_duplicates(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -77,8 +127,16 @@ def without_near_duplicates(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return table, before - int(table["split"].notna().sum())
 
 
+def _all_of(evaluated: pd.DataFrame, training: pd.DataFrame) -> tuple[int, int, int, int]:
+    return len(evaluated), len(evaluated), len(training), len(training)
+
+
 def _same_image(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[_Pair]:
-    return [*_duplicates(evaluated, training), *_near_duplicates(evaluated, training)]
+    matches = matching_cells_between(evaluated, training)
+    near = [
+        _Pair(match.row, match.other, "near-duplicate", f"shows the same cell ({match.detail})") for match in matches
+    ]
+    return [*_duplicates(evaluated, training), *near]
 
 
 def _duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pair]:
@@ -92,37 +150,13 @@ def _duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pa
             yield from (_Pair(row, other, "duplicate", "the same file") for other in rows.get(digest, ()))
 
 
-def _near_duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pair]:
-    if "phash" not in evaluated or "phash" not in training:
-        return
-    simhashes, other_simhashes = (_column(table, "simhash") for table in (evaluated, training))
-    phashes, other_phashes = (_column(table, "phash") for table in (evaluated, training))
-    for row, other, bits in near_pairs_between(phashes, other_phashes, NEAR_DISTANCE):
-        evidence = _same_cell(simhashes[row], other_simhashes[other], bits)
-        if evidence is not None:
-            yield _Pair(row, other, "near-duplicate", f"shows the same cell ({evidence})")
-
-
-def _same_cell(simhash: str | None, other: str | None, bits: int) -> str | None:
-    """Why two images within NEAR_DISTANCE bits show one cell; None if they do not."""
-    if simhash is None or other is None:
-        return f"{bits} of 256 bits differ" if bits <= COPY_DISTANCE else None
-    estimate = simhash_correlation(simhash, other)
-    return f"estimated correlation {estimate:.2f}" if estimate >= SAME_CELL_CORRELATION else None
-
-
 def _same_subject(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[CellLeak]:
     cells = training[training["subject"].notna()].drop_duplicates("subject")
-    training_paths = dict(zip(cells["subject"], cells["path"], strict=True))
+    by_key: dict[str, tuple[str, str]] = {}
+    for subject, path in zip(cells["subject"], cells["path"], strict=True):
+        by_key.setdefault(name_key(subject), (subject, path))
     for path, subject in zip(evaluated["path"], evaluated["subject"], strict=True):
-        if subject in training_paths:
-            detail = f"training has cells of subject {subject}"
-            yield CellLeak("subject", path, training_paths[subject], detail)
-
-
-def _column(table: pd.DataFrame, name: str) -> list[str | None]:
-    return [None if pd.isna(value) else str(value) for value in table[name]] if name in table else [None] * len(table)
-
-
-def _has(table: pd.DataFrame, name: str) -> bool:
-    return name in table and bool(table[name].notna().any())
+        if pd.notna(subject) and (match := by_key.get(name_key(subject))):
+            detail = f"training has cells of subject {match[0]}"
+            detail += "" if match[0] == subject else f", which may be the same as {subject}"
+            yield CellLeak("subject", path, match[1], detail)
