@@ -38,7 +38,8 @@ def saved(value: float, low: float, high: float, *limited: str) -> Result:
 @pytest.mark.parametrize(
     ("result", "status"),
     [
-        (saved(84, 80, 88), "reproduced"),
+        (saved(83.5, 83, 84), "reproduced"),
+        (saved(84, 80, 88), "undecided"),
         (saved(70, 60, 80), "not reproduced"),
         (saved(84, 80, 88, "2 folds instead of 5."), "needs the full data"),
     ],

@@ -18,7 +18,7 @@ def reproduce_command(
         str,
         typer.Argument(
             metavar="NAME",
-            help="table1 to table4, figure2 to figure7, ablations, split; or ledger, which writes reproduction.md.",
+            help="table1 to table4, figure2 to figure7, ablations, split, claim; or ledger: write reproduction.md.",
             show_default=False,
         ),
     ],
@@ -43,6 +43,14 @@ def reproduce_command(
         int | None, typer.Option(min=4, help="Maximum number of cells, evenly over classes.", show_default=False)
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Number of folds (default: 5).", show_default=False)] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Trainings per run with different seeds and folds; tests then compare the methods, not the models.",
+            show_default="as the experiment",
+        ),
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use this backbone for every run.", show_default=False)
     ] = None,
@@ -70,7 +78,7 @@ def reproduce_command(
 
     limits = Limits(limit_epochs, limit_cells, folds, backbone, tuple(overrides or ()))
     folder = out or Path("runs") / name
-    request = Request(name, data, folder, limits, model, subject_pattern, tuple(only or ()), jobs, ray)
+    request = Request(name, data, folder, limits, model, subject_pattern, tuple(only or ()), jobs, ray, seeds)
     if name == "ledger":
         _ledger(out or Path("docs"))
     elif counts_only:

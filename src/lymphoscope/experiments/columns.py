@@ -74,7 +74,7 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class FinishedGrid:
-    """What was finished of a grid: the request, its cells, and the finished runs by name."""
+    """What was finished of a grid: the request, its cells, and the finished runs by name, of the first seed."""
 
     request: Request
     manifest: Manifest

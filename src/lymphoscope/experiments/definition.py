@@ -12,6 +12,7 @@ from pydantic import Field
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.strict_model import StrictModel
+from lymphoscope.vocabulary import STREAMS, Stream
 
 _FOLDER = resources.files("lymphoscope.experiments") / "definitions"
 
@@ -31,9 +32,16 @@ class RunDefinition(StrictModel):
     cells: Literal["all", "offline", "final"] = Field(
         default="all", description="Which phases of C-NMC train and test; `all` takes the cells as they are."
     )
+    trained_streams: tuple[Stream, ...] = Field(
+        default=STREAMS, description="Streams whose losses are minimised; only with `frozen_heads`."
+    )
     against: str | None = Field(default=None, description="Run to compare with; the experiment's by default.")
     published: dict[str, float] = Field(default={}, description="The paper's numbers, by column.")
     published_spread: dict[str, float] = Field(default={}, description="The paper's deviations, by column.")
+    another_network: str | None = Field(
+        default=None,
+        description="Why the network here is not the paper's, if it is not; its numbers then do not compare.",
+    )
 
 
 class Definition(StrictModel):
@@ -46,7 +54,11 @@ class Definition(StrictModel):
     overrides: tuple[str, ...] = Field(default=(), description="Keys changed in every recipe, as `a.b=c`.")
     folds: int = Field(default=5, description="Folds of the cross-validation by subject; 0 is one split.")
     seeds: int = Field(default=1, ge=1, description="Trainings of every run with different seeds.")
+    frozen_heads: bool = Field(
+        default=False, description="Train only heads, all seeds together, on the features of a frozen backbone."
+    )
     against: str | None = Field(default=None, description="Run that every other run is compared with.")
+    compared: list[str] = Field(default=["weighted_f1"], description="Metrics that runs are compared by.")
     columns: list[str] = Field(default=[], description="Columns of the table, by key.")
     additions: list[str] = Field(default=[], description="What else the result shows, by the name of the addition.")
     figure: str | None = Field(default=None, description="How to draw a figure of cells; None for a grid of runs.")

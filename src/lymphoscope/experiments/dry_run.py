@@ -33,7 +33,7 @@ def plan(request: Request) -> list[PlannedRun]:
     from lymphoscope.training import measure_step
 
     definition = load_definition(request.name)
-    if definition.figure:
+    if definition.figure or definition.frozen_heads:
         return []
     unresolved = build_grid(definition, request)
     manifest = experiment_cells(request)

@@ -98,10 +98,12 @@ def _test_other_model(folder: RunFolder) -> None:
 
 
 def _is_done(folder: Path) -> bool:
-    """The report is the last file that a run with test cells writes; without test cells it is the model."""
-    return (folder / "report.html").is_file() or (
-        (folder / ENDED_FILE).is_file() and (folder / "model/model.json").is_file()
-    )
+    """The report is the last file that a run with test cells writes; without test cells it is the model.
+
+    A frozen head has predictions and no model.
+    """
+    has_output = (folder / "model/model.json").is_file() or any(folder.glob("predictions.*"))
+    return (folder / "report.html").is_file() or ((folder / ENDED_FILE).is_file() and has_output)
 
 
 def _read_ended(folder: Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ MODEL_SOURCE_FILE = "model_from.json"
 class GridRun:
     """One run of the grid: its recipe and folder. `folds` 0 is one split; `tests` names the run whose models it takes.
 
-    `seed_number` counts the trainings of one row of the table; each has its own seed, folds and folder.
+    `seed_number` counts the trainings of one row of the table; each has its own seed, folds and folder. `frozen`: it is
+    a head on a frozen backbone.
     """
 
     name: str
@@ -34,10 +35,18 @@ class GridRun:
     folds: int
     tests: str | None = None
     seed_number: int = 0
+    frozen: bool = False
+
+    @property
+    def title(self) -> str:
+        """Title of its row, with the number of its seed where there are several."""
+        return self.definition.title + (f", seed {self.seed_number + 1}" if self.seed_number else "")
 
     def parts(self) -> list[Path]:
-        """The folder of each of its trainings."""
+        """The folder of each of its trainings; heads on a frozen backbone are one training."""
         path = self.folder.path
+        if self.frozen:
+            return [path]
         return [path / f"fold_{number}" for number in range(self.folds)] if self.folds else [path]
 
 
@@ -123,7 +132,7 @@ def _build_run(name: str, definition: Definition, request: Request, number: int)
     if number:
         path, recipe = path / f"seed_{number}", recipe.model_copy(update={"seed": recipe.seed + number})
     folds = number_of_folds(definition, request)
-    return GridRun(name, run, recipe, RunFolder(path), folds, run.test_time_of, number)
+    return GridRun(name, run, recipe, RunFolder(path), folds, run.test_time_of, number, definition.frozen_heads)
 
 
 def _check_recipes(runs: list[GridRun], manifest: Manifest) -> None:

@@ -47,6 +47,11 @@ class Comparison(StrictModel):
     p_adjusted: float | None = Field(default=None, description="The p value after Holm's correction over the table.")
     test: str = Field(description="The test, and what it compares.")
 
+    @property
+    def is_paired(self) -> bool:
+        """Whether it tests a difference of scores; McNemar's test has none."""
+        return self.difference.value is not None or self.difference.reason is not None
+
 
 class Figure(StrictModel):
     """A figure in the result's folder."""

@@ -8,6 +8,7 @@ from lymphoscope.experiments import charts, figures, table2, table3
 from lymphoscope.experiments.cells import check_cells_are_named, experiment_cells
 from lymphoscope.experiments.columns import FinishedGrid, column
 from lymphoscope.experiments.definition import Definition, load_definition
+from lymphoscope.experiments.frozen_grid import execute_frozen
 from lymphoscope.experiments.grid import (
     GridRun,
     begin_grid,
@@ -19,7 +20,7 @@ from lymphoscope.experiments.grid import (
 from lymphoscope.experiments.output import write_result
 from lymphoscope.experiments.request import Request, check_output_folder, describe_cells, describe_limits
 from lymphoscope.experiments.result import Result
-from lymphoscope.experiments.scheduling import execute_all
+from lymphoscope.experiments.scheduling import execute_all, report_progress
 from lymphoscope.experiments.table import build_table, compare_runs, constant_baselines, finished_runs, run_states
 from lymphoscope.runs import current_provenance
 
@@ -66,9 +67,12 @@ def _run_grid(definition: Definition, request: Request) -> Result:
     unresolved = build_grid(definition, request)  # invalid recipes are refused before the cells are read
     manifest = experiment_cells(request)
     runs = [resolve_split(run, manifest) for run in unresolved]
-    begin_grid(runs, manifest)
-    execute_all(training_folders(runs), jobs=request.jobs, ray=request.ray)
-    execute_all(test_folders(runs), jobs=request.jobs, ray=request.ray)
+    if definition.frozen_heads:
+        execute_frozen(runs, manifest, report_progress)
+    else:
+        begin_grid(runs, manifest)
+        execute_all(training_folders(runs), jobs=request.jobs, ray=request.ray)
+        execute_all(test_folders(runs), jobs=request.jobs, ray=request.ray)
     return _grid_result(definition, request, runs, manifest)
 
 
@@ -83,7 +87,7 @@ def _grid_result(definition: Definition, request: Request, runs: Sequence[GridRu
             "runs": run_states(runs, request),
         }
     )
-    grid = FinishedGrid(request, manifest, finished)
+    grid = FinishedGrid(request, manifest, {name: of_name[0] for name, of_name in finished.items()})
     for name in definition.additions:
         result = ADDITIONS[name](result, grid)
     return result

@@ -36,7 +36,7 @@ def execute_all(folders: Sequence[Path], *, jobs: int = 1, ray: bool = False) ->
         _execute_in_parallel(waiting, min(jobs, len(waiting)))
     else:
         for number, folder in enumerate(waiting, start=1):
-            _report(f"run {number} of {len(waiting)}: {short_name(folder)}")
+            report_progress(f"run {number} of {len(waiting)}: {short_name(folder)}")
             execute(folder)
 
 
@@ -79,11 +79,11 @@ def _feed(tasks: "queue.SimpleQueue[Path]", cores: list[int]) -> None:
             worker.close()
             worker = None
         worker = worker or Worker(cores)
-        _report(f"started: {short_name(folder)}")
+        report_progress(f"started: {short_name(folder)}")
         death = worker.execute(folder)
         if death:
             mark_failed(folder, death)
-        _report(f"{state_of(folder)[0]}: {short_name(folder)}")
+        report_progress(f"{state_of(folder)[0]}: {short_name(folder)}")
     if worker:
         worker.close()
 
@@ -158,14 +158,14 @@ def record_trial(folder: Path, error: Exception | None) -> None:
     """Record a trial whose process died; a run that failed has written its own reason."""
     if error is not None:
         mark_failed(folder, f"its process died: {str(error)[:300]}")
-    _report(f"{state_of(folder)[0]}: {short_name(folder)}")
+    report_progress(f"{state_of(folder)[0]}: {short_name(folder)}")
 
 
 def _execute_trial(config: Mapping[str, Any]) -> None:
     execute(Path(config["folder"]))
 
 
-def _report(line: str) -> None:
+def report_progress(line: str) -> None:
     """Print a line of progress on standard error, apart from the result."""
     print(line, file=sys.stderr, flush=True)
 
