@@ -122,7 +122,8 @@ def test_tests_reject_equal_models_at_their_level() -> None:
         result["sign flips"].append(compared.discordant.p)
         result["auc"].append(compared.auc_test.p)
     for name, values in result.items():
-        assert stats.kstest(values, "uniform").pvalue > 0.005, name
+        if name != "sign flips":  # discrete
+            assert stats.kstest(values, "uniform").pvalue > 0.005, name
         assert 0.02 <= np.mean(np.array(values) < 0.05) <= 0.09, name
 
 
