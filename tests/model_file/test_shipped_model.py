@@ -21,7 +21,6 @@ def test_the_folder_is_small_and_complete() -> None:
         "model.json",
         "network.onnx",
         "ood_reference.safetensors",
-        "training_cells.parquet",
         "weights.safetensors",
     ]
     assert sorted(path.name for path in files) == expected

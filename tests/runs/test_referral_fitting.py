@@ -120,7 +120,7 @@ def test_scores_are_calibrated_and_ood_scores_are_columns(cells: Manifest, folde
     plain = mean_of_streams(table, ("all", "hem"))
     np.testing.assert_allclose(table[["score_all", "score_hem"]], calibrated(plain, found.temperature), atol=1e-6)
     doubts = ["ood_feature_distance", "ood_blur", "ood_cut_off", "ood_exposure", "ood_colour"]
-    assert list(table.columns[-5:]) == doubts
+    assert list(table.columns[-6:]) == [*doubts, "model_id"]
     known = table[(cells.table["split"] == "train").to_numpy()]
     assert ((known[doubts] > 1).mean() <= 0.02).all()
     pd.testing.assert_frame_equal(model.predict(cells.table["path"].tolist()[:3])[doubts], table[doubts][:3])
