@@ -2,25 +2,14 @@
 
 import errno
 import sys
-from typing import Annotated
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from lymphoscope.cli import (
-    compare,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    models,
-    predict,
-    reproduce,
-    score,
-    stress,
-    train,
-)
 from lymphoscope.cli.process import (
     OutputError,
     Stopped,
@@ -36,26 +25,74 @@ from lymphoscope.vocabulary import ExitStatus
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 PATH_ERRORS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EROFS)
 
-app = typer.Typer(
-    name="lymphoscope",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+COMMANDS = MappingProxyType(
+    {
+        "demo": "Run every step once, in minutes.",
+        "data": "Audit and split cells; generate synthetic ones.",
+        "models": "List the models that ship.",
+        "train": "Train a model and evaluate it on held-out subjects.",
+        "predict": "Classify cells.",
+        "evaluate": "Evaluate a model on labelled cells.",
+        "score": "Compute the same metrics from a table of predictions.",
+        "stress": "Test a model under corruptions; test its saliency maps.",
+        "compare": "Compare two prediction tables of the same cells.",
+        "explain": "Show what each stream received.",
+        "export": "Write a model for runtimes without torch.",
+        "reproduce": "Rerun a table or figure of the paper.",
+        "doctor": "Show versions and devices; run a self-test.",
+    }
 )
-app.command("demo", short_help="Run every step once, in minutes.")(demo.demo_command)
-app.add_typer(data.app, name="data", short_help="Audit and split cells; generate synthetic ones.")
-app.command("models", short_help="List the models that ship.")(models.models_command)
-app.command("train", short_help="Train a model and evaluate it on held-out subjects.")(train.train_command)
-app.command("predict", short_help="Classify cells.")(predict.predict_command)
-app.command("evaluate", short_help="Evaluate a model on labelled cells.")(evaluate.evaluate_command)
-app.command("score", short_help="Compute the same metrics from a table of predictions.")(score.score_command)
-app.command("stress", short_help="Test a model under corruptions; test its saliency maps.")(stress.stress_command)
-app.command("compare", short_help="Compare two prediction tables of the same cells.")(compare.compare_command)
-app.command("explain", short_help="Show what each stream received.")(explain.explain_command)
-app.command("export", short_help="Write a model for runtimes without torch.")(export.export_command)
-app.command("reproduce", short_help="Rerun a table or figure of the paper.")(reproduce.reproduce_command)
-app.command("doctor", short_help="Show versions and devices; run a self-test.")(doctor.doctor_command)
+"""Command -> its line in `--help`. `cli/NAME.py` has the function `NAME_command`, or `app` where it has subcommands."""
+
+_SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class _LazyCommands(MutableMapping[str, Any]):
+    """Commands by name; the module of one is imported when it is asked for, so that a command starts quickly."""
+
+    def __init__(self, others: MutableMapping[str, Any]) -> None:
+        self._loaded = dict(others)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded and name in COMMANDS:
+            self._loaded[name] = _load(name)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*COMMANDS, *self._loaded]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+class _LazyGroup(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _LazyCommands(self.commands)
+
+
+def _load(name: str) -> Any:
+    module = import_module(f"lymphoscope.cli.{name}")
+    single = typer.Typer(**_SETTINGS)
+    if not hasattr(module, "app"):
+        single.command(name, short_help=COMMANDS[name])(getattr(module, f"{name}_command"))
+        return typer.main.get_command(single)
+    single.add_typer(module.app, name=name, short_help=COMMANDS[name])
+    return typer.main.get_group(single).commands[name]
+
+
+app = typer.Typer(name="lymphoscope", cls=_LazyGroup, **_SETTINGS)
 
 
 @app.callback(invoke_without_command=True)
