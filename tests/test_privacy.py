@@ -12,6 +12,8 @@ from PIL import Image
 
 from lymphoscope.privacy import NO_TELEMETRY
 
+pytestmark = pytest.mark.slow
+
 MAIN = "from lymphoscope.cli.main import main; main()"
 NETWORK_CALLS = ("AF_INET", "AF_INET6")
 

@@ -15,6 +15,8 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.export import exporter, parity
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:

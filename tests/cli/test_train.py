@@ -19,6 +19,8 @@ import pytest
 from lymphoscope.cli.main import run
 from lymphoscope.data import Manifest, write_manifest
 
+pytestmark = pytest.mark.slow
+
 SUBJECT = r"(?P<subject>S\d+)_"
 MOUNT = shutil.which("mount")
 

@@ -15,6 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "cnmc"
 
 
+@pytest.mark.slow
 def test_the_page_is_up_to_date() -> None:
     written = ledger_page(saved_results(DOCS / "results"))
     assert (DOCS / "reproduction.md").read_text(encoding="utf-8") == written, "run: lymphoscope reproduce ledger"

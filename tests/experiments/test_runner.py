@@ -11,6 +11,8 @@ from lymphoscope.cli.main import run
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments import Request, Result, load_definition, plan, reproduce
 
+pytestmark = pytest.mark.slow
+
 MakeRequest = Callable[..., Request]
 
 

@@ -19,6 +19,8 @@ from lymphoscope.experiments.scheduling import Worker, core_shares, execute_all,
 from lymphoscope.runs import RunFolder, begin_training
 from lymphoscope.training import load_recipe
 
+pytestmark = pytest.mark.slow
+
 MakeRequest = Callable[..., Request]
 
 

@@ -16,6 +16,8 @@ from lymphoscope.export import quantize_onnx, quantize_openvino, synthetic_cells
 from lymphoscope.export.quantize import GraphNode, head_names, make_unsigned, requantize_copies
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
 
+pytestmark = pytest.mark.slow
+
 SIDE = 8
 CELLS = synthetic_cells(64, 12).pixels
 

@@ -20,6 +20,8 @@ from lymphoscope.inference.cluster import Work, predict_on_cluster, predict_piec
 from lymphoscope.model_file import resolve_model
 from lymphoscope.vocabulary import prediction_columns
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"batch_size": 4, "chunk_rows": 8}
 CELLS = 128
 """Enough parts for both nodes to be busy, also while other processes use the machine."""

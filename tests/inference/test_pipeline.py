@@ -173,6 +173,7 @@ def test_a_consumer_that_stops_early_ends_all_threads(by_colour: Any, colours: C
         assert pool_threads("reader") == pool_threads("compute") == []
 
 
+@pytest.mark.slow
 def test_consumers_that_are_interrupted_and_collected_at_random_leave_no_thread_and_no_error(
     by_colour: Any, colours: Colours, monkeypatch: pytest.MonkeyPatch
 ) -> None:

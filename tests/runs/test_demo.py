@@ -9,6 +9,8 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
 from lymphoscope.runs import RunFolder, run_demo
 
+pytestmark = pytest.mark.slow
+
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
 

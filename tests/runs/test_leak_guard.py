@@ -18,6 +18,8 @@ from lymphoscope.model_file import load_description
 from lymphoscope.runs import RunFolder, TrainingCells, refuse_leaks, training_cells_of_model
 from lymphoscope.runs.leak_guard import TRAINING_CELLS, find_leaks, write_training_cells
 
+pytestmark = pytest.mark.slow
+
 
 def sets(tiny: tuple[str, ...]) -> list[str]:
     return [word for override in (*tiny, "optimisation.epochs=1") for word in ("--set", override)]

@@ -28,6 +28,8 @@ from lymphoscope.runs import fit_on_held_out_predictions, fit_on_validation_cell
 from lymphoscope.synthetic import synthesize
 from lymphoscope.training.recipe import Recipe
 
+pytestmark = pytest.mark.slow
+
 SIDE = 150
 REAL = Path(__file__).parents[3] / "shared" / "data"
 

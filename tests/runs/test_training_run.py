@@ -18,6 +18,8 @@ from lymphoscope.evaluation import Metrics, read_predictions
 from lymphoscope.model_file import load_description
 from lymphoscope.runs import EvaluationOptions, RunFolder, StressTests, begin_run, evaluate_folds, finish_run
 
+pytestmark = pytest.mark.slow
+
 SUBJECT = r"(?P<subject>S\d+)_"
 
 

@@ -15,6 +15,8 @@ from lymphoscope.model_file import build_network, load_description
 from lymphoscope.training import load_recipe, train_model
 from lymphoscope.training.fix_res import trainable_parts
 
+pytestmark = pytest.mark.slow
+
 FIX_RES = ("optimisation.epochs=1", "fix_res.size=48", "fix_res.epochs=3")
 
 

@@ -20,6 +20,8 @@ from lymphoscope.model_file import load_description, load_network
 from lymphoscope.training import TrainingFolders, load_recipe, train_model
 from lymphoscope.training.batches import EpochSampler, Key
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "overrides",

@@ -16,6 +16,8 @@ from lymphoscope.inference.backends import export_runtimes, open_network, regist
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_description, load_network, save_model
 
+pytestmark = pytest.mark.slow
+
 RUNTIMES = sorted(runtime_names())
 LOWER_PRECISIONS = [(one.name, precision) for one in export_runtimes() for precision in one.precisions[1:]]
 
