@@ -77,9 +77,9 @@ def test_unreadable_training_cell_is_left_out_and_test_cell_is_a_row_with_error(
     tiny_manifest: object, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
     table = tiny_manifest.table.copy()  # type: ignore[attr-defined]
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no picture")
     for part in ("train", "test"):
+        broken = tmp_path / f"broken_{part}.png"
+        broken.write_bytes(b"no picture " + part.encode())
         table.loc[table.index[table["split"] == part][0], "path"] = str(broken)
     table.to_csv(tmp_path / "cells.csv", index=False)
     run = RunFolder(tmp_path / "run")
@@ -195,10 +195,13 @@ def test_class_whose_name_is_a_column_is_refused_before_training(tiny_folder: Pa
 def test_subject_whose_only_cell_is_unreadable_does_not_stop_a_run(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"not an image")
     parts = ("train", "validation", "test")
-    rows = [{"path": str(broken), "label": "all", "subject": f"broken {part}", "split": part} for part in parts]
+    for part in parts:
+        (tmp_path / f"broken_{part}.png").write_bytes(b"not an image " + part.encode())
+    rows = [
+        {"path": str(tmp_path / f"broken_{part}.png"), "label": "all", "subject": f"broken {part}", "split": part}
+        for part in parts
+    ]
     write_manifest(Manifest(pd.concat([tiny_manifest.table, pd.DataFrame(rows)]), "table"), tmp_path / "cells.csv")
     run = RunFolder(tmp_path / "run")
     begin_run(run, str(tmp_path / "cells.csv"), "quick", [*tiny, "optimisation.epochs=1"], allow_leak=True)
