@@ -81,6 +81,12 @@ class _LazyGroup(TyperGroup):
         super().__init__(**attributes)
         self.commands = _LazyCommands(self.commands)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing their modules."""
+        rows = [(name, COMMANDS.get(name) or self.commands[name].get_short_help_str()) for name in self.commands]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 def _load(name: str) -> Any:
     module = import_module(f"lymphoscope.cli.{name}")
