@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -99,6 +98,8 @@ class Weights:
 
     def sum_by_level(self, level: Indices, levels: int, values: Floats) -> Floats:
         """`values` (N,) of cells with a `level` (N,) -> (R, levels) their weighted sums in each level."""
+        from scipy import sparse  # takes longer to import than a cell to predict
+
         cells = (values * self.fixed, (self.unit_of_cell, level))
         return np.asarray(self.of_unit @ sparse.csr_array(cells, shape=(self.of_unit.shape[1], levels)))
 
