@@ -1,7 +1,7 @@
 """Grids whose runs are heads on one frozen backbone: many seeds in the time of a few trainings.
 
 Every fold and seed of a run is trained together (`training.frozen_heads`). A run's folder holds the predictions of its
-held-out cells and no model. Runs that test another run in another way decide anew from its predictions.
+held-out cells and no model. Runs that change only how another run is tested reuse its predictions.
 """
 
 import time

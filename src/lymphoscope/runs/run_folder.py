@@ -91,12 +91,13 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDONLY)  # the folder itself, so that no lock file is left behind
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LymphoscopeError(
+                    f"{self.path} is in use by another run: wait for its end, or choose another --out"
+                ) from error
             yield
-        except BlockingIOError as error:
-            raise LymphoscopeError(
-                f"{self.path} is in use by another run: wait for its end, or choose another --out"
-            ) from error
         finally:
             os.close(descriptor)
             if is_new:

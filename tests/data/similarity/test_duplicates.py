@@ -10,7 +10,7 @@ from lymphoscope.data.similarity.matching import NEAR_DISTANCE, hash_image
 
 
 def cells(*rows: dict[str, Any]) -> pd.DataFrame:
-    """Cells a, b, c.. of one label and subject unless told otherwise."""
+    """Cells a, b, c.. with one label and one subject by default."""
     same = {"label": "all", "subject": "1", "sha256": None, "phash": None, "simhash": None, "window_hash": None}
     table = pd.DataFrame([same | {"path": f"/{'abcdef'[i]}"} | row for i, row in enumerate(rows)], dtype=object)
     return table.where(table.notna(), None)
