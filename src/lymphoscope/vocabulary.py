@@ -29,6 +29,9 @@ CropMode = Literal["center_crop", "resize"]
 """How an image becomes a square: its central pixels, or the whole image resized."""
 CROP_MODES: Final[tuple[CropMode, ...]] = get_args(CropMode)
 
+Surroundings = Literal["kept", "black"]
+"""What is around a cell that is cut out of a field: kept, or black outside the cell's outline."""
+
 Precision = Literal["float32", "bfloat16", "int8"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 """What a runtime computes in. The runtimes themselves are registered in `inference/backends`."""

@@ -232,6 +232,17 @@ def test_model_id_depends_on_what_determines_predictions(folder: Path) -> None:
         assert description.model_copy(update=changed).model_id == description.model_id
 
 
+def test_the_scale_of_fields_counts_for_the_model_id_only_where_it_is_set(folder: Path) -> None:
+    description = load_description(folder)
+    scaled = description.preprocessing.model_copy(update={"microns_per_pixel": 0.1, "surroundings": "kept"})
+    assert description.model_copy(update={"preprocessing": scaled}).model_id != description.model_id
+    raw = json.loads((folder / "model.json").read_text())
+    for name in ("microns_per_pixel", "surroundings"):
+        assert raw["preprocessing"].pop(name) is None
+    (folder / "model.json").write_text(json.dumps(raw))  # as a version without the two keys wrote it
+    assert load_description(folder).model_id == description.model_id
+
+
 def test_classes_have_titles() -> None:
     assert [described().title(name) for name in ("all", "hem")] == ["lymphoblast", "normal"]
     titled = described().model_copy(update={"class_titles": {"all": "B-ALL blast"}})

@@ -198,9 +198,11 @@ def test_invalid_options_are_refused_in_one_line(
 
 
 def test_description_has_what_inference_needs(tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path) -> None:
-    recipe = load_recipe("wsdan", [*tiny, "optimisation.epochs=1"])
+    scale = ("data.microns_per_pixel=0.1", "data.surroundings=kept")
+    recipe = load_recipe("wsdan", [*tiny, *scale, "optimisation.epochs=1"])
     train_model(recipe, tiny_manifest, tmp_path)
     description = load_description(tmp_path / "model")
+    assert (description.preprocessing.microns_per_pixel, description.preprocessing.surroundings) == (0.1, "kept")
     assert description.preprocessing.size == 32
     assert description.preprocessing.mean == recipe.data.mean
     assert description.test_time == recipe.test_time

@@ -19,6 +19,7 @@ from lymphoscope.vocabulary import (
     GuidingMap,
     Precision,
     Stream,
+    Surroundings,
     class_title,
     prediction_columns,
 )
@@ -71,6 +72,16 @@ class Preprocessing(StrictModel):
         default=None,
         description="Stain normalisation of the fitted cells and its reference; null for none. Quality and "
         "out-of-distribution signals are measured before it.",
+    )
+    microns_per_pixel: Positive | None = Field(
+        default=None,
+        description="Scale of the training images in micrometres per pixel: a cell found on a field is cut out as "
+        "`crop` x `crop` pixels at this scale. null: unknown.",
+    )
+    surroundings: Surroundings | None = Field(
+        default=None,
+        description="What is around a cell that is cut out of a field: kept, or black outside the cell's outline, as "
+        "in C-NMC. null: unknown.",
     )
 
     def geometry(self) -> Geometry:
@@ -143,6 +154,8 @@ _IDENTITY = {
     "referral",
     "weights_sha256",
 }
+_ONLY_FOR_FIELDS = frozenset({"microns_per_pixel", "surroundings"})
+"""Keys of the preprocessing that count for the identity only where they are set."""
 
 
 class Description(StrictModel):
@@ -194,6 +207,8 @@ class Description(StrictModel):
         neither scores nor texts nor exports.
         """
         parts = self.model_dump(mode="json", include=_IDENTITY)
+        for name in _ONLY_FOR_FIELDS & {name for name, value in parts["preprocessing"].items() if value is None}:
+            del parts["preprocessing"][name]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
     def promises(self, options: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""From fields and slides to white cells and their count: reading, finding, preparing and counting."""
+"""From fields of view or a whole slide to a differential count: read, detect, prepare, classify, count."""
 
 import lazy_loader as lazy
 

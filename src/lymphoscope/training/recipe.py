@@ -10,7 +10,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
 from lymphoscope.referral import ReferralOptions
 from lymphoscope.strict_model import StrictModel
-from lymphoscope.vocabulary import CropMode, Fill
+from lymphoscope.vocabulary import CropMode, Fill, Surroundings
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -72,6 +72,17 @@ class DataRecipe(StrictModel):
         default=NO_STAIN_METHOD,
         description="Stain normalisation of the fitted cells, with the training cells as reference; quality and "
         f"out-of-distribution signals are measured before it. One of {', '.join(stain_method_names())}.",
+    )
+    microns_per_pixel: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="Scale of the training images in micrometres per pixel, which is written into the model file: "
+        "`lymphoscope smear` cuts cells out of fields at this scale. `null`: unknown.",
+    )
+    surroundings: Surroundings | None = Field(
+        default=None,
+        description="What is around the training cells: `kept`, or `black` for segmented cells; written into the model "
+        "file for `lymphoscope smear`. `null`: unknown.",
     )
     mean: Triple = Field(
         default=(0.485, 0.456, 0.406),

@@ -200,6 +200,8 @@ def _describe(
             mean=recipe.data.mean,
             std=recipe.data.std,
             stain=preparation.stain,
+            microns_per_pixel=recipe.data.microns_per_pixel,
+            surroundings=recipe.data.surroundings,
         ),
         test_time=recipe.test_time,
         trained_on={
