@@ -25,6 +25,10 @@ ErasePolicy = Literal["always", "on_disagreement"]
 Fill = Literal["mean", "black"]
 """The value of erased pixels: the mean of the normalised image (grey), or black."""
 
+Views = Literal[1, 2, 4, 8]
+VIEWS: Final[tuple[Views, ...]] = get_args(Views)
+"""Orientations of a cell over which predictions can be averaged: as it is, its mirror images, and all of them."""
+
 CropMode = Literal["center_crop", "resize"]
 """How an image becomes a square: its central pixels, or the whole image resized."""
 CROP_MODES: Final[tuple[CropMode, ...]] = get_args(CropMode)

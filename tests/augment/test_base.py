@@ -181,3 +181,55 @@ def test_input_is_not_changed(cell: torch.Tensor) -> None:
 def test_invalid_or_unknown_setting_is_refused_by_name(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         BaseAugmentationSettings(**wrong)  # type: ignore[arg-type]
+
+
+def density(image: torch.Tensor) -> torch.Tensor:
+    return -((image.double() + 0.5) / 255.5).log()
+
+
+def test_stain_multiplies_the_optical_density_of_each_channel_and_keeps_black() -> None:
+    ramp = torch.arange(256, dtype=torch.uint8).repeat(3, 16, 1)
+    for seed in range(20):
+        changed = only(stain=0.3).augment(ramp, (seed,))
+        assert (changed[:, :, 0] == 0).all()
+        # Where neither end of the range rounds much, the ratio is one number per channel, within 1.3 * 1.3.
+        ratios = density(changed)[:, 0, 20:200] / density(ramp)[:, 0, 20:200]
+        middle = ratios.median(dim=1).values
+        assert (ratios.sub(middle[:, None]).abs() < 0.05 * middle[:, None]).double().mean() > 0.9
+        assert ((middle > 0.7**2 - 0.02) & (middle < 1.3**2 + 0.02)).all()
+        assert middle.unique().numel() == 3
+
+
+def test_light_adds_one_density_to_each_channel() -> None:
+    flat = torch.full((3, 16, 16), 120, dtype=torch.uint8)
+    shifts = (
+        torch.stack([density(only(light=0.2).augment(flat, (n,)))[:, 0, 0] for n in range(200)])
+        - density(flat)[0, 0, 0]
+    )
+    assert 0.15 < shifts.abs().max() < 0.21
+    assert shifts.mean(dim=0).abs().max() < 0.03
+    assert abs(np.corrcoef(shifts.T.numpy())[0, 1]) < 0.2
+
+
+def test_resolution_blurs_half_of_the_images_and_keeps_their_size(cell: torch.Tensor) -> None:
+    noise = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    changed = [only(resolution=0.4).augment(noise, (n,)) for n in range(200)]
+    assert all(one.shape == noise.shape for one in changed)
+    deviations = np.array([one.float().std().item() for one in changed])
+    assert 70 < (deviations < 0.95 * noise.float().std().item()).sum() < 130
+    assert torch.equal(only(resolution=1).augment(cell, (0,)), cell)
+
+
+def test_beyond_a_mirrored_border_is_the_image() -> None:
+    light = torch.full((3, 40, 40), 200, dtype=torch.uint8)
+    turned = {"rotation": 180.0, "scale": (0.8, 0.8), "translate": 0.1}
+    assert (only(**turned).augment(light, (1,)) == 0).any()
+    assert (only(**turned, border="reflect").augment(light, (1,)) == 200).all()
+
+
+def test_a_mirrored_border_changes_nothing_inside(cell: torch.Tensor) -> None:
+    moved = {"translate": 0.2, "rotation": 30.0}
+    with_black, mirrored = (only(**moved, border=border).augment(cell, (3,)) for border in ("fill", "reflect"))
+    inside = (with_black != 0).all(dim=0)
+    assert inside.double().mean() > 0.1
+    assert (with_black.int() - mirrored.int()).abs().amax(dim=0)[inside].double().quantile(0.9) <= 1

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.method import WTDFN, PlainNetwork, TernaryPrediction, predict_ternary, test_map as guiding_map
+from lymphoscope.method import (
+    WTDFN,
+    PlainNetwork,
+    TernaryPrediction,
+    orientations,
+    predict_ternary,
+    test_map as guiding_map,
+)
 from lymphoscope.method.attention import attention_crop, attention_erase
 
 SIZE = 24
@@ -153,6 +160,25 @@ def test_invalid_options_raise_one_line(options: dict[str, object], message: str
     with pytest.raises(LymphoscopeError, match=message) as refusal:
         predict_ternary(network_of(2), some_images(1), **options)  # type: ignore[arg-type]
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("views", [2, 4, 8])
+def test_the_streams_of_several_views_are_averaged(views: int) -> None:
+    network, images = network_of(3), some_images(5)
+    found = predict_ternary(network, images, views=views)
+    alone = [predict_ternary(network, view.contiguous()) for view in orientations(images, views)]
+    mean = torch.stack([one.probabilities for one in alone]).mean(dim=0)
+    torch.testing.assert_close(found.probabilities, mean, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.scores, mean.mean(dim=0), atol=1e-5, rtol=1e-5)
+    assert torch.equal(found.boxes, alone[0].boxes) and torch.equal(found.maps, alone[0].maps)
+
+
+def test_with_eight_views_a_turned_or_mirrored_image_has_the_same_scores() -> None:
+    network, images = network_of(3), some_images(5)
+    expected = predict_ternary(network, images, views=8).probabilities
+    for turned in (images.flip(3), images.flip(2), images.transpose(2, 3), images.rot90(1, (2, 3))):
+        found = predict_ternary(network, turned.contiguous(), views=8).probabilities
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_network_in_training_mode_is_refused() -> None:

@@ -1,9 +1,10 @@
 """The base augmentation of section 3.2, applied before any other: random per image, for any number of workers."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 from torchvision.transforms import InterpolationMode
@@ -36,6 +37,24 @@ class BaseAugmentationSettings(StrictModel):
     hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=0.02, description="Maximum change of hue to either side, as a fraction of the colour circle."
     )
+    stain: Spread = Field(
+        default=0.0,
+        description="Maximum change of the stain: the optical density of all channels, and then that of each channel, "
+        "is multiplied by 1 plus or minus it. Black pixels stay black.",
+    )
+    light: Spread = Field(
+        default=0.0,
+        description="Maximum change of the colour of the light: up to this optical density is added to each channel, "
+        "or subtracted.",
+    )
+    resolution: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="Half of the images are reduced to between this fraction of their side and the whole, and enlarged "
+        "again, as if from a coarser camera; 1 for none.",
+    )
+    border: Literal["fill", "reflect"] = Field(
+        default="fill", description="Pixels from outside the image: the grey level `fill`, or the image mirrored."
+    )
     fill: Annotated[int, Field(ge=0, le=255)] = Field(
         default=0, description="Grey level of pixels from outside the image; 0, because C-NMC's background is black."
     )
@@ -49,7 +68,7 @@ class BaseAugmentationSettings(StrictModel):
 
 
 class BaseAugmentation:
-    """Flips, affine, grayscale and colour jitter, in this order, of one image (section 3.2).
+    """Flips, affine, grayscale, colour jitter, stain and resolution, in this order, of one image (section 3.2).
 
     The order of the colours is brightness, contrast, saturation, hue. Thread-safe.
     """
@@ -68,8 +87,10 @@ class BaseAugmentation:
         """
         generator = np.random.default_rng(seed)
         # With Pillow: affine and hue take half the time of their tensor versions.
-        moved = self._change_colours(self._move(F.to_pil_image(image), generator), generator)
-        return torch.from_numpy(np.array(moved)).permute(2, 0, 1).contiguous()
+        changed = F.to_pil_image(image)
+        for change in (self._move, self._change_colours, self._change_stain, self._change_resolution):
+            changed = change(changed, generator)
+        return torch.from_numpy(np.array(changed)).permute(2, 0, 1).contiguous()
 
     def _move(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
         settings = self.settings
@@ -78,6 +99,9 @@ class BaseAugmentation:
         if generator.random() < settings.vertical_flip:
             image = F.vertical_flip(image)
         shift = generator.uniform(-settings.translate, settings.translate, 2) * image.size
+        side = image.size
+        if settings.border == "reflect":
+            image = _mirrored_beyond_border(image)
         moved: Image.Image = F.affine(
             image,
             angle=generator.uniform(-settings.rotation, settings.rotation),
@@ -87,7 +111,7 @@ class BaseAugmentation:
             interpolation=InterpolationMode.BILINEAR,
             fill=[settings.fill] * 3,
         )
-        return moved
+        return moved if moved.size == side else F.center_crop(moved, side[::-1])
 
     def _change_colours(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
         settings = self.settings
@@ -105,3 +129,36 @@ class BaseAugmentation:
         if not grey and settings.hue:
             image = F.adjust_hue(image, hue)
         return image
+
+    def _change_stain(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        settings = self.settings
+        if not settings.stain and not settings.light:
+            return image
+        common, *gains = 1 + generator.uniform(-1, 1, 4) * settings.stain
+        shifts = generator.uniform(-1, 1, 3) * settings.light
+        tables = [_density_table(common * gain, shift) for gain, shift in zip(gains, shifts, strict=True)]
+        return image.point(np.concatenate(tables).tolist())
+
+    def _change_resolution(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        if self.settings.resolution == 1:
+            return image
+        reduced, fraction = generator.random() < 0.5, generator.uniform(self.settings.resolution, 1)
+        if not reduced:
+            return image
+        small = [max(1, round(fraction * side)) for side in image.size]
+        return image.resize((small[0], small[1]), Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR)
+
+
+def _mirrored_beyond_border(image: Image.Image) -> Image.Image:
+    """Continue an image beyond its border by half its side, which is more than a turned square needs."""
+    height, width = (side // 2 - 1 for side in (image.height, image.width))
+    return Image.fromarray(np.pad(np.asarray(image), ((height, height), (width, width), (0, 0)), mode="reflect"))
+
+
+def _density_table(gain: float, shift: float) -> NDArray[np.uint8]:
+    """Return the value (256,) that each value of a channel becomes: optical density * gain + shift; black stays."""
+    density = -np.log((np.arange(256) + 0.5) / 255.5)  # half a grey level, so that black has a finite density
+    values = np.rint(255.5 * np.exp(-(density * gain + shift)) - 0.5)
+    table: NDArray[np.uint8] = np.clip(values, 0, 255).astype(np.uint8)
+    table[0] = 0
+    return table

@@ -19,6 +19,7 @@ from lymphoscope.method import (
     attention_crop,
     attention_erase,
     fill_values,
+    orientations,
     plurality_vote,
     stream_votes,
     test_map,
@@ -77,8 +78,16 @@ class Algorithm1Graph(NetworkGraph):
         self.fill: Any = black if self.options.fill == "black" else "mean"
 
     def forward(self, cells: Tensor) -> tuple[Tensor, ...]:
-        """Classify cells by their streams."""
-        images = self.normalize(cells)
+        """Classify cells by their streams, averaged over the views of the model."""
+        views = [self.streams(view) for view in orientations(self.normalize(cells), self.options.views)]
+        _, boxes, guide_maps = views[0]
+        probabilities = torch.stack([view[0] for view in views]).mean(dim=0)  # (3, B, K)
+        scores = probabilities.nanmean(dim=0)
+        labels = plurality_vote(probabilities) if self.options.decision == "vote" else scores.argmax(dim=1)
+        return labels, scores, probabilities, stream_votes(probabilities), boxes, guide_maps
+
+    def streams(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised images (B, 3, S, S) -> probabilities (3, B, K), boxes (B, 4) and guide maps (B, h, w)."""
         logits, guide_maps, _ = self.network_pass(images)
         crops, boxes = attention_crop(images, guide_maps, self.options.crop_threshold, self.options.crop_padding)
         erased = attention_erase(images, guide_maps, self.options.erase_threshold, self.fill)
@@ -89,10 +98,7 @@ class Algorithm1Graph(NetworkGraph):
             else torch.full_like(logits, torch.nan)
             for name in ("crop", "erase")
         ]
-        probabilities = torch.stack(softmaxes)  # (3, B, K)
-        scores = probabilities.nanmean(dim=0)
-        labels = plurality_vote(probabilities) if self.options.decision == "vote" else scores.argmax(dim=1)
-        return labels, scores, probabilities, stream_votes(probabilities), boxes, guide_maps
+        return torch.stack(softmaxes), boxes, guide_maps
 
 
 def write_onnx(folder: Path, out: Path, *, graph: str = "network", dtype: str = "float32") -> None:

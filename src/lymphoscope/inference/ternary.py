@@ -1,7 +1,7 @@
 """Algorithm 1 over any runtime: which streams run, in which batches, and how they vote. NumPy arrays in and out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from lymphoscope.method.numpy import (
     check_finite,
     combine_streams,
     normalized_maps,
+    orientations,
     softmax,
     stream_votes,
 )
@@ -92,7 +93,8 @@ class TernaryRuntime:
 
     `erase="on_disagreement"` (lazy voting) runs the third stream only for cells whose first two disagree: where two of
     three agree it cannot change the vote. The scores of the other cells are then the mean of two streams.
-    Raises LymphoscopeError for lazy voting with a model that decides by the mean of its streams.
+    A model that averages over several views of each cell runs its streams once per view.
+    Raises LymphoscopeError for lazy voting with a model that decides by the mean of its streams or averages over views.
     """
 
     def __init__(self, network: NetworkRuntime, erase: ErasePolicy = "always") -> None:
@@ -106,6 +108,12 @@ class TernaryRuntime:
             raise LymphoscopeError(
                 f"{description.name} decides by the mean of its streams, which --erase on_disagreement would change: "
                 "use --erase always"
+            )
+        self._views = description.test_time.views
+        if self._lazy and self._views > 1:
+            raise LymphoscopeError(
+                f"{description.name} averages over {self._views} views of each cell, of which --erase on_disagreement "
+                "would skip some: use --erase always"
             )
 
     @property
@@ -124,7 +132,7 @@ class TernaryRuntime:
         Raises LymphoscopeError for maps or logits that are not finite.
         """
         if not self._lazy:
-            return self._outputs(self._first_streams(pixels)[0])
+            return self._outputs(self._mean_over_views(pixels))
         (outputs,) = self._gathered([pixels])
         return outputs
 
@@ -145,22 +153,26 @@ class TernaryRuntime:
         Raises LymphoscopeError for a model without attention.
         """
         self._check_attention()
+        outputs = self._outputs(self._mean_over_views(pixels, every_stream=True))
         images = self.network.images(pixels)
         raw = self._pass(images)
         crops, boxes = self.network.crop(images, raw.guide_maps)
-        erased = self.network.erase(images, raw.guide_maps)
-        probabilities = _unfilled(raw)
-        probabilities[RAW] = softmax(raw.logits)
-        for stream, name, stream_images in ((CROP, "crop", crops), (ERASE, "erase", erased)):
-            if name in self._streams:
-                probabilities[stream] = softmax(self._pass(stream_images).logits)
+        crop_pixels = self.network.pixels(crops)
         return StreamImages(
             maps=normalized_maps(raw.guide_maps, pixels.shape[1]),
-            crops=self.network.pixels(crops),
-            erased=self.network.pixels(erased),
+            crops=crop_pixels,
+            erased=self.network.pixels(self.network.erase(images, raw.guide_maps)),
             boxes=boxes,
-            outputs=self._outputs(_Batch(probabilities, boxes if "crop" in self._streams else None, raw.features)),
+            outputs=outputs,
         )
+
+    def _mean_over_views(self, pixels: NDArray[np.uint8], every_stream: bool = False) -> _Batch:
+        """Run the streams on each view of the cells; boxes and features are those of the cells as they are."""
+        first, *others = (self._first_streams(view, every_stream)[0] for view in orientations(pixels, self._views))
+        if not others:
+            return first
+        probabilities = [first.probabilities, *(view.probabilities for view in others)]
+        return replace(first, probabilities=np.mean(probabilities, axis=0, dtype=np.float32))
 
     def _gathered(self, batches: Iterable[NDArray[np.uint8]]) -> list[StreamOutputs]:
         started: list[_Batch] = []
@@ -177,8 +189,10 @@ class TernaryRuntime:
             self._third_stream(waiting)
         return [self._outputs(batch) for batch in started]
 
-    def _first_streams(self, pixels: NDArray[np.uint8]) -> tuple[_Batch, NDArray[np.float32]]:
-        """Run raw and crop, and erase unless voting is lazy; return also the guide maps (B, h, w)."""
+    def _first_streams(
+        self, pixels: NDArray[np.uint8], every_stream: bool = False
+    ) -> tuple[_Batch, NDArray[np.float32]]:
+        """Run raw and crop, and erase unless voting is lazy or with `every_stream`; return also the guide maps."""
         images = self.network.images(pixels)
         raw = self._pass(images)
         probabilities, boxes = _unfilled(raw), None
@@ -186,7 +200,7 @@ class TernaryRuntime:
         if "crop" in self._streams:
             crops, boxes = self.network.crop(images, raw.guide_maps)
             probabilities[CROP] = softmax(self._pass(crops).logits)
-        if "erase" in self._streams and not self._lazy:
+        if "erase" in self._streams and (every_stream or not self._lazy):
             probabilities[ERASE] = softmax(self._pass(self.network.erase(images, raw.guide_maps)).logits)
         return _Batch(probabilities, boxes, raw.features), raw.guide_maps
 

@@ -1,7 +1,7 @@
 """Prediction from the raw, cropped and erased image (Algorithm 1), in torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.method.attention import Fill, attention_crop, attention_erase, test_map
 from lymphoscope.method.network import WTDFN, PlainNetwork
 from lymphoscope.method.numpy.voting import NO_VOTE
+from lymphoscope.method.orientations import orientations
 from lymphoscope.method.voting import check_finite, plurality_vote, stream_votes
 from lymphoscope.vocabulary import STREAMS, Decision, ErasePolicy, GuidingMap, Stream
 
@@ -53,16 +54,51 @@ def predict_ternary(
     streams: Sequence[Stream] = STREAMS,
     decision: Decision = "vote",
     erase: ErasePolicy = "always",
+    views: int = 1,
 ) -> TernaryPrediction:
     """Classify images (B, 3, H, W) with up to three streams guided by one map (Algorithm 1); no gradient, no chance.
 
     `network` is a WTDFN in eval mode; with `streams=("raw",)` it may also be a network that returns logits only.
     `erase="on_disagreement"` runs the erase stream only where raw and crop disagree, because the third vote cannot
     change the label where the first two agree. `decision="mean"` takes the class of the highest score instead.
+    The probabilities of each stream are averaged over the first `views` orientations of the images (1, 2, 4 or 8);
+    boxes, maps and features are those of the images as they are.
     Raises LymphoscopeError for a network in training mode, for streams that the network does not support, for
-    `decision="mean"` with `erase="on_disagreement"`, and for maps or logits that are not finite.
+    `erase="on_disagreement"` with `decision="mean"` or with several views, for an unknown number of views, and for maps
+    or logits that are not finite.
     """
-    _check_options(network, streams, decision, erase)
+    _check_options(network, streams, decision, erase, views)
+    first, *others = (
+        _predict_view(network, view, map, crop_threshold, crop_padding, erase_threshold, fill, streams, erase)
+        for view in orientations(images, views)
+    )
+    if not others:
+        return _decide(first, decision)
+    mean = torch.stack([first.probabilities, *(view.probabilities for view in others)]).mean(dim=0)
+    return _decide(replace(first, probabilities=mean), decision)
+
+
+@dataclass(frozen=True)
+class _View:
+    """The outputs of the streams for one orientation of the images, as in `TernaryPrediction`."""
+
+    probabilities: Tensor
+    boxes: Tensor
+    maps: Tensor
+    features: Tensor
+
+
+def _predict_view(
+    network: nn.Module,
+    images: Tensor,
+    map: GuidingMap,
+    crop_threshold: float,
+    crop_padding: float,
+    erase_threshold: float,
+    fill: Fill,
+    streams: Sequence[Stream],
+    erase: ErasePolicy,
+) -> _View:
     logits, maps, features = _raw_pass(network, images, streams)
     guide = test_map(maps, map)
     probabilities = images.new_full((len(STREAMS), *logits.shape), torch.nan, dtype=torch.float32)
@@ -79,10 +115,10 @@ def predict_ternary(
         if len(disagreeing):
             erased = attention_erase(images[disagreeing], guide[disagreeing], erase_threshold, fill)
             probabilities[2, disagreeing] = _softmax(network(erased)[0])
-    return _decide(probabilities, decision, boxes, guide, features)
+    return _View(probabilities, boxes, guide, features)
 
 
-def _check_options(network: nn.Module, streams: Sequence[Stream], decision: str, erase: str) -> None:
+def _check_options(network: nn.Module, streams: Sequence[Stream], decision: str, erase: str, views: int) -> None:
     if network.training:
         raise LymphoscopeError(
             "the network is in training mode, where the images of a batch affect each other: call eval() first"
@@ -92,6 +128,10 @@ def _check_options(network: nn.Module, streams: Sequence[Stream], decision: str,
     if decision == "mean" and erase == "on_disagreement" and set(streams) == set(STREAMS):
         raise LymphoscopeError(
             "erase='on_disagreement' preserves the labels of a vote only: use decision='vote' or erase='always'"
+        )
+    if views > 1 and erase == "on_disagreement" and set(streams) == set(STREAMS):
+        raise LymphoscopeError(
+            f"erase='on_disagreement' is for one view of the images, not {views}: use erase='always'"
         )
 
 
@@ -126,9 +166,10 @@ def _whole_image(images: Tensor) -> Tensor:
     return boxes
 
 
-def _decide(probabilities: Tensor, decision: str, boxes: Tensor, maps: Tensor, features: Tensor) -> TernaryPrediction:
+def _decide(view: _View, decision: str) -> TernaryPrediction:
+    probabilities = view.probabilities
     scores = probabilities.nanmean(dim=0)  # (B, K)
     votes = stream_votes(probabilities)  # (3, B)
     labels = plurality_vote(probabilities) if decision == "vote" else scores.argmax(dim=1)
     agreement = (votes == labels).sum(dim=0) / (votes != NO_VOTE).sum(dim=0)
-    return TernaryPrediction(labels, scores, probabilities, votes, agreement, boxes, maps, features)
+    return TernaryPrediction(labels, scores, probabilities, votes, agreement, view.boxes, view.maps, view.features)

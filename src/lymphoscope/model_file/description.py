@@ -20,6 +20,7 @@ from lymphoscope.vocabulary import (
     Precision,
     Stream,
     Surroundings,
+    Views,
     class_title,
     prediction_columns,
 )
@@ -105,6 +106,11 @@ class TestTime(StrictModel):
     fill: Fill = Field(default="mean", description="Value of erased pixels: grey (the mean) or black.")
     streams: tuple[Stream, ...] = Field(default=STREAMS, description="The streams that vote; `raw` is one of them.")
     decision: Decision = Field(default="vote", description="Plurality vote (Eq. 5), or the highest mean softmax.")
+    views: Views = Field(
+        default=1,
+        description="Orientations of each cell (mirrored, turned) over which the softmax of each stream is averaged; "
+        "prediction takes that many times as long.",
+    )
 
     @field_validator("streams")
     @classmethod

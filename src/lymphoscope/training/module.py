@@ -69,8 +69,11 @@ class TrainingModule(lightning.LightningModule):
         self.validation_outputs.append((scores.float().cpu(), predicted.cpu(), batch[1].cpu()))
 
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images (B, 3, S, S) -> scores (B, K), the mean softmax, and predicted labels (B,)."""
-        options = self.recipe.test_time.model_dump(exclude={"fill"})
+        """Normalised images (B, 3, S, S) -> scores (B, K), the mean softmax, and predicted labels (B,).
+
+        One view of each image, whatever `test_time.views` is: validation comes after every epoch.
+        """
+        options = self.recipe.test_time.model_dump(exclude={"fill", "views"})
         if not isinstance(self.network, WTDFN):
             options["streams"] = ("raw",)
         fill = fill_values(self.recipe.test_time.fill, self.recipe.data.mean, self.recipe.data.std)

@@ -1,5 +1,6 @@
 """Every runtime of the registry computes the method: compared with `predict_ternary`."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,36 @@ def test_every_runtime_computes_the_method(exported: Path, cells: SampleCells, r
     np.testing.assert_allclose(found.agreement, wanted.agreement.numpy(), atol=1e-6)
     assert found.features is not None
     np.testing.assert_allclose(found.features, wanted.features.numpy(), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def averaging(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model, which averages over eight views."""
+    folder = tmp_path_factory.mktemp("averaging") / "model"
+    shutil.copytree(exported, folder)
+    content = json.loads((folder / "model.json").read_text())
+    content["test_time"]["views"] = 8
+    (folder / "model.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_runtime_averages_over_views(averaging: Path, cells: SampleCells, runtime: str) -> None:
+    network, _ = load_network(averaging)
+    wanted = predict_ternary(network, normalised(averaging, cells.pixels), views=8)
+    model = load(averaging, runtime=runtime, device="cpu", threads=1).runtime
+    found = model.predict(cells.pixels)
+    assert found.labels.tolist() == wanted.labels.tolist()
+    assert found.boxes is not None and found.boxes.tolist() == wanted.boxes.tolist()
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities.numpy(), atol=1e-4)
+    assert found.features is not None
+    np.testing.assert_allclose(found.features, wanted.features.numpy(), atol=1e-3)
+    np.testing.assert_array_equal(model.explain(cells.pixels).outputs.scores, found.scores)
+
+
+def test_lazy_voting_with_views_is_refused(averaging: Path) -> None:
+    with pytest.raises(LymphoscopeError, match=r"averages over 8 views of each cell, .*: use --erase always"):
+        load(averaging, runtime="onnx", erase="on_disagreement")
 
 
 @pytest.mark.parametrize(("runtime", "precision"), LOWER_PRECISIONS)

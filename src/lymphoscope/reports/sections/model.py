@@ -44,6 +44,7 @@ def model_facts(contents: ReportContents, description: "Description") -> list[tu
         ("Input", _input(description)),
         ("Streams at test time", ", ".join(test.streams) if has_attention else "raw"),
         ("Decision", {"vote": "the class that most streams predict", "mean": "the highest mean score"}[test.decision]),
+        ("Views of a cell at test time", f"{test.views}, mirrored and turned, averaged" if test.views > 1 else "one"),
         ("Attention at test time", _attention(description) if has_attention else ""),
         ("A cell is referred if", _thresholds(description)),
         ("Calibration of the score", calibration_facts(description, folds=bool(contents.metrics.folds))),
