@@ -26,6 +26,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "openvino": ("openvino", "nncf"),
         "cluster": ("ray", "fsspec"),
+        "review": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "psycopg", "pwdlib", "authlib", "httpx"),
         "reproduce": ("openTSNE",),
     }
 )

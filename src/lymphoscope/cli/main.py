@@ -38,6 +38,7 @@ COMMANDS = MappingProxyType(
         "compare": "Compare two prediction tables of the same cells.",
         "explain": "Show what each stream received.",
         "export": "Write a model for runtimes without torch.",
+        "review": "Correct, sign and export counts in the browser.",
         "reproduce": "Rerun a table or figure of the paper.",
         "doctor": "Show versions and devices; run a self-test.",
     }

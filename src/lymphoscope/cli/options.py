@@ -1,13 +1,19 @@
 """Arguments and options that several commands share, declared once so that they read the same everywhere."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lymphoscope.data.sources import source_names
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.backends.registry import runtime_names
 from lymphoscope.vocabulary import ErasePolicy, Precision
+
+if TYPE_CHECKING:
+    from lymphoscope.review.database import Database
 
 Part = Literal["all", "train", "validation", "test"]
 
@@ -119,3 +125,36 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Threads that read image files (default: up to 4).", show_default=False),
 ]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="FILE|URL",
+        envvar="LYMPHOSCOPE_REVIEW_DATABASE",
+        help="Database of the review: a file (SQLite), or postgresql://user@host/name. `review DIR` takes DIR/review.db "
+        "by default.",
+        show_default=False,
+    ),
+]
+
+
+@contextmanager
+def review_database(address: str | None, *, create: bool = False) -> Iterator["Database"]:
+    """Open the database of `--database`; with `create`, make it and bring its tables up to date.
+
+    Raises LymphoscopeError where the option is missing or nothing is there.
+    """
+    from lymphoscope.review.database import open_database
+    from lymphoscope.review.migrate import upgrade
+
+    if address is None:
+        raise LymphoscopeError("--database: give the file of the review, for example DIR/review.db")
+    if not create and "://" not in address and not Path(address).is_file():
+        raise LymphoscopeError(f"{address}: no such database: `lymphoscope review DIR` makes it")
+    database = open_database(address)
+    try:
+        if create:
+            upgrade(database)
+        yield database
+    finally:
+        database.close()

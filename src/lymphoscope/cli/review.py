@@ -1,0 +1,224 @@
+"""`lymphoscope review`: the web application on results, its people, its audit chain and its exports."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lymphoscope.cli import review_users
+from lymphoscope.cli.options import AsJson, DatabaseOption, review_database
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.extras import require
+from lymphoscope.vocabulary import ExitStatus
+
+if TYPE_CHECKING:
+    from lymphoscope.review.server import Address
+    from lymphoscope.review.settings import ReviewSettings
+
+
+class _FolderOrCommand(TyperGroup):
+    """`review DIR` is `review serve DIR`: what is no subcommand is a folder."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `serve` before arguments that do not begin with a subcommand."""
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(rich_markup_mode=None, cls=_FolderOrCommand)
+app.add_typer(review_users.app, name="users", short_help="Add, list and change accounts.")
+
+
+@app.callback(invoke_without_command=True)
+def review_command(context: typer.Context) -> None:
+    """Correct the cells of a smear, sign the count, and export it: `lymphoscope review DIR` opens the application."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(ExitStatus.USAGE)
+    require("review", "review")
+
+
+Host = Annotated[str, typer.Option("--host", help="Address to listen on. Beyond the loopback, TLS is required.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")]
+Certificate = Annotated[
+    Path | None,
+    typer.Option("--certificate", metavar="FILE", help="TLS certificate, PEM.", show_default=False),
+]
+Key = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Key of the certificate, PEM.", show_default=False)
+]
+BehindProxy = Annotated[
+    bool,
+    typer.Option("--behind-proxy", help="A proxy on this machine has TLS and sets X-Forwarded-For and -Proto."),
+]
+PublicName = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--public-name", metavar="NAME", help="A name by which people reach the server; repeatable.", show_default=False
+    ),
+]
+BlindShare = Annotated[
+    float,
+    typer.Option(
+        "--blind-share",
+        min=0,
+        max=1,
+        help="Share of the cells of each new case, at most 50, that is shown without the model's suggestion. Only these "
+        "labels are unbiased.",
+    ),
+]
+Target = Annotated[int, typer.Option("--target", min=1, help="White cells that the count of a new case needs.")]
+
+
+@app.command("serve", short_help="Open the application on results: the default command.")
+def serve_command(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="Results folders of `lymphoscope smear`, or tables of `lymphoscope predict` (.csv, .parquet).",
+            show_default=False,
+        ),
+    ],
+    database: DatabaseOption = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8350,
+    certificate: Certificate = None,
+    key: Key = None,
+    behind_proxy: BehindProxy = False,
+    public_name: PublicName = None,
+    blind_share: BlindShare = 0.05,
+    target: Target = 200,
+    oidc_issuer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="OpenID Connect provider that people may log in with; the client's secret is read from "
+            "LYMPHOSCOPE_OIDC_SECRET. Accounts are made before by `review users add`.",
+            show_default=False,
+        ),
+    ] = None,
+    oidc_client: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="What the provider knows this server as.", show_default=False),
+    ] = None,
+) -> None:
+    """Import results and serve the application until interrupted. The first start prints the address for the first account."""
+    from lymphoscope.review.server import Address
+    from lymphoscope.review.settings import ReviewSettings
+
+    address = Address(host, port, certificate, key, behind_proxy, tuple(public_name or ()))
+    address.check()
+    settings = ReviewSettings(
+        database=database or _database_beside(results[0]),
+        roots=tuple(path.resolve() for path in results),
+        blind_share=blind_share,
+        target=target,
+        oidc=_oidc(oidc_issuer, oidc_client),
+    )
+    _start(settings, address)
+
+
+@app.command("demo", short_help="Open a finished synthetic case.")
+def demo_command(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the demo, made if it is absent.")
+    ] = Path("runs/review-demo"),
+    port: Port = 8350,
+) -> None:
+    """Write a finished synthetic case and open the application on it."""
+    from lymphoscope.review.pages.demo import write_demo
+    from lymphoscope.review.server import Address
+    from lymphoscope.review.settings import ReviewSettings
+
+    folder = write_demo(out)
+    settings = ReviewSettings(database=_database_beside(folder), roots=(folder.resolve(),))
+    _start(settings, Address(port=port))
+
+
+@app.command("verify", short_help="Check the audit chain and the state against it.")
+def verify_command(
+    database: DatabaseOption = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HASH", help="Head of the chain that a report states: it must be in the chain.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every event's hash and place, and that answers and signatures are what the events say. Status 3 on a fault."""
+    from lymphoscope.review.verification import verify
+
+    with review_database(database) as opened:
+        result = verify(opened, expected_head=head)
+    typer.echo(result.to_json() if as_json else result.to_text())
+    if not result.ok:
+        raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+@app.command("migrate", short_help="Bring a database to the tables of this version.")
+def migrate_command(database: DatabaseOption = None) -> None:
+    """Create or change the tables of a database. `review DIR` does it as well; copy the database before an upgrade."""
+    from lymphoscope.review.migrate import revision_of
+
+    with review_database(database, create=True) as opened, opened.read() as session:
+        typer.echo(f"the database has revision {revision_of(session.connection())}")
+
+
+@app.command("import", short_help="Import results without starting the server.")
+def import_command(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Results folders, or tables of predictions.", show_default=False),
+    ],
+    database: DatabaseOption = None,
+    blind_share: BlindShare = 0.05,
+    target: Target = 200,
+) -> None:
+    """Import results folders into a database; what was imported before is left as it is."""
+    from lymphoscope.review.settings import ReviewSettings
+
+    address = database or _database_beside(results[0])
+    settings = ReviewSettings(database=address, roots=tuple(results), blind_share=blind_share, target=target)
+    _import_results(settings)
+
+
+def _start(settings: "ReviewSettings", address: "Address") -> None:
+    from lymphoscope.review.server import serve, with_address
+
+    settings = with_address(settings, address)
+    _import_results(settings)
+    if settings.setup_token:
+        typer.echo(f"No accounts yet. Make the first one: {address.url()}setup?token={settings.setup_token}")
+    typer.echo(f"Review: {address.url()}  (Ctrl-C ends it)")
+    serve(settings, address)
+
+
+def _import_results(settings: "ReviewSettings") -> None:
+    from lymphoscope.review.importing import import_results
+
+    with review_database(str(settings.database), create=True) as opened:
+        for root in settings.roots:
+            done = import_results(opened, root, settings, by=None)
+            typer.echo(done.in_words())
+
+
+def _database_beside(results: Path) -> Path:
+    """The database of results is in their folder, or beside the table."""
+    return results / "review.db" if results.is_dir() else results.with_suffix(".review.db")
+
+
+def _oidc(issuer: str | None, client: str | None) -> Any:
+    import os
+
+    from lymphoscope.review.settings import OidcSettings
+
+    if issuer is None and client is None:
+        return None
+    secret = os.environ.get("LYMPHOSCOPE_OIDC_SECRET")
+    if not (issuer and client and secret):
+        raise LymphoscopeError("--oidc-issuer, --oidc-client and the variable LYMPHOSCOPE_OIDC_SECRET belong together")
+    return OidcSettings(issuer, client, secret)

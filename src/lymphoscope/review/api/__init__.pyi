@@ -1,0 +1,3 @@
+from .routers import ROUTERS as ROUTERS
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,50 @@
+"""Bring a database to the tables of this version, with Alembic."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.review.database import Database
+
+SCRIPTS: Final = Path(__file__).parent / "migrations"
+
+
+def upgrade(database: Database) -> None:
+    """Create or change the tables as this version needs them, in one transaction.
+
+    Raises LymphoscopeError if a newer version wrote the database, or if it holds tables of another program.
+    """
+    with database.write() as session:
+        connection = session.connection()
+        _refuse_strange(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of a database's tables; None where there are none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_strange(connection: Connection) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    present = revision_of(connection)
+    if present is not None and present not in known:
+        raise LymphoscopeError(
+            f"the database has revision {present}, which is newer than this version: upgrade Lymphoscope"
+        )
+    if present is None and inspect(connection).get_table_names():
+        raise LymphoscopeError("the database holds tables of another program: give --database a new file or database")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    return config
