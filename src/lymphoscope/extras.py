@@ -26,7 +26,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "openvino": ("openvino", "nncf"),
         "cluster": ("ray", "fsspec"),
-        "review": ("fastapi", "uvicorn", "sqlalchemy", "alembic", "psycopg", "pwdlib", "authlib", "httpx"),
+        "review": ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "psycopg", "pwdlib", "authlib", "httpx"),
         "reproduce": ("openTSNE",),
     }
 )

@@ -131,7 +131,7 @@ DatabaseOption = Annotated[
         "--database",
         metavar="FILE|URL",
         envvar="LYMPHOSCOPE_REVIEW_DATABASE",
-        help="Database of the review: a file (SQLite), or postgresql://user@host/name. `review DIR` takes DIR/review.db "
+        help="Database of the review: a file (SQLite), or postgresql://user@host/name. `review DIR` has DIR/review.db "
         "by default.",
         show_default=False,
     ),

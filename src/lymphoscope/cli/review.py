@@ -65,8 +65,8 @@ BlindShare = Annotated[
         "--blind-share",
         min=0,
         max=1,
-        help="Share of the cells of each new case, at most 50, that is shown without the model's suggestion. Only these "
-        "labels are unbiased.",
+        help="Share of the cells of each new case, at most 50, that is shown without the model's suggestion. Only "
+        "these labels are unbiased.",
     ),
 ]
 Target = Annotated[int, typer.Option("--target", min=1, help="White cells that the count of a new case needs.")]
@@ -105,7 +105,10 @@ def serve_command(
         typer.Option(metavar="ID", help="What the provider knows this server as.", show_default=False),
     ] = None,
 ) -> None:
-    """Import results and serve the application until interrupted. The first start prints the address for the first account."""
+    """Import results and serve the application until interrupted.
+
+    The first start prints the address at which the first account is made.
+    """
     from lymphoscope.review.server import Address
     from lymphoscope.review.settings import ReviewSettings
 
@@ -121,23 +124,6 @@ def serve_command(
     _start(settings, address)
 
 
-@app.command("demo", short_help="Open a finished synthetic case.")
-def demo_command(
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Folder of the demo, made if it is absent.")
-    ] = Path("runs/review-demo"),
-    port: Port = 8350,
-) -> None:
-    """Write a finished synthetic case and open the application on it."""
-    from lymphoscope.review.pages.demo import write_demo
-    from lymphoscope.review.server import Address
-    from lymphoscope.review.settings import ReviewSettings
-
-    folder = write_demo(out)
-    settings = ReviewSettings(database=_database_beside(folder), roots=(folder.resolve(),))
-    _start(settings, Address(port=port))
-
-
 @app.command("verify", short_help="Check the audit chain and the state against it.")
 def verify_command(
     database: DatabaseOption = None,
@@ -149,7 +135,7 @@ def verify_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every event's hash and place, and that answers and signatures are what the events say. Status 3 on a fault."""
+    """Check every event's hash and place, and the state against the events. The exit status is 3 on a fault."""
     from lymphoscope.review.verification import verify
 
     with review_database(database) as opened:

@@ -13,7 +13,9 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Add, list a
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.", show_default=False)]
 Roles = Annotated[
     list[str] | None,
-    typer.Option("--role", metavar="ROLE", help="reader, senior_reader or administrator; repeatable.", show_default=False),
+    typer.Option(
+        "--role", metavar="ROLE", help="reader, senior_reader or administrator; repeatable.", show_default=False
+    ),
 ]
 PasswordFromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking for it.")
@@ -87,7 +89,9 @@ def change_command(
 
 
 @app.command("password", short_help="Set a new password.")
-def password_command(name: UserName, password_stdin: PasswordFromStdin = False, database: DatabaseOption = None) -> None:
+def password_command(
+    name: UserName, password_stdin: PasswordFromStdin = False, database: DatabaseOption = None
+) -> None:
     """Set a new password; the sessions of the person end."""
     from lymphoscope.review.people import change_user, hash_password
 

@@ -54,6 +54,8 @@ def open_database(address: str | Path) -> Database:
     Raises LymphoscopeError for an address of another kind, or if nothing answers there.
     """
     url = database_url(address)
+    if url.get_backend_name() == "sqlite":
+        _make_private(Path(url.database or ""))
     database = Database(url)
     try:
         with database.engine.connect():
@@ -79,6 +81,12 @@ def database_url(address: str | Path) -> URL:
     if url.get_backend_name() in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     raise LymphoscopeError(f"--database {url.drivername}: only a file (SQLite) or postgresql://... is supported")
+
+
+def _make_private(path: Path) -> None:
+    """Make the file of a new database, readable by its owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -108,7 +108,7 @@ def _add_case(
     session.add(case)
     session.flush()
     fields = _add_fields(session, case, rows, results)
-    cells = [cell_values(row, results.classes) for row in rows.to_dict("records")]
+    cells = [cell_values(row, results.classes) for row in _records(rows)]
     blind = _blind_cells(cells, settings, seed=f"{source.hash} {key}")
     ranks = learning_order([cell["scores"] for cell in cells], seed=f"{source.hash} {key} order")
     for position, (cell, name) in enumerate(zip(cells, _field_names(rows), strict=True)):
@@ -175,6 +175,10 @@ def _field_values(entry: Mapping[str, Any]) -> dict[str, Any]:
         "microns_per_pixel": number(entry.get("microns_per_pixel")),
         "quality": names(entry.get("quality") or entry.get("quality_flags") or entry.get("flags")),
     }
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
 def _field_names(rows: pd.DataFrame) -> list[str]:

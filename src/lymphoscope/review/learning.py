@@ -1,6 +1,6 @@
 """Which cells to label next: uncertainty, diversity and a random share.
 
-Uncertain cells alone are much alike. So each next cell is the one of the highest product of its entropy and its distance
+Uncertain cells alone are much alike. So the next cell is the one of the highest product of its entropy and its distance
 to the cells already chosen, in the space of the scores; every fifth is random, which keeps the choice from missing what
 the model is wrongly sure of. (Settles 2009, Active Learning Literature Survey, sections 3.1 and 4.2.)
 """

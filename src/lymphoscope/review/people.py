@@ -11,7 +11,6 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lymphoscope.errors import LymphoscopeError
 from lymphoscope.review import audit
 from lymphoscope.review.clock import now
 from lymphoscope.review.refusals import RefusalError, invalid, not_found
@@ -120,11 +119,13 @@ def change_user(session: Session, name: str, changes: dict[str, Any], *, by: str
         changes = {**changes, "roles": _roles(changes["roles"])}
     if "display_name" in changes:
         changes = {**changes, "display_name": _display_name(changes["display_name"])}
+    had_administrator = _has_administrator(session)
     old = {key: getattr(user, key) for key in changes}
     for key, value in changes.items():
         setattr(user, key, value)
     session.flush()
-    _keep_an_administrator(session)
+    if had_administrator and not _has_administrator(session):
+        raise RefusalError(409, "last_administrator", "somebody must remain administrator: add one first")
     session.query(LoginSession).filter(LoginSession.user_id == user.id).delete()
     shown = {key: [old[key], changes[key]] for key in changes if key != "password_hash"}
     audit.append(
@@ -147,12 +148,5 @@ def _display_name(text: str) -> str:
     return text
 
 
-def _keep_an_administrator(session: Session) -> None:
-    active = session.scalars(select(User).where(User.active))
-    if not any("administrator" in user.roles for user in active):
-        raise RefusalError(409, "last_administrator", "somebody must remain administrator: give another person the role first")
-
-
-def as_error(refusal: RefusalError) -> LymphoscopeError:
-    """Return a refusal as an error of the command line."""
-    return LymphoscopeError(str(refusal))
+def _has_administrator(session: Session) -> bool:
+    return any("administrator" in user.roles for user in session.scalars(select(User).where(User.active)))

@@ -54,7 +54,7 @@ def find_results(path: Path) -> list[Path]:
     below = [table for folder in sorted(path.glob("*/")) if (table := _table_in(folder)) is not None]
     if not below:
         raise LymphoscopeError(
-            f"{path}: no results: give a folder of `lymphoscope smear --out`, with {TABLES[0]}, or a table of predictions"
+            f"{path}: no results: give an output folder of `lymphoscope smear`, or a table of predictions"
         )
     return below
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from lymphoscope.review import audit
 from lymphoscope.review.database import Database
 from lymphoscope.review.importing import cells_hash
-from lymphoscope.review.tables import Case
+from lymphoscope.review.tables import Case, Event
 
 MOST_FAULTS = 100
 
@@ -56,7 +56,7 @@ def _all_faults(session: Session, expected_head: str | None) -> Iterator[str]:
 
 def _import_faults(session: Session) -> Iterator[str]:
     stated = {}
-    for event in session.scalars(select(audit.Event).where(audit.Event.kind == "imported")):
+    for event in session.scalars(select(Event).where(Event.kind == "imported")):
         stated[event.case_id] = audit.content_of(event)["data"]["cells_hash"]
     for case in session.scalars(select(Case)):
         if stated.get(case.id) != case.cells_hash or cells_hash(session, case.id) != case.cells_hash:
