@@ -108,8 +108,11 @@ def coverage(layout: Layout, world: World, studies: int, replicates: int = 300) 
     held: dict[str, list[bool]] = {name: [] for name in ALL}
     for seed in range(studies):
         outcomes, subject = study(layout, world, generator)
-        bootstrap = Bootstrap(unit="subject", replicates=replicates, seed=seed, level=LEVEL)
-        samples = BootstrapSamples(units_of(subject.astype(object), outcomes), CLASSES, bootstrap)
+        units = units_of(subject.astype(object), outcomes)
+        bootstrap = Bootstrap(
+            unit="subject", units=len(units.class_index), replicates=replicates, seed=seed, level=LEVEL
+        )
+        samples = BootstrapSamples(units, CLASSES, bootstrap)
         groups = {"scores": metric_group(outcomes, np.ones(len(subject), dtype=bool), ALL)}
         for name, estimate in samples.estimate(groups)["scores"].items():
             if estimate.low is not None and estimate.high is not None:

@@ -59,7 +59,9 @@ SCORE_PREFIX: Final = "score_"
 _IDENTITY_COLUMNS: Final = ("path", "subject", "slide", "label", "predicted")
 MODEL_ID_COLUMN: Final = "model_id"
 """The column of the id of the model that made the prediction; it follows those of `prediction_columns`."""
-TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error", MODEL_ID_COLUMN)
+GROUP_COLUMN: Final = "group"
+"""The optional column of the group of subjects that share a cell; statistics treat a group as one subject."""
+TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error", MODEL_ID_COLUMN, GROUP_COLUMN)
 """The columns of the predictions table that hold text."""
 
 OodSignal = Literal["feature_distance", "blur", "cut_off", "exposure", "colour"]

@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import compare_predictions, evaluate_predictions
-from lymphoscope.evaluation.auc_test import auc_covariance
+from lymphoscope.evaluation.auc_test import compare_areas
 from lymphoscope.evaluation.comparison import compared_metrics, discordant_cells
 
 Maker = Callable[..., pd.DataFrame]
@@ -80,7 +80,7 @@ def test_clearly_better_model_is_significant(predictions: Maker) -> None:
             assert difference.p < 1e-4
             assert (difference.value < 0) == worse
     assert result.discordant.p <= 1e-4
-    assert result.auc_test.p < 1e-4
+    assert result.auc_test.p <= 1e-4
 
 
 def two_equal_readers(generator: np.random.Generator, subjects: int, cells: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -124,8 +124,7 @@ def test_tests_reject_equal_models_at_their_level() -> None:
     for name, values in result.items():
         if name != "sign flips":  # discrete
             assert stats.kstest(values, "uniform").pvalue > 0.005, name
-        # Of 300 studies: accuracy 4.0 %, Brier 3.7 %, sign flips 3.7 %, AUC 1.3 %: Obuchowski's test is cautious.
-        assert (0.005 if name == "auc" else 0.02) <= np.mean(np.array(values) < 0.05) <= 0.09, name
+        assert 0.02 <= np.mean(np.array(values) < 0.05) <= 0.09, name
 
 
 def test_discordant_cells_are_counted_and_tested_by_subject() -> None:
@@ -144,15 +143,15 @@ def test_auc_test_is_of_the_blast_class_and_needs_one_for_many_classes(predictio
     result = compare_predictions(one, other, blast_class="b", replicates=50)
     rows = one.sort_values("path")
     scores = np.stack([rows["score_b"], other.sort_values("path")["score_b"]])
-    expected = auc_covariance((rows["label"] == "b").to_numpy(), scores, rows["subject"].to_numpy(object))
-    assert result.auc_test == expected.difference()
+    expected = compare_areas((rows["label"] == "b").to_numpy(), scores, rows["subject"].to_numpy(object))
+    assert result.auc_test == expected
     without = compare_predictions(one, other, blast_class=None, replicates=50)
     assert (
         without.auc_test.reason == without.differences["sensitivity"].reason == "none of the classes is a blast class"
     )
     one_kind = one.assign(label="b")
     result = compare_predictions(one_kind, other.assign(label="b"), blast_class="b", replicates=50)
-    assert result.auc_test.reason == "two subjects with cells labelled b, and two others, needed"
+    assert result.auc_test.reason == "cells labelled b, and others, needed"
 
 
 def test_cells_without_a_prediction_in_one_table_are_left_out_with_a_note(predictions: Maker) -> None:

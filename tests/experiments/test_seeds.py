@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import as_predictions
-from lymphoscope.experiments.seeds import estimate_over_seeds, holm
+from lymphoscope.experiments.seeds import estimate_over_seeds
 
 CLASSES = ("all", "hem")
 
@@ -100,11 +100,6 @@ def test_equal_methods_are_rarely_rejected(subjects: int, cells: int) -> None:
             p = found[name].estimate.p
             rejected[name] += p is not None and p < 0.05
     assert max(rejected.values()) <= 0.09 * studies  # 0.05, and two standard deviations of 150 studies
-
-
-def test_holm_is_the_step_down_method() -> None:
-    assert holm([0.01, 0.04, 0.03, None]) == pytest.approx([0.03, 0.06, 0.06, None])
-    assert holm([0.5, 0.9]) == [1.0, 1.0]
 
 
 def test_other_cells_and_other_seeds_are_refused() -> None:

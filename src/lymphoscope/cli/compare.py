@@ -9,6 +9,7 @@ from lymphoscope.cli.options import AsJson
 
 if TYPE_CHECKING:
     from lymphoscope.evaluation import Difference, PredictionComparison
+    from lymphoscope.evaluation.estimates import AucTest
 
 
 def compare_command(
@@ -29,7 +30,7 @@ def compare_command(
 ) -> None:
     """Compare two prediction tables of the same cells, matched by path: first minus second.
 
-    Intervals and p-values come from a paired bootstrap over subjects. McNemar's and DeLong's tests are shown as well.
+    Intervals come from a paired bootstrap over subjects, p-values from it and from sign flips over subjects.
     """
     from lymphoscope.api import compare
 
@@ -51,12 +52,18 @@ def _as_text(comparison: "PredictionComparison", first: Path, second: Path) -> s
         f"Intervals and p: paired bootstrap over {bootstrap.unit}s, {bootstrap.replicates} samples, "
         f"seed {bootstrap.seed}.",
         *([f"Note: {bootstrap.note}."] if bootstrap.note else []),
-        _line("Obuchowski, AUC", comparison.auc_test),
+        _auc_line(comparison.auc_test, bootstrap.unit),
         f"Cells correct only in the first: {comparison.discordant.only_one_right}, only in the second: "
         f"{comparison.discordant.only_other_right}; sign flips over {bootstrap.unit}s, p {_p(comparison.discordant.p)}",
         f"Smallest p of the table after Holm's adjustment: {_p(_smallest(comparison))}",
     ]
     return "\n".join(lines)
+
+
+def _auc_line(test: "AucTest", unit: str) -> str:
+    if test.p is None:
+        return f"AUC not tested: {test.reason}"
+    return f"AUC {test.one:.4f} against {test.other:.4f}; sign flips over {unit}s, p {_p(test.p)}"
 
 
 def _line(name: str, difference: "Difference") -> str:

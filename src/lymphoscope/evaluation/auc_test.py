@@ -1,97 +1,54 @@
 """A test of two areas under the ROC curve of the same cells, where cells of one subject resemble each other.
 
-Obuchowski (1997), Nonparametric analysis of clustered ROC curve data, Biometrics 53, 567-578. With one cell per subject
-it is the test of DeLong et al. (1988).
-"""
+For two equally good models either may be the one whose scores a subject got. Exchanging the two models' scores of whole
+subjects therefore gives differences that were as likely as the one observed. The scores are compared as ranks, because
+two models need not use the same scale (Venkatraman and Begg 1996, Biometrika 83, 835-848, for independent cells).
 
-from dataclasses import dataclass
+The difference of the areas is a sum over subjects in which an exchange changes one sign: positive cells contribute
+their placement among the negative scores of both models, negative cells theirs among the positive scores. The test is
+then that of sign flips.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from lymphoscope.evaluation.estimates import Difference
-from lymphoscope.evaluation.intervals import LEVEL
-from lymphoscope.evaluation.outcomes import Floats, Mask, ratio
-
-
-@dataclass(frozen=True)
-class AucCovariance:
-    """The areas (A,) of A scores of the same cells, their covariance (A, A), and its degrees of freedom."""
-
-    areas: Floats
-    covariance: Floats
-    degrees: float = np.inf
-
-    @property
-    def standard_error(self) -> float:
-        """The standard error of the first area minus the second."""
-        variance = self.covariance[0, 0] + self.covariance[1, 1] - 2 * self.covariance[0, 1]
-        return float(np.sqrt(max(0.0, variance)))
-
-    def difference(self) -> Difference:
-        """The first area minus the second, with a t interval."""
-        one, other = float(self.areas[0]), float(self.areas[1])
-        value, spread = one - other, self.standard_error
-        if spread < 1e-12:
-            p, reason = (1.0, "both rank the cells the same") if value == 0 else (None, "the areas have no spread")
-            return Difference(value=value, p=p, reason=reason, one=one, other=other)
-        reach = self._t((1 + LEVEL) / 2) * spread
-        tail = special.ndtr if np.isinf(self.degrees) else lambda z: special.stdtr(self.degrees, z)
-        p = 2 * float(tail(-abs(value) / spread))
-        return Difference(value=value, low=value - reach, high=value + reach, p=p, one=one, other=other)
-
-    def _t(self, level: float) -> float:
-        return float(special.ndtri(level) if np.isinf(self.degrees) else special.stdtrit(self.degrees, level))
+from lymphoscope.evaluation.estimates import AucTest
+from lymphoscope.evaluation.outcomes import Floats, Mask
+from lymphoscope.evaluation.subject_tests import sign_flip_p
 
 
-def auc_covariance(positive: Mask, scores: Floats, subjects: NDArray[np.object_] | None = None) -> AucCovariance:
-    """Areas and covariance of A scores by midranks in N log N (Sun and Xu 2014).
+def compare_areas(positive: Mask, scores: Floats, units: NDArray[np.object_]) -> AucTest:
+    """Test whether two scores (2, N) of the same cells have the same area, by sign flips over the `units` (N,).
 
-    positive (N,), scores (A, N), `subjects` (N,) of the cells; without them the cells are independent. Needs two
-    positives and two negatives, of two subjects each.
+    `positive` (N,) needs a positive and a negative cell.
     """
-    of_positives, of_negatives = scores[:, positive], scores[:, ~positive]
-    positives, negatives = of_positives.shape[1], of_negatives.shape[1]
-    ranks = _midranks(scores)
-    above = (ranks[:, positive] - _midranks(of_positives)) / negatives  # (A, m): share of the negatives below each
-    below = 1 - (ranks[:, ~positive] - _midranks(of_negatives)) / positives
-    areas = above.mean(axis=1)
-    if subjects is None:
-        covariance = np.cov(above) / positives + np.cov(below) / negatives
-        return AucCovariance(areas, np.atleast_2d(covariance))
-    codes = np.unique(subjects.astype(str), return_inverse=True)[1]
-    sums = [
-        _by_subject(parts - areas[:, None], codes[mask], codes.max() + 1) / len(codes[mask])
-        for parts, mask in ((above, positive), (below, ~positive))
-    ]
-    numbers = [len(np.unique(codes[mask])) for mask in (positive, ~positive)]
-    factors = [number / (number - 1) for number in numbers]
-    covariance = sum(factor * part @ part.T for factor, part in zip(factors, sums, strict=True))
-    both = sums[0] @ sums[1].T * max(factors)  # subjects with cells of both classes
-    covariance = covariance + both + both.T
-    return AucCovariance(areas, np.atleast_2d(covariance), _degrees(sums, numbers))
+    own, of_both = _placements(positive, np.array([_midranks(row) for row in scores]))
+    areas = own[:, positive].mean(axis=1)
+    share = np.where(positive, 1 / positive.sum(), 1 / (~positive).sum())
+    codes = np.unique(units.astype(str), return_inverse=True)[1]
+    differences = np.bincount(codes, (of_both[0] - of_both[1]) * share).astype(np.float64)
+    return AucTest(one=float(areas[0]), other=float(areas[1]), p=sign_flip_p(differences))
 
 
-def _degrees(sums: list[Floats], numbers: list[int]) -> float:
-    """Satterthwaite's degrees of freedom of the difference of the first two areas."""
-    if len(sums[0]) < 2:
-        return float(min(numbers) - 1)
-    variances = np.array([float(((part[0] - part[1]) ** 2).sum()) for part in sums])
-    share = ratio(variances**2, np.array(numbers) - 1.0).sum()
-    return float(variances.sum() ** 2 / share) if share > 0 else float(min(numbers) - 1)
+def _placements(positive: Mask, ranks: Floats) -> tuple[Floats, Floats]:
+    """(2, N) twice: for each cell the share of pairs that it wins against the other class's own, and both, ranks."""
+    own, both = np.zeros(ranks.shape), np.zeros(ranks.shape)
+    for cells, sign in ((positive, 1), (~positive, -1)):
+        against = [np.sort(sign * row[~cells]) for row in ranks]
+        won = np.array([[_share_below(sign * row[cells], other) for other in against] for row in ranks])
+        own[:, cells] = won[[0, 1], [0, 1]]
+        both[:, cells] = won.mean(axis=1)
+    return own, both
 
 
-def _by_subject(parts: Floats, codes: NDArray[np.intp], subjects: int) -> Floats:
-    return np.stack([np.bincount(codes, row, minlength=subjects) for row in parts])
+def _share_below(values: Floats, ordered: Floats) -> Floats:
+    """The share (V,) of `ordered` below each of `values` (V,), ties counting half."""
+    lower, upper = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return np.asarray((lower + upper) / (2 * len(ordered)))
 
 
-def _midranks(scores: Floats) -> Floats:
-    """Ranks from 1 within each row; equal scores share their mean rank."""
-    return np.array([_midranks_of(row) for row in scores])
-
-
-def _midranks_of(row: Floats) -> Floats:
+def _midranks(row: Floats) -> Floats:
+    """Ranks from 1; equal scores share their mean rank."""
     _, index, counts = np.unique(row, return_inverse=True, return_counts=True)
     middle: Floats = (np.cumsum(counts) - (counts - 1) / 2)[index]
     return middle

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scale
 from lymphoscope.evaluation.intervals import (
     LEVEL,
@@ -21,6 +22,7 @@ from lymphoscope.evaluation.intervals import (
 )
 from lymphoscope.evaluation.metrics import FEW_UNITS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes, Weights
+from lymphoscope.vocabulary import GROUP_COLUMN
 
 # With more units in a class its degrees of freedom no longer matter, and leaving out each of them takes long.
 _MANY = 200
@@ -110,7 +112,8 @@ class BootstrapSamples:
 
 
 def draw_bootstrap_samples(rows: pd.DataFrame, outcomes: Outcomes, *, replicates: int, seed: int) -> BootstrapSamples:
-    """Draw subjects where every cell has one, else cells."""
+    """Draw subjects where every cell has one, else cells. Raises LymphoscopeError as `unit_names` does."""
+    units = units_of(unit_names(rows), outcomes)
     without = int(rows["subject"].isna().sum())
     note = (
         f"{without} of {len(rows)} cells have no subject, so cells were drawn as if they were independent: "
@@ -118,18 +121,41 @@ def draw_bootstrap_samples(rows: pd.DataFrame, outcomes: Outcomes, *, replicates
     )
     bootstrap = Bootstrap(
         unit="cell" if without or rows.empty else "subject",
+        units=len(units.class_index),
+        linked_subjects=None if without else linked_subjects(rows),
         replicates=replicates,
         seed=seed,
         level=LEVEL,
         note=note if without else None,
     )
-    return BootstrapSamples(units_of(unit_names(rows), outcomes), outcomes.classes, bootstrap)
+    return BootstrapSamples(units, outcomes.classes, bootstrap)
 
 
 def unit_names(rows: pd.DataFrame) -> NDArray[np.object_]:
-    """The subject of each cell (N,); where any cell has none, a different name for each cell."""
+    """The unit of each cell (N,): its group of subjects who share a cell, without the column `group` its subject.
+
+    Where any cell has no subject, each cell has a unit of its own. Raises LymphoscopeError for a subject of two groups.
+    """
     subjects = rows["subject"]
-    return np.arange(len(rows)).astype(object) if subjects.isna().any() else subjects.to_numpy(object)
+    if subjects.isna().any():
+        return np.arange(len(rows)).astype(object)
+    if GROUP_COLUMN not in rows:
+        return subjects.to_numpy(object)
+    groups = rows[GROUP_COLUMN].where(rows[GROUP_COLUMN].notna(), subjects)
+    of_subject = groups.groupby(subjects).nunique()
+    if (of_subject > 1).any():
+        subject = of_subject.idxmax()
+        names = " and ".join(sorted(groups[subjects == subject].unique())[:2])
+        raise LymphoscopeError(f"subject {subject} is in the groups {names}: a group consists of whole subjects")
+    return groups.to_numpy(object)
+
+
+def linked_subjects(rows: pd.DataFrame) -> list[list[str]] | None:
+    """The subjects of each group of several; None without the column `group`."""
+    if GROUP_COLUMN not in rows or rows[GROUP_COLUMN].isna().all():
+        return None
+    members = rows["subject"].groupby(unit_names(rows)).unique()
+    return sorted(sorted(map(str, subjects)) for subjects in members if len(subjects) > 1)
 
 
 def _computed(

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.auc_test import auc_covariance
+from lymphoscope.evaluation.auc_test import compare_areas
 from lymphoscope.evaluation.bootstrap import (
     BootstrapSamples,
     MetricGroup,
@@ -23,13 +23,14 @@ from lymphoscope.evaluation.bootstrap import (
     unit_names,
 )
 from lymphoscope.evaluation.calibration import CALIBRATION_METRICS, calibration_group
-from lymphoscope.evaluation.estimates import Difference, DiscordantCells, Estimate, PredictionComparison
+from lymphoscope.evaluation.estimates import AucTest, Difference, DiscordantCells, Estimate, PredictionComparison
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
 from lymphoscope.evaluation.metrics import METRICS, NO_POSITIVE_CLASS
 from lymphoscope.evaluation.outcomes import Floats, Mask, Weights
 from lymphoscope.evaluation.predictions import as_predictions, check_predictions, classes_of, has_prediction
 from lymphoscope.evaluation.risk_coverage import risk_coverage_area
 from lymphoscope.evaluation.subject_tests import holm, sign_flip_p
+from lymphoscope.vocabulary import GROUP_COLUMN
 
 RISK_COVERAGE: Final = "risk_coverage_area"
 
@@ -124,19 +125,17 @@ def _differences(estimates: Mapping[str, Mapping[str, Estimate]]) -> dict[str, D
     }
 
 
-def _auc_test(one: EvaluationSet, other: EvaluationSet) -> Difference:
+def _auc_test(one: EvaluationSet, other: EvaluationSet) -> AucTest:
     """Of the score of the positive class; with two classes and no positive class, of the first's, as the AUC is."""
     index, classes = one.outcomes.positive_index, one.outcomes.classes
     if index is None and len(classes) > 2:
-        return Difference(value=None, reason=NO_POSITIVE_CLASS)
+        return AucTest(reason=NO_POSITIVE_CLASS)
     index = index or 0
-    positive, units = one.outcomes.truth == index, unit_names(one.rows)
-    if min(len(np.unique(units[mask].astype(str))) for mask in (positive, ~positive)) < 2:
-        return Difference(
-            value=None, reason=f"two subjects with cells labelled {classes[index]}, and two others, needed"
-        )
+    positive = one.outcomes.truth == index
+    if positive.all() or not positive.any():
+        return AucTest(reason=f"cells labelled {classes[index]}, and others, needed")
     scores = np.stack([one.outcomes.scores[:, index], other.outcomes.scores[:, index]])
-    return auc_covariance(positive, scores, units).difference()
+    return compare_areas(positive, scores, unit_names(one.rows))
 
 
 def _matched(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -151,8 +150,11 @@ def _matched(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
         raise LymphoscopeError(f"the tables have different classes: {', '.join(classes)}, and {', '.join(others)}")
     _check_same_cells(one["path"], other["path"])
     one, other = (table.sort_values("path").reset_index(drop=True) for table in (one, as_predictions(other, classes)))
-    for column in ("label", "subject"):
-        _check_same(one, other, column)
+    for column in ("label", "subject", GROUP_COLUMN):
+        if column in one and column in other:
+            _check_same(one, other, column)
+    if GROUP_COLUMN in other and GROUP_COLUMN not in one:
+        one = one.assign(**{GROUP_COLUMN: other[GROUP_COLUMN]})
     return one, other
 
 

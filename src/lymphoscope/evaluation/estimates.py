@@ -51,6 +51,11 @@ class Bootstrap(StrictModel):
     unit: Literal["subject", "cell"] = Field(
         description="What was drawn: whole subjects, class by class, or cells where some cell has no subject."
     )
+    units: int = Field(description="How many there are to draw from; subjects who share a cell are one.")
+    linked_subjects: list[list[str]] | None = Field(
+        default=None,
+        description="Subjects who share a cell and are drawn together; null where shared cells were not looked for.",
+    )
     replicates: int = Field(description="Number of bootstrap replicates.")
     seed: int = Field(description="Seed of the draws.")
     level: float = Field(description="Coverage that the intervals aim at, 0-1.")
@@ -65,6 +70,17 @@ class DiscordantCells(StrictModel):
     p: float = Field(description="Two-sided p value of equal accuracy: sign-flip permutation over subjects.")
 
 
+class AucTest(StrictModel):
+    """Two areas under the ROC curve of the positive class, tested by exchanging the models on whole subjects."""
+
+    one: float | None = Field(default=None, description="The area of the first prediction.")
+    other: float | None = Field(default=None, description="The area of the second.")
+    p: float | None = Field(
+        default=None, description="Two-sided p value of equal areas: sign-flip permutation over subjects."
+    )
+    reason: str | None = Field(default=None, description="Why there is no test.")
+
+
 class PredictionComparison(StrictModel):
     """Two predictions of the same cells: the differences by metric, and tests that allow for similar cells."""
 
@@ -73,4 +89,4 @@ class PredictionComparison(StrictModel):
     bootstrap: Bootstrap = Field(description="How the bootstrap samples were drawn.")
     differences: dict[str, Difference] = Field(description="First minus second, by metric.")
     discordant: DiscordantCells = Field(description="Test of the predicted classes, in place of McNemar's.")
-    auc_test: Difference = Field(description="Obuchowski's test of the AUC, in place of DeLong's.")
+    auc_test: AucTest = Field(description="Test of the AUC, in place of DeLong's.")

@@ -27,8 +27,10 @@ def referral_group(evaluated: EvaluationSet) -> MetricGroup:
     none_accepted = None if accepted.any() else "every cell is referred"
     sensitivity = METRICS["sensitivity"]
     specs = {
-        "accepted_accuracy": MetricSpec(accepted, undefined=none_accepted if len(accepted) else NO_CELLS),
-        "missed_blasts": MetricSpec(sensitivity.depends_on(outcomes), undefined=sensitivity.why_undefined(outcomes)),
+        "accepted_accuracy": MetricSpec(accepted, undefined=none_accepted if len(accepted) else NO_CELLS, worst=0.0),
+        "missed_blasts": MetricSpec(
+            sensitivity.depends_on(outcomes), undefined=sensitivity.why_undefined(outcomes), worst=1.0
+        ),
     }
     return MetricGroup(compute, specs)
 

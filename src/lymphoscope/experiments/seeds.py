@@ -63,17 +63,6 @@ def estimate_over_seeds(
     }
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """P values adjusted by Holm's step-down method for as many tests as there are; None stays None."""
-    order = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, index) in enumerate(order):
-        highest = max(highest, min(1.0, p * (len(order) - rank)))
-        adjusted[index] = highest
-    return adjusted
-
-
 def _with_seeds(estimate: Estimate, values: tuple[float, ...]) -> SeedEstimate:
     """Widen the interval over subjects by that of the seeds."""
     if estimate.value is None or estimate.low is None or estimate.high is None or len(values) < 2:

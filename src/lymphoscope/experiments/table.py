@@ -5,14 +5,23 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from lymphoscope.evaluation import METRICS, Estimate, Metrics, Scores, classes_of, compare_predictions, read_predictions
+from lymphoscope.evaluation import (
+    METRICS,
+    Estimate,
+    Metrics,
+    Scores,
+    classes_of,
+    compare_predictions,
+    holm,
+    read_predictions,
+)
 from lymphoscope.experiments.columns import FinishedRun, percent, read_number
 from lymphoscope.experiments.definition import Definition
 from lymphoscope.experiments.execution import run_state, state_of
 from lymphoscope.experiments.grid import GridRun
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Comparison, Number, Row, RunState
-from lymphoscope.experiments.seeds import estimate_over_seeds, holm
+from lymphoscope.experiments.seeds import estimate_over_seeds
 from lymphoscope.runs import finish_folds
 from lymphoscope.vocabulary import find_blast_class
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from lymphoscope.data import Manifest
+from lymphoscope.data import Manifest, with_fingerprints
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation import Metrics, read_predictions
+from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
 from lymphoscope.inference import Model, predict_manifest
 from lymphoscope.reports import Mistake, mistake_of
 from lymphoscope.robustness import measure_corruptions, measure_saliency
 from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, is_held_out, refuse_leaks
+from lymphoscope.runs.referral_fitting import group_by_path
 from lymphoscope.runs.results import (
     DEFAULT_OPTIONS,
     EvaluationOptions,
@@ -21,8 +22,11 @@ from lymphoscope.runs.results import (
     write_results,
 )
 from lymphoscope.runs.run_folder import RunFolder
+from lymphoscope.vocabulary import GROUP_COLUMN
 
 MAX_MISTAKES = 12
+# The search for subjects who share a cell compares all pairs of cells.
+_MOST_COMPARED = 20_000
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,12 @@ def evaluate_model(
     """
     cells = select_labelled_cells(manifest, part)
     model.description.check_labels(cells.classes)
+    cells = with_fingerprints(cells) if _is_searched(cells) else cells
     leakage = find_leaks(cells, training_cells)
     refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, remedy="evaluate other cells")
     predict_manifest(model, cells, folder.predictions, if_exists="overwrite")
-    predictions = read_predictions(folder.predictions)
+    predictions = with_groups(read_predictions(folder.predictions), cells)
+    write_predictions(predictions, folder.predictions)
     metrics = compute_metrics(
         predictions,
         blast_class=model.description.blast_class,
@@ -78,6 +84,24 @@ def evaluate_model(
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
     write_results(folder, title, metrics, predictions, manifest, model.description, mistakes, curves)
     return metrics
+
+
+def with_groups(predictions: pd.DataFrame, cells: Manifest) -> pd.DataFrame:
+    """Return the predictions with the column `group`, from which statistics know the subjects who share a cell.
+
+    It is that of a split; without one, shared cells are looked for among at most 20,000 cells.
+    """
+    if GROUP_COLUMN in cells.table:
+        groups = dict(zip(cells.table["path"], cells.table[GROUP_COLUMN], strict=True))
+    elif _is_searched(cells):
+        groups = group_by_path(cells)
+    else:
+        return predictions
+    return predictions.assign(**{GROUP_COLUMN: predictions["path"].map(groups)})
+
+
+def _is_searched(cells: Manifest) -> bool:
+    return GROUP_COLUMN not in cells.table and len(cells.table) <= _MOST_COMPARED
 
 
 def select_labelled_cells(manifest: Manifest, part: str | None) -> Manifest:

@@ -15,7 +15,7 @@ from lymphoscope.runs.results import (
     write_results,
 )
 from lymphoscope.runs.run_folder import RunFolder
-from lymphoscope.vocabulary import find_blast_class
+from lymphoscope.vocabulary import GROUP_COLUMN, find_blast_class
 
 _NO_MODEL = "predictions alone do not say what the model was trained on"
 _CELL_COLUMNS = ("label", "subject", "slide")
@@ -66,5 +66,8 @@ def _join_labels(predictions: pd.DataFrame, data: Manifest, part: str | None, pa
             f"{path}: none of its {len(predictions)} cells is among the {len(cells)} of the data; paths must be equal "
             f"(predictions: {predictions['path'].iloc[0]}, data: {cells.index[0] if len(cells) else 'none'})"
         )
-    columns = cells.loc[matched["path"], list(_CELL_COLUMNS)].set_index(matched.index)
-    return matched.assign(**{name: columns[name].where(columns[name].notna(), None) for name in _CELL_COLUMNS})
+    # Groups are of the subjects that they were made for.
+    names = [*_CELL_COLUMNS, *([GROUP_COLUMN] if GROUP_COLUMN in cells else [])]
+    columns = cells.loc[matched["path"], names].set_index(matched.index)
+    matched = matched.drop(columns=GROUP_COLUMN, errors="ignore")
+    return matched.assign(**{name: columns[name].where(columns[name].notna(), None) for name in names})

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphoscope.evaluation.intervals import LEVEL
-from lymphoscope.evaluation.outcomes import Floats, ratio
+from lymphoscope.evaluation.outcomes import Floats, Indices, ratio
 from lymphoscope.evaluation.subjects.proportions import rogan_gladen
 
 # A beta distribution needs both of its parameters above 0.
@@ -26,8 +26,8 @@ _LEAST = 1e-6
 class RateOfOthers:
     """For each of S subjects, the recall of one class on the cells of the other subjects.
 
-    `value` (S,), NaN where no other subject has such cells; `drawn` (R, S) in the draws; `subjects` (S,) how many other
-    subjects have such cells.
+    Subjects who share a cell are not others to each other. `value` (S,), NaN where no other subject has such cells;
+    `drawn` (R, S) in the draws; `subjects` (S,) how many other subjects have such cells.
     """
 
     value: Floats
@@ -39,21 +39,30 @@ class RateOfOthers:
         return RateOfOthers(self.value[owner], self.drawn[:, owner], self.subjects[owner])
 
 
-def rate_of_others(correct: Floats, cells: Floats, weights: Floats, generator: np.random.Generator) -> RateOfOthers:
-    """The rates of the other subjects, from `correct` of `cells` of S subjects and the weights (R, S) of the draws."""
+def rate_of_others(
+    correct: Floats, cells: Floats, weights: Floats, generator: np.random.Generator, groups: Indices | None = None
+) -> RateOfOthers:
+    """The rates of the other subjects, from `correct` of `cells` of S subjects and the weights (R, S) of the draws.
+
+    Subjects of the same of `groups` (S,) have equal weights and are left out together; None if each is its own group.
+    """
+    groups = np.arange(len(cells)) if groups is None else groups
     has = (cells > 0).astype(np.float64)
-    value = ratio(correct.sum() - correct, cells.sum() - cells)
-    drawn = ratio((weights @ correct)[:, None] - weights * correct, (weights @ cells)[:, None] - weights * cells)
-    spread = np.broadcast_to(spread_of_others(correct, cells), drawn.shape)
+    own_correct, own_cells = _own(correct, groups), _own(cells, groups)
+    value = ratio(correct.sum() - own_correct, cells.sum() - own_cells)
+    drawn = ratio(
+        (weights @ correct)[:, None] - weights * own_correct, (weights @ cells)[:, None] - weights * own_cells
+    )
+    spread = np.broadcast_to(spread_of_others(correct, cells, groups), drawn.shape)
     varies = (spread > 0) & ~np.isnan(drawn)
     size = 1 / spread[varies] - 1
     drawn[varies] = generator.beta(
         np.maximum(_LEAST, drawn[varies] * size), np.maximum(_LEAST, (1 - drawn[varies]) * size)
     )
-    return RateOfOthers(value, drawn, has.sum() - has)
+    return RateOfOthers(value, drawn, has.sum() - _own(has, groups))
 
 
-def spread_of_others(correct: Floats, cells: Floats) -> Floats:
+def spread_of_others(correct: Floats, cells: Floats, groups: Indices | None = None) -> Floats:
     """The intraclass correlation of the rates of the other subjects (S,): how much they differ beyond chance.
 
     The analysis-of-variance estimator for binary data (Ridout, Demetrio & Firth 1999, Biometrics 55, 137-148); 0 where
@@ -61,7 +70,8 @@ def spread_of_others(correct: Floats, cells: Floats) -> Floats:
     """
     has, own = (cells > 0).astype(np.float64), np.nan_to_num(ratio(correct**2, cells))
     parts = (has, cells, correct, own, cells**2)
-    subjects, total, total_correct, squares, sizes = (part.sum() - part for part in parts)
+    groups = np.arange(len(cells)) if groups is None else groups
+    subjects, total, total_correct, squares, sizes = (part.sum() - _own(part, groups) for part in parts)
     between = ratio(squares - ratio(total_correct**2, total), subjects - 1)
     within = ratio(total_correct - squares, total - subjects)
     size = ratio(total - ratio(sizes, total), subjects - 1)
@@ -86,3 +96,8 @@ def corrected_bounds(
         np.quantile(np.nan_to_num(lows, nan=0.0), tail, axis=0),
         np.quantile(np.nan_to_num(highs, nan=1.0), 1 - tail, axis=0),
     )
+
+
+def _own(values: Floats, groups: Indices) -> Floats:
+    """The sum of the group (S,) of each subject."""
+    return np.asarray(np.bincount(groups, values)[groups])

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.evaluation.bootstrap import BootstrapSamples
+from lymphoscope.evaluation.bootstrap import BootstrapSamples, unit_names
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate
 from lymphoscope.evaluation.evaluation_set import metric_group
 from lymphoscope.evaluation.intervals import LEVEL, Units, exact_interval, replicate_weights
 from lymphoscope.evaluation.metrics import METRICS
-from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes
+from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes
 from lymphoscope.evaluation.predictions import classes_of, has_prediction
 from lymphoscope.evaluation.schema import BlastShare, Curve, SubjectLevel
 from lymphoscope.evaluation.subjects.prevalence import RateOfOthers, corrected_bounds, rate_of_others
@@ -59,13 +59,14 @@ def evaluate_subjects(
         raise LymphoscopeError(f"blast threshold {blast_threshold:g} %: give a number between 0 and 100")
     counts = count_cells(table, ["subject"], blast_class)
     slides = count_cells(table, ["subject", "slide"], blast_class)
-    weights, generator = _draw_subjects(counts, blast_class, replicates, seed), np.random.default_rng(seed)
-    sensitivity = rate_of_others(counts.true_positives, counts.positives, weights, generator)
-    specificity = rate_of_others(counts.true_negatives, counts.negatives, weights, generator)
+    groups = _groups(table, counts)
+    weights, generator = _draw_subjects(counts, groups, blast_class, replicates, seed), np.random.default_rng(seed)
+    sensitivity = rate_of_others(counts.true_positives, counts.positives, weights, generator, groups)
+    specificity = rate_of_others(counts.true_negatives, counts.negatives, weights, generator, groups)
     index = {subject: position for position, subject in enumerate(counts.subjects)}
     owner = np.array([index[subject] for subject in slides.subjects], dtype=np.intp)
     threshold = blast_threshold / 100
-    auc, roc = _roc_of_subjects(counts, blast_class, replicates, seed)
+    auc, roc = _roc_of_subjects(counts, groups, blast_class, replicates, seed)
     return SubjectLevel(
         blast_threshold=blast_threshold,
         min_cells=MIN_CELLS,
@@ -177,18 +178,34 @@ def _labelled(counts: Counts) -> Mask:
     return np.array([label is not None for label in counts.labels], dtype=bool) & (counts.cells > 0)
 
 
-def _draw_subjects(counts: Counts, blast_class: str, replicates: int, seed: int) -> Floats:
+def _groups(table: pd.DataFrame, counts: Counts) -> Indices:
+    """The group of subjects who share a cell, (S,), as a number."""
+    rows = table[table["subject"].notna()]
+    of_subject = dict(zip(rows["subject"].astype(str), unit_names(rows), strict=True))
+    return np.unique([str(of_subject[subject]) for subject in counts.subjects], return_inverse=True)[1]
+
+
+def _units(groups: Indices, is_blast: Mask) -> Units:
+    """The units of subjects, of which each is in one of `groups` (S,), with the commonest label of the group."""
+    of_subject = np.unique(groups, return_inverse=True)[1]
+    return Units(of_subject, (np.bincount(of_subject, np.where(is_blast, 1, -1)) > 0).astype(np.int64))
+
+
+def _draw_subjects(counts: Counts, groups: Indices, blast_class: str, replicates: int, seed: int) -> Floats:
     """The weight of each subject in each draw (R, S), drawn from those of the same label; 0 without a label."""
     labelled = _labelled(counts)
-    class_index = np.array([label == blast_class for label in counts.labels], dtype=np.int64)[labelled]
+    is_blast = np.array([label == blast_class for label in counts.labels], dtype=bool)[labelled]
     weights = np.zeros((replicates, len(counts.cells)))
     if labelled.any():
-        units = Units(np.arange(len(class_index)), class_index)
-        weights[:, labelled] = np.concatenate(list(replicate_weights(units, replicates, seed)))
+        units = _units(groups[labelled], is_blast)
+        drawn = np.concatenate(list(replicate_weights(units, replicates, seed)))
+        weights[:, labelled] = drawn[:, units.of_cell]
     return weights
 
 
-def _roc_of_subjects(counts: Counts, blast_class: str, replicates: int, seed: int) -> tuple[Estimate, Curve | None]:
+def _roc_of_subjects(
+    counts: Counts, groups: Indices, blast_class: str, replicates: int, seed: int
+) -> tuple[Estimate, Curve | None]:
     """AUC and ROC curve of telling subjects labelled `blast_class` from the others by their blast share."""
     labelled = _labelled(counts)
     positive = np.array([label == blast_class for label in counts.labels], dtype=bool)[labelled]
@@ -197,10 +214,12 @@ def _roc_of_subjects(counts: Counts, blast_class: str, replicates: int, seed: in
     share = counts.predicted[labelled] / counts.cells[labelled]
     truth, scores = (~positive).astype(np.int64), np.stack([share, 1 - share], axis=1)
     outcomes = Outcomes(truth, truth, scores, (f"class {blast_class}", "another class"), positive_index=0)
-    bootstrap = Bootstrap(unit="subject", replicates=replicates, seed=seed, level=LEVEL)
-    samples = BootstrapSamples(Units(np.arange(len(truth)), truth), (f"{blast_class}", "another class"), bootstrap)
-    groups = {"auc": metric_group(outcomes, np.ones(len(truth), dtype=bool), {"auc": METRICS["auc"]})}
-    auc = samples.estimate(groups)["auc"]["auc"]
+    units = _units(groups[labelled], ~positive)
+    number = len(units.class_index)
+    bootstrap = Bootstrap(unit="subject", units=number, replicates=replicates, seed=seed, level=LEVEL)
+    samples = BootstrapSamples(units, (f"{blast_class}", "another class"), bootstrap)
+    area = metric_group(outcomes, np.ones(len(truth), dtype=bool), {"auc": METRICS["auc"]})
+    auc = samples.estimate({"auc": area})["auc"]["auc"]
     order = np.unique(-share, return_inverse=True)[1]
     rates = (
         np.bincount(order, mask, minlength=order.max() + 1).cumsum() / mask.sum() for mask in (~positive, positive)
