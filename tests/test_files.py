@@ -58,3 +58,14 @@ def test_the_lock_of_another_process_holds_until_it_ends(tmp_path: Path, end: st
     with output_lock(out):
         assert (tmp_path / ".out.csv.lock").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_is_in_the_folder_if_nothing_can_be_written_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) == out)  # root may write anywhere
+    with output_lock(out):
+        assert list(tmp_path.rglob("*lock")) == [out / ".lock"]
+    assert list(out.iterdir()) == []

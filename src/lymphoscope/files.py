@@ -46,12 +46,14 @@ def replace_file(source: Path, target: Path, *, durable: bool = True) -> None:
 def output_lock(out: Path) -> Iterator[None]:
     """Hold the lock of an output file or folder, so that a second run with the same output is refused.
 
-    The lock is a file beside `out`, and ends with the process, however it ends.
+    The lock is a file beside `out`, or in it if `out` is a folder in one that cannot be written, such as the mounted
+    folder of a container. It ends with the process, however it ends.
     Raises LymphoscopeError if another run holds it.
     """
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
-    path = out.with_name(f".{out.name}.lock")
+    inside = out.is_dir() and not os.access(out.parent, os.W_OK)
+    path = out / ".lock" if inside else out.with_name(f".{out.name}.lock")
     descriptor = _lock(path, out)
     try:
         yield
@@ -85,7 +87,7 @@ def _lock(path: Path, out: Path) -> int:
             owner = os.read(descriptor, 100).decode(errors="replace") or "unknown"
             os.close(descriptor)
             raise LymphoscopeError(
-                f"{out} is being written by another run ({owner}): wait until it ends, or choose another --out"
+                f"{out} is in use by another run ({owner}): wait until it ends, or choose another --out"
             )
         if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
             os.ftruncate(descriptor, 0)

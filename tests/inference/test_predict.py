@@ -232,7 +232,7 @@ def test_append_refuses_predictions_with_other_columns(by_colour: Any, colours: 
 
 def test_a_second_run_on_the_same_output_is_refused(by_colour: Any, colours: Colours, tmp_path: Path) -> None:
     cells, out = find_cells(colours(3)), tmp_path / "out.csv"
-    with output_lock(out), pytest.raises(LymphoscopeError, match=r"out\.csv is being written by another run \(process"):
+    with output_lock(out), pytest.raises(LymphoscopeError, match=r"out\.csv is in use by another run \(process"):
         predict_cells(Model(by_colour), cells, out)
     predict_cells(Model(by_colour), cells, out)
 

@@ -60,7 +60,8 @@ def test_folder_in_use_is_refused_until_the_other_process_ends(tmp_path: Path) -
             pass
         holder.kill()
     with folder.locked():
-        assert list(folder.path.iterdir()) == []
+        assert not folder.path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refused_work_leaves_no_folder(tmp_path: Path) -> None:

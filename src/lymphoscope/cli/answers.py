@@ -1,13 +1,16 @@
-"""What the terminal says about predictions in words: the answer for one cell, and a summary of many."""
+"""What commands print: the answer for one cell, a summary of many predictions, and the main metrics."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lymphoscope.vocabulary import STREAMS
+import typer
+
+from lymphoscope.vocabulary import STREAMS, ExitStatus
 
 if TYPE_CHECKING:
+    from lymphoscope.evaluation import Estimate, Metrics
     from lymphoscope.model_file import Description
 
 Row = Mapping[str, Any]
@@ -56,6 +59,33 @@ def summarize_file(out: Path, description: "Description") -> list[str]:
 def listed_counts(counts: Mapping[str, int]) -> str:
     """Return counts by name as text, the largest first."""
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def print_metrics(metrics: "Metrics", out: Path, *, as_json: bool) -> None:
+    """Print the main results and where the report is, or all metrics as JSON. Exit with status 3 if any cell failed."""
+    if as_json:
+        typer.echo(metrics.model_dump_json(indent=2))
+    else:
+        typer.echo("\n".join([*_metrics_lines(metrics), f"report: {out / 'report.html'}"]))
+    if metrics.failed:
+        raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+def leak_comparison(metrics: "Metrics") -> str:
+    """Return the scores with and without the cells that leak, or why there are none."""
+    from lymphoscope.evaluation import METRICS
+
+    leakage = metrics.leakage
+    if leakage is None or not leakage.leaks:
+        return "no leaking cell" + (f" ({leakage.reason})" if leakage and leakage.reason else "")
+    head = f"{leakage.leaking_cells} of {metrics.evaluated} cells leak"
+    if leakage.scores_without_leaks is None:
+        return f"{head}; {leakage.reason}"
+    rows = [
+        f"{metric.title:18}{_shown(metrics.vote[name]):26}{_shown(leakage.scores_without_leaks[name])}"
+        for name, metric in METRICS.items()
+    ]
+    return "\n".join([head, f"{'':18}{'all cells':26}without leaks", *rows])
 
 
 class _Counts:
@@ -149,3 +179,47 @@ def _read_rows(out: Path) -> Iterator[Row]:
 
     for batch in parquet.ParquetFile(out).iter_batches(_CHUNK_ROWS, columns=list(_COLUMNS)):
         yield from batch.to_pylist()
+
+
+def _metrics_lines(metrics: "Metrics") -> "Iterator[str]":
+    from lymphoscope.evaluation import METRICS
+
+    subjects = f"{metrics.subjects} subjects" if metrics.subjects else "unknown subjects"
+    failed = f", {metrics.failed:,} failed" if metrics.failed else ""
+    unit = metrics.bootstrap.unit
+    yield f"{metrics.evaluated:,} cells of {subjects}{failed}; 95 % intervals from a bootstrap over {unit}s"
+    guess = _best_guess(metrics)
+    for name, metric in METRICS.items():
+        constant = "" if guess is None else f"always {guess}: {_value(metrics.constant_baselines[guess][name])}"
+        yield f"  {metric.title:20}{_shown(metrics.vote[name]):28}{constant}".rstrip()
+    referral = metrics.referral
+    reasons = f": {listed_counts(referral.reasons)}" if referral.reasons else ""
+    yield f"referred to a person: {referral.cells:,} of {metrics.cells:,} ({referral.fraction:.0%}){reasons}"
+    yield f"leaks: {_leakage(metrics)}"
+
+
+def _best_guess(metrics: "Metrics") -> str | None:
+    """The class whose constant prediction has the highest accuracy."""
+    scored = {name: scores["accuracy"].value for name, scores in metrics.constant_baselines.items()}
+    known = {name: value for name, value in scored.items() if value is not None}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def _leakage(metrics: "Metrics") -> str:
+    leakage = metrics.leakage
+    if leakage is None:
+        return "not checked"
+    checked = f"checked: {', '.join(leakage.checked)}" if leakage.checked else "not checked"
+    found = f"{leakage.leaking_cells:,} leaking cells; " if leakage.leaks else ""
+    return f"{found}{checked}" + (f" ({leakage.reason})" if leakage.reason else "")
+
+
+def _value(estimate: "Estimate") -> str:
+    return "none" if estimate.value is None else f"{estimate.value:.3f}"
+
+
+def _shown(estimate: "Estimate") -> str:
+    if estimate.value is None:
+        return "none"
+    interval = "" if estimate.low is None else f" ({estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{estimate.value:.3f}{interval}"

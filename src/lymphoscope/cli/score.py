@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.evaluate import print_metrics
+from lymphoscope.cli.answers import print_metrics
 from lymphoscope.cli.options import (
     SOURCE_HELP,
     AsJson,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lymphoscope.cli.evaluate import print_metrics
+from lymphoscope.cli.answers import print_metrics
 from lymphoscope.cli.options import (
     AllowLeak,
     AsJson,

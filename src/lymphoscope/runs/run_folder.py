@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -12,15 +12,10 @@ from lymphoscope.data import Manifest, read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics
 from lymphoscope.extras import installed
-from lymphoscope.files import write_json, write_text
+from lymphoscope.files import output_lock, write_json, write_text
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 _LOGGER = logging.getLogger("lymphoscope.runs")
 _LOGGER.setLevel(logging.INFO)
@@ -80,29 +75,12 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Within the context no other process can work in this folder, which is created; a kill ends the lock too.
+        """Refuse other processes that want to write to this folder, within the context; see `files.output_lock`.
 
         Raises LymphoscopeError if another process works in it.
         """
-        if not is_rank_zero() or fcntl is None:
+        with output_lock(self.path) if is_rank_zero() else nullcontext():
             yield
-            return
-        is_new = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDONLY)  # the folder itself, so that no lock file is left behind
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LymphoscopeError(
-                    f"{self.path} is in use by another run: wait for its end, or choose another --out"
-                ) from error
-            yield
-        finally:
-            os.close(descriptor)
-            if is_new:
-                with suppress(OSError):  # only an empty folder, of work that was refused
-                    self.path.rmdir()
 
     def require_free(self) -> None:
         """Raise LymphoscopeError if the folder already has a run."""
