@@ -1,8 +1,7 @@
 """How predictions scale with workers: `python benchmarks/cluster.py CELLS`.
 
-The same cells by one process, and by Ray clusters of one and two workers of a thread each, in turns. The seconds of a
-cluster are those from the first part to the last, told by the files' times: starting Ray and its workers costs some
-seconds once, however many cells follow.
+One process, and Ray clusters of one and two workers with one thread each, predict the same cells in turns. The time of
+a cluster is that between its first and last part file. It excludes the start of Ray and its workers, a few seconds.
 """
 
 import argparse
@@ -22,11 +21,11 @@ PART = 32
 
 
 def main() -> None:
-    words = _words()
-    found = find_cells([words.cells])
-    cells = (found * (words.count // len(found) + 1))[: words.count]
+    options = _options()
+    found = find_cells([options.cells])
+    cells = (found * (options.count // len(found) + 1))[: options.count]
     rates: dict[str, list[float]] = {"one process": [], "1 worker": [], "2 workers": []}
-    for _ in range(words.rounds):
+    for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as folder:
             rates["one process"].append(_alone(cells, Path(folder)))
             for workers, name in ((1, "1 worker"), (2, "2 workers")):
@@ -35,12 +34,12 @@ def main() -> None:
     for name, values in rates.items():
         median = statistics.median(values)
         print(f"{name:<14}{median:>8.1f} cells/s{median / one:>8.2f}")
-    write(words.json, {"count": len(cells), "rounds": words.rounds, "cells_per_second": rates})
+    write(options.json, {"count": len(cells), "rounds": options.rounds, "cells_per_second": rates})
 
 
-def _words() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("cells", type=Path, help="a folder of pictures, repeated as often as needed")
+    parser.add_argument("cells", type=Path, help="folder of cells, repeated as often as needed")
     parser.add_argument("--count", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)

@@ -1,6 +1,6 @@
-"""Memory of prediction as files grow in number: `python benchmarks/memory.py`.
+"""Peak memory of prediction by the number of files: `python benchmarks/memory.py`.
 
-An untrained network on random pictures, each run in a process of its own, whose peak is read.
+An untrained network on random images; each run is a process of its own.
 """
 
 import argparse
@@ -24,15 +24,15 @@ DIFFERENT = 100
 
 
 def main() -> None:
-    words = _words()
-    if words.memory_of:
-        print(peak_of(words.model, words.memory_of, words.batch_size))
+    options = _options()
+    if options.memory_of:
+        print(peak_of(options.model, options.memory_of, options.batch_size))
         return
     with tempfile.TemporaryDirectory() as folder:
-        _memory(Path(folder), words)
+        _memory(Path(folder), options)
 
 
-def _words() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--files", type=int, nargs=2, default=[1000, 20000], help="files of the two memory runs")
     parser.add_argument("--batch-size", type=int, default=32)
@@ -42,19 +42,19 @@ def _words() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _memory(folder: Path, words: argparse.Namespace) -> None:
+def _memory(folder: Path, options: argparse.Namespace) -> None:
     model = _model(folder / "tiny", "test_resnet", size=64)
     peaks = []
-    for count in words.files:
+    for count in options.files:
         cells = _pictures(folder / f"cells-{count}", count, 96)
         command = [sys.executable, __file__, "--model", str(model), MEMORY_OF, str(cells)]
-        command += ["--batch-size", str(words.batch_size)]
+        command += ["--batch-size", str(options.batch_size)]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
         peaks.append(int(answer.stdout))
     print(f"\n{'files':>10}{'peak memory, MB':>18}{'ratio':>10}")
-    for count, peak in zip(words.files, peaks, strict=True):
+    for count, peak in zip(options.files, peaks, strict=True):
         print(f"{count:>10}{peak / MEGABYTE:>18.0f}{peak / peaks[0]:>10.2f}")
-    write(words.json, {"batch_size": words.batch_size, "files": words.files, "peak_bytes": peaks})
+    write(options.json, {"batch_size": options.batch_size, "files": options.files, "peak_bytes": peaks})
 
 
 def peak_of(model: Path, cells: Path, batch_size: int) -> int:
@@ -63,7 +63,7 @@ def peak_of(model: Path, cells: Path, batch_size: int) -> int:
         predict_cells(
             load(model, device="cpu"), find_cells([cells]), Path(folder, "out.parquet"), batch_size=batch_size
         )
-    if sys.platform == "linux":  # where ru_maxrss counts what the parent held, too
+    if sys.platform == "linux":  # there ru_maxrss includes memory of the parent process
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

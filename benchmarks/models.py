@@ -1,8 +1,8 @@
-"""What the benchmarks share: a network that looks somewhere, its exports, the cells, and the obvious way.
+"""What the benchmarks share: an untrained network and its exports, cells, and the baseline.
 
-Seconds do not depend on what the weights are, but how often the streams agree does. An untrained network says the same
-of every cell, so its third stream never runs and lazy voting looks better than it is: give `--model` for the agreement
-of a trained one, or impose one by `--agreement`, which the output then says.
+The time of a pass does not depend on the weights, but how often the streams agree does. An untrained network predicts
+the same class for every cell, so its third stream never runs and lazy voting seems faster than it is. Use `--model` for
+the agreement of a trained network, or set one with `--agreement`; the output says which it is.
 """
 
 import argparse
@@ -26,34 +26,34 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CALIBRATING = 64
 
 
-def common_words(about: str | None) -> argparse.ArgumentParser:
+def common_parser(about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument(
         "--backbone", default="resnet50", help="resnet50, mobilenetv2_100, inception_v4, ...; untrained"
     )
     parser.add_argument("--size", type=int, default=300, help="pixels of the network's input")
-    parser.add_argument("--model", type=Path, help="a trained model folder instead, which is copied and left as it is")
+    parser.add_argument("--model", type=Path, help="a trained model folder to use instead; it is copied")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--data", type=Path, help="a folder of real cells; synthetic ones without it")
-    parser.add_argument("--work", type=Path, required=True, help="a folder for models, kept for the next run")
-    parser.add_argument("--json", type=Path, help="write what was measured here, too")
+    parser.add_argument("--data", type=Path, help="folder of cells (default: synthetic cells)")
+    parser.add_argument("--work", type=Path, required=True, help="folder for models and exports; can be reused")
+    parser.add_argument("--json", type=Path, help="write the results to this file, too")
     return parser
 
 
-def agreement_word(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--agreement", type=float, help="impose this share of cells whose first two streams agree")
+def add_agreement_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--agreement", type=float, help="set the fraction of cells whose first two streams agree, 0-1")
 
 
-def whose_agreement(words: argparse.Namespace) -> str:
-    """What the times of lazy voting rest on, for the output to say."""
-    if words.agreement is not None:
-        return f"imposed, {words.agreement:.1%}"
-    return "the model's own" if words.model else "an untrained network's, which says the same of every cell"
+def agreement_source(options: argparse.Namespace) -> str:
+    """Where the agreement that decides the time of lazy voting comes from."""
+    if options.agreement is not None:
+        return f"set to {options.agreement:.1%}"
+    return "of the model" if options.model else "of an untrained network, which predicts one class for every cell"
 
 
-def cells_of(data: Path | None, how: Preprocessing, count: int) -> SampleCells:
-    """Fitted cells, evenly spaced over the files of a folder, repeated where there are fewer."""
+def load_cells(data: Path | None, how: Preprocessing, count: int) -> SampleCells:
+    """Prepared cells, evenly spaced over the files of a folder, repeated if there are fewer."""
     if data is None:
         return synthetic_cells(how.size, count)
     files = list(walk_files(data))
@@ -62,13 +62,13 @@ def cells_of(data: Path | None, how: Preprocessing, count: int) -> SampleCells:
     return SampleCells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
 
 
-def some_of(cells: SampleCells, count: int) -> NDArray[np.uint8]:
-    """So many of the cells, evenly spaced."""
+def evenly_spaced_cells(cells: SampleCells, count: int) -> NDArray[np.uint8]:
+    """`count` of the cells, evenly spaced."""
     return cells.pixels[_spaced(len(cells.pixels), count)]
 
 
 def split(pixels: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
-    """Cells in batches, the last one with what is left."""
+    """Cells in batches; the last one may be smaller."""
     return [pixels[start : start + size] for start in range(0, len(pixels), size)]
 
 
@@ -76,17 +76,17 @@ def _spaced(length: int, count: int) -> NDArray[np.int64]:
     return np.linspace(0, length - 1, min(count, length)).astype(np.int64)
 
 
-def model_of(words: argparse.Namespace) -> tuple[Path, Description]:
-    """A copy of the trained model, or an untrained WT-DFN of the backbone; kept in --work with its exports."""
-    if words.model:
-        described = load_description(words.model)
-        folder: Path = words.work / f"{described.name}-{str(described.weights_sha256)[:8]}"
+def prepared_model(options: argparse.Namespace) -> tuple[Path, Description]:
+    """A copy of the trained model, or an untrained WT-DFN of the backbone, in --work with its exports."""
+    if options.model:
+        described = load_description(options.model)
+        folder: Path = options.work / f"{described.name}-{str(described.weights_sha256)[:8]}"
         if not folder.exists():
-            shutil.copytree(words.model, folder)
+            shutil.copytree(options.model, folder)
     else:
-        folder = words.work / f"{words.backbone}-{words.size}"
+        folder = options.work / f"{options.backbone}-{options.size}"
         if not (folder / "model.json").is_file():
-            _save_untrained(folder, words.backbone, words.size)
+            _save_untrained(folder, options.backbone, options.size)
     return folder, load_description(folder)
 
 
@@ -100,29 +100,29 @@ def _save_untrained(folder: Path, backbone: str, size: int) -> None:
         blast_class="all",
         preprocessing=Preprocessing(crop_mode="center_crop", crop=300, size=size, mean=MEAN, std=STD),
     )
-    network = _settled(build_network(architecture, 2), size)
-    with torch.no_grad():  # small logits, as float32's bound on scores is meant for a network that was trained
+    network = _with_batch_statistics(build_network(architecture, 2), size)
+    with torch.no_grad():  # small logits: the tolerance for scores is meant for trained networks
         network.classifier.weight.mul_(0.1)
-        network.classifier.bias.copy_(torch.tensor([1.0, -1.0]))  # no label on the edge, where rounding turns it
+        network.classifier.bias.copy_(torch.tensor([1.0, -1.0]))  # no score near 0.5, where rounding changes the label
     save_model(network, description, folder)
 
 
-def opened(folder: Path, runtime: str, precision: str, cells: SampleCells, **options: Any) -> NetworkRuntime:
-    """The model on a runtime, exported first where it is not; lower precisions are held to no bound, but compared."""
+def open_or_export(folder: Path, runtime: str, precision: str, cells: SampleCells, **options: Any) -> NetworkRuntime:
+    """The model on a runtime, exported first if needed, whatever the label agreement of a lower precision."""
     try:
         return open_network(folder, runtime=runtime, precision=precision, **options)
     except LymphoscopeError as missing:
         if "holds no" not in str(missing):
             raise
-    few = SampleCells(some_of(cells, CALIBRATING), cells.source)
+    few = SampleCells(evenly_spaced_cells(cells, CALIBRATING), cells.source)
     export_model(folder, runtime, few, precision=precision, calibration=few, min_label_agreement=0.0)  # type: ignore[arg-type]
     return open_network(folder, runtime=runtime, precision=precision, **options)
 
 
-def _settled(network: nn.Module, size: int) -> nn.Module:
-    """The network with batch norm's statistics from synthetic cells: what passes through stays of the size of one.
+def _with_batch_statistics(network: nn.Module, size: int) -> nn.Module:
+    """The network with batch norm statistics of synthetic cells, so that activations stay near unit variance.
 
-    Untrained and without them a deep network's values fade or swell until rounding is all that is left of them.
+    Without them, the activations of a deep untrained network vanish or explode.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
@@ -135,9 +135,9 @@ def _settled(network: nn.Module, size: int) -> nn.Module:
 
 
 class Imposed:
-    """A runtime whose streams agree on a given share of cells, whatever its weights: logits are set after each pass.
+    """A runtime whose streams agree on a given fraction of cells, whatever its weights: logits are set after each pass.
 
-    The pass itself is computed whole. Only what lazy voting then skips follows from the share.
+    The pass itself is computed completely. Only the work that lazy voting skips depends on the fraction.
     """
 
     def __init__(self, network: NetworkRuntime, agreement: float) -> None:
@@ -164,23 +164,23 @@ class Imposed:
         return NetworkPass(logits, found.guide_maps, found.features)
 
 
-def obvious(
+def baseline(
     network: nn.Module, pixels: NDArray[np.uint8], how: Preprocessing, device: str = "cpu"
 ) -> NDArray[np.int64]:
-    """The obvious way, written out: eager float32, channels first, three passes, crop and erase image by image."""
+    """The baseline: eager float32, channels first, three passes, crop and erase image by image."""
     mean, std = (torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (how.mean, how.std))
     images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().contiguous()
     images = (images / 255 - mean) / std
     with torch.no_grad():
         logits, maps = network(images)
-        crops, erased = obvious_crop_erase(images, maps.mean(dim=1))
+        crops, erased = baseline_crop_erase(images, maps.mean(dim=1))
         streams = [logits.softmax(1), network(crops)[0].softmax(1), network(erased)[0].softmax(1)]
     votes = torch.stack([stream.argmax(1) for stream in streams])  # (3, B)
     labels: NDArray[np.int64] = votes.mode(dim=0).values.cpu().numpy()
     return labels
 
 
-def obvious_crop_erase(images: Tensor, guide_maps: Tensor) -> tuple[Tensor, Tensor]:
+def baseline_crop_erase(images: Tensor, guide_maps: Tensor) -> tuple[Tensor, Tensor]:
     crops, erased = [], []
     size = images.shape[-2:]
     for image, guide in zip(images, guide_maps, strict=True):

@@ -1,8 +1,7 @@
 """Seconds from a cold process: `python benchmarks/start_up.py`.
 
-Each way is a process of its own, timed in turns, A B C A B C ..., and medians compared. Run by the Python of a plain
-install it shows what a laboratory's computer waits for; the ways whose libraries are not installed are left out. With
-`--json FILE` the medians are written, too.
+Each command is a process of its own, timed in turns, A B C A B C ...; the medians are printed. Commands whose libraries
+are not installed are left out. `--json FILE` also writes the medians.
 """
 
 import argparse
@@ -22,20 +21,20 @@ MAIN = "from lymphoscope.cli.main import main; main()"
 
 
 def main() -> None:
-    words = _words()
+    options = _options()
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.png"
         pixels = np.random.default_rng(0).integers(0, 256, (450, 450, 3), dtype=np.uint8)
         pixels[:90] = pixels[-90:] = pixels[:, :90] = pixels[:, -90:] = 0  # a cell on black
         Image.fromarray(pixels).save(cell)
-        medians = _in_turns(_ways(cell), words.rounds)
+        medians = _interleaved(_ways(cell), options.rounds)
     first = next(iter(medians.values()))
     for name, seconds in medians.items():
         print(f"{name:<34}{seconds:>8.2f} s{seconds / first:>8.2f}")
-    write(words.json, {"rounds": words.rounds, "seconds": medians})
+    write(options.json, {"rounds": options.rounds, "seconds": medians})
 
 
-def _words() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
@@ -57,8 +56,8 @@ def _ways(cell: Path) -> dict[str, list[str]]:
     return ways
 
 
-def _in_turns(ways: dict[str, list[str]], rounds: int) -> dict[str, float]:
-    """Median seconds of each way after one round that is not counted."""
+def _interleaved(ways: dict[str, list[str]], rounds: int) -> dict[str, float]:
+    """Median seconds of each command after one warm-up round."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():

@@ -1,10 +1,10 @@
-"""Three-stream prediction of a batch against the obvious way: `python benchmarks/three_streams.py --work DIR`.
+"""Three-stream prediction of a batch against a baseline: `python benchmarks/three_streams.py --work DIR`.
 
-The obvious way is eager float32, channels first, three separate passes, crop and erase image by image in a loop. Ours
-is each runtime and precision with lazy voting over a few batches, whose third streams are gathered into full ones. All
-are timed in turns in one process. Printed beside the ratios: how often raw and crop agree, the passes a cell that
-follow from it, and the share of labels equal to the obvious way's over the cells that are judged: the network's own
-labels, also where an agreement is imposed for the times.
+The baseline is eager float32, channels first, three separate passes, crop and erase image by image in a loop. Ours
+is each runtime and precision with lazy voting over a few batches, whose third streams are gathered into full batches.
+All are timed in turns in one process. Printed beside the ratios: how often raw and crop agree, the resulting passes per
+cell, and the fraction of labels equal to those of the baseline. Labels are those of the network itself, also if
+`--agreement` is given.
 """
 
 import argparse
@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 from models import (
     Imposed,
-    agreement_word,
-    cells_of,
-    common_words,
-    model_of,
-    obvious,
-    opened,
-    some_of,
+    add_agreement_option,
+    agreement_source,
+    baseline,
+    common_parser,
+    evenly_spaced_cells,
+    load_cells,
+    open_or_export,
+    prepared_model,
     split,
-    whose_agreement,
 )
 from numpy.typing import NDArray
-from timing import in_turns, write
+from timing import interleaved, write
 
 from lymphoscope.inference import TernaryRuntime
 from lymphoscope.inference.backends import find_runtime, runtimes
@@ -36,64 +36,69 @@ DEVICE_WAYS = [(name, precision) for name, precision in CPU_WAYS if find_runtime
 
 
 def main() -> None:
-    words = _words()
-    folder, description = model_of(words)
+    options = _options()
+    folder, description = prepared_model(options)
     how = description.preprocessing
-    timed_cells = words.batch_size * words.batches
-    cells = cells_of(words.data, how, max(timed_cells, words.judged))
-    stream = split(some_of(cells, timed_cells), words.batch_size)
-    network = load_network(folder)[0].to(words.device)
-    options = {"device": words.device, "threads": words.threads}
+    timed_cells = options.batch_size * options.batches
+    cells = load_cells(options.data, how, max(timed_cells, options.compared_cells))
+    stream = split(evenly_spaced_cells(cells, timed_cells), options.batch_size)
+    network = load_network(folder)[0].to(options.device)
+    runtime_options = {"device": options.device, "threads": options.threads}
     passes = {
-        f"{runtime}-{precision}": opened(
-            folder, runtime, precision, cells, **options, compile=words.compile and runtime == "torch"
+        f"{runtime}-{precision}": open_or_export(
+            folder, runtime, precision, cells, **runtime_options, compile=options.compile and runtime == "torch"
         )
-        for runtime, precision in (CPU_WAYS if words.device == "cpu" else DEVICE_WAYS)
-        if not words.ways or f"{runtime}-{precision}" in words.ways
+        for runtime, precision in (CPU_WAYS if options.device == "cpu" else DEVICE_WAYS)
+        if not options.ways or f"{runtime}-{precision}" in options.ways
     }
     own = {name: TernaryRuntime(runtime, "on_disagreement") for name, runtime in passes.items()}
     timed = own
-    if words.agreement is not None:
+    if options.agreement is not None:
         timed = {
-            name: TernaryRuntime(Imposed(runtime, words.agreement), "on_disagreement")
+            name: TernaryRuntime(Imposed(runtime, options.agreement), "on_disagreement")
             for name, runtime in passes.items()
         }
-    ways = {"obvious": lambda: obvious(network, stream[0], how, words.device)}
+    ways = {"baseline": lambda: baseline(network, stream[0], how, options.device)}
     ways |= {name: lambda runtime=runtime: list(runtime.predict_batches(stream)) for name, runtime in timed.items()}
-    seconds = in_turns(ways, words.rounds)
+    seconds = interleaved(ways, options.rounds)
     batch_seconds = {name: value / (len(stream) if name in own else 1) for name, value in seconds.items()}
-    batches = split(cells.pixels, words.batch_size)
-    wanted = np.concatenate([obvious(network, one, how, words.device) for one in batches])
+    batches = split(cells.pixels, options.batch_size)
+    wanted = np.concatenate([baseline(network, one, how, options.device) for one in batches])
     rows = {
-        name: {"seconds": value, "ratio": batch_seconds["obvious"] / value}
-        | (_said(timed[name], own[name], stream, batches, wanted) if name in own else {})
+        name: {"seconds": value, "ratio": batch_seconds["baseline"] / value}
+        | (_agreement(timed[name], own[name], stream, batches, wanted) if name in own else {})
         for name, value in batch_seconds.items()
     }
-    answer = {"agreement_is": whose_agreement(words), "cells": cells.source, "judged": len(wanted)}
+    answer = {"agreement_source": agreement_source(options), "cells": cells.source, "compared_cells": len(wanted)}
     answer |= {
         "model": folder.name,
-        "batch_size": words.batch_size,
-        "batches": words.batches,
-        "rounds": words.rounds,
+        "batch_size": options.batch_size,
+        "batches": options.batches,
+        "rounds": options.rounds,
         "ways": rows,
     }
     _show(answer, rows)
-    write(words.json, answer)
+    write(options.json, answer)
 
 
-def _words() -> argparse.Namespace:
-    parser = common_words(__doc__)
-    agreement_word(parser)
-    parser.add_argument("--batches", type=int, default=5, help="that a way of ours takes in one go")
-    parser.add_argument("--judged", type=int, default=0, help="cells whose labels are compared, at least a batch")
+def _options() -> argparse.Namespace:
+    parser = common_parser(__doc__)
+    add_agreement_option(parser)
+    parser.add_argument("--batches", type=int, default=5, help="number of batches per measurement")
+    parser.add_argument(
+        "--compared-cells",
+        type=int,
+        default=0,
+        help="number of cells whose labels are compared (default: those that are timed)",
+    )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, help="of our ways; as many as there are processors without")
+    parser.add_argument("--threads", type=int, help="threads of each runtime (default: all processors)")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--ways", nargs="*", help="RUNTIME-PRECISION ..., all of them without")
+    parser.add_argument("--ways", nargs="*", help="RUNTIME-PRECISION ... to time (default: all)")
     return parser.parse_args()
 
 
-def _said(
+def _agreement(
     timed: TernaryRuntime,
     own: TernaryRuntime,
     stream: list[NDArray[np.uint8]],
@@ -108,11 +113,11 @@ def _said(
 
 def _show(answer: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]]) -> None:
     print(f"{answer['model']}, {answer['batches']} batches of {answer['batch_size']}, {answer['cells']}")
-    print(f"agreement: {answer['agreement_is']}; labels over {answer['judged']} cells\n")
+    print(f"agreement: {answer['agreement_source']}; labels over {answer['compared_cells']} cells\n")
     print(f"{'':<22}{'ms/batch':>10}{'times':>8}{'agree':>8}{'passes':>8}{'labels':>8}")
     for name, row in rows.items():
-        said = "".join(f"{row[key]:>8.3f}" for key in ("agreement", "passes", "labels_equal") if key in row)
-        print(f"{name:<22}{1000 * row['seconds']:>10.1f}{row['ratio']:>8.2f}{said}")
+        columns = "".join(f"{row[key]:>8.3f}" for key in ("agreement", "passes", "labels_equal") if key in row)
+        print(f"{name:<22}{1000 * row['seconds']:>10.1f}{row['ratio']:>8.2f}{columns}")
 
 
 if __name__ == "__main__":

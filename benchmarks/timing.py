@@ -1,4 +1,4 @@
-"""Ways to do a thing, timed in turns: A B C A B C ..., so that a machine that slows down slows them all."""
+"""Functions timed in turns, A B C A B C ..., so that a machine that slows down slows them all."""
 
 import json
 import shlex
@@ -13,10 +13,11 @@ from typing import Any
 from lymphoscope.runs import current_provenance
 
 
-def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int, *, rest: float = 0.0) -> dict[str, float]:
-    """Median seconds of each way, timed in turns after one round that is not counted.
+def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, *, rest: float = 0.0) -> dict[str, float]:
+    """Median seconds of each function, timed in turns after one warm-up round.
 
-    `rest` are seconds before each, for ways of milliseconds: threads of the last go on spinning for a while.
+    `rest` is a pause in seconds before each call, for calls of milliseconds: the threads of the previous one may still
+    be busy.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
@@ -30,7 +31,7 @@ def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int, *, rest: flo
 
 
 def write(path: Path | None, answer: Mapping[str, Any]) -> None:
-    """Write what was measured, with the command, commit, device and date, where a file is named."""
+    """Write the results with the command, commit, device and date, if a file is given."""
     if path is not None:
         script = Path(sys.argv[0])
         command = shlex.join(["python", f"{script.parent.name}/{script.name}", *sys.argv[1:]])

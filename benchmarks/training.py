@@ -1,9 +1,9 @@
 """Speed of a training step: `python benchmarks/training.py`, and of the loader that feeds it with `--cells 64`.
 
-Random pictures and fresh networks, so that nothing is downloaded. Our ternary step beside the obvious one and beside a
+Random images and untrained networks, so nothing is downloaded. Our ternary step beside the baseline and beside a
 plain backbone's, all in one process, in turns: forward, backward and the optimiser's step.
 
-The obvious way is written out here: eager float32, channels first, three passes, crop and erase image by image in a
+The baseline is written out here: eager float32, channels first, three passes, crop and erase image by image in a
 loop, and RAdam with Lookahead and gradient centralisation weight by weight.
 """
 
@@ -24,26 +24,26 @@ from lymphoscope.method import draw_maps
 from lymphoscope.model_file import Architecture, build_network
 from lymphoscope.training import Recipe, TimedStep, load_recipe
 
-REFERENCE, PLAIN, OURS = "obvious ternary step", "plain step, eager float32", "our ternary step"
+REFERENCE, PLAIN, OURS = "baseline ternary step", "plain step, eager float32", "our ternary step"
 
 
 def main() -> None:
-    words = _words()
-    device = torch.device(words.device)
-    ways = _ways(words, device)
+    options = _options()
+    device = torch.device(options.device)
+    ways = _ways(options, device)
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(words.rounds + 1):
+    for number in range(options.rounds + 1):
         for name, way in ways.items():
             value = _seconds_or_nan(way, device)
             if number:
                 taken[name].append(value)
     medians = {name: statistics.median(values) for name, values in taken.items()}
-    answer = {**_about(words), "seconds": medians, "all_seconds": taken, **_ratios(medians)}
-    answer |= _difference(words, device)
-    if words.cells:
-        answer["augmented_images_per_second_per_core"] = _augmented(words)
+    answer = {**_about(options), "seconds": medians, "all_seconds": taken, **_ratios(medians)}
+    answer |= _difference(options, device)
+    if options.cells:
+        answer["augmented_images_per_second_per_core"] = _augmented(options)
     _show(answer, medians)
-    write(words.json, answer)
+    write(options.json, answer)
 
 
 def _seconds_or_nan(step: Callable[[], object], device: torch.device) -> float:
@@ -66,7 +66,7 @@ def _seconds(way: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def _words() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--backbone", default="resnet50")
     parser.add_argument("--size", type=int, default=300, help="pixels of the network's input")
@@ -74,43 +74,43 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--both-passes", action="store_true", help="time crop and erase in one pass and in two")
-    parser.add_argument("--compile", action="store_true", help="time our step with its backbone compiled, too")
-    parser.add_argument("--cells", type=int, default=0, help="time the base augmentation of so many cells, too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
+    parser.add_argument("--compile", action="store_true", help="also time our step with a compiled backbone")
+    parser.add_argument("--cells", type=int, default=0, help="number of cells to time the base augmentation on")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file, too")
     return parser.parse_args()
 
 
-def _recipe(words: argparse.Namespace, *more: str) -> Recipe:
-    sizes = (f"data.size={words.size}", f"optimisation.batch_size={words.batch_size}")
-    return load_recipe("paper", [f"model.backbone={words.backbone}", *sizes, *more])
+def _recipe(options: argparse.Namespace, *more: str) -> Recipe:
+    sizes = (f"data.size={options.size}", f"optimisation.batch_size={options.batch_size}")
+    return load_recipe("paper", [f"model.backbone={options.backbone}", *sizes, *more])
 
 
-def _ways(words: argparse.Namespace, device: torch.device) -> dict[str, Callable[[], object]]:
+def _ways(options: argparse.Namespace, device: torch.device) -> dict[str, Callable[[], object]]:
     ways: dict[str, Callable[[], object]] = {
-        PLAIN: _obvious(words, device, "linear"),
-        REFERENCE: _obvious(words, device, "attention"),
-        OURS: TimedStep(_recipe(words), 2, device),
+        PLAIN: _baseline(options, device, "linear"),
+        REFERENCE: _baseline(options, device, "attention"),
+        OURS: TimedStep(_recipe(options), 2, device),
     }
-    if words.both_passes:
+    if options.both_passes:
         for passes in ("one", "two"):
-            recipe = _recipe(words, f"hardware.passes={passes}")
+            recipe = _recipe(options, f"hardware.passes={passes}")
             ways[f"ours, crop and erase in {passes}"] = TimedStep(recipe, 2, device)
-    if words.compile:
-        ways["ours, compiled"] = TimedStep(_recipe(words, "hardware.compile=true"), 2, device)
+    if options.compile:
+        ways["ours, compiled"] = TimedStep(_recipe(options, "hardware.compile=true"), 2, device)
     return ways
 
 
-def _obvious(words: argparse.Namespace, device: torch.device, head: str) -> Callable[[], object]:
+def _baseline(options: argparse.Namespace, device: torch.device, head: str) -> Callable[[], object]:
     torch.manual_seed(0)
-    network = build_network(Architecture.model_validate({"backbone": words.backbone, "head": head}), 2).to(device)
-    optimiser = ObviousRanger(network)
-    images = torch.randn(words.batch_size, 3, words.size, words.size, device=device)
-    labels = torch.arange(words.batch_size, device=device) % 2
+    network = build_network(Architecture.model_validate({"backbone": options.backbone, "head": head}), 2).to(device)
+    optimiser = BaselineRanger(network)
+    images = torch.randn(options.batch_size, 3, options.size, options.size, device=device)
+    labels = torch.arange(options.batch_size, device=device) % 2
 
     def step() -> float:
         for weight in network.parameters():
             weight.grad = None
-        losses = [F.cross_entropy(logits, labels) for logits in _obvious_logits(network, images)]
+        losses = [F.cross_entropy(logits, labels) for logits in _baseline_logits(network, images)]
         loss = torch.stack(losses).mean()
         torch.autograd.backward(loss)
         optimiser.step()
@@ -119,7 +119,7 @@ def _obvious(words: argparse.Namespace, device: torch.device, head: str) -> Call
     return step
 
 
-def _obvious_logits(network: nn.Module, images: Tensor) -> Iterator[Tensor]:
+def _baseline_logits(network: nn.Module, images: Tensor) -> Iterator[Tensor]:
     answer = network(images)
     if isinstance(answer, Tensor):
         yield answer
@@ -149,7 +149,7 @@ def _one_by_one(images: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(crops), torch.stack(erased)
 
 
-class ObviousRanger:
+class BaselineRanger:
     """RAdam, Lookahead and gradient centralisation, written weight by weight."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -183,35 +183,35 @@ class ObviousRanger:
                 weight.copy_(slow)
 
 
-def _difference(words: argparse.Namespace, device: torch.device) -> dict[str, float]:
-    """What the precision does to the loss of one step from the same weights and pictures."""
+def _difference(options: argparse.Namespace, device: torch.device) -> dict[str, float]:
+    """What the precision does to the loss of one step from the same weights and images."""
     losses = []
     for precision in ("auto", "32-true"):
         torch.manual_seed(0)
-        step = TimedStep(_recipe(words, f"hardware.precision={precision}"), 2, device)
+        step = TimedStep(_recipe(options, f"hardware.precision={precision}"), 2, device)
         torch.manual_seed(1)
         losses.append(float(step()))
     return {"loss": losses[0], "loss_float32": losses[1], "relative_difference": abs(losses[0] / losses[1] - 1)}
 
 
-def _augmented(words: argparse.Namespace) -> float:
-    """Base augmentation of cells already decoded, in this one process."""
+def _augmented(options: argparse.Namespace) -> float:
+    """Images per second of the base augmentation, on decoded cells, in one process."""
     torch.set_num_threads(1)
-    image = torch.randint(0, 256, (3, words.size, words.size), dtype=torch.uint8)
+    image = torch.randint(0, 256, (3, options.size, options.size), dtype=torch.uint8)
     augmentation = BaseAugmentation()
     begun = time.perf_counter()
-    for place in range(words.cells):
-        augmentation.augment(image, (0, 0, place))
-    return words.cells / (time.perf_counter() - begun)
+    for index in range(options.cells):
+        augmentation.augment(image, (0, 0, index))
+    return options.cells / (time.perf_counter() - begun)
 
 
-def _about(words: argparse.Namespace) -> dict[str, object]:
-    cuda = torch.device(words.device).type == "cuda"
+def _about(options: argparse.Namespace) -> dict[str, object]:
+    cuda = torch.device(options.device).type == "cuda"
     return {
-        "backbone": words.backbone,
-        "size": words.size,
-        "batch_size": words.batch_size,
-        "rounds": words.rounds,
+        "backbone": options.backbone,
+        "size": options.size,
+        "batch_size": options.batch_size,
+        "rounds": options.rounds,
         "device": torch.cuda.get_device_name() if cuda else f"cpu, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
     }
@@ -219,19 +219,19 @@ def _about(words: argparse.Namespace) -> dict[str, object]:
 
 def _ratios(medians: dict[str, float]) -> dict[str, float]:
     ours = medians[OURS]
-    return {"obvious_to_ours": medians[REFERENCE] / ours, "ours_to_plain": ours / medians[PLAIN]}
+    return {"baseline_to_ours": medians[REFERENCE] / ours, "ours_to_plain": ours / medians[PLAIN]}
 
 
 def _show(answer: dict[str, object], medians: dict[str, float]) -> None:
     print(f"{answer['backbone']} at {answer['size']} pixels, {answer['device']}, batches of {answer['batch_size']}\n")
-    print(f"{'':<32}{'seconds':>10}{'of obvious':>12}{'of plain':>10}")
+    print(f"{'':<32}{'seconds':>10}{'of baseline':>12}{'of plain':>10}")
     for name, value in medians.items():
         print(f"{name:<32}{value:>10.3f}{value / medians[REFERENCE]:>12.2f}{value / medians[PLAIN]:>10.2f}")
-    print(f"\nour step is {answer['obvious_to_ours']:.2f}x as fast as the obvious one")
+    print(f"\nour step is {answer['baseline_to_ours']:.2f}x as fast as the baseline")
     print(f"and takes {answer['ours_to_plain']:.2f}x the plain eager float32 step of one stream")
     print(f"its loss differs from float32's by {answer['relative_difference']:.1e} of it")
     if "augmented_images_per_second_per_core" in answer:
-        print(f"base augmentation: {answer['augmented_images_per_second_per_core']:.0f} images a second and core")
+        print(f"base augmentation: {answer['augmented_images_per_second_per_core']:.0f} images per second and core")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_a_failed_import_names_the_extra_that_provides_it(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("words", "extra"),
+    ("arguments", "extra"),
     [
         (["train", "--data", "cells", "--out", "OUT"], "train"),
         (["demo", "--out", "OUT"], "train"),
@@ -68,13 +68,17 @@ def test_a_failed_import_names_the_extra_that_provides_it(monkeypatch: pytest.Mo
     ids=" ".join,
 )
 def test_a_command_reports_a_missing_extra_before_it_starts(
-    words: list[str], extra: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    extra: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for place in ("cell.png", "out.parquet"):
         (tmp_path / place).touch()
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
-    words = [word.replace("OUT", f"{tmp_path}/out").replace("CELL", f"{tmp_path}/cell.png") for word in words]
-    assert main.run(words) == 2
+    arguments = [word.replace("OUT", f"{tmp_path}/out").replace("CELL", f"{tmp_path}/cell.png") for word in arguments]
+    assert main.run(arguments) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("lymphoscope: error: ")
     assert error.endswith(f"pip install 'lymphoscope[{extra}]'")

@@ -65,7 +65,7 @@ def test_the_lock_is_in_the_folder_if_nothing_can_be_written_beside_it(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    monkeypatch.setattr("os.access", lambda path, mode: Path(path) == out)  # root may write anywhere
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) == out)  # root may write anywhere
     with output_lock(out):
         assert list(tmp_path.rglob("*lock")) == [out / ".lock"]
     assert list(out.iterdir()) == []

@@ -25,30 +25,30 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 PATTERN = ["--subject-pattern", r"(S\d+)_"]
 
 
-def words(*parts: object) -> list[str]:
+def arguments(*parts: object) -> list[str]:
     return ["data", *map(str, parts)]
 
 
 def test_audit_of_clean_cells_exits_with_0(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(words("audit", cells, *PATTERN)) == 0
+    assert run(arguments("audit", cells, *PATTERN)) == 0
     shown = capsys.readouterr().out
     assert "24 cells (folders)" in shown
     assert "nothing is wrong" in shown
 
 
 def test_audit_with_findings_exits_with_3(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(words("audit", cells, "--expected-size", "24x25", "--json")) == 3
+    assert run(arguments("audit", cells, "--expected-size", "24x25", "--json")) == 3
     report = json.loads(capsys.readouterr().out)
     assert report["failed"] is True
     assert {finding["check"] for finding in report["findings"]} == {"size", "subject"}
-    assert run(words("audit", cells, "--expected-size", "24")) == 0
+    assert run(arguments("audit", cells, "--expected-size", "24")) == 0
 
 
 def test_split_writes_a_table_and_prints_the_counts(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "split.csv"
-    assert run(words("split", cells, "--out", out, "--test", 0.25, "--validation", 0.3, *PATTERN)) == 0
+    assert run(arguments("split", cells, "--out", out, "--test", 0.25, "--validation", 0.3, *PATTERN)) == 0
     shown = capsys.readouterr().out
     table = read_manifest(out).table
     assert split_by(table) == "subject"
@@ -66,7 +66,7 @@ def test_folds_and_random_splits_are_named_in_the_output(
 ) -> None:
     out = tmp_path / "folds.parquet"
     options = ["--folds", 4, "--by", "random", "--validation", 0, "--json", *PATTERN]
-    assert run(words("split", cells, "--out", out, *options)) == 0
+    assert run(arguments("split", cells, "--out", out, *options)) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["split"]["by"], summary["split"]["kind"]) == ("random", "folds")
     assert any("RANDOM SPLIT" in notice for notice in summary["notices"])
@@ -75,17 +75,17 @@ def test_folds_and_random_splits_are_named_in_the_output(
 
 def test_the_seed_determines_the_split(cells: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1)):
-        assert run(words("split", cells, "--out", tmp_path / f"{name}.csv", "--seed", seed, *PATTERN)) == 0
+        assert run(arguments("split", cells, "--out", tmp_path / f"{name}.csv", "--seed", seed, *PATTERN)) == 0
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
 def test_synthetic_cells_stay_marked_as_synthetic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--subjects", 10, "--cells-per-subject", 2, "--fields", 0, "--size", 64]
-    assert run(words("synthesize", tmp_path / "made", *options)) == 0
+    assert run(arguments("synthesize", tmp_path / "made", *options)) == 0
     assert "synthetic cells of 10 synthetic subjects" in capsys.readouterr().out
-    assert run(words("audit", tmp_path / "made")) == 3
+    assert run(arguments("audit", tmp_path / "made")) == 3
     assert "synthetic cells (synthetic)" in capsys.readouterr().out
-    assert run(words("split", tmp_path / "made", "--out", tmp_path / "s.csv", "--validation", 0)) == 0
+    assert run(arguments("split", tmp_path / "made", "--out", tmp_path / "s.csv", "--validation", 0)) == 0
     assert "synthetic cells (synthetic), hold-out by subject" in capsys.readouterr().out
     assert read_manifest(tmp_path / "s.csv").source == "synthetic"
 
@@ -109,7 +109,7 @@ def test_synthetic_cells_stay_marked_as_synthetic(tmp_path: Path, capsys: pytest
 def test_invalid_arguments_are_one_line_and_exit_with_2(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], parts: list[str], says: str
 ) -> None:
-    assert run(words(*(part.format(cells=cells, out=tmp_path) if "{" in part else part for part in parts))) == 2
+    assert run(arguments(*(part.format(cells=cells, out=tmp_path) if "{" in part else part for part in parts))) == 2
     shown = capsys.readouterr()
     assert says in shown.err
     assert len(shown.err.strip().splitlines()) == 1

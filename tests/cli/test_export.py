@@ -109,19 +109,19 @@ def test_a_failed_export_leaves_the_older_one(
 
 
 @pytest.mark.parametrize(
-    ("words", "what"),
+    ("arguments", "what"),
     [(["--to", "openvino"], "--to openvino"), (["--to", "onnx", "--int8", "--calibration", "CELLS"], "int8")],
 )
 def test_a_missing_package_is_reported_before_anything_is_written(
     model: Path,
     cells: Path,
-    words: list[str],
+    arguments: list[str],
     what: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
-    assert run(["export", str(model), *(str(cells) if word == "CELLS" else word for word in words)]) == 2
+    assert run(["export", str(model), *(str(cells) if word == "CELLS" else word for word in arguments)]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"lymphoscope: error: {what} needs openvino")
     assert error.endswith("pip install 'lymphoscope[openvino]'\n")
@@ -129,7 +129,7 @@ def test_a_missing_package_is_reported_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["--to", "onnx", "--int8"], "int8 needs cells"),
         (["--to", "onnx", "--precision", "bfloat16"], "does not compute bfloat16"),
@@ -139,11 +139,11 @@ def test_a_missing_package_is_reported_before_anything_is_written(
     ],
 )
 def test_invalid_options_are_one_line(
-    model: Path, cells: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    model: Path, cells: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["export", str(model), *(str(cells) if word == "CELLS" else word for word in words)]) == 2
+    assert run(["export", str(model), *(str(cells) if word == "CELLS" else word for word in arguments)]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 

@@ -27,9 +27,9 @@ HEAVY = (
 )
 
 
-def in_a_process(*words: str, before: str = "", after: str = "") -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: str, before: str = "", after: str = "") -> subprocess.CompletedProcess[str]:
     code = f"from lymphoscope.cli import main\n{before}\ntry: main.main()\nfinally:\n  {after or 'pass'}"
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
 
 
 def with_command(body: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +85,7 @@ def test_without_arguments_the_help_is_shown_and_the_exit_status_is_2(capsys: py
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "says"),
     [
         (["docto"], "Did you mean 'doctor'?"),
         (["doctor", "--jsn"], "--json"),
@@ -93,8 +93,8 @@ def test_without_arguments_the_help_is_shown_and_the_exit_status_is_2(capsys: py
         (["--nonsense"], "lymphoscope --help"),
     ],
 )
-def test_invalid_arguments_are_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(words) == 2
+def test_invalid_arguments_are_one_line(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(arguments) == 2
     line = only_line(capsys)
     assert line.startswith("lymphoscope: error: ")
     assert says in line
@@ -165,7 +165,7 @@ def test_the_exit_status_of_a_command_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["predict", "GONE/cell.png"],
         ["predict", "--model", "GONE", "GONE/cell.png"],
@@ -181,11 +181,14 @@ def test_the_exit_status_of_a_command_is_passed_on() -> None:
     ids=" ".join,
 )
 def test_every_command_names_a_missing_path_in_one_line(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main.run([word.replace("GONE", f"{tmp_path}/gone").replace("OUT", f"{tmp_path}/out") for word in words]) == 2
-    said = capsys.readouterr()
-    errors = [line for line in said.err.splitlines() if line.startswith("lymphoscope: error: ")]
+    assert (
+        main.run([word.replace("GONE", f"{tmp_path}/gone").replace("OUT", f"{tmp_path}/out") for word in arguments])
+        == 2
+    )
+    output = capsys.readouterr()
+    errors = [line for line in output.err.splitlines() if line.startswith("lymphoscope: error: ")]
     assert len(errors) == 1
     assert "gone" in errors[0]
-    assert "Traceback" not in said.err
+    assert "Traceback" not in output.err

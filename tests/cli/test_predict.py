@@ -114,8 +114,10 @@ print(status, peak() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its memory from /proc")
 @pytest.mark.timing
 def test_nine_files_give_nine_rows_in_bounded_memory(model: Path, nine: Path, tmp_path: Path) -> None:
-    words = [str(model), str(nine / "grey.png"), str(nine), str(tmp_path)]
-    answer = subprocess.run([sys.executable, "-c", IN_A_PROCESS, *words], capture_output=True, text=True, timeout=120)
+    arguments = [str(model), str(nine / "grey.png"), str(nine), str(tmp_path)]
+    answer = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS, *arguments], capture_output=True, text=True, timeout=120
+    )
     assert answer.stderr.splitlines()[-1] == f"9 cells, 5 failed; wrote {tmp_path / 'nine.csv'}", answer.stderr
     status, grown = map(int, answer.stdout.split())
     assert status == 3
@@ -199,7 +201,7 @@ def test_skipping_the_erase_stream_changes_no_label(model: Path, nine: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("arguments", "line"),
     [
         (["MODEL"], "is a model folder: add the images"),
         (["MODEL", "gone.png"], "gone.png does not exist"),
@@ -217,7 +219,7 @@ def test_skipping_the_erase_stream_changes_no_label(model: Path, nine: Path, tmp
     ],
 )
 def test_invalid_arguments_are_one_line(
-    model: Path, nine: Path, tmp_path: Path, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+    model: Path, nine: Path, tmp_path: Path, arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = {"MODEL": model, "CELL": nine / "grey.png"}
     places |= {name: tmp_path / name.lower() for name in ("NOTHING", "NEWER", "HALF")}
@@ -227,7 +229,7 @@ def test_invalid_arguments_are_one_line(
     shutil.copytree(model, places["NEWER"])
     newer = json.loads((model / "model.json").read_text(encoding="utf-8")) | {"format_version": 99}
     (places["NEWER"] / "model.json").write_text(json.dumps(newer), encoding="utf-8")
-    assert run(["predict", *(str(places.get(word, word)) for word in words)]) == 2
+    assert run(["predict", *(str(places.get(word, word)) for word in arguments)]) == 2
     assert line in only_line(capsys)
 
 

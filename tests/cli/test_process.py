@@ -34,10 +34,10 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "said"),
+    ("number", "status", "message"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
 )
-def test_a_signal_is_one_line_with_its_own_status_after_clean_up(number: int, status: int, said: str) -> None:
+def test_a_signal_is_one_line_with_its_own_status_after_clean_up(number: int, status: int, message: str) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", WAITING, "predict"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -47,7 +47,7 @@ def test_a_signal_is_one_line_with_its_own_status_after_clean_up(number: int, st
     out, err = child.communicate(timeout=30)
     assert child.returncode == status
     assert out == "cleaned up\n"
-    assert err == f"lymphoscope: {said}; give the same command again to continue, if it has --out\n"
+    assert err == f"lymphoscope: {message}; give the same command again to continue, if it has --out\n"
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ SUBJECT = r"(?P<subject>S\d+)_"
 MOUNT = shutil.which("mount")
 
 
-def words(tiny_folder: Path, out: Path, tiny: tuple[str, ...], *more: str) -> list[str]:
+def arguments(tiny_folder: Path, out: Path, tiny: tuple[str, ...], *more: str) -> list[str]:
     sets = [word for override in tiny for word in ("--set", override)]
     return ["train", "--data", str(tiny_folder), "--subject-pattern", SUBJECT, *sets, "--out", str(out), *more]
 
@@ -33,14 +33,14 @@ def words(tiny_folder: Path, out: Path, tiny: tuple[str, ...], *more: str) -> li
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path, tiny: tuple[str, ...]) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
-    assert run(words(tiny_folder, out, tiny)) == 0
+    assert run(arguments(tiny_folder, out, tiny)) == 0
     return out
 
 
 def test_train_writes_a_report_and_prints_its_path(
     tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(words(tiny_folder, tmp_path / "run", tiny, "--json")) == 0
+    assert run(arguments(tiny_folder, tmp_path / "run", tiny, "--json")) == 0
     captured = capfd.readouterr()
     assert json.loads(captured.out)["vote"]["estimates"]["weighted_f1"]["value"] <= 1
     lines = [line for line in captured.err.splitlines() if line.startswith("epoch ")]
@@ -49,7 +49,7 @@ def test_train_writes_a_report_and_prints_its_path(
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--set", "optimisation.lerning_rate=1"], "unknown key `optimisation.lerning_rate`: did you mean"),
         (["--config", "fastest"], "unknown recipe 'fastest'"),
@@ -59,19 +59,19 @@ def test_train_writes_a_report_and_prints_its_path(
     ],
 )
 def test_invalid_arguments_are_one_line_and_write_nothing(
-    tiny_folder: Path, tmp_path: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    tiny_folder: Path, tmp_path: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(words(tiny_folder, tmp_path / "run", (), *more)) == 2
+    assert run(arguments(tiny_folder, tmp_path / "run", (), *more)) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert re.search(said, error)
+    assert re.search(message, error)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_never_overwritten_and_resume_needs_a_run(
     finished: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(words(tiny_folder, finished, ())) == 2
+    assert run(arguments(tiny_folder, finished, ())) == 2
     assert "already has a run: continue it with --resume" in capsys.readouterr().err
     assert run(["train", "--resume", "--out", str(tmp_path / "none")]) == 2
     assert "has no run to resume" in capsys.readouterr().err
@@ -102,7 +102,7 @@ def test_a_killed_training_continues_with_resume(
 def test_a_terminal_shows_a_progress_bar(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
     reader, terminal = pty.openpty()
     code = "from lymphoscope.cli.main import main; main()"
-    command = [sys.executable, "-c", code, *words(tiny_folder, tmp_path / "run", tiny)]
+    command = [sys.executable, "-c", code, *arguments(tiny_folder, tmp_path / "run", tiny)]
     child = subprocess.Popen(command, stderr=terminal, stdout=terminal, stdin=terminal)
     os.close(terminal)
     shown = b""
@@ -123,7 +123,7 @@ def test_two_processes_train_one_model(tiny_folder: Path, tiny: tuple[str, ...],
     code = "from lymphoscope.cli.main import main; main()"
     script = tmp_path / "train.py"
     script.write_text(code)
-    command = [sys.executable, str(script), *words(tiny_folder, out, (*tiny, *together))]
+    command = [sys.executable, str(script), *arguments(tiny_folder, out, (*tiny, *together))]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("epoch 2 of 2") == 1
@@ -187,7 +187,7 @@ def test_a_full_disk_is_a_one_line_error(tiny_folder: Path, tiny: tuple[str, ...
         pytest.skip("no mount is allowed here")
     try:
         code = "from lymphoscope.cli.main import main; main()"
-        command = [sys.executable, "-c", code, *words(tiny_folder, small / "run", tiny)]
+        command = [sys.executable, "-c", code, *arguments(tiny_folder, small / "run", tiny)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     finally:
         subprocess.run([str(shutil.which("umount")), str(small)], check=True)

@@ -57,10 +57,10 @@ def test_fitted_image_is_a_copy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [({"crop_mode": "stretch"}, "stretch"), ({"size": 0}, "size 0"), ({"crop": -3}, "crop -3")]
+    ("wrong", "message"), [({"crop_mode": "stretch"}, "stretch"), ({"size": 0}, "size 0"), ({"crop": -3}, "crop -3")]
 )
-def test_invalid_geometry_is_refused(wrong: dict[str, object], words: str) -> None:
-    with pytest.raises(LymphoscopeError, match=words):
+def test_invalid_geometry_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(LymphoscopeError, match=message):
         Geometry(**wrong)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from lymphoscope.data.identity import name_key
-from lymphoscope.data.manifest import COLUMNS, Manifest, below_common_folder, manifest_of, read_manifest, write_manifest
+from lymphoscope.data.manifest import COLUMNS, Manifest, below_common_folder, manifest_of
+from lymphoscope.data.manifest_files import read_manifest, write_manifest
 from lymphoscope.errors import LymphoscopeError
 
 

@@ -23,9 +23,9 @@ def make_row(generator: np.random.Generator, kind: int, classes: tuple[str, ...]
         row[f"{stream}_vote"] = classes[int(probabilities[-1].argmax())]
     scores = np.mean(probabilities, axis=0)
     row |= {f"score_{name}": p for name, p in zip(classes, scores, strict=True)}
-    said = [row[f"{stream}_vote"] for stream in STREAMS]
-    row["predicted"] = max(said, key=lambda name: (said.count(name), scores[classes.index(name)]))
-    row["agreement"] = said.count(row["predicted"]) / 3
+    votes = [row[f"{stream}_vote"] for stream in STREAMS]
+    row["predicted"] = max(votes, key=lambda name: (votes.count(name), scores[classes.index(name)]))
+    row["agreement"] = votes.count(row["predicted"]) / 3
     return row | {"refer": row["agreement"] < 1, "refer_reason": "streams disagree" if row["agreement"] < 1 else None}
 
 

@@ -173,7 +173,7 @@ def test_classes_may_be_in_another_order(predictions: Maker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "words"),
+    ("case", "message"),
     [
         ("missing", r"/cells/0_0.png is not in the second table \(1 cells are not\)"),
         ("more", r"/cells/0_0.png is not in the first table \(1 cells are not\)"),
@@ -184,7 +184,7 @@ def test_classes_may_be_in_another_order(predictions: Maker) -> None:
         ("empty", "the second table: the table of predictions has no rows"),
     ],
 )
-def test_tables_that_cannot_be_compared_are_a_one_line_error(predictions: Maker, case: str, words: str) -> None:
+def test_tables_that_cannot_be_compared_are_a_one_line_error(predictions: Maker, case: str, message: str) -> None:
     one, other = predictions(), predictions(seed=1)
     if case == "missing":
         other = other[1:]
@@ -198,6 +198,6 @@ def test_tables_that_cannot_be_compared_are_a_one_line_error(predictions: Maker,
         other = other[:0]
     else:
         other.loc[3, case] = {"label": "hem", "subject": "S9"}[case]
-    with pytest.raises(LymphoscopeError, match=words) as caught:
+    with pytest.raises(LymphoscopeError, match=message) as caught:
         compare_predictions(one, other, blast_class=None)
     assert "\n" not in str(caught.value)

@@ -21,18 +21,18 @@ def make_outcomes(seed: int, cells: int, num_classes: int, *, ties: bool = False
 def by_scikit_learn(outcomes: Outcomes, weights: np.ndarray) -> dict[str, float]:
     """The same numbers from cells written out as often as they weigh."""
     cells = outcomes.at(np.repeat(np.arange(len(weights)), weights))
-    truth, said, scores = cells.truth, cells.predicted, cells.scores
-    is_blast, called = truth == cells.positive_index, said == cells.positive_index
+    truth, predicted, scores = cells.truth, cells.predicted, cells.scores
+    is_blast, predicted_blast = truth == cells.positive_index, predicted == cells.positive_index
     two = len(cells.classes) == 2
     return {
-        "accuracy": reference.accuracy_score(truth, said),
-        "weighted_f1": reference.f1_score(truth, said, average="weighted", zero_division=0),
+        "accuracy": reference.accuracy_score(truth, predicted),
+        "weighted_f1": reference.f1_score(truth, predicted, average="weighted", zero_division=0),
         "auc": reference.roc_auc_score(is_blast, scores[:, cells.positive_index])
         if two
         else reference.roc_auc_score(truth, scores, multi_class="ovr", average="macro"),
-        "balanced_accuracy": reference.balanced_accuracy_score(truth, said),
-        "sensitivity": reference.recall_score(is_blast, called),
-        "specificity": reference.recall_score(~is_blast, ~called),
+        "balanced_accuracy": reference.balanced_accuracy_score(truth, predicted),
+        "sensitivity": reference.recall_score(is_blast, predicted_blast),
+        "specificity": reference.recall_score(~is_blast, ~predicted_blast),
     }
 
 

@@ -57,7 +57,7 @@ def broken(table: pd.DataFrame, how: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("how", "message"),
     [
         ("column", "column crop_hem is missing"),
         ("class", "crop_vote is 'Hem' in a row, the classes are all, hem"),
@@ -71,12 +71,12 @@ def broken(table: pd.DataFrame, how: str) -> pd.DataFrame:
 )
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_invalid_table_is_a_one_line_error(
-    predictions: Maker, tmp_path: Path, how: str, words: str, suffix: str
+    predictions: Maker, tmp_path: Path, how: str, message: str, suffix: str
 ) -> None:
     path = tmp_path / f"p{suffix}"
     table = broken(predictions(), how)
     table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path, index=False)
-    with pytest.raises(LymphoscopeError, match=words) as caught:
+    with pytest.raises(LymphoscopeError, match=message) as caught:
         read_predictions(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -178,6 +178,6 @@ def test_undefined_area_has_a_reason(predictions: Maker, case: str) -> None:
 
 
 def test_verdict_is_undecided_where_the_interval_holds_0() -> None:
-    said = verdict(Estimate(value=0.001, low=-0.01, high=0.012))
-    assert said.startswith("These cells do not show whether")
-    assert "+0.0010 (-0.0100 to +0.0120)" in said
+    text = verdict(Estimate(value=0.001, low=-0.01, high=0.012))
+    assert text.startswith("These cells do not show whether")
+    assert "+0.0010 (-0.0100 to +0.0120)" in text

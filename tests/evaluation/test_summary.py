@@ -17,9 +17,9 @@ from lymphoscope.evaluation.summary import subject_scores
 Maker = Callable[..., pd.DataFrame]
 
 
-def content(table: pd.DataFrame, **words: Any) -> dict[str, Any]:
+def content(table: pd.DataFrame, **options: Any) -> dict[str, Any]:
     """What metrics.json holds."""
-    return evaluate_predictions(table, **words).model_dump(mode="json")
+    return evaluate_predictions(table, **options).model_dump(mode="json")
 
 
 def test_scores_of_vote_and_streams_equal_scikit_learn(predictions: Maker) -> None:
@@ -32,14 +32,14 @@ def test_scores_of_vote_and_streams_equal_scikit_learn(predictions: Maker) -> No
         ("erase", "erase_vote", "erase_all"),
     ]:
         evaluated = result["streams"][name] if name else result["vote"]
-        said = table[column]
-        assert evaluated["estimates"]["accuracy"]["value"] == pytest.approx((table["label"] == said).mean())
+        predicted = table[column]
+        assert evaluated["estimates"]["accuracy"]["value"] == pytest.approx((table["label"] == predicted).mean())
         assert evaluated["estimates"]["weighted_f1"]["value"] == pytest.approx(
-            reference.f1_score(table["label"], said, average="weighted")
+            reference.f1_score(table["label"], predicted, average="weighted")
         )
         assert evaluated["estimates"]["auc"]["value"] == pytest.approx(reference.roc_auc_score(truth, table[score]))
-        assert evaluated["estimates"]["sensitivity"]["value"] == pytest.approx((said[truth] == "all").mean())
-        assert evaluated["estimates"]["specificity"]["value"] == pytest.approx((said[~truth] == "hem").mean())
+        assert evaluated["estimates"]["sensitivity"]["value"] == pytest.approx((predicted[truth] == "all").mean())
+        assert evaluated["estimates"]["specificity"]["value"] == pytest.approx((predicted[~truth] == "hem").mean())
     matrix = reference.confusion_matrix(table["label"], table["predicted"], labels=["all", "hem"])
     assert result["confusion"] == {"labels": ["all", "hem"], "matrix": matrix.tolist()}
 
@@ -148,9 +148,9 @@ def test_without_a_blast_class_sensitivity_and_specificity_are_undefined(predict
     assert auc == content(two, blast_class="monocyte", replicates=20)["vote"]["estimates"]["auc"]
 
 
-@pytest.mark.parametrize(("label", "blast", "words"), [("basophil", "all", "'basophil'"), ("all", "ALL", "'ALL'")])
-def test_unknown_class_is_a_one_line_error(predictions: Maker, label: str, blast: str, words: str) -> None:
-    with pytest.raises(LymphoscopeError, match=words):
+@pytest.mark.parametrize(("label", "blast", "message"), [("basophil", "all", "'basophil'"), ("all", "ALL", "'ALL'")])
+def test_unknown_class_is_a_one_line_error(predictions: Maker, label: str, blast: str, message: str) -> None:
+    with pytest.raises(LymphoscopeError, match=message):
         evaluate_predictions(predictions().assign(label=label), blast_class=blast)
 
 

@@ -9,7 +9,8 @@ from lymphoscope.data import COLUMNS as MANIFEST_COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments import Number, Request, Result, count_only, load_definition
 from lymphoscope.experiments.columns import FinishedGrid
-from lymphoscope.experiments.table3 import add_counts, compare_counts, count_rows
+from lymphoscope.experiments.counts import compare_counts
+from lymphoscope.experiments.table3 import add_counts, count_rows
 
 EXACT = {
     "resnet18": (11_177_538, 11_225_730),
@@ -78,14 +79,14 @@ def test_table_3_compares_counts_but_not_scores_of_other_cells() -> None:
     request = Request("table3", None, Path(), only=("resnet18_with",))
     no_cells = Manifest(pd.DataFrame(columns=list(MANIFEST_COLUMNS)), "table")
     (counted,) = count_rows(request.only)
-    for millions, words in ((11.22573, "parameters: agrees; scores are"), (4.0, "scores are")):
+    for millions, start in ((11.22573, "parameters: agrees; scores are"), (4.0, "scores are")):
         row = counted.model_copy(
             update={"ours": {"parameters": Number(value=millions), "weighted_f1": Number(value=80)}}
         )
         result = add_counts(
             Result(name="table3", title="", claim="", protocol=[], rows=[row]), FinishedGrid(request, no_cells, {})
         )
-        assert result.rows[0].verdict == f"{words} of other cells than the paper's"
+        assert result.rows[0].verdict == f"{start} of other cells than the paper's"
 
 
 def test_only_table_3_has_counts() -> None:

@@ -38,8 +38,8 @@ def pool_threads(name: str) -> list[str]:
 
 
 @given(st.lists(st.integers()), st.integers(1, 4), st.integers(1, 8))
-def test_prefetch_map_equals_map_for_any_number_of_threads(items: list[int], workers: int, ahead: int) -> None:
-    with prefetch_map(str, items, workers=workers, ahead=ahead) as results:
+def test_prefetch_map_equals_map_for_any_number_of_threads(items: list[int], workers: int, buffer_size: int) -> None:
+    with prefetch_map(str, items, workers=workers, buffer_size=buffer_size) as results:
         assert list(results) == list(map(str, items))
 
 
@@ -54,7 +54,7 @@ def test_prefetch_map_holds_no_more_than_ahead() -> None:
             most = max(most, held)
         return item
 
-    with prefetch_map(read, range(200), workers=3, ahead=5) as results:
+    with prefetch_map(read, range(200), workers=3, buffer_size=5) as results:
         for item in results:
             time.sleep(0.0005)  # the readers are faster than the consumer
             with lock:
@@ -67,7 +67,7 @@ def test_an_error_is_raised_in_its_order_and_ends_the_readers() -> None:
     def read(item: int) -> int:
         return 6 // item
 
-    with prefetch_map(read, [3, 2, 0, 1], workers=2, ahead=3) as results:
+    with prefetch_map(read, [3, 2, 0, 1], workers=2, buffer_size=3) as results:
         assert [next(results), next(results)] == [2, 3]
         with pytest.raises(ZeroDivisionError):
             next(results)
@@ -82,7 +82,7 @@ def test_leaving_early_cancels_the_work_ahead() -> None:
         time.sleep(0.01)
         return item
 
-    with prefetch_map(read, range(1000), workers=1, ahead=50) as results:
+    with prefetch_map(read, range(1000), workers=1, buffer_size=50) as results:
         next(results)
     assert len(started) < 60
     assert pool_threads("reader") == []

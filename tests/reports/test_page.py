@@ -155,8 +155,8 @@ def test_page_names_held_out_subjects_the_split_and_its_provenance(predictions: 
     assert "S0, S1, S2, S3, S4, S5, S6, S7" in text
     assert "Test (held out)" in text
     assert "no subject has cells in two parts" in text
-    for words in ("lymphoscope train --data cells", "0123456789ab", "two cores", "2026-11-23", "1,234,567", "tiny"):
-        assert words in text
+    for phrase in ("lymphoscope train --data cells", "0123456789ab", "two cores", "2026-11-23", "1,234,567", "tiny"):
+        assert phrase in text
     assert "Knows only generated cells." in text
     assert "30 bootstrap replicates over subjects (8 subjects resampled" in text
 
@@ -171,8 +171,8 @@ def test_synthetic_data_random_split_and_leakage_are_at_the_top(predictions: Mak
     )
     text = Page(render_report(dataclasses.replace(plain, data=data))).text
     face = text[: text.index("The model classified")]
-    for words in ("Synthetic data", "Random split", "Leakage", "on synthetic cells"):
-        assert words in face
+    for phrase in ("Synthetic data", "Random split", "Leakage", "on synthetic cells"):
+        assert phrase in face
     assert "Test (held out)" not in text
 
 

@@ -86,10 +86,10 @@ def test_every_level_describes_its_amount() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "level", "words"), [("frost", 1, "frost"), ("blur", 6, "level 6"), ("blur", -1, "-1")]
+    ("name", "level", "message"), [("frost", 1, "frost"), ("blur", 6, "level 6"), ("blur", -1, "-1")]
 )
-def test_unknown_corruption_or_level_is_an_error(name: str, level: int, words: str) -> None:
-    with pytest.raises(LymphoscopeError, match=words):
+def test_unknown_corruption_or_level_is_an_error(name: str, level: int, message: str) -> None:
+    with pytest.raises(LymphoscopeError, match=message):
         corrupt_image(cell(black=True), name, level)
 
 

@@ -49,7 +49,7 @@ def test_overlap_does_not_depend_on_the_scale_of_the_map() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attention", "centre", "words"),
+    ("attention", "centre", "phrase"),
     [
         (0.9, 0.5, "lies on the nucleus, more than the centre"),
         (0.5, 0.9, "lies on the nucleus, less than the centre"),
@@ -57,7 +57,7 @@ def test_overlap_does_not_depend_on_the_scale_of_the_map() -> None:
         (0.1, 0.5, "is not shown to lie on the nucleus"),
     ],
 )
-def test_verdict_compares_with_chance_and_with_the_centre(attention: float, centre: float, words: str) -> None:
+def test_verdict_compares_with_chance_and_with_the_centre(attention: float, centre: float, phrase: str) -> None:
     def cell(seed: int) -> dict[str, dict[str, float]]:
         noise = np.random.default_rng(seed).normal(0, 0.02, 2)
         row = {"nucleus": 0.2, "cytoplasm": 0.3, "background": 0.5, "nucleus_covered": 0.2, "peak_on_nucleus": 0.0}
@@ -67,7 +67,7 @@ def test_verdict_compares_with_chance_and_with_the_centre(attention: float, cent
             "area": row,
         }
 
-    assert words in summarise_overlap([cell(seed) for seed in range(30)], replicates=200).verdict
+    assert phrase in summarise_overlap([cell(seed) for seed in range(30)], replicates=200).verdict
 
 
 @pytest.fixture

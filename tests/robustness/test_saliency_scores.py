@@ -47,7 +47,7 @@ def test_areas_and_differences_are_means_over_the_cells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "words"),
+    ("levels", "phrases"),
     [
         ({"attention": 0.4, "grad_cam": 0.3, "random": 0.6}, ["is better than random maps, by deletion and by"]),
         ({"attention": 0.4, "grad_cam": 0.3, "random": 0.6}, ["worse than Grad-CAM by both"]),
@@ -59,9 +59,9 @@ def test_areas_and_differences_are_means_over_the_cells() -> None:
         ({"attention": 0.7, "random": 0.6}, ["worse than random maps", "Do not read it as an explanation"]),
     ],
 )
-def test_verdict_states_the_comparison(levels: dict[str, float], words: list[str]) -> None:
+def test_verdict_states_the_comparison(levels: dict[str, float], phrases: list[str]) -> None:
     text = scored(**levels).verdict
-    assert all(word in text for word in words), text
+    assert all(word in text for word in phrases), text
 
 
 def difference(low: float | None, high: float | None, reason: str | None = None) -> Estimate:

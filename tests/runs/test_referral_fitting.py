@@ -121,11 +121,11 @@ def test_scores_are_calibrated_and_ood_scores_are_columns(cells: Manifest, folde
     assert (found.cells, found.subjects) == (20, 2)
     plain = mean_of_streams(table, ("all", "hem"))
     np.testing.assert_allclose(table[["score_all", "score_hem"]], calibrated(plain, found.temperature), atol=1e-6)
-    doubts = ["ood_feature_distance", "ood_blur", "ood_cut_off", "ood_exposure", "ood_colour"]
-    assert list(table.columns[-6:]) == [*doubts, "model_id"]
+    signals = ["ood_feature_distance", "ood_blur", "ood_cut_off", "ood_exposure", "ood_colour"]
+    assert list(table.columns[-6:]) == [*signals, "model_id"]
     known = table[(cells.table["split"] == "train").to_numpy()]
-    assert ((known[doubts] > 1).mean() <= 0.02).all()
-    pd.testing.assert_frame_equal(model.predict(cells.table["path"].tolist()[:3])[doubts], table[doubts][:3])
+    assert ((known[signals] > 1).mean() <= 0.02).all()
+    pd.testing.assert_frame_equal(model.predict(cells.table["path"].tolist()[:3])[signals], table[signals][:3])
 
 
 def test_one_subject_per_class_promises_a_half_and_says_so(folder: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from lymphoscope.data.images import UnreadableImage, read_image
-from lymphoscope.data.manifest import Manifest, read_manifest
+from lymphoscope.data.manifest import Manifest
+from lymphoscope.data.manifest_files import read_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.synthetic import synthesize
 from lymphoscope.synthetic.faults import FAULT_KINDS
@@ -207,7 +208,7 @@ def test_smear_background_has_surroundings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "message"),
     [
         ({"subjects": 1}, "subjects is 1"),
         ({"overlap": 0}, "overlap is 0"),
@@ -215,8 +216,8 @@ def test_smear_background_has_surroundings(tmp_path: Path) -> None:
         ({"background": "white"}, "background is 'white'"),
     ],
 )
-def test_invalid_setting_is_named_in_one_line(tmp_path: Path, wrong: dict[str, object], words: str) -> None:
-    with pytest.raises(LymphoscopeError, match=words) as caught:
+def test_invalid_setting_is_named_in_one_line(tmp_path: Path, wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(LymphoscopeError, match=message) as caught:
         synthesize(tmp_path / "set", **wrong)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "set").exists()

@@ -10,6 +10,8 @@ from .manifest import (
     COLUMNS as COLUMNS,
     Manifest as Manifest,
     below_common_folder as below_common_folder,
+)
+from .manifest_files import (
     manifest_from_table as manifest_from_table,
     read_manifest as read_manifest,
     write_manifest as write_manifest,

@@ -158,8 +158,8 @@ def _constant(outcomes: Outcomes) -> Scores:
 
 def _metric_groups(evaluated: EvaluationSet) -> dict[str, MetricGroup]:
     """Everything that is estimated from the one set of bootstrap samples; the group of a stream has its name."""
-    every, by_subject = np.ones(len(evaluated.rows), dtype=bool), weights_of_subject_means(evaluated)
-    of_subjects = {} if by_subject is None else {"subject_mean": by_subject}
+    every, per_subject = np.ones(len(evaluated.rows), dtype=bool), weights_of_subject_means(evaluated)
+    of_subjects = {} if per_subject is None else {"subject_mean": per_subject}
     return {
         "vote": metric_group(evaluated.outcomes, every),
         **{name: metric_group(evaluated.outcomes, every, METRICS, weights) for name, weights in of_subjects.items()},

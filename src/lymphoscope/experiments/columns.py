@@ -15,6 +15,7 @@ import pandas as pd
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import METRICS, Metrics
+from lymphoscope.experiments.counts import network_counts
 from lymphoscope.experiments.grid import GridRun
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Column, Number
@@ -67,8 +68,6 @@ class FinishedRun:
     @cached_property
     def counts(self) -> dict[str, int]:
         """Exact parameters and multiply-adds."""
-        from lymphoscope.experiments.table3 import network_counts
-
         return network_counts(self.run.recipe.architecture(), self.num_classes)
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from lymphoscope.data import Manifest
 from lymphoscope.experiments.cells import experiment_cells
+from lymphoscope.experiments.counts import network_counts
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.execution import state_of
 from lymphoscope.experiments.grid import GridRun, build_grid, resolve_split
 from lymphoscope.experiments.request import Request
-from lymphoscope.experiments.table3 import network_counts
 
 
 @dataclass(frozen=True)

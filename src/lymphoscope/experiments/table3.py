@@ -2,24 +2,18 @@
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.experiments.columns import FinishedGrid
+from lymphoscope.experiments.counts import PAPER_SIZE, compare_counts, network_on_meta
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.grid import check_run_names, run_recipe
 from lymphoscope.experiments.request import Request
 from lymphoscope.experiments.result import Column, Number, Result, Row
 from lymphoscope.progress import tracked
 
-if TYPE_CHECKING:
-    from lymphoscope.model_file import Architecture
-
-PAPER_SIZE = 300
 AGREEING_SIZE = 312
 """Pixels at which our multiply-adds come near the paper's."""
-IMAGENET_CLASSES = 1000
-_HALF_DIGIT = 0.005 + 1e-9
 
 COUNT_COLUMNS = [
     Column(key="parameters_exact", title="parameters", digits=0),
@@ -32,16 +26,6 @@ FLOPS_NOTE = (
     "FLOPS in the paper are one pass's. Ours are 2 to 11 % lower at the 300 pixels of its text. At 312 pixels most are "
     "within 3 %, but that size was chosen afterwards."
 )
-
-
-def network_counts(architecture: "Architecture", num_classes: int, size: int = PAPER_SIZE) -> dict[str, int]:
-    """Parameters, and multiply-adds of one pass and of a prediction at `size` pixels. Nothing is computed."""
-    from lymphoscope.backbones import count_parameters, multiply_adds
-
-    network = _network_on_meta(architecture, num_classes)
-    one = multiply_adds(network, size)
-    passes = 3 if architecture.head == "attention" else 1
-    return {"parameters": count_parameters(network), "multiply_adds": one, "multiply_adds_three": passes * one}
 
 
 def count_result(request: Request) -> Result:
@@ -69,28 +53,6 @@ def count_rows(only: tuple[str, ...] = ()) -> list[Row]:
     return [_count_row(name) for name in tracked(names, "counting", len(names))]
 
 
-def compare_counts(counted: int, printed: float, head_inputs: int, num_classes: int = 2) -> str:
-    """How an exact count compares with what the paper prints, in millions to two decimals.
-
-    `head_inputs` is the backbone's channels: a linear head of `num_classes`, or of ImageNet's thousand, may have stayed
-    in the paper's count.
-    """
-    own_head = head_inputs * num_classes + num_classes
-    imagenet_head = head_inputs * IMAGENET_CLASSES + IMAGENET_CLASSES
-    if _prints_as(counted, printed):
-        return "agrees"
-    if _prints_as(counted + own_head, printed):
-        return f"agrees with the unused two-class head in the count ({own_head:,})"
-    if _prints_as(counted + imagenet_head, printed):
-        return f"agrees with an unused 1000-class head in the count ({imagenet_head:,}): arithmetic, not a finding"
-    if abs(counted / 1e6 - printed) <= 0.01 + 1e-9:
-        return (
-            f"not to the last digit: {counted / 1e6:.2f} M is counted, {printed:.2f} M printed; "
-            f"an unused two-class head ({own_head:,}) does not explain it ({(counted + own_head) / 1e6:.4f} M)"
-        )
-    return f"not reproduced: {counted / 1e6 - printed:+.2f} M"
-
-
 def add_counts(result: Result, grid: FinishedGrid) -> Result:
     """Table 3: whether each count is the paper's. Scores of other cells than the paper's are not compared."""
     counted = {row.name: row for row in count_rows(grid.request.only)}
@@ -106,10 +68,6 @@ def _count_verdict(row: Row, counted: Row) -> str:
     return f"{parameters}scores are of other cells than the paper's"
 
 
-def _prints_as(count: int, printed: float) -> bool:
-    return abs(count / 1e6 - printed) <= _HALF_DIGIT
-
-
 @cache
 def _count_row(name: str) -> Row:
     from lymphoscope.backbones import count_parameters, multiply_adds
@@ -117,7 +75,7 @@ def _count_row(name: str) -> Row:
     definition = load_definition("table3")
     run = definition.runs[name]
     architecture = run_recipe(definition, run, Request("table3", None, Path())).architecture()
-    network = _network_on_meta(architecture, 2)
+    network = network_on_meta(architecture, 2)
     parameters, one = count_parameters(network), multiply_adds(network, PAPER_SIZE)
     passes = 3 if architecture.head == "attention" else 1
     ours = {
@@ -133,12 +91,3 @@ def _count_row(name: str) -> Row:
         published={key: run.published[key] for key in ("parameters", "multiply_adds")},
         verdict=compare_counts(parameters, run.published["parameters"], network.backbone.channels),
     )
-
-
-def _network_on_meta(architecture: "Architecture", num_classes: int) -> Any:
-    import torch
-
-    from lymphoscope.model_file import build_network
-
-    with torch.device("meta"):
-        return build_network(architecture, num_classes)

@@ -75,7 +75,7 @@ def read_batches(
     description = runtime.description
     measured = measured or description.referral.ood_reference is not None
     read = partial(load_cell, preparation=description.preprocessing.preparation(), measured=measured)
-    with prefetch_map(read, cells, workers=workers or default_workers(), ahead=2 * batch_size) as images:
+    with prefetch_map(read, cells, workers=workers or default_workers(), buffer_size=2 * batch_size) as images:
         yield (
             (batch, list(islice(images, len(batch))))
             for batch in (cells[start : start + batch_size] for start in range(0, len(cells), batch_size))
@@ -95,14 +95,14 @@ def default_workers() -> int:
 
 @contextmanager
 def prefetch_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, buffer_size: int
 ) -> Iterator[Iterator[Result]]:
     """Yield an iterator over `function(item)`, in order, computed by `workers` threads.
 
-    At most `ahead` results, finished or not, exist at any moment, so memory does not grow with the number of items.
+    At most `buffer_size` results, finished or not, exist at any moment, so memory does not grow with the items.
     """
     with _thread_pool(workers, "reader") as pool:
-        yield _map_in_order(pool, function, items, ahead)
+        yield _map_in_order(pool, function, items, buffer_size)
 
 
 @contextmanager
@@ -154,12 +154,12 @@ def _pixels_of(batches: Iterator[Batch], waiting: deque[Batch]) -> Iterator[NDAr
 
 
 def _map_in_order(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], buffer_size: int
 ) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))
-        if len(waiting) >= ahead:
+        if len(waiting) >= buffer_size:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -1,4 +1,5 @@
 from .calibration import Calibration as Calibration, calibrated as calibrated
+from .evidence import CellEvidence as CellEvidence
 from .fitting import (
     CalibrationCells as CalibrationCells,
     ReferralFit as ReferralFit,
@@ -28,7 +29,7 @@ from .reasons import (
     meaning_of as meaning_of,
     reasons_table as reasons_table,
 )
-from .rule import CellEvidence as CellEvidence, Referral as Referral
+from .rule import Referral as Referral
 from .score_band import Promise as Promise, ScoreBand as ScoreBand
 
 __all__ = [

@@ -5,21 +5,15 @@ To add a reason, add an entry to REASONS.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator, WithJsonSchema
 
+from lymphoscope.referral.evidence import CellEvidence, Flags, ReferralLimits
 from lymphoscope.vocabulary import OodSignal
 
-if TYPE_CHECKING:
-    from lymphoscope.referral.rule import CellEvidence, Referral
-
-Flags = NDArray[np.bool_]
-"""(B,) which cells of a batch."""
-
-Decide = Callable[["Referral", "CellEvidence"], Flags]
+Decide = Callable[[ReferralLimits, CellEvidence], Flags]
 
 
 @dataclass(frozen=True)
@@ -28,22 +22,22 @@ class Reason:
 
     name: str
     phrase: str
-    """The fixed text in `refer_reason`. It may name settings of the referral in braces."""
+    """The fixed text in `refer_reason`. It may name limits in braces."""
     meaning: str
     """One sentence for the reader of a report."""
     decide: Decide
-    """Which cells of a batch it refers, from the referral settings and the evidence."""
+    """Which cells of a batch it refers, from the limits and the evidence."""
     rule: str | None = None
     """The entry of `referral.rules` that switches it off when left out; None for a reason that is always checked."""
     limit: str = ""
     """Where its limit comes from, for the documentation."""
 
-    def text(self, referral: "Referral") -> str:
-        """Return the phrase with the settings filled in."""
-        return self.phrase.format(minimum_score=referral.minimum_score)
+    def text(self, limits: ReferralLimits) -> str:
+        """Return the phrase with the limits filled in."""
+        return self.phrase.format(minimum_score=limits.minimum_score)
 
     def matches(self, text: str) -> bool:
-        """Whether `text` is this reason's phrase, whatever the settings."""
+        """Whether `text` is this reason's phrase, whatever the limits."""
         start, brace, end = self.phrase.partition("{")
         end = end.partition("}")[2]
         return text.startswith(start) and text.endswith(end) if brace else text == self.phrase
@@ -65,39 +59,37 @@ def reasons_table() -> str:
     return "\n".join(["| reason | meaning | limit from |", "|---|---|---|", *rows])
 
 
-def _streams_disagree(referral: "Referral", cells: "CellEvidence") -> Flags:
+def _streams_disagree(limits: ReferralLimits, cells: CellEvidence) -> Flags:
     # Two decimals, as in the column `agreement`.
-    return ~(np.round(cells.agreement.astype(np.float64), 2) >= referral.minimum_agreement)
+    return ~(np.round(cells.agreement.astype(np.float64), 2) >= limits.minimum_agreement)
 
 
-def _score_against_vote(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return _below_minimum(referral, cells) & _is_against_vote(cells)
+def _score_against_vote(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+    return _below_minimum(limits, cells) & _is_against_vote(cells)
 
 
-def _low_score(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return _below_minimum(referral, cells) & ~_is_against_vote(cells)
+def _low_score(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+    return _below_minimum(limits, cells) & ~_is_against_vote(cells)
 
 
-def _below_minimum(referral: "Referral", cells: "CellEvidence") -> Flags:
-    return np.asarray(~(cells.predicted_scores >= referral.minimum_score))
+def _below_minimum(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+    return np.asarray(~(cells.predicted_scores >= limits.minimum_score))
 
 
-def _is_against_vote(cells: "CellEvidence") -> Flags:
+def _is_against_vote(cells: CellEvidence) -> Flags:
     return np.asarray(cells.predicted_scores < cells.scores.max(axis=1))
 
 
-def _uncertain(referral: "Referral", cells: "CellEvidence") -> Flags:
-    if referral.band is None or cells.blast_scores is None:
-        return cells.none
-    referred = referral.band.refers(cells.blast_scores, cells.predicted_blast)
-    return referred & ~referral.band.lacks_promise(cells.blast_scores)
+def _in_band(*, supported: bool) -> Decide:
+    """A score in the band of referred scores; whether enough calibration subjects support signing off such cells."""
 
+    def decide(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+        if limits.band is None or cells.blast_scores is None:
+            return cells.none
+        referred = limits.band.refers(cells.blast_scores, cells.predicted_blast)
+        return referred & (limits.band.lacks_promise(cells.blast_scores) != supported)
 
-def _unsupported(referral: "Referral", cells: "CellEvidence") -> Flags:
-    if referral.band is None or cells.blast_scores is None:
-        return cells.none
-    referred = referral.band.refers(cells.blast_scores, cells.predicted_blast)
-    return referred & referral.band.lacks_promise(cells.blast_scores)
+    return decide
 
 
 def _beyond(signal: OodSignal) -> Decide:
@@ -107,8 +99,8 @@ def _beyond(signal: OodSignal) -> Decide:
 
 def _exposure(*, too_bright: bool) -> Decide:
     beyond = _beyond("exposure")
-    return lambda referral, cells: (
-        beyond(referral, cells) & (cells.overexposed == too_bright if "exposure" in cells.ood else False)
+    return lambda limits, cells: (
+        beyond(limits, cells) & (cells.overexposed == too_bright if "exposure" in cells.ood else False)
     )
 
 
@@ -144,7 +136,7 @@ REASONS: Final = (
         meaning="The blast score is between the limits for signing off a cell as normal or as a blast.",
         rule=SCORE_RULE,
         limit=_BAND,
-        decide=_uncertain,
+        decide=_in_band(supported=True),
     ),
     Reason(
         "unsupported",
@@ -152,7 +144,7 @@ REASONS: Final = (
         meaning="No cell with such a score is signed off, because there are too few calibration subjects.",
         rule=SCORE_RULE,
         limit=_BAND,
-        decide=_unsupported,
+        decide=_in_band(supported=False),
     ),
     Reason(
         "feature_distance",

@@ -16,7 +16,7 @@ from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import number
 from lymphoscope.reports.registry import Section, report_sections
 
-_MACROS = '{% from "macros.html.j2" import figure, facts, plural, measured, region, sortable %}\n'
+_MACROS = '{% from "macros.html.j2" import figure, facts, measured, notes, plural, region, sortable %}\n'
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def _is_below_zero(upper_end: float | None) -> bool:
 
 def _predict_all(assigned: Sequence[_Assigned], seed: int, workers: int) -> Iterator[_Predictions | None]:
     make = partial(_corrupted_stack, seed=seed)
-    with prefetch_map(make, enumerate(assigned), workers=workers, ahead=_PREFETCH) as stacks:
+    with prefetch_map(make, enumerate(assigned), workers=workers, buffer_size=_PREFETCH) as stacks:
         for number, stack in enumerate(tracked(stacks, "predicting corrupted images", len(assigned))):
             yield None if stack is None else _predict(assigned[number].model, stack)
 

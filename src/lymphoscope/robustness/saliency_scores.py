@@ -179,8 +179,8 @@ def _compare_with_random(differences: Mapping[str, Estimate]) -> str:
 def _compare(name: str, differences: Mapping[str, Estimate]) -> str:
     if any(each.high is None for each in differences.values()):
         return ""
-    words = {"same": "not distinguishable from", "better": "better than", "worse": "worse than"}
-    by_test = {test: words[_side(test, differences[test])] for test in _TESTS}
+    phrases = {"same": "not distinguishable from", "better": "better than", "worse": "worse than"}
+    by_test = {test: phrases[_side(test, differences[test])] for test in _TESTS}
     if len(set(by_test.values())) == 1:
         return f"It is {by_test['deletion']} {_REFERENCES[name]} by both."
     parts = " and ".join(f"{text} {_REFERENCES[name]} by {test}" for test, text in by_test.items())
@@ -220,7 +220,7 @@ def _test_cells(
 ) -> Iterator[_CellCurves]:
     """The curves of every cell that can be read; each is decoded once."""
     read = partial(load_cell, preparation=description.preprocessing.preparation())
-    with prefetch_map(read, [cell for cell, _ in cells], workers=default_workers(), ahead=_PREFETCH) as images:
+    with prefetch_map(read, [cell for cell, _ in cells], workers=default_workers(), buffer_size=_PREFETCH) as images:
         for number, image in enumerate(tracked(images, "testing saliency maps", len(cells))):
             if image.pixels is not None:
                 cell, model = cells[number]

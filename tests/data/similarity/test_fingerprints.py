@@ -79,10 +79,10 @@ def test_complete_manifest_is_not_read_again() -> None:
 
 
 def test_threads_keep_the_order_and_pass_on_exceptions() -> None:
-    words = [str(i) for i in range(200)]
-    assert map_in_threads(int, words, "numbers") == list(range(200))
+    texts = [str(i) for i in range(200)]
+    assert map_in_threads(int, texts, "numbers") == list(range(200))
     with pytest.raises(ValueError, match="invalid literal"):
-        map_in_threads(int, [*words, "x"], "numbers")
+        map_in_threads(int, [*texts, "x"], "numbers")
 
 
 def cell() -> np.ndarray:

@@ -57,10 +57,10 @@ def test_spread_is_0_where_it_cannot_be_estimated(right: list[float], of: list[f
 
 
 def test_bounds_of_a_perfect_classifier_are_the_exact_interval() -> None:
-    called, cells = np.array([0.0, 3, 50, 200, 40]), np.array([30.0, 30, 200, 200, 41])
+    positives, cells = np.array([0.0, 3, 50, 200, 40]), np.array([30.0, 30, 200, 200, 41])
     perfect = RateOfOthers(np.ones(5), np.ones((40_000, 5)), np.full(5, 9.0))
-    low, high = corrected_bounds(called, cells, perfect, perfect, np.random.default_rng(0))
-    expected_low, expected_high = exact_interval(called, cells)
+    low, high = corrected_bounds(positives, cells, perfect, perfect, np.random.default_rng(0))
+    expected_low, expected_high = exact_interval(positives, cells)
     np.testing.assert_allclose(low, expected_low, atol=0.004)
     np.testing.assert_allclose(high, expected_high, atol=0.004)
 
@@ -86,11 +86,11 @@ def simulate(seed: int, subjects: int, cells: int, differ: float) -> dict[str, n
     weights = drawn_weights((2 * blasts > cells).astype(int), 500, seed)
     sensitivity = rate_of_others(result * 1.0, blasts * 1.0, weights, generator)
     specificity = rate_of_others(cleared * 1.0, (cells - blasts) * 1.0, weights, generator)
-    called = (result + cells - blasts - cleared).astype(float)
-    low, high = corrected_bounds(called, np.full(subjects, cells * 1.0), sensitivity, specificity, generator)
+    positives = (result + cells - blasts - cleared).astype(float)
+    low, high = corrected_bounds(positives, np.full(subjects, cells * 1.0), sensitivity, specificity, generator)
     covered = (low <= truth) & (truth <= high)
-    value = rogan_gladen(called / cells, sensitivity.value, specificity.value)
-    return {"covered": covered[mixed], "error": (value - truth)[mixed], "naive": (called / cells - truth)[mixed]}
+    value = rogan_gladen(positives / cells, sensitivity.value, specificity.value)
+    return {"covered": covered[mixed], "error": (value - truth)[mixed], "naive": (positives / cells - truth)[mixed]}
 
 
 @pytest.mark.parametrize("differ", [0.0, 0.05, 0.15])

@@ -83,8 +83,8 @@ def test_rogan_gladen_on_worked_examples(
 
 @given(share=st.floats(0, 1), sensitivity=st.floats(0.6, 1), specificity=st.floats(0.6, 1))
 def test_rogan_gladen_inverts_the_errors(share: float, sensitivity: float, specificity: float) -> None:
-    called = share * sensitivity + (1 - share) * (1 - specificity)
-    assert rogan_gladen(called, sensitivity, specificity) == pytest.approx(share, abs=1e-9)
+    apparent = share * sensitivity + (1 - share) * (1 - specificity)
+    assert rogan_gladen(apparent, sensitivity, specificity) == pytest.approx(share, abs=1e-9)
 
 
 def test_rogan_gladen_is_undefined_for_uninformative_predictions() -> None:

@@ -15,7 +15,7 @@ from lymphoscope.evaluation.subjects.subject_level import count_cells, evaluate_
 Maker = Callable[..., pd.DataFrame]
 
 
-def called(table: pd.DataFrame) -> pd.Series:
+def predicted_share(table: pd.DataFrame) -> pd.Series:
     return (table["predicted"] == "all").groupby(table["subject"]).mean()
 
 
@@ -140,8 +140,8 @@ def test_auc_and_roc_of_subjects_equal_scikit_learn(predictions: Maker, classes:
     table = confused(0, 24, classes, predictions)
     result = evaluate_subjects(table, blast_class="all")
     truth = table.groupby("subject")["label"].first() == "all"
-    assert result.auc.value == pytest.approx(reference.roc_auc_score(truth, called(table)))
-    false, true, _ = reference.roc_curve(truth, called(table), drop_intermediate=False)
+    assert result.auc.value == pytest.approx(reference.roc_auc_score(truth, predicted_share(table)))
+    false, true, _ = reference.roc_curve(truth, predicted_share(table), drop_intermediate=False)
     np.testing.assert_allclose(result.roc.false_positive, false)
     np.testing.assert_allclose(result.roc.true_positive, true)
     assert result.auc.low < result.auc.value < result.auc.high
@@ -211,9 +211,11 @@ def test_side_depends_on_the_blast_threshold(predictions: Maker) -> None:
     assert set(sides[99.0]) == {"below"}
 
 
-@pytest.mark.parametrize(("blast", "percentage", "words"), [("ALL", 20.0, "'ALL'"), ("all", 0.0, "between 0 and 100")])
-def test_invalid_option_is_a_one_line_error(predictions: Maker, blast: str, percentage: float, words: str) -> None:
-    with pytest.raises(LymphoscopeError, match=words):
+@pytest.mark.parametrize(
+    ("blast", "percentage", "message"), [("ALL", 20.0, "'ALL'"), ("all", 0.0, "between 0 and 100")]
+)
+def test_invalid_option_is_a_one_line_error(predictions: Maker, blast: str, percentage: float, message: str) -> None:
+    with pytest.raises(LymphoscopeError, match=message):
         evaluate_subjects(predictions(), blast_class=blast, blast_threshold=percentage)
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lymphoscope.data.manifest import Manifest, read_manifest
+from lymphoscope.data.manifest import Manifest
+from lymphoscope.data.manifest_files import read_manifest
 from lymphoscope.data.sources.registry import source
 
 

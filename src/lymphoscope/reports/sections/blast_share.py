@@ -158,9 +158,7 @@ _TEMPLATE = """
 <p class="soft">{{ explanation }}</p>
 <div class="pair one">{{ figure(shares) }}</div>
 {{ share_table(subjects, false) }}
-{% for reason in reasons %}
-<p class="soft">{{ reason }}</p>
-{% endfor %}
+{{ notes(reasons) }}
 {% if slides %}
 <details><summary>The same by slide</summary>
 {{ share_table(slides, true) }}

@@ -128,9 +128,7 @@ _TEMPLATE = """
 </table>
 {% endcall %}
 <p class="soft">{{ explanation }}</p>
-{% for reason in reasons %}
-<p class="soft">{{ reason }}</p>
-{% endfor %}
+{{ notes(reasons) }}
 </div>
 </div>
 {% else %}

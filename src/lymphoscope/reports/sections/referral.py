@@ -169,9 +169,7 @@ _TEMPLATE = """
 </table>
 {% endcall %}
 </div>
-{% for reason in reasons %}
-<p class="soft">{{ reason }}</p>
-{% endfor %}
+{{ notes(reasons) }}
 {% endif %}
 {% if failed %}
 <h3>Cells that could not be read</h3>

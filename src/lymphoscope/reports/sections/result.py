@@ -249,9 +249,7 @@ cells.</caption>
 </tbody>
 </table>
 <p class="soft">{{ intervals }}</p>
-{% for reason in reasons %}
-<p class="soft">{{ reason }}</p>
-{% endfor %}
+{{ notes(reasons) }}
 {{ facts(definitions) }}
 {% if metrics.streams|length > 1 %}
 <p class="soft">The network predicts {{ metrics.streams|length }} times: <b>raw</b> is the whole image

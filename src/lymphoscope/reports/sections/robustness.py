@@ -138,12 +138,7 @@ interval of the difference is below 0.</caption>
 </tbody>
 </table>
 {% endcall %}
-{% if note %}
-<p class="soft">{{ note }}</p>
-{% endif %}
-{% for reason in reasons %}
-<p class="soft">{{ reason }}</p>
-{% endfor %}
+{{ notes([note] + reasons) }}
 {% else %}
 <p>Not measured here. <code>lymphoscope stress MODEL --data SRC --out DIR --only corruptions</code> blurs, compresses,
 recolours, brightens and scales the same cells in graded steps, and shows at which step the model fails.</p>

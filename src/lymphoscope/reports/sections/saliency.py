@@ -101,12 +101,7 @@ cells.</caption>
 </tbody>
 </table>
 {% endcall %}
-{% if note %}
-<p class="soft">{{ note }}</p>
-{% endif %}
-{% for reason in reasons %}
-<p class="soft">{{ reason }}</p>
-{% endfor %}
+{{ notes([note] + reasons) }}
 </div>
 </div>
 {% else %}
