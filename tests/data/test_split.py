@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from lymphoscope.data.manifest import Manifest, manifest_of
+from lymphoscope.data.overview import NO_SUBJECTS_NOTICE, RANDOM_NOTICE
 from lymphoscope.data.similarity.fingerprints import with_fingerprints
 from lymphoscope.data.sources import read_source
 from lymphoscope.data.split import Part, split_folds, split_holdout, stratified_parts
-from lymphoscope.data.summary import NO_SUBJECTS_NOTICE, RANDOM_NOTICE
 from lymphoscope.errors import LymphoscopeError
 
 REAL = Path(__file__).parents[3] / "shared" / "data"

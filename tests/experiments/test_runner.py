@@ -52,7 +52,7 @@ def test_a_grid_writes_its_page(
 
 
 def test_a_random_split_is_named_at_the_top_of_the_page(make_request: MakeRequest, tmp_path: Path) -> None:
-    from lymphoscope.experiments.cells import experiment_cells
+    from lymphoscope.experiments.cell_selection import experiment_cells
     from lymphoscope.experiments.request import describe_limits
 
     def limits(*only: str, overrides: tuple[str, ...] = ()) -> str:

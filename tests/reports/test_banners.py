@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lymphoscope.evaluation import Leakage
-from lymphoscope.reports.banners import banners, is_loud
+from lymphoscope.reports.banners import is_loud, page_banners
 
 Maker = Callable[..., Any]
 
@@ -29,8 +29,8 @@ def test_a_random_split_has_one_banner_with_or_without_its_notice(predictions: M
     random = plain.data.split.model_copy(update={"by": "random"})
     for notices in ([], ["RANDOM SPLIT: cells were dealt without regard to subjects"]):
         data = plain.data.model_copy(update={"split": random, "notices": notices})
-        assert [banner.title for banner in banners(dataclasses.replace(plain, data=data))] == ["Random split"]
-    assert banners(plain) == []
+        assert [banner.title for banner in page_banners(dataclasses.replace(plain, data=data))] == ["Random split"]
+    assert page_banners(plain) == []
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_unchecked_leaks_have_a_banner(
     plain = contents(predictions())
     leakage = Leakage(checked=checked, allowed=False, leaking_cells=0, leaks=[], reason=reason)
     metrics = plain.metrics.model_copy(update={"leakage": leakage})
-    (banner,) = banners(dataclasses.replace(plain, metrics=metrics))
+    (banner,) = page_banners(dataclasses.replace(plain, metrics=metrics))
     assert (banner.title, banner.severe) == (title, severe)
     assert reason[1:] in banner.text
-    (without,) = banners(dataclasses.replace(plain, metrics=plain.metrics.model_copy(update={"leakage": None})))
+    (without,) = page_banners(dataclasses.replace(plain, metrics=plain.metrics.model_copy(update={"leakage": None})))
     assert without.title == "Leaks not checked"

@@ -9,7 +9,7 @@ from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import load_network
 from lymphoscope.training import Recipe, load_recipe, train_model
-from lymphoscope.training.initial_network import check_recipe, initial_network
+from lymphoscope.training.initial_network import build_initial_network, check_recipe
 from lymphoscope.training.optimiser import parameter_groups
 
 
@@ -51,7 +51,7 @@ def test_frozen_batch_norm_does_not_change_in_training(
 
 def test_group_norm_starts_with_the_weights_of_batch_norm(tiny: tuple[str, ...], batch_model: Path) -> None:
     recipe = recipe_of(tiny, "model.norm=group", f"model.initial_weights={batch_model}")
-    own, given = initial_network(recipe, 2).state_dict(), load_network(batch_model)[0].state_dict()
+    own, given = build_initial_network(recipe, 2).state_dict(), load_network(batch_model)[0].state_dict()
     shared = [name for name in own if not name.startswith("classifier.")]
     assert all(torch.equal(own[name], given[name]) for name in shared)
 
@@ -60,7 +60,7 @@ def test_group_norm_starts_with_the_weights_of_batch_norm(tiny: tuple[str, ...],
 def test_batch_norm_cannot_start_from_group_norm(tiny: tuple[str, ...], group_model: Path, norm: str) -> None:
     recipe = recipe_of(tiny, f"model.norm={norm}", f"model.initial_weights={group_model}")
     with pytest.raises(LymphoscopeError, match="no batch norm to start from"):
-        initial_network(recipe, 2)
+        build_initial_network(recipe, 2)
 
 
 def test_frozen_norm_without_initial_weights_is_refused(tiny: tuple[str, ...]) -> None:
@@ -94,7 +94,7 @@ def test_frozen_backbone_does_not_change_in_training(
     recipe = load_recipe("paper", [*tiny, *LITE, "optimisation.epochs=1", f"streams={head}"])
     description = train_model(recipe, tiny_manifest, tmp_path)
     assert (description.architecture.features, description.architecture.dropout) == ("block3", 0.2)
-    network, start = load_network(tmp_path / "model")[0], initial_network(recipe, 2)
+    network, start = load_network(tmp_path / "model")[0], build_initial_network(recipe, 2)
     before, after = start.state_dict(), network.state_dict()
     assert list(before) == list(after)
     changed = {name for name in after if not torch.equal(before[name], after[name])}
@@ -105,7 +105,7 @@ def test_frozen_backbone_does_not_change_in_training(
 def test_layer_wise_learning_rates_follow_the_stages(tiny: tuple[str, ...]) -> None:
     overrides = ["optimisation.backbone_lr_scale=0.1", "optimisation.stage_lr_decay=0.5", "model.freeze=false"]
     recipe = load_recipe("paper", [*tiny, *LITE, *overrides])
-    network = initial_network(recipe, 2)
+    network = build_initial_network(recipe, 2)
     groups = parameter_groups(network, recipe.optimisation)
     scales = {id(weight): group["lr_scale"] for group in groups for weight in group["params"]}
     by_name = {name: scales[id(weight)] for name, weight in network.named_parameters()}
@@ -122,7 +122,7 @@ def test_scaled_learning_rate_moves_the_backbone_less(
     def moved(scale: float) -> float:
         recipe = recipe_of(tiny, f"optimisation.backbone_lr_scale={scale}", "optimisation.weight_decay=0")
         train_model(recipe, tiny_manifest, tmp_path / str(scale))
-        start, end = initial_network(recipe, 2), load_network(tmp_path / str(scale) / "model")[0]
+        start, end = build_initial_network(recipe, 2), load_network(tmp_path / str(scale) / "model")[0]
         pairs = zip(start.backbone.parameters(), end.backbone.parameters(), strict=True)
         return max(float((before - after).detach().abs().max()) for before, after in pairs)
 

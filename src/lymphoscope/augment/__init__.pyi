@@ -1,5 +1,5 @@
 from .base import BaseAugmentation as BaseAugmentation, BaseAugmentationSettings as BaseAugmentationSettings
-from .comparison import (
+from .comparison_methods import (
     ImageAugmentation as ImageAugmentation,
     batch_mixing as batch_mixing,
     image_augmentation as image_augmentation,

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from lymphoscope.augment.seeds import Seed
+from lymphoscope.augment.random_numbers import Seed
 from lymphoscope.strict_model import StrictModel
 
 Probability = Annotated[float, Field(ge=0, le=1)]

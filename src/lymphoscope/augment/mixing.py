@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from lymphoscope.augment.seeds import Seed, seeded_torch
+from lymphoscope.augment.random_numbers import Seed, seeded_torch
 from lymphoscope.augment.settings import ComparisonSettings
 
 _STREAM = 5

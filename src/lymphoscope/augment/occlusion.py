@@ -6,7 +6,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from lymphoscope.augment.seeds import Seed, generator_for, seeded_torch
+from lymphoscope.augment.random_numbers import Seed, generator_for, seeded_torch
 from lymphoscope.augment.settings import ComparisonSettings
 
 _RANDOM_ERASING_STREAM, _CUT_OUT_STREAM, _GRID_MASK_STREAM = 2, 3, 4

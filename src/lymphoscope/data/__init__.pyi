@@ -16,6 +16,15 @@ from .manifest_files import (
     read_manifest as read_manifest,
     write_manifest as write_manifest,
 )
+from .overview import (
+    DataSummary as DataSummary,
+    SplitSummary as SplitSummary,
+    data_summary as data_summary,
+    part_counts as part_counts,
+    split_by as split_by,
+    split_notices as split_notices,
+    split_summary as split_summary,
+)
 from .preparation import CellPreparation as CellPreparation
 from .quality import (
     ImageStatistics as ImageStatistics,
@@ -35,15 +44,6 @@ from .sources import read_source as read_source
 from .split import split_folds as split_folds, split_holdout as split_holdout
 from .stain import StainNormalization as StainNormalization, measure_reference as measure_reference
 from .stains import NO_STAIN_METHOD as NO_STAIN_METHOD
-from .summary import (
-    DataSummary as DataSummary,
-    SplitSummary as SplitSummary,
-    data_summary as data_summary,
-    part_counts as part_counts,
-    split_by as split_by,
-    split_notices as split_notices,
-    split_summary as split_summary,
-)
 
 __all__ = [
     "COLUMNS",

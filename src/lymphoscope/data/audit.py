@@ -7,6 +7,7 @@ import pandas as pd
 from lymphoscope.data.findings import AuditReport, Finding, findings_table
 from lymphoscope.data.identity import IDENTITY_COLUMNS, spelling_conflicts
 from lymphoscope.data.manifest import HASH_COLUMNS, Manifest
+from lymphoscope.data.overview import split_notices
 from lymphoscope.data.quality import DEFAULT_CROP
 from lymphoscope.data.similarity import (
     NEAR_DISTANCE,
@@ -16,7 +17,6 @@ from lymphoscope.data.similarity import (
     inspect_files,
     near_duplicates,
 )
-from lymphoscope.data.summary import split_notices
 
 _INSPECTED = ("fault", "sha256", *HASH_COLUMNS, "beyond_crop")
 _USUAL_SIZE_SHARE = 0.9

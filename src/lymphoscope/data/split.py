@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from lymphoscope.data.groups import subject_groups
 from lymphoscope.data.identity import refuse_spelling_conflicts
 from lymphoscope.data.manifest import Manifest
+from lymphoscope.data.overview import split_notices
 from lymphoscope.data.similarity import with_fingerprints, without_near_duplicates
-from lymphoscope.data.summary import split_notices
 from lymphoscope.errors import LymphoscopeError
 
 Counts = NDArray[np.int64]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lymphoscope.data import Manifest
-from lymphoscope.experiments.cells import experiment_cells
+from lymphoscope.experiments.cell_selection import experiment_cells
 from lymphoscope.experiments.counts import network_counts
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.execution import state_of

@@ -86,11 +86,11 @@ def frozen_extractor(recipe: "Recipe", num_classes: int, device: "torch.device")
     """
     import torch
 
-    from lymphoscope.training.initial_network import initial_network
+    from lymphoscope.training.initial_network import build_initial_network
 
     if not recipe.model.freeze:
         raise LymphoscopeError(f"{recipe.name}: set model.freeze to true, only heads are trained here")
-    backbone = initial_network(recipe, num_classes).get_submodule("backbone").eval().to(device)
+    backbone = build_initial_network(recipe, num_classes).get_submodule("backbone").eval().to(device)
     if device.type == "cpu" and installed("openvino"):
         return _openvino_extractor(backbone, recipe.data.size)
 

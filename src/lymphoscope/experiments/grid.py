@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.experiments.cells import phase_split
+from lymphoscope.experiments.cell_selection import phase_split
 from lymphoscope.experiments.definition import Definition, RunDefinition
 from lymphoscope.experiments.request import Request
 from lymphoscope.files import write_json

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lymphoscope.data import Manifest
 from lymphoscope.experiments import charts, figures, table2, table3
-from lymphoscope.experiments.cells import check_cells_are_named, experiment_cells
+from lymphoscope.experiments.cell_selection import check_cells_are_named, experiment_cells
 from lymphoscope.experiments.columns import FinishedGrid, column
 from lymphoscope.experiments.definition import Definition, load_definition
 from lymphoscope.experiments.frozen_grid import execute_frozen

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lymphoscope.data import Manifest
-from lymphoscope.experiments.cells import available_phases, unlabelled_phase
+from lymphoscope.experiments.cell_selection import available_phases, unlabelled_phase
 from lymphoscope.experiments.columns import FinishedGrid, FinishedRun
 from lymphoscope.experiments.definition import load_definition
 from lymphoscope.experiments.result import Result, Row

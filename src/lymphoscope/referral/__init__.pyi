@@ -1,5 +1,5 @@
-from .calibration import Calibration as Calibration, calibrated as calibrated
 from .evidence import CellEvidence as CellEvidence
+from .fit_options import ReferralOptions as ReferralOptions
 from .fitting import (
     CalibrationCells as CalibrationCells,
     ReferralFit as ReferralFit,
@@ -18,7 +18,6 @@ from .ood import (
     ood_scores as ood_scores,
     overexposed as overexposed,
 )
-from .options import ReferralOptions as ReferralOptions
 from .reasons import (
     REASONS as REASONS,
     RULES as RULES,
@@ -31,6 +30,7 @@ from .reasons import (
 )
 from .rule import Referral as Referral
 from .score_band import Promise as Promise, ScoreBand as ScoreBand
+from .temperature import Calibration as Calibration, calibrated as calibrated
 
 __all__ = [
     "REASONS",

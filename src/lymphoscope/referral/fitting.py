@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Floats, Indices, fit_temperature
 from lymphoscope.method.numpy import mean_scores, stream_votes
-from lymphoscope.referral.calibration import Calibration
+from lymphoscope.referral.fit_options import ReferralOptions
 from lymphoscope.referral.normal_model import fit_normal_model
-from lymphoscope.referral.options import ReferralOptions
 from lymphoscope.referral.risk_control import ControlledLimit, control_risk
 from lymphoscope.referral.score_band import MARGIN, ScoreBand
+from lymphoscope.referral.temperature import Calibration
 from lymphoscope.vocabulary import Stream
 
 FEW_CELLS = 20

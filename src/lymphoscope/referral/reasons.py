@@ -87,7 +87,7 @@ def _in_band(*, supported: bool) -> Decide:
         if limits.band is None or cells.blast_scores is None:
             return cells.none
         referred = limits.band.refers(cells.blast_scores, cells.predicted_blast)
-        return referred & (limits.band.lacks_promise(cells.blast_scores) != supported)
+        return np.asarray(referred & (limits.band.lacks_promise(cells.blast_scores) != supported))
 
     return decide
 

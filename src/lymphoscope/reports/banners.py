@@ -16,7 +16,7 @@ class Banner:
     severe: bool = True
 
 
-def banners(contents: ReportContents) -> list[Banner]:
+def page_banners(contents: ReportContents) -> list[Banner]:
     """The warnings: synthetic cells, a random split, unchecked leaks, and notices whose first words are in capitals."""
     shown = []
     if contents.data.synthetic:

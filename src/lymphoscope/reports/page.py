@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lymphoscope.files import write_text
-from lymphoscope.reports.banners import banners
+from lymphoscope.reports.banners import page_banners
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import number
 from lymphoscope.reports.registry import Section, report_sections
@@ -44,7 +44,7 @@ def render_report(contents: ReportContents) -> str:
     return environment.get_template("report.html.j2").render(
         title=contents.title,
         synthetic=contents.data.synthetic,
-        banners=banners(contents),
+        banners=page_banners(contents),
         sections=sections,
         script=sorting_script(),
     )

@@ -46,7 +46,7 @@ def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
         load_description(Path(recipe.model.initial_weights))
 
 
-def initial_network(recipe: Recipe, num_classes: int) -> nn.Module:
+def build_initial_network(recipe: Recipe, num_classes: int) -> nn.Module:
     """Create the network of a recipe with new weights (from its seed), ImageNet weights, or those of another model."""
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.architecture(), num_classes, pretrained=recipe.model.pretrained)

@@ -16,7 +16,7 @@ from lymphoscope.training.hardware import (
     resolve_device,
     resolve_precision,
 )
-from lymphoscope.training.initial_network import initial_network
+from lymphoscope.training.initial_network import build_initial_network
 from lymphoscope.training.losses import StepLosses
 from lymphoscope.training.optimiser import create_optimiser
 from lymphoscope.training.recipe import Recipe
@@ -58,7 +58,9 @@ class TimedStep:
 
     def __init__(self, recipe: Recipe, num_classes: int, device: torch.device) -> None:
         self.device, self.times = device, list[StepTime]()
-        self.network = initial_network(recipe, num_classes).to(memory_format=torch.channels_last).to(device).train()
+        self.network = (
+            build_initial_network(recipe, num_classes).to(memory_format=torch.channels_last).to(device).train()
+        )
         if recipe.hardware.compile:
             compile_backbone(self.network, recipe, device)
         self.losses = StepLosses(recipe, self.network, num_classes, None).to(device)

@@ -27,7 +27,7 @@ from lymphoscope.training.batches import (
 from lymphoscope.training.fix_res import fine_tune_resolution
 from lymphoscope.training.hardware import compile_backbone, resolve_device, resolve_precision
 from lymphoscope.training.history import ErrorCurves, History, progress_callbacks
-from lymphoscope.training.initial_network import balanced_class_weights, initial_network, select_blast_class
+from lymphoscope.training.initial_network import balanced_class_weights, build_initial_network, select_blast_class
 from lymphoscope.training.module import TrainingModule
 from lymphoscope.training.recipe import Recipe
 
@@ -91,7 +91,7 @@ def train_model(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
 
 def _module(recipe: Recipe, cells: LabelledCells, num_classes: int) -> TrainingModule:
     class_weights = balanced_class_weights(cells.labels, num_classes) if recipe.optimisation.class_weights else None
-    network = initial_network(recipe, num_classes).to(memory_format=torch.channels_last)
+    network = build_initial_network(recipe, num_classes).to(memory_format=torch.channels_last)
     if recipe.hardware.compile:
         compile_backbone(network, recipe, torch.device(resolve_device(recipe.hardware)))
     return TrainingModule(network, recipe, num_classes, class_weights)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from lymphoscope.data.manifest import Manifest, manifest_of
-from lymphoscope.data.summary import (
+from lymphoscope.data.overview import (
     NO_SUBJECTS_NOTICE,
     RANDOM_NOTICE,
     DataSummary,

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.experiments.cells import available_phases, limit_cells, phase_split, unlabelled_phase
+from lymphoscope.experiments.cell_selection import available_phases, limit_cells, phase_split, unlabelled_phase
 
 
 def cells(*groups: tuple[str, str | None, str, int]) -> Manifest:

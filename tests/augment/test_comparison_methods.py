@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from lymphoscope.augment import Comparison, ComparisonSettings, batch_mixing, image_augmentation
-from lymphoscope.augment.comparison import BATCH_MIXINGS, IMAGE_AUGMENTATIONS
+from lymphoscope.augment.comparison_methods import BATCH_MIXINGS, IMAGE_AUGMENTATIONS
 from lymphoscope.augment.occlusion import draw_grid, draw_square
 
 MEAN = (0.485, 0.456, 0.406)

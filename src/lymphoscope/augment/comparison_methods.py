@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 
 from lymphoscope.augment.mixing import Mixing, cut_mix, mix_up
 from lymphoscope.augment.occlusion import CutOut, GridMask, RandomErasing
-from lymphoscope.augment.seeds import Seed, seeded_torch
+from lymphoscope.augment.random_numbers import Seed, seeded_torch
 from lymphoscope.augment.settings import Comparison, ComparisonSettings
 
 _LIBRARY_STREAM = 1
