@@ -26,7 +26,18 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "openvino": ("openvino", "nncf"),
         "cluster": ("ray", "fsspec"),
-        "review": ("fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "psycopg", "pwdlib", "authlib", "httpx"),
+        "review": (
+            "fastapi",
+            "starlette",
+            "uvicorn",
+            "sqlalchemy",
+            "alembic",
+            "psycopg",
+            "pwdlib",
+            "authlib",
+            "httpx",
+            "fpdf",
+        ),
         "reproduce": ("openTSNE",),
     }
 )

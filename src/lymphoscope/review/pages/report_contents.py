@@ -1,0 +1,72 @@
+"""What a report says, ready to be printed: the HTML page and the PDF show the same."""
+
+from dataclasses import dataclass
+
+NOT_A_DEVICE = (
+    "Research software, not a medical device. This is not a diagnosis, and no one should be treated based on it."
+)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A count, its percentage of the white cells and the 95 % interval of it; None where there are no white cells."""
+
+    count: int
+    percent: float | None
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        if self.percent is None:
+            return f"n {self.count}"
+        interval = "" if self.low is None or self.high is None else f" ({self.low:.1f} to {self.high:.1f})"
+        return f"{self.percent:.1f}{interval}, n {self.count}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A class of the count: as the model suggested, and as confirmed by a person."""
+
+    title: str
+    per_100: bool
+    """Given per 100 white cells, and no part of them."""
+    suggested: Share | None
+    confirmed: Share | None
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signature as it is printed."""
+
+    display_name: str
+    name: str
+    at: str
+    revision: int
+    meaning: str
+    override_reason: str | None
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report of one reading. `facts` are pairs of a name and a value, in order."""
+
+    title: str
+    standing: str
+    """`preliminary`, `final` or `amended`."""
+    synthetic: bool
+    facts: tuple[tuple[str, str], ...]
+    white_cells: int
+    target: int
+    rows: tuple[Row, ...]
+    signatures: tuple[Signed, ...]
+    agreement: tuple[tuple[str, str], ...]
+    comments: tuple[str, ...]
+    head: tuple[int, str]
+    """The audit chain's last event and its hash."""
+    made: str
+
+    @property
+    def preliminary(self) -> bool:
+        """Whether nobody has signed this reading."""
+        return self.standing == "preliminary"

@@ -1,0 +1,166 @@
+// The cells of one reading: what is shown, what was changed here and is on its way to the server, and undo.
+// A change shows at once; requests leave one after the other, each with the version that the last answer gave.
+
+import { api, ApiError } from "./api.js";
+
+export const CONFIRMED = "confirmed";
+export const SUGGESTED = "suggested";
+
+export class Cells extends EventTarget {
+  constructor(reading) {
+    super();
+    this.path = `/api/readings/${reading}`;
+    this.queue = [];
+    this.sending = false;
+    this.length = 0;
+  }
+
+  async load(order) {
+    const query = new URLSearchParams(Object.entries(order).filter(([, value]) => value !== "" && value !== null));
+    const index = await api("GET", `${this.path}/index?${query}`);
+    const { labels, statuses, cells } = index;
+    this.version = index.version;
+    this.ids = cells.id;
+    this.length = cells.id.length;
+    this.label = cells.label.map((at) => (at < 0 ? null : labels[at]));
+    this.status = cells.status.map((at) => statuses[at]);
+    this.seen = cells.seen;
+    this.referred = cells.referred;
+    this.at = new Map(cells.id.map((id, at) => [id, at]));
+    this.initial = this.label.slice(); // groups stay as they were loaded, so that nothing jumps while one works
+  }
+
+  confirmed(at) {
+    return this.status[at] === CONFIRMED;
+  }
+
+  needsReview(at) {
+    return !this.confirmed(at) || this.label[at] === "unidentified";
+  }
+
+  // The next position after `at` that needs review, going round; -1 where none is left.
+  next(at, step = 1) {
+    for (let distance = 1; distance <= this.length; distance++) {
+      const candidate = (at + step * distance + this.length * 2) % this.length;
+      if (this.needsReview(candidate)) return candidate;
+    }
+    return -1;
+  }
+
+  moved() {
+    let number = 0;
+    for (let at = 0; at < this.length; at++) if (this.label[at] !== this.initial[at]) number++;
+    return number;
+  }
+
+  // Give all of `positions` this label, as a person's answer.
+  give(positions, label) {
+    const path = label === "artefact" ? "not-a-cell" : "labels";
+    this.change(positions, path, { label }, (at) => this.set(at, label, CONFIRMED));
+  }
+
+  confirm(positions) {
+    const suggested = positions.filter((at) => this.status[at] === SUGGESTED && this.label[at] !== null);
+    this.change(suggested, "confirm", {}, (at) => this.set(at, this.label[at], CONFIRMED));
+    return suggested.length;
+  }
+
+  markSeen(positions) {
+    this.change(positions, "seen", {}, (at) => (this.seen[at] = true));
+  }
+
+  undo() {
+    this.queue.push({ path: "undo", body: {}, before: [] });
+    this.send();
+  }
+
+  async add(box) {
+    const change = await api("POST", `${this.path}/cells`, box, this.version);
+    this.version = change.version;
+    return change;
+  }
+
+  set(at, label, status) {
+    this.label[at] = label;
+    this.status[at] = status;
+    if (status === CONFIRMED) this.seen[at] = true;
+  }
+
+  change(positions, path, rest, apply) {
+    for (let start = 0; start < positions.length; start += 5000) {
+      const part = positions.slice(start, start + 5000);
+      const before = part.map((at) => [at, this.label[at], this.status[at], this.seen[at]]);
+      part.forEach(apply);
+      const body = { cells: part.map((at) => this.ids[at]), ...(path === "labels" ? rest : {}) };
+      this.queue.push({ path, body, before });
+      this.tell(part);
+    }
+    this.send();
+  }
+
+  get unsaved() {
+    return this.queue.length + (this.sending ? 1 : 0);
+  }
+
+  async send() {
+    if (this.sending) return;
+    this.sending = true;
+    this.dispatchEvent(new Event("saving"));
+    while (this.queue.length) {
+      const request = this.queue.shift();
+      try {
+        this.accept(await api("POST", `${this.path}/${request.path}`, request.body, this.version), request);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        await this.refuse(error, request);
+      }
+    }
+    this.sending = false;
+    this.dispatchEvent(new Event("saving"));
+  }
+
+  accept(change, request) {
+    this.version = change.version;
+    const changed = this.take(change.cells);
+    const detail = { differential: change.differential, changed, undone: request.path === "undo" };
+    this.dispatchEvent(new CustomEvent("saved", { detail }));
+  }
+
+  // Take the server's answers; return the positions that differ from what was shown.
+  take(answers) {
+    const changed = [];
+    for (const answer of answers) {
+      const at = this.at.get(answer.id);
+      if (at === undefined) continue;
+      if (this.queue.some((later) => later.before.some(([other]) => other === at))) continue; // a newer answer is waiting
+      if (this.label[at] !== answer.label || this.status[at] !== answer.status) changed.push(at);
+      this.label[at] = answer.label;
+      this.status[at] = answer.status;
+      this.seen[at] = answer.seen;
+    }
+    this.tell(changed);
+    return changed;
+  }
+
+  // Nothing was stored: show what was there before, and what the server says. Later changes are dropped with it.
+  async refuse(error, request) {
+    for (const dropped of [...this.queue.reverse(), request]) {
+      for (const [at, label, status, seen] of dropped.before) {
+        this.label[at] = label;
+        this.status[at] = status;
+        this.seen[at] = seen;
+      }
+      this.tell(dropped.before.map(([at]) => at));
+    }
+    this.queue = [];
+    if (error.status === 409 && error.body?.changed) {
+      this.version = error.body.version;
+      this.take(error.body.changed);
+    }
+    this.dispatchEvent(new CustomEvent("refused", { detail: error }));
+  }
+
+  tell(positions) {
+    if (positions.length) this.dispatchEvent(new CustomEvent("cells", { detail: positions }));
+  }
+}
