@@ -4,6 +4,11 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from lymphoscope.review.api import account, people_routes
+from lymphoscope.review.api import account, cases, people_routes, readings
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (account.router, people_routes.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    account.router,
+    people_routes.router,
+    cases.router,
+    readings.router,
+)

@@ -1,0 +1,90 @@
+"""The live differential: white cells by class, before (the model's) and after (confirmed by people)."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from lymphoscope.evaluation.intervals import exact_interval
+from lymphoscope.review.tables import Answer, Case, Cell, Reading
+from lymphoscope.smear.cell_classes import Counting, cell_class, in_table_order
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """Cells of a class: their number, and per 100 white cells with the exact 95 % interval; None if not counted."""
+
+    name: str
+    title: str
+    counted: Counting
+    count: int
+    percent: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class CountTable:
+    """One count: the white cells in its denominator, and the classes in the order of the table of cell classes."""
+
+    white_cells: int
+    classes: tuple[ClassShare, ...]
+
+
+@dataclass(frozen=True)
+class LiveDifferential:
+    """The count as the model suggests it, and as people have confirmed it so far."""
+
+    target: int
+    counted: int
+    before: CountTable
+    after: CountTable
+
+
+def live_differential(session: Session, case: Case, reading: Reading) -> LiveDifferential:
+    """Count the cells of a case before and after the review in a reading."""
+    after = count_table(confirmed_counts(session, reading))
+    return LiveDifferential(case.target, after.white_cells, count_table(suggested_counts(session, case)), after)
+
+
+def confirmed_counts(session: Session, reading: Reading) -> dict[str, int]:
+    """Return the number of confirmed cells by label."""
+    query = select(Answer.label, func.count()).where(Answer.reading_id == reading.id, Answer.status == "confirmed")
+    return {label: count for label, count in session.execute(query.group_by(Answer.label)) if label is not None}
+
+
+def suggested_counts(session: Session, case: Case) -> dict[str, int]:
+    """Return the number of imported cells by the class that the model suggests; none counts as unidentified."""
+    query = select(Cell.suggested, func.count()).where(Cell.case_id == case.id, ~Cell.added)
+    counts: Counter[str] = Counter()
+    for label, count in session.execute(query.group_by(Cell.suggested)):
+        counts[label or "unidentified"] += count
+    return dict(counts)
+
+
+def white_cells_in(counts: Mapping[str, int]) -> int:
+    """Return the number of white cells in counts by label."""
+    return sum(count for label, count in counts.items() if cell_class(label).is_white_cell)
+
+
+def count_table(counts: Mapping[str, int]) -> CountTable:
+    """Return counts by label as a table with percentages and exact (Clopper-Pearson) intervals."""
+    white_cells = white_cells_in(counts)
+    return CountTable(
+        white_cells, tuple(_share(name, counts[name], white_cells) for name in in_table_order(list(counts)))
+    )
+
+
+def _share(name: str, count: int, white_cells: int) -> ClassShare:
+    known = cell_class(name)
+    if known.counting == "not_counted" or not white_cells:
+        return ClassShare(name, known.title, known.counting, count, None, None, None)
+    # Per 100 white cells: of the white cells for one of them, else the share of both scaled to the white cells.
+    total = white_cells if known.is_white_cell else white_cells + count
+    low, high = (float(end) for end in exact_interval(count, total))
+    if known.is_white_cell:
+        return ClassShare(name, known.title, known.counting, count, 100 * count / total, 100 * low, 100 * high)
+    scaled = [100 * share / (1 - share) if share < 1 else None for share in (count / total, low, high)]
+    return ClassShare(name, known.title, known.counting, count, *scaled)

@@ -1,0 +1,215 @@
+"""A review server on a small results folder, on SQLite and on PostgreSQL, and people who work with it."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from lymphoscope.review.application import create_app
+from lymphoscope.review.database import Database, open_database
+from lymphoscope.review.importing import import_results
+from lymphoscope.review.migrate import upgrade
+from lymphoscope.review.people import add_user, hash_password
+from lymphoscope.review.settings import ReviewSettings
+
+PASSWORD = "a long enough password"  # noqa: S105
+CLASSES = ("lymphocyte", "monocyte", "segmented_neutrophil", "blast")
+PEOPLE = {
+    "rita": ["reader"],
+    "ravi": ["reader"],
+    "sana": ["senior_reader"],
+    "adam": ["administrator"],
+}
+
+
+def write_results(folder: Path, *, cells: int = 40, subjects: tuple[str, ...] = ("S1",), seed: int = 0) -> Path:
+    """A results folder as `lymphoscope smear` writes it, without images."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for index in range(cells):
+        scores = generator.dirichlet([0.5] * len(CLASSES))
+        subject = subjects[index % len(subjects)]
+        doubtful = scores.max() < 0.6
+        rows.append(
+            {
+                "cell_id": f"c{index:05}",
+                "field": f"{subject}-f{index % 3}",
+                "slide": f"{subject}-a",
+                "subject": subject,
+                "x": float(10 * index),
+                "y": 5.0,
+                "width": 40.0 + index,
+                "height": 44.0,
+                "outline": json.dumps([[0, 0], [40, 0], [40, 44], [0, 0]]),
+                "microns_per_pixel": 0.2,
+                "detector_score": 0.9,
+                "quality": "",
+                "marks": "touching" if index % 9 == 0 else "",
+                "path": f"crops/c{index:05}.png",
+                "sprite": "sprite-00000.webp",
+                "sprite_x": index % 32 * 96,
+                "sprite_y": index // 32 * 96,
+                "sprite_size": 96,
+                "predicted": CLASSES[int(scores.argmax())],
+                **{f"score_{name}": float(score) for name, score in zip(CLASSES, scores, strict=True)},
+                "refer": bool(doubtful),
+                "refer_reason": "low score" if doubtful else None,
+                "error": None,
+                "model_id": "m1",
+            }
+        )
+    table = pd.DataFrame(rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(folder / "cells.parquet")
+    fields = [
+        {"field": name, "path": f"fields/{name}.png", "width": 1000, "height": 800, "microns_per_pixel": 0.2}
+        for name in sorted(table["field"].unique())
+    ]
+    model = {"id": "m1", "name": "white-cells", "classes": list(CLASSES), "blast_class": "blast"}
+    smear = {"format_version": 1, "model": model, "fields": fields}
+    (folder / "smear.json").write_text(json.dumps(smear), encoding="utf-8")
+    return folder
+
+
+@dataclass
+class Client:
+    """A person's browser: keeps the session, sends the CSRF token, and the version where one is given."""
+
+    http: TestClient
+    csrf: str = ""
+    name: str = ""
+    seen: dict[int, int] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, body: Any = None, version: int | None = None, **options: Any) -> Any:
+        headers = {"X-CSRF-Token": self.csrf} | ({} if version is None else {"If-Match": f'"{version}"'})
+        return self.http.request(method, path, json=body, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        answer = self.call("GET", path, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any = None, version: int | None = None, status: int = 0) -> Any:
+        answer = self.call("POST", path, body, version)
+        assert answer.status_code == status or (not status and answer.status_code in (200, 201)), answer.text
+        return answer.json()
+
+    def log_in(self, name: str, password: str = PASSWORD) -> "Client":
+        self.csrf, self.name = self.post("/api/login", {"name": name, "password": password})["csrf_token"], name
+        return self
+
+
+@dataclass
+class Server:
+    """A running application, its database and its people."""
+
+    app: Any
+    database: Database
+    settings: ReviewSettings
+
+    def client(self) -> Client:
+        return Client(TestClient(self.app, base_url="http://localhost", raise_server_exceptions=True))
+
+    def person(self, name: str) -> Client:
+        return self.client().log_in(name)
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL server of our own, in a temporary folder."""
+    programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
+    if programs is None:
+        pytest.skip("Debian's PostgreSQL is not installed (package postgresql)")
+    if os.getuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("PostgreSQL does not run as root, and setpriv is not installed")
+    folder = Path(tempfile.mkdtemp())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+
+    def run(program: str, *arguments: str) -> None:
+        drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+        subprocess.run(
+            [*drop, str(programs.parent / program), *arguments], check=True, capture_output=True, timeout=60, cwd=folder
+        )
+
+    data = str(folder / "data")
+    run("initdb", "-D", data, "-U", "lymphoscope", "-A", "trust", "-E", "UTF8", "--no-locale")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
+    run("pg_ctl", "-D", data, "-o", options, "-w", "-l", str(folder / "log"), "start")
+    yield f"postgresql://lymphoscope@127.0.0.1:{port}/postgres"
+    run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "review.db")
+        return
+    address = request.getfixturevalue("postgresql")
+    database = open_database(address)
+    with database.engine.connect() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+        connection.commit()
+    database.close()
+    yield address
+
+
+@pytest.fixture
+def make_server(tmp_path: Path, password_hash: str) -> Iterator[Callable[..., Server]]:
+    """Make a server on a results folder, with PEOPLE."""
+    servers: list[Server] = []
+
+    def make(address: str | None = None, *, results: Path | None = None, cells: int = 40, **changes: Any) -> Server:
+        folder = results or write_results(tmp_path / "results", cells=cells)
+        options: dict[str, Any] = {"target": 10, "blind_share": 0.0, **changes}
+        settings = ReviewSettings(database=address or str(tmp_path / "review.db"), roots=(folder,), **options)
+        app = create_app(settings)
+        database: Database = app.state.review.database
+        with database.write() as session:
+            for name, roles in PEOPLE.items():
+                add_user(session, name, display_name=name.title(), roles=roles, password_hash=password_hash, by=None)
+        import_results(database, folder, settings, by=None)
+        servers.append(Server(app, database, settings))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.database.close()
+
+
+@pytest.fixture
+def server(make_server: Callable[..., Server], database_address: str) -> Server:
+    """A server on a case of 40 cells, on each kind of database."""
+    return make_server(database_address)
+
+
+@pytest.fixture
+def empty_database(database_address: str) -> Iterator[Database]:
+    """A database with the tables and nothing in them."""
+    database = open_database(database_address)
+    upgrade(database)
+    yield database
+    database.close()
