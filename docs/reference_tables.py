@@ -17,9 +17,18 @@ from typer.main import get_command
 import lymphoscope
 from lymphoscope.backbones import count_parameters, create_backbone, list_backbones
 from lymphoscope.cli.main import app
-from lymphoscope.evaluation import Metrics
+from lymphoscope.data.sources import source_names
+from lymphoscope.data.sources.registry import get_source
+from lymphoscope.data.stains import NO_STAIN_METHOD, get_stain_method, stain_method_names
+from lymphoscope.evaluation import METRICS, Metric, Metrics
+from lymphoscope.experiments.definition import experiment_names, load_definition
+from lymphoscope.inference.backends import runtimes
 from lymphoscope.method import WTDFN, PlainNetwork
 from lymphoscope.model_file import Description
+from lymphoscope.referral import REASONS
+from lymphoscope.reports.registry import report_sections
+from lymphoscope.robustness import CORRUPTIONS
+from lymphoscope.robustness.corruptions import Corruption
 from lymphoscope.training import Recipe
 from lymphoscope.vocabulary import ExitStatus
 
@@ -49,6 +58,7 @@ def generate(page: str) -> str:
         "recipe": recipe,
         "model": model_file,
         "backbones": backbones,
+        "registries": registries,
     }
     return BLOCK.sub(lambda block: block[1] + tables[block[2]]() + block[3], page)
 
@@ -99,6 +109,38 @@ def backbones() -> str:
         (f"`{name}`", title, f"{counts[name][0]:,}", f"{counts[name][1]:,}") for name, title in list_backbones().items()
     ]
     return "\n" + _table(("name", "in the paper", "parameters, plain network", "parameters, WT-DFN with 32 maps"), rows)
+
+
+def registries() -> str:
+    """Return a table for each registry: the name of every entry, and what it is."""
+    stains = [get_stain_method(name) for name in stain_method_names() if name != NO_STAIN_METHOD]
+    sections = [(f"`{each.anchor}`", f"{each.title}: {_first_sentence(each.build)}") for each in report_sections()]
+    tables = {
+        "Data sources": [(f"`{name}`", get_source(name).title) for name in source_names()],
+        "Stain normalisers": [(f"`{stain.name}`", stain.title) for stain in stains],
+        "Runtimes": [
+            (f"`{each.name}`", f"{each.title}: {', '.join(each.precisions)} on {', '.join(each.devices)}")
+            for each in runtimes()
+        ],
+        "Metrics": [(f"`{metric.name}`", _metric(metric)) for metric in METRICS.values()],
+        "Referral reasons": [(f"`{reason.name}`", reason.meaning) for reason in REASONS],
+        "Image corruptions": [(f"`{each.name}`", _corruption(each)) for each in CORRUPTIONS.values()],
+        "Report sections": sections,
+        "Experiments": [(f"`{name}`", load_definition(name).title) for name in experiment_names()],
+    }
+    return "".join(f"\n## {title}\n\n{_table(('name', 'meaning'), rows)}" for title, rows in tables.items())
+
+
+def _metric(metric: Metric) -> str:
+    return f"{metric.title}: {metric.describe(('blast', 'normal'), 'blast')}"
+
+
+def _corruption(corruption: Corruption) -> str:
+    return f"{corruption.title}: {', '.join(corruption.describe(amount) for amount in corruption.amounts)}"
+
+
+def _first_sentence(build: Any) -> str:
+    return _prose(inspect.getdoc(build) or "").partition(". ")[0]
 
 
 def _referred(schema: dict[str, Any]) -> list[str]:

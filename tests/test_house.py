@@ -1,4 +1,4 @@
-"""The house rules that no other check holds: imports, public names, lengths, and what must not stand in a file."""
+"""The house rules that no other check covers: imports, names, descriptions, lengths, and what no file may contain."""
 
 import ast
 import importlib
@@ -13,12 +13,25 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, requires
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pydantic import BaseModel
+from typer.main import get_command
 
 import lymphoscope
+from lymphoscope.backbones import list_backbones
+from lymphoscope.cli.main import app
+from lymphoscope.data.sources import source_names
+from lymphoscope.data.stains import NO_STAIN_METHOD, stain_method_names
+from lymphoscope.evaluation import METRICS
+from lymphoscope.experiments.definition import experiment_names
+from lymphoscope.inference.backends import runtimes
+from lymphoscope.referral import REASONS
+from lymphoscope.reports.registry import report_sections
+from lymphoscope.robustness import CORRUPTIONS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lymphoscope"
@@ -38,6 +51,24 @@ MAY_IMPORT_TORCH = (
 LONGEST_FILE = 350
 LONGEST_OF_NINE_IN_TEN = 35
 LARGEST_FILE = 15 * 1024**2
+
+SHARED_BASENAMES = {
+    "attention.py": "twins in torch and NumPy",
+    "voting.py": "twins in torch and NumPy",
+    "orientations.py": "twins in torch and NumPy, for predictions; in data/similarity/ for hashes",
+    "ternary.py": "the three streams, of the network in training and of a runtime in prediction",
+    "registry.py": "the registry of its folder",
+    "settings.py": "the settings of its folder",
+    "images.py": "data/ reads images, synthetic/ draws them",
+    "cells.py": "the cells of its folder",
+    "table.py": "the source of that name, and the table of an experiment",
+    "tables.py": "data/ reads table files, review/ defines the tables of its database",
+    "audit.py": "data/ audits cells, review/ keeps the audit chain",
+    "results.py": "runs/ writes the results of a run, review/ reads them",
+    "schema.py": "the pydantic types of metrics.json, and those of requests",
+    "errors.py": "the exception of the package; in reports/sections/ the section on errors",
+}
+"""Basename -> why several modules have it. Commands and report sections are named after what they run and show."""
 
 # In pieces, so that this file does not hold what it looks for.
 UNWANTED = re.compile(
@@ -182,6 +213,132 @@ def test_no_file_is_large() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md", "src/lymphoscope/model_file/blast/README.md"])
 def test_pages_state_that_this_is_not_a_medical_device(page: str) -> None:
     assert "not a medical device" in " ".join((ROOT / page).read_text(encoding="utf-8").split()).lower()
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def exported_names() -> dict[tuple[str, str], str]:
+    """(package, public name) -> the module that the package's face takes it from."""
+    found = {}
+    for stub in SOURCE.rglob("__init__.pyi"):
+        package = ".".join(stub.parent.relative_to(SOURCE.parent).parts)
+        for node in ast.walk(ast.parse(stub.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+                found |= {(package, alias.asname or alias.name): f"{package}.{node.module}" for alias in node.names}
+    return found
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Module -> the modules that it imports anywhere, also for types only; names of a face count as their module's."""
+    paths = {module_of(path): path for path in SOURCE.rglob("*.py")}
+    exported = exported_names()
+
+    def resolve(module: str, name: str) -> str:
+        while (module, name) in exported:
+            module = exported[module, name]
+        return f"{module}.{name}" if f"{module}.{name}" in paths else module
+
+    graph: dict[str, set[str]] = {}
+    for importer, path in paths.items():
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = [node for node in nodes if isinstance(node, ast.ImportFrom) and not node.level and node.module]
+        imported = {resolve(node.module or "", alias.name) for node in names for alias in node.names}
+        imported |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        graph[importer] = (imported & paths.keys()) - {importer}
+    return graph
+
+
+def test_modules_do_not_import_in_a_circle() -> None:
+    graph = import_graph()
+    assert len(graph) > 200
+    while leaves := {module for module, imported in graph.items() if not imported}:
+        graph = {module: imported - leaves for module, imported in graph.items() if module not in leaves}
+    assert graph == {}, "only modules of circles, and what imports them, are left"
+
+
+def test_no_function_has_the_name_of_its_module() -> None:
+    named = [
+        module_of(path)
+        for path in SOURCE.rglob("*.py")
+        if any(
+            isinstance(node, ast.FunctionDef) and node.name == path.stem
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+        )
+    ]
+    assert named == ["lymphoscope.cli.main"]  # the entry point
+
+
+def test_modules_share_a_name_only_for_a_reason() -> None:
+    paths = [path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if path.name not in ("__init__.py", "env.py")]
+    own = [path for path in paths if path.parent not in (Path("cli"), Path("reports/sections"))]
+    shared = {path.name for path in own if sum(other.name == path.name for other in own) > 1}
+    assert shared <= set(SHARED_BASENAMES), "rename one of them, or add the reason to SHARED_BASENAMES"
+    assert {name for name in SHARED_BASENAMES if sum(path.name == name for path in paths) < 2} == set()
+
+
+def models_of(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for model in base.__subclasses__():
+        if model.__module__.startswith("lymphoscope."):
+            yield model
+        yield from models_of(model)
+
+
+def is_section(annotation: Any) -> bool:
+    types = get_args(annotation) or (annotation,)
+    return any(isinstance(one, type) and issubclass(one, BaseModel) and one.__doc__ for one in types)
+
+
+def test_every_field_of_a_schema_has_a_description() -> None:
+    for name in MODULES:
+        importlib.import_module(name)
+    undescribed = [
+        f"{model.__module__}.{model.__name__}.{name}"
+        for model in set(models_of(BaseModel))
+        for name, field in model.model_fields.items()
+        if not (field.description or field.exclude or is_section(field.annotation))
+    ]
+    assert undescribed == []
+
+
+def commands_of(group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def test_every_command_and_option_has_a_description() -> None:
+    commands = dict(commands_of(get_command(app), "lymphoscope"))
+    assert len(commands) > 10
+    assert [path for path, command in commands.items() if not command.help] == []
+    bare = [(path, each.name) for path, command in commands.items() for each in command.params if not each.help]
+    assert bare == []
+
+
+def registries() -> dict[str, list[str]]:
+    return {
+        "sources": list(source_names()),
+        "stains": [name for name in stain_method_names() if name != NO_STAIN_METHOD],
+        "runtimes": [runtime.name for runtime in runtimes()],
+        "metrics": list(METRICS),
+        "referral reasons": [reason.name for reason in REASONS],
+        "corruptions": list(CORRUPTIONS),
+        "report sections": [section.anchor for section in report_sections()],
+        "experiments": experiment_names(),
+        "backbones": list(list_backbones()),
+    }
+
+
+@pytest.mark.parametrize("registry", registries())
+def test_every_entry_of_a_registry_is_documented(registry: str) -> None:
+    pages = [
+        (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8") for name in ("names", "backbones")
+    ]
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", "\n".join(pages), re.MULTILINE))
+    assert [name for name in registries()[registry] if len(rows.get(name, "")) < 3] == []
 
 
 def declared_dependencies() -> list[str]:

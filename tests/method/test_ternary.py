@@ -12,7 +12,7 @@ from lymphoscope.method import (
     WTDFN,
     PlainNetwork,
     TernaryPrediction,
-    orientations,
+    oriented_views,
     predict_ternary,
     test_map as guiding_map,
 )
@@ -166,7 +166,7 @@ def test_invalid_options_raise_one_line(options: dict[str, object], message: str
 def test_the_streams_of_several_views_are_averaged(views: int) -> None:
     network, images = network_of(3), some_images(5)
     found = predict_ternary(network, images, views=views)
-    alone = [predict_ternary(network, view.contiguous()) for view in orientations(images, views)]
+    alone = [predict_ternary(network, view.contiguous()) for view in oriented_views(images, views)]
     mean = torch.stack([one.probabilities for one in alone]).mean(dim=0)
     torch.testing.assert_close(found.probabilities, mean, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found.scores, mean.mean(dim=0), atol=1e-5, rtol=1e-5)

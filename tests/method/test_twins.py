@@ -105,8 +105,8 @@ def test_twins_refuse_numbers_that_are_not_finite(bad: float) -> None:
 
 @pytest.mark.parametrize("views", [1, 2, 4, 8])
 def test_twins_turn_images_alike(cells: NDArray[np.uint8], views: int) -> None:
-    expected = [view.permute(0, 2, 3, 1).numpy() for view in method.orientations(as_torch(cells[:3]), views)]
-    found = list(twin.orientations(cells[:3], views))
+    expected = [view.permute(0, 2, 3, 1).numpy() for view in method.oriented_views(as_torch(cells[:3]), views)]
+    found = list(twin.oriented_views(cells[:3], views))
     assert len(found) == views
     assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
     assert len({view.tobytes() for view in found}) == views
@@ -114,6 +114,6 @@ def test_twins_turn_images_alike(cells: NDArray[np.uint8], views: int) -> None:
 
 def test_twins_refuse_other_numbers_of_views(cells: NDArray[np.uint8]) -> None:
     with pytest.raises(LymphoscopeError, match="3 views: use 1, 2, 4, 8"):
-        list(twin.orientations(cells, 3))
+        list(twin.oriented_views(cells, 3))
     with pytest.raises(LymphoscopeError, match="3 views: use 1, 2, 4, 8"):
-        list(method.orientations(as_torch(cells), 3))
+        list(method.oriented_views(as_torch(cells), 3))

@@ -19,7 +19,7 @@ from lymphoscope.method import (
     attention_crop,
     attention_erase,
     fill_values,
-    orientations,
+    oriented_views,
     plurality_vote,
     stream_votes,
     test_map,
@@ -79,7 +79,7 @@ class Algorithm1Graph(NetworkGraph):
 
     def forward(self, cells: Tensor) -> tuple[Tensor, ...]:
         """Classify cells by their streams, averaged over the views of the model."""
-        views = [self.streams(view) for view in orientations(self.normalize(cells), self.options.views)]
+        views = [self.streams(view) for view in oriented_views(self.normalize(cells), self.options.views)]
         _, boxes, guide_maps = views[0]
         probabilities = torch.stack([view[0] for view in views]).mean(dim=0)  # (3, B, K)
         scores = probabilities.nanmean(dim=0)

@@ -14,7 +14,7 @@ from lymphoscope.method.numpy import (
     check_finite,
     combine_streams,
     normalized_maps,
-    orientations,
+    oriented_views,
     softmax,
     stream_votes,
 )
@@ -168,7 +168,7 @@ class TernaryRuntime:
 
     def _mean_over_views(self, pixels: NDArray[np.uint8], every_stream: bool = False) -> _Batch:
         """Run the streams on each view of the cells; boxes and features are those of the cells as they are."""
-        first, *others = (self._first_streams(view, every_stream)[0] for view in orientations(pixels, self._views))
+        first, *others = (self._first_streams(view, every_stream)[0] for view in oriented_views(pixels, self._views))
         if not others:
             return first
         probabilities = [first.probabilities, *(view.probabilities for view in others)]

@@ -9,7 +9,7 @@ from .attention import (
     test_map as test_map,
 )
 from .network import WTDFN as WTDFN, FeatureExtractor as FeatureExtractor, PlainNetwork as PlainNetwork
-from .orientations import orientations as orientations
+from .orientations import oriented_views as oriented_views
 from .pooling import BilinearAttentionPooling as BilinearAttentionPooling
 from .ternary import TernaryPrediction as TernaryPrediction, predict_ternary as predict_ternary
 from .voting import check_finite as check_finite, plurality_vote as plurality_vote, stream_votes as stream_votes
@@ -28,7 +28,7 @@ __all__ = [
     "draw_maps",
     "fill_values",
     "normalize_maps",
-    "orientations",
+    "oriented_views",
     "plurality_vote",
     "predict_ternary",
     "stream_votes",

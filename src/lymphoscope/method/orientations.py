@@ -7,7 +7,7 @@ from torch import Tensor
 from lymphoscope.method.numpy.orientations import check_views
 
 
-def orientations(images: Tensor, views: int) -> Iterator[Tensor]:
+def oriented_views(images: Tensor, views: int) -> Iterator[Tensor]:
     """Yield the first `views` orientations of square images (B, 3, S, S), each (B, 3, S, S), the images first.
 
     2: as they are and mirrored left to right. 4: also upside down and both. 8: the same transposed.

@@ -10,7 +10,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.method.attention import Fill, attention_crop, attention_erase, test_map
 from lymphoscope.method.network import WTDFN, PlainNetwork
 from lymphoscope.method.numpy.voting import NO_VOTE
-from lymphoscope.method.orientations import orientations
+from lymphoscope.method.orientations import oriented_views
 from lymphoscope.method.voting import check_finite, plurality_vote, stream_votes
 from lymphoscope.vocabulary import STREAMS, Decision, ErasePolicy, GuidingMap, Stream
 
@@ -70,7 +70,7 @@ def predict_ternary(
     _check_options(network, streams, decision, erase, views)
     first, *others = (
         _predict_view(network, view, map, crop_threshold, crop_padding, erase_threshold, fill, streams, erase)
-        for view in orientations(images, views)
+        for view in oriented_views(images, views)
     )
     if not others:
         return _decide(first, decision)

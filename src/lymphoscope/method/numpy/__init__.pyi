@@ -5,7 +5,7 @@ from .attention import (
     write_erased as write_erased,
 )
 from .buffers import BufferPool as BufferPool, ThreadLocalBufferPool as ThreadLocalBufferPool
-from .orientations import orientations as orientations
+from .orientations import oriented_views as oriented_views
 from .voting import (
     NO_VOTE as NO_VOTE,
     StreamOutputs as StreamOutputs,
@@ -27,7 +27,7 @@ __all__ = [
     "crop_boxes",
     "mean_scores",
     "normalized_maps",
-    "orientations",
+    "oriented_views",
     "plurality_vote",
     "softmax",
     "stream_votes",

@@ -9,7 +9,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.vocabulary import VIEWS
 
 
-def orientations(pixels: NDArray[np.uint8], views: int) -> Iterator[NDArray[np.uint8]]:
+def oriented_views(pixels: NDArray[np.uint8], views: int) -> Iterator[NDArray[np.uint8]]:
     """Yield the first `views` orientations of square cells (B, S, S, 3), each (B, S, S, 3), the cells first.
 
     2: as they are and mirrored left to right. 4: also upside down and both. 8: the same transposed.
