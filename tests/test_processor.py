@@ -1,5 +1,8 @@
 """What Linux says of a processor, from a listing that is written out."""
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,3 +19,9 @@ def test_name_and_instruction_sets_are_read_from_cpuinfo(tmp_path: Path, monkeyp
     assert processor.processor_name() == "A Processor"
     assert processor.has_instructions("avx_vnni", "avx512_vnni")
     assert not processor.has_instructions("avx512", "vnni")
+
+
+def test_freed_memory_is_kept_where_the_allocator_is_glibc() -> None:
+    code = "from lymphoscope.processor import keep_freed_memory; print(keep_freed_memory())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert found == str(platform.libc_ver()[0] == "glibc")

@@ -112,6 +112,12 @@ class TestTime(StrictModel):
         "prediction takes that many times as long.",
     )
 
+    @field_validator("views", mode="before")
+    @classmethod
+    def _number_of(cls, views: Any) -> Any:
+        """Recipes give every value as text, which a literal of numbers does not take."""
+        return int(views) if isinstance(views, str) and views.isdecimal() else views
+
     @field_validator("streams")
     @classmethod
     def _check_streams(cls, streams: tuple[Stream, ...]) -> tuple[Stream, ...]:

@@ -16,6 +16,7 @@ from torch import nn
 from lymphoscope.data import CellPreparation, Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Description, Preprocessing, save_model
+from lymphoscope.processor import keep_freed_memory
 from lymphoscope.training.batches import (
     EpochSampler,
     LabelledCells,
@@ -68,6 +69,8 @@ def train_model(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     an empty part, a class without a readable image, and initial weights that cannot be had.
     """
     folders = TrainingFolders(run)
+    if resolve_device(recipe.hardware) == "cpu":
+        keep_freed_memory()
     preparation = resolve_preparation(recipe, manifest)
     train_cells = load_cells(manifest, "train", recipe, preparation)
     validation_cells = load_cells(manifest, "validation", recipe, preparation)
