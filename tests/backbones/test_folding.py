@@ -1,11 +1,14 @@
 """A frozen backbone computes with folded batch norm what it computed before."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from lymphoscope.backbones import create_backbone
+from lymphoscope.backbones import CutBackbone, create_backbone
 from lymphoscope.backbones.folding import folded_copy
+from lymphoscope.errors import LymphoscopeError
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
@@ -64,3 +67,40 @@ class Reversed(nn.Module):
 def test_a_network_of_another_order_is_not_folded() -> None:
     assert folded_copy(with_statistics(Reversed())) is None
     assert folded_copy(nn.Conv2d(3, 3, 3)) is None
+
+
+def test_frozen_stages_stay_and_later_ones_are_trained() -> None:
+    backbone = with_statistics(create_backbone("efficientnet_lite0", features="block3"))
+    assert isinstance(backbone, CutBackbone)
+    with torch.no_grad():
+        expected = backbone(images())
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    backbone.freeze_through("block1")
+    with torch.no_grad():
+        found = backbone(images())
+    torch.testing.assert_close(found, expected, atol=1e-3 * float(expected.abs().max()), rtol=1e-3)
+    optimiser = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], 0.1)
+    backbone.train()(images()).square().mean().backward()
+    optimiser.step()
+    changed = {name for name, value in backbone.state_dict().items() if not torch.equal(value, before[name])}
+    early = ("body.conv_stem", "body.bn1", "body.blocks.0", "body.blocks.1")
+    assert changed and not any(name.startswith(early) for name in changed)
+    assert {name.split(".")[2] for name in changed} == {"2", "3"}
+    assert backbone.state_dict().keys() == before.keys()
+
+
+def test_a_copy_with_frozen_stages_is_independent() -> None:
+    backbone = with_statistics(create_backbone("efficientnet_lite0", features="block2"))
+    assert isinstance(backbone, CutBackbone)
+    copied = copy.deepcopy(backbone.freeze_through("block1"))
+    with torch.no_grad():
+        for parameter in copied.body.blocks[2].parameters():
+            parameter.zero_()
+        assert not torch.equal(copied(images()), backbone(images()))
+
+
+def test_an_unknown_frozen_stage_is_named() -> None:
+    backbone = create_backbone("efficientnet_lite0", features="block2")
+    assert isinstance(backbone, CutBackbone)
+    with pytest.raises(LymphoscopeError, match="no stage 'block5'"):
+        backbone.freeze_through("block5")

@@ -102,6 +102,32 @@ def test_frozen_backbone_does_not_change_in_training(
     assert not any(name.startswith("backbone.") for name in changed)
 
 
+def test_frozen_stages_do_not_change_in_training(
+    tiny: tuple[str, ...], tiny_manifest: Manifest, tmp_path: Path
+) -> None:
+    partly = ["model.freeze=false", "model.frozen_stages=block1", "optimisation.epochs=1"]
+    recipe = load_recipe("paper", [*tiny, *LITE, *partly])
+    train_model(recipe, tiny_manifest, tmp_path)
+    before, after = initial_network(recipe, 2).state_dict(), load_network(tmp_path / "model")[0].state_dict()
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    stages = {name.split(".")[3] for name in changed if name.startswith("backbone.body.blocks.")}
+    assert stages == {"2", "3"}
+    assert not any(name.startswith(("backbone.body.conv_stem", "backbone.body.bn1")) for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.frozen_stages=block7"], "has no stage 'block7'"),
+        (["model.frozen_stages=block1", "model.features=null"], r"needs `model\.features`"),
+    ],
+)
+def test_frozen_stages_that_cannot_be_are_refused_before_any_work(overrides: list[str], message: str) -> None:
+    recipe = load_recipe("paper", [*LITE, "model.freeze=false", *overrides])
+    with pytest.raises(LymphoscopeError, match=message):
+        check_recipe(recipe, ["all", "hem"])
+
+
 def test_layer_wise_learning_rates_follow_the_stages(tiny: tuple[str, ...]) -> None:
     overrides = ["optimisation.backbone_lr_scale=0.1", "optimisation.stage_lr_decay=0.5", "model.freeze=false"]
     recipe = load_recipe("paper", [*tiny, *LITE, *overrides])

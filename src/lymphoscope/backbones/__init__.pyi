@@ -6,9 +6,11 @@ from .registry import (
     pretrained_normalisation as pretrained_normalisation,
     register_backbone as register_backbone,
 )
+from .stages import CutBackbone as CutBackbone
 
 __all__ = [
     "Backbone",
+    "CutBackbone",
     "convert_norm",
     "count_parameters",
     "create_backbone",

@@ -7,6 +7,7 @@ there also makes the network smaller and faster.
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +25,57 @@ class CutBackbone(Backbone):
     def __init__(self, name: str, body: nn.Sequential, channels: int) -> None:
         super().__init__(name, channels)
         self.body = body
+        # In a list, because its parts belong to `body` already.
+        self._early: list[FrozenStages] = []
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (B, C, h, w) of images (B, 3, H, W)."""
+        if not self._early:
+            features: Tensor = self.body(images)
+            return features
+        features = self._early[0](images)
+        for late in self._early[0].later:
+            features = late(features)
+        return features
+
+    def freeze_through(self, features: str | int) -> Self:
+        """Fix the stages up to and including `features`, as `freeze` fixes all; later ones remain trainable.
+
+        The statistics of the batch norm of later stages are fixed too: those of a few images of one laboratory travel
+        worse than those of the initial weights. Raises LymphoscopeError for an unknown stage.
+        """
+        items = [
+            (f"{name}.{item}", module)
+            for name, child in self.body.named_children()
+            for item, module in (child.named_children() if isinstance(child, nn.Sequential) else [("", child)])
+        ]
+        names = [name.rstrip(".") for name, _ in items]
+        count = names.index(find_stage(features, names, self.name)) + 1
+        modules = [module for _, module in items]
+        self._early = [FrozenStages(self.name, modules[:count], modules[count:])]
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training mode, except for frozen stages and the statistics of batch norm beside them."""
+        super().train(mode)
+        for early in self._early:
+            early.train(mode)
+            for norm in (each for each in self.modules() if isinstance(each, nn.BatchNorm2d)):
+                norm.eval()
+        return self
+
+
+class FrozenStages(Backbone):
+    """The first stages of a network, which are frozen; `later` are the others."""
+
+    def __init__(self, name: str, early: Sequence[nn.Module], later: Sequence[nn.Module]) -> None:
+        super().__init__(name, 0)
+        self.body = nn.Sequential(*early)
+        self.later = tuple(later)
+        self.freeze()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features of images (B, 3, H, W)."""
         features: Tensor = self.body(images)
         return features
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lymphoscope.backbones import Backbone
+from lymphoscope.backbones import Backbone, CutBackbone
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import build_network, load_description, load_network
 from lymphoscope.training.recipe import Recipe
@@ -41,7 +41,7 @@ def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
     if unknown := sorted(set(recipe.class_titles) - set(classes)):
         raise LymphoscopeError(f"`class_titles`: {unknown[0]!r} is not a class of the data ({', '.join(classes)})")
     with torch.device("meta"):
-        build_network(recipe.architecture(), len(classes))
+        _freeze(build_network(recipe.architecture(), len(classes)), recipe)
     if recipe.model.initial_weights is not None:
         load_description(Path(recipe.model.initial_weights))
 
@@ -52,11 +52,20 @@ def build_initial_network(recipe: Recipe, num_classes: int) -> nn.Module:
     network = build_network(recipe.architecture(), num_classes, pretrained=recipe.model.pretrained)
     if recipe.model.initial_weights is not None:
         _copy_weights(network, Path(recipe.model.initial_weights))
-    if recipe.model.freeze:
-        backbone = network.get_submodule("backbone")
-        assert isinstance(backbone, Backbone)  # noqa: S101  # as `build_network` creates it
-        backbone.freeze()
+    _freeze(network, recipe)
     return network
+
+
+def _freeze(network: nn.Module, recipe: Recipe) -> None:
+    """Freeze the whole backbone, or its first stages, as the recipe says."""
+    backbone = network.get_submodule("backbone")
+    assert isinstance(backbone, Backbone)  # noqa: S101  # as `build_network` creates it
+    if recipe.model.freeze:
+        backbone.freeze()
+    elif recipe.model.frozen_stages is not None:
+        if not isinstance(backbone, CutBackbone):
+            raise LymphoscopeError("`model.frozen_stages` needs `model.features`: name the last stage to be used")
+        backbone.freeze_through(recipe.model.frozen_stages)
 
 
 def balanced_class_weights(labels: Sequence[int], num_classes: int) -> Tensor:

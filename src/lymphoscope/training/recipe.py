@@ -40,6 +40,11 @@ class ModelRecipe(StrictModel):
         default=False,
         description="Keep the backbone, including its batch norm, at its initial weights; train only the head.",
     )
+    frozen_stages: str | int | None = Field(
+        default=None,
+        description="Keep the stages of the backbone up to this one at their initial weights; train the later stages "
+        "and the head. The statistics of batch norm are kept in all stages. Needs `model.features`.",
+    )
     maps: int = Field(default=32, ge=1, description="Number of attention maps, M (Table 4).")
     bias: bool = Field(default=True, description="Whether the classifier has a bias.")
     signed_sqrt: bool = Field(default=True, description="Signed square root after bilinear attention pooling.")
@@ -285,7 +290,12 @@ class Recipe(StrictModel):
     def _frozen_weights_have_an_origin(self) -> Self:
         if self.model.pretrained or self.model.initial_weights:
             return self
-        for key, is_frozen in (("norm: frozen", self.model.norm == "frozen"), ("freeze: true", self.model.freeze)):
+        frozen = {
+            "norm: frozen": self.model.norm == "frozen",
+            "freeze: true": self.model.freeze,
+            "frozen_stages": self.model.frozen_stages is not None,
+        }
+        for key, is_frozen in frozen.items():
             if is_frozen:
                 raise ValueError(f"model.{key} needs initial weights: set model.pretrained or model.initial_weights")
         return self
