@@ -108,7 +108,7 @@ def test_frozen_stages_do_not_change_in_training(
     partly = ["model.freeze=false", "model.frozen_stages=block1", "optimisation.epochs=1"]
     recipe = load_recipe("paper", [*tiny, *LITE, *partly])
     train_model(recipe, tiny_manifest, tmp_path)
-    before, after = initial_network(recipe, 2).state_dict(), load_network(tmp_path / "model")[0].state_dict()
+    before, after = build_initial_network(recipe, 2).state_dict(), load_network(tmp_path / "model")[0].state_dict()
     changed = {name for name in after if not torch.equal(before[name], after[name])}
     stages = {name.split(".")[3] for name in changed if name.startswith("backbone.body.blocks.")}
     assert stages == {"2", "3"}
