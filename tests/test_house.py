@@ -60,7 +60,6 @@ SHARED_BASENAMES = {
     "registry.py": "the registry of its folder",
     "settings.py": "the settings of its folder",
     "images.py": "data/ reads images, synthetic/ draws them",
-    "cells.py": "the cells of its folder",
     "table.py": "the source of that name, and the table of an experiment",
     "tables.py": "data/ reads table files, review/ defines the tables of its database",
     "audit.py": "data/ audits cells, review/ keeps the audit chain",
