@@ -38,11 +38,16 @@ export class Cells extends EventTarget {
     return !this.confirmed(at) || this.label[at] === "unidentified";
   }
 
+  // What a signature waits for: cells without a class, and referred ones that nobody has looked at.
+  mustReview(at) {
+    return this.label[at] === null || this.label[at] === "unidentified" || (this.referred[at] && !this.seen[at]);
+  }
+
   // The next position after `at` that needs review, going round; -1 where none is left.
-  next(at, step = 1) {
+  next(at, step = 1, needs = (candidate) => this.needsReview(candidate)) {
     for (let distance = 1; distance <= this.length; distance++) {
       const candidate = (at + step * distance + this.length * 2) % this.length;
-      if (this.needsReview(candidate)) return candidate;
+      if (needs(candidate)) return candidate;
     }
     return -1;
   }

@@ -131,12 +131,12 @@ export class Detail {
 
   // Cells of the same class beside this one, confirmed ones first.
   async references(label) {
-    const { caseId, reading, classes } = this.context;
+    const { reading, classes } = this.context;
     const place = this.part("references");
     if (label === this.referenced) return;
     this.referenced = label;
     if (!label) return place.replaceChildren(element("p", {}, "Choose a class to see reference cells."));
-    const answer = await api("GET", `/cases/${caseId}/references/${encodeURIComponent(label)}?reading=${reading}`).catch(() => ({ cells: [] }));
+    const answer = await api("GET", `/readings/${reading}/references/${encodeURIComponent(label)}`).catch(() => ({ cells: [] }));
     if (label !== this.referenced) return undefined;
     const pictures = answer.cells.map((one) =>
       element("figure", { class: one.confirmed ? "confirmed" : "suggested" },

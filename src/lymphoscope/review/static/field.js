@@ -1,6 +1,7 @@
 // A field or slide in OpenSeadragon, with a box for each cell: pick one, answer it, add a missed one.
 
 import { api, element } from "./api.js";
+import { loadClasses } from "./classes.js";
 
 // OpenSeadragon adds an inline style sheet unless an element of this name exists; the page's policy forbids those.
 const stand = document.createElementNS("https://lymphoscope.invalid/none", "style");
@@ -38,11 +39,10 @@ viewer.canvas.setAttribute("role", "application");
 viewer.canvas.setAttribute("aria-label", "The field. Arrow keys move, plus and minus zoom. Its cells are listed beside it.");
 
 async function open() {
-  const [listed] = await Promise.all([api("GET", "/api/classes"), load()]);
-  classes = new Map(listed.map((one) => [one.name, one]));
-  find("labels").replaceChildren(
-    ...(writable ? listed.map((one) => element("button", { type: "button", onclick: () => answer(one.name) }, one.title)) : []),
-  );
+  [classes] = await Promise.all([loadClasses(caseId), load()]);
+  const usual = [...classes.values()].filter((one) => one.usual);
+  const buttons = usual.map((one) => element("button", { type: "button", onclick: () => answer(one.name) }, one.title));
+  find("labels").replaceChildren(...(writable ? buttons : []));
   list();
   const wanted = cells.find((cell) => cell.id === Number(page.dataset.cell));
   if (wanted) pick(wanted, true);

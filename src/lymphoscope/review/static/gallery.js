@@ -2,10 +2,11 @@
 
 import { api, element } from "./api.js";
 import { Cells } from "./cells.js";
+import { loadClasses } from "./classes.js";
 import { Detail } from "./detail.js";
 import { drawDifferential } from "./differential.js";
 import { Grid } from "./grid.js";
-import { Keys } from "./keys.js";
+import { classKeys, Keys } from "./keys.js";
 
 const page = document.getElementById("case");
 const caseId = Number(page.dataset.case);
@@ -18,14 +19,15 @@ const grid = new Grid(scroller, tile);
 let classes = new Map();
 let keys;
 let detail;
+let order = currentOrder();
 let focus = 0;
 let anchor = 0;
 const selected = new Set();
 
 async function open() {
-  const [me, listed] = await Promise.all([api("GET", "/api/me"), api("GET", "/api/classes"), load()]);
-  classes = new Map(listed.map((one) => [one.name, one]));
-  keys = new Keys(actions(listed), me.preferences);
+  const [me, found] = await Promise.all([api("GET", "/api/me"), loadClasses(caseId), load()]);
+  classes = found;
+  keys = new Keys(actions([...classes.values()]), me.preferences);
   detail = new Detail(find("side"), { caseId, reading: page.dataset.reading, classes, permissions: me.permissions, say });
   const side = Number(me.preferences.thumb ?? 96);
   find("zoom").value = side;
@@ -38,8 +40,8 @@ async function open() {
   refreshDifferential(await api("GET", `${cells.path}/differential`));
 }
 
-async function load(order = currentOrder()) {
-  await cells.load(order);
+async function load() {
+  await cells.load(currentOrder());
   selected.clear();
   announceCount();
 }
@@ -61,9 +63,11 @@ async function reload() {
   try {
     await load();
   } catch (error) {
+    find("sort").value = order.sort;
     say(error.message, true);
     return;
   }
+  order = currentOrder();
   arrange();
   if (cells.length) focusOn(cells.at.get(id) ?? 0);
 }
@@ -188,9 +192,10 @@ function confirm() {
 }
 
 function actions(listed) {
+  const keyOf = classKeys(listed.filter((one) => one.usual).map((one) => one.name));
   return [
     { name: "confirm", title: "Confirm the suggestion", key: "Enter", run: confirm },
-    ...listed.map((one) => ({ name: `label:${one.name}`, title: one.title, key: one.key ?? "", run: () => give(one.name) })),
+    ...listed.map((one) => ({ name: `label:${one.name}`, title: one.title, key: keyOf[one.name] ?? "", run: () => give(one.name) })),
     { name: "undo", title: "Undo my last change", key: "z", run: () => writable && cells.undo() },
     { name: "next", title: "Next cell that needs review", key: "j", run: () => jump(1) },
     { name: "previous", title: "Previous cell that needs review", key: "k", run: () => jump(-1) },
@@ -205,7 +210,8 @@ function actions(listed) {
 }
 
 function jump(step) {
-  const next = cells.next(focus, step);
+  const must = cells.next(focus, step, (at) => cells.mustReview(at));
+  const next = must >= 0 ? must : cells.next(focus, step);
   if (next >= 0) focusOn(next);
   else say("Every cell shown here has an answer.");
 }
@@ -232,17 +238,27 @@ function openKeys() {
   });
 }
 
-// A button for each class, with its key: the menu for the mouse, touch and assistive technology.
+// A button for each class, with its key: the menu for the mouse, touch and assistive technology. Classes that this
+// case's model does not know wait behind "More".
 function labelBar() {
   const buttons = keys.actions.filter((one) => one.name === "confirm" || one.name.startsWith("label:"));
-  find("labels").replaceChildren(
-    ...buttons.map((action) => {
-      const hint = keys.shown(action);
-      const key = hint ? element("kbd", { "aria-hidden": "true" }, hint === "Enter" ? "⏎" : hint) : null;
-      const title = action.name === "confirm" ? "Confirm" : action.title;
-      return element("button", { type: "button", disabled: !writable, onclick: action.run, "data-action": action.name }, title, key);
-    }),
-  );
+  const rare = (action) => action.name.startsWith("label:") && !classes.get(action.name.slice(6)).usual && !keys.shown(action);
+  const more = element("button", { type: "button", "aria-expanded": "false" }, "More classes");
+  const hidden = buttons.filter(rare).map(button);
+  more.addEventListener("click", () => {
+    const open = more.getAttribute("aria-expanded") !== "true";
+    more.setAttribute("aria-expanded", String(open));
+    for (const one of hidden) one.hidden = !open;
+  });
+  for (const one of hidden) one.hidden = true;
+  find("labels").replaceChildren(...buttons.filter((one) => !rare(one)).map(button), ...(hidden.length ? [more, ...hidden] : []));
+}
+
+function button(action) {
+  const hint = keys.shown(action);
+  const key = hint ? element("kbd", { "aria-hidden": "true" }, hint === "Enter" ? "⏎" : hint) : null;
+  const title = action.name === "confirm" ? "Confirm" : action.title;
+  return element("button", { type: "button", disabled: !writable, onclick: action.run, "data-action": action.name }, title, key);
 }
 
 let drawing = null;

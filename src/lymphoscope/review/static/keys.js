@@ -95,3 +95,11 @@ function clash(wanted) {
   }
   return "";
 }
+
+// Keys of the classes: the usual ones of this case get 1 to 9 and 0, in their order; two answers have letters.
+const LETTERS = { artefact: "x", unidentified: "u" };
+
+export function classKeys(usual) {
+  const digits = usual.filter((name) => !(name in LETTERS)).slice(0, 10);
+  return { ...LETTERS, ...Object.fromEntries(digits.map((name, at) => [name, String((at + 1) % 10)])) };
+}

@@ -1,0 +1,96 @@
+"""Pages over HTTP: who sees which, and that no text from data is ever markup."""
+
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+
+PAGES = ("/", "/cases/1", "/cases/1/sign", "/cases/1/second", "/cases/1/comments", "/cases/1/events", "/cases/1/report")
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>"\'{{7*7}}'
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_browser_without_a_login_is_sent_to_the_login(served: object, address: str) -> None:
+    answer = httpx.get(served.url + address, headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login?next=")
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/cases/1/fields/1?cell=3", "/account"])
+def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(client: httpx.Client, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    text = answer.text
+    assert "not a medical device" in text
+    assert 'src="http' not in text
+    assert " style=" not in text
+    assert " onclick=" not in text
+    assert text.count("<script") == text.count('<script type="module" src="/static/') + text.count(
+        '<script src="/static/'
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["/cases/99", "/cases/abc", "/cases/1/fields/77", "/cases/1?reading=99", "/cases/0"]
+)
+def test_a_page_that_is_not_there_says_so_as_a_page(client: httpx.Client, address: str) -> None:
+    answer = client.get(address, headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert "This cannot be shown" in answer.text
+
+
+@pytest.mark.parametrize(("person", "status"), [("ada", 403), ("ben", 403), ("root", 200)])
+@pytest.mark.parametrize("address", ["/users", "/audit"])
+def test_people_and_the_whole_audit_are_for_administrators(
+    served: object, helpers: ModuleType, person: str, status: int, address: str
+) -> None:
+    with httpx.Client(base_url=served.url) as client:
+        helpers.log_in(client, person)
+        assert client.get(address).status_code == status
+
+
+@pytest.mark.parametrize(
+    "address", ["https://evil.invalid/", "//evil.invalid", "/\\evil.invalid", "javascript:alert(1)", "evil"]
+)
+def test_the_login_leads_to_no_other_server(served: object, address: str) -> None:
+    answer = httpx.get(f"{served.url}/login", params={"next": address})
+    assert 'data-next="/"' in answer.text
+
+
+def test_hostile_names_and_comments_stay_text(tmp_path: Path, helpers: ModuleType) -> None:
+    results = helpers.write_results(tmp_path / "results", cells=12, subject=HOSTILE, field=HOSTILE + "{:03}")
+    with helpers.serve(results, tmp_path / "review.db") as served, httpx.Client(base_url=served.url) as client:
+        helpers.log_in(client, "ada")
+        client.post("/api/cases/1/comments", json={"text": HOSTILE}).raise_for_status()
+        for address in (*PAGES, "/cases/1/fields/1"):
+            text = client.get(address).text
+            assert "<script>alert" not in text
+            assert "<img src=x" not in text
+            assert "&lt;script&gt;" in text, address
+        assert client.get("/cases/1/report.pdf").content.startswith(b"%PDF")
+
+
+def test_the_report_is_preliminary_until_it_is_signed_and_its_export_is_an_event(client: httpx.Client) -> None:
+    assert "Preliminary: not signed" in client.get("/cases/1/report").text
+    answer = client.get("/cases/1/report.pdf")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert "attachment" in answer.headers["content-disposition"]
+    kinds = [event["kind"] for event in client.get("/api/cases/1/events").json()["events"]]
+    assert kinds[-1] == "exported"
+
+
+def test_references_show_no_blind_cell_and_confirmed_cells_first(client: httpx.Client) -> None:
+    before = client.get("/readings/1/references/lymphocyte").json()["cells"]
+    assert len(before) == 5
+    assert not any(one["confirmed"] for one in before)
+    blind = {cell["id"] for cell in client.get("/api/readings/1/cells?blind=true&limit=500").json()["cells"]}
+    assert blind.isdisjoint(one["cell"] for one in before)
+    version = client.get("/api/readings/1").json()["version"]
+    client.post(
+        "/api/readings/1/labels", json={"cells": [9], "label": "lymphocyte"}, headers={"If-Match": f'"{version}"'}
+    )
+    after = client.get("/readings/1/references/lymphocyte").json()["cells"]
+    assert after[0] == {"case": 1, "cell": 9, "confirmed": True}
