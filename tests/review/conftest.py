@@ -118,6 +118,7 @@ class Server:
     app: Any
     database: Database
     settings: ReviewSettings
+    password: str = PASSWORD
 
     def client(self) -> Client:
         return Client(TestClient(self.app, base_url="http://localhost", raise_server_exceptions=True))
@@ -195,6 +196,8 @@ def make_server(tmp_path: Path, password_hash: str) -> Iterator[Callable[..., Se
         servers.append(Server(app, database, settings))
         return servers[-1]
 
+    make.client_of = lambda app: Client(TestClient(app, base_url="http://localhost"))  # type: ignore[attr-defined]
+    make.results = write_results  # type: ignore[attr-defined]
     yield make
     for server in servers:
         server.database.close()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lymphoscope.cli import review_users
+from lymphoscope.cli import review_labels, review_users
 from lymphoscope.cli.options import AsJson, DatabaseOption, review_database
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
@@ -28,6 +28,8 @@ class _FolderOrCommand(TyperGroup):
 
 
 app = typer.Typer(rich_markup_mode=None, cls=_FolderOrCommand)
+app.command("export-labels", short_help="Write confirmed labels as a manifest.")(review_labels.export_labels_command)
+app.command("next", short_help="List the cells to label next.")(review_labels.next_command)
 app.add_typer(review_users.app, name="users", short_help="Add, list and change accounts.")
 
 
@@ -91,6 +93,14 @@ def serve_command(
     public_name: PublicName = None,
     blind_share: BlindShare = 0.05,
     target: Target = 200,
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of codes for FHIR and HL7, YAML, in place of the LOINC table.",
+            show_default=False,
+        ),
+    ] = None,
     oidc_issuer: Annotated[
         str | None,
         typer.Option(
@@ -119,6 +129,7 @@ def serve_command(
         roots=tuple(path.resolve() for path in results),
         blind_share=blind_share,
         target=target,
+        codes=_checked(codes),
         oidc=_oidc(oidc_issuer, oidc_client),
     )
     _start(settings, address)
@@ -195,6 +206,15 @@ def _import_results(settings: "ReviewSettings") -> None:
 def _database_beside(results: Path) -> Path:
     """The database of results is in their folder, or beside the table."""
     return results / "review.db" if results.is_dir() else results.with_suffix(".review.db")
+
+
+def _checked(codes: Path | None) -> Path | None:
+    """Read a table of codes at the start, so that a fault in it is not found at the first export."""
+    from lymphoscope.review.export import read_codes
+
+    if codes is not None:
+        read_codes(codes)
+    return codes
 
 
 def _oidc(issuer: str | None, client: str | None) -> Any:

@@ -40,6 +40,8 @@ class ReviewSettings:
     """Names of the server in the Host header; others are refused."""
     setup_token: str | None = None
     """With it, the first person can make her account while there is none."""
+    codes: Path | None = None
+    """A table of codes for FHIR and HL7 in place of the one that ships."""
     oidc: OidcSettings | None = None
 
     @property

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from lymphoscope.review import audit
 from lymphoscope.review.database import Database
 from lymphoscope.review.importing import cells_hash
-from lymphoscope.review.tables import Case, Event
+from lymphoscope.review.replay import replay_faults
+from lymphoscope.review.tables import Case, Event, Reading, Signature
+from lymphoscope.review.workflow.signing import signed_content
 
 MOST_FAULTS = 100
 
@@ -48,10 +50,18 @@ def verify(database: Database, *, expected_head: str | None = None) -> Verificat
 
 
 def _all_faults(session: Session, expected_head: str | None) -> Iterator[str]:
-    yield from audit.chain_faults(session)
+    damaged = False
+    for line in audit.chain_faults(session):
+        damaged = True
+        yield line
     if expected_head is not None and (fault := audit.head_fault(session, expected_head)):
         yield fault
+    if damaged:
+        yield "the state was not compared with the events, because the chain is damaged"
+        return
     yield from _import_faults(session)
+    yield from replay_faults(session)
+    yield from _signature_faults(session)
 
 
 def _import_faults(session: Session) -> Iterator[str]:
@@ -61,3 +71,19 @@ def _import_faults(session: Session) -> Iterator[str]:
     for case in session.scalars(select(Case)):
         if stated.get(case.id) != case.cells_hash or cells_hash(session, case.id) != case.cells_hash:
             yield f"case {case.id}: its cells are not those that were imported"
+
+
+def _signature_faults(session: Session) -> Iterator[str]:
+    """Compare every signature with its event and with the content that is there now."""
+    events = {event.sequence: event for event in session.scalars(select(Event).where(Event.kind == "signed"))}
+    for signature in session.scalars(select(Signature)):
+        where = f"signature {signature.id} of case {signature.case_id}"
+        event = events.pop(signature.event, None)
+        stated = audit.content_of(event)["data"] if event else {}
+        if stated.get("content_hash") != signature.content_hash or (event and event.by != signature.by):
+            yield f"{where}: it is not what its event says"
+        reading, case = session.get_one(Reading, signature.reading_id), session.get_one(Case, signature.case_id)
+        if audit.digest(audit.canonical(signed_content(session, case, reading))) != signature.content_hash:
+            yield f"{where}: the signed content was changed"
+    for sequence in events:
+        yield f"event {sequence}: its signature is missing"

@@ -4,11 +4,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from lymphoscope.review.api import account, cases, people_routes, readings
+from lymphoscope.review.api import account, cases, exports, people_routes, readings
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     account.router,
     people_routes.router,
     cases.router,
     readings.router,
+    exports.router,
 )
