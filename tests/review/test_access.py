@@ -64,6 +64,26 @@ EXPECTED: dict[str, set[str]] = {
     "GET /api/users": ADMINISTRATOR,
     "POST /api/users": ADMINISTRATOR,
     "PATCH /api/users/{name}": ADMINISTRATOR,
+    "GET /login": EVERYONE,
+    "GET /setup": EVERYONE,
+    "GET /": PEOPLE,
+    "GET /account": PEOPLE,
+    "GET /users": ADMINISTRATOR,
+    "GET /audit": ADMINISTRATOR,
+    "GET /cases/{case_id}": PEOPLE,
+    "GET /cases/{case_id}/cells/{cell_id}": PEOPLE,
+    "GET /cases/{case_id}/fields/{field_id}": PEOPLE,
+    "GET /cases/{case_id}/sign": PEOPLE,
+    "GET /cases/{case_id}/second": PEOPLE,
+    "GET /cases/{case_id}/comments": PEOPLE,
+    "GET /cases/{case_id}/events": PEOPLE,
+    "GET /cases/{case_id}/report": PEOPLE,
+    "GET /cases/{case_id}/report.pdf": PEOPLE,
+    "GET /readings/{reading_id}/references/{label}": PEOPLE,
+    "GET /images/cases/{case_id}/thumbs/{cell_id}": PEOPLE,
+    "GET /images/cases/{case_id}/cells/{cell_id}": PEOPLE,
+    "GET /images/cases/{case_id}/cells/{cell_id}/views/{view}": PEOPLE,
+    "GET /images/cases/{case_id}/fields/{field_id}/tiles/{level}/{column}-{row}.jpg": PEOPLE,
 }
 """Route -> who may call it. A new route needs its line here."""
 
@@ -96,9 +116,10 @@ def test_every_route_lets_in_exactly_the_roles_of_the_matrix(make_server: Any) -
     routes = sorted(routes_of(server.app), key=lambda route: f"{route[0]} {route[1]}" in CHANGES_THE_SESSION)
     for method, path in routes:
         address = path
-        for name in ("case_id", "reading_id", "cell_id", "comment_id", "field_id"):
+        for name in ("case_id", "reading_id", "cell_id", "comment_id", "field_id", "level", "column", "row"):
             address = address.replace("{" + name + "}", "999999")
         address = address.replace("{kind}", "csv").replace("{name}", "somebody")
+        address = address.replace("{view}", "crop").replace("{label}", "monocyte")
         for role, client in clients.items():
             answer = client.call(method, address, {} if method in ("POST", "PUT", "PATCH") else None)
             if path != "/api/setup":  # it is public, and refuses whoever has not the token

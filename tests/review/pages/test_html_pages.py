@@ -49,7 +49,7 @@ def test_people_and_the_whole_audit_are_for_administrators(
 ) -> None:
     with httpx.Client(base_url=served.url) as client:
         helpers.log_in(client, person)
-        assert client.get(address).status_code == status
+        assert client.get(address, headers={"Accept": "text/html"}).status_code == status
 
 
 @pytest.mark.parametrize(

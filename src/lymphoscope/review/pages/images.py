@@ -33,8 +33,9 @@ SMALLEST_SIDE: Final = 64
 """Pixels of the smallest picture that is cut from a field."""
 LARGEST_SIDE: Final = 2048
 
-router = APIRouter(prefix="/images/cases/{case}", dependencies=[allow(Permission.VIEW)])
+router = APIRouter(prefix="/images/cases/{case_id}", dependencies=[allow(Permission.VIEW)])
 Pixels = NDArray[np.uint8]
+View = Literal["attention", "crop", "erase"]
 
 
 class Pictures:
@@ -62,41 +63,45 @@ def pictures_of(request: Request) -> Pictures:
 Shared = Annotated[Pictures, Depends(pictures_of)]
 
 
-@router.get("/thumbs/{cell}")
-def thumbnail(case: PathId, cell: PathId, shared: Shared) -> Response:
+@router.get("/thumbs/{cell_id}")
+def thumbnail(case_id: PathId, cell_id: PathId, shared: Shared) -> Response:
     """Return the thumbnail of a cell: from its sheet, from its file, or cut from its field."""
-    sprite = shared.sprites.find(shared.database, case, cell)
+    sprite = shared.sprites.find(shared.database, case_id, cell_id)
     if sprite is not None:
         return _answer(lambda: shared.thumbnails.of_sprite(sprite))
-    place = _place(shared, case, cell)
+    place = _place(shared, case_id, cell_id)
     if place.box is None:
         return _answer(lambda: shared.thumbnails.of_file(place.path))
     return _answer(lambda: as_jpeg(_shrunk(shared.around(place, _square(place)), SIDE)))
 
 
-@router.get("/cells/{cell}")
-def cell_picture(case: PathId, cell: PathId, shared: Shared) -> Response:
+@router.get("/cells/{cell_id}")
+def cell_picture(case_id: PathId, cell_id: PathId, shared: Shared) -> Response:
     """Return a cell with its surroundings, in the pixels of its field or file."""
-    place = _place(shared, case, cell)
+    place = _place(shared, case_id, cell_id)
     if place.box is None:
         return _answer(lambda: as_jpeg(read_image(place.path), quality=92))
     return _answer(lambda: as_jpeg(shared.around(place, _square(place)), quality=92))
 
 
-@router.get("/cells/{cell}/views/{view}")
-def model_view(case: PathId, cell: PathId, view: Literal["attention", "crop", "erase"], shared: Shared) -> Response:
+@router.get("/cells/{cell_id}/views/{view}")
+def model_view(
+    case_id: PathId, cell_id: PathId, view: Literal["attention", "crop", "erase"], shared: Shared
+) -> Response:
     """Return what a stream of the model received of a cell; 404 with the reason where that is not available."""
-    place = _place(shared, case, cell)
-    return _answer(lambda: shared.views.of_cell((case, cell), place.model, lambda _how: _as_model_takes(place))[view])
+    place = _place(shared, case_id, cell_id)
+    return _answer(
+        lambda: shared.views.of_cell((case_id, cell_id), place.model, lambda _how: _as_model_takes(place))[view]
+    )
 
 
-@router.get("/fields/{field}/tiles/{level}/{column}-{row}.jpg")
+@router.get("/fields/{field_id}/tiles/{level}/{column}-{row}.jpg")
 def field_tile(
-    case: PathId, field: PathId, level: int, column: int, row: int, shared: Shared, context: Context
+    case_id: PathId, field_id: PathId, level: int, column: int, row: int, shared: Shared, context: Context
 ) -> Response:
     """Return a tile of a field."""
     with context.database.read() as session:
-        path = field_file(session, case, field, context.settings.roots)
+        path = field_file(session, case_id, field_id, context.settings.roots)
     return _answer(lambda: shared.pyramids.tile(path, _opener(path), level, column, row))
 
 

@@ -1,10 +1,9 @@
 """The report of a case as a page and as a PDF; both are recorded as exports when they are handed out."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy.orm import Session
 
 from lymphoscope.review import audit
 from lymphoscope.review.access import Context, ReviewContext, allow
@@ -16,6 +15,7 @@ from lymphoscope.review.pages.rendering import in_minutes
 from lymphoscope.review.pages.report_contents import NOT_A_DEVICE, Report, Signed
 from lymphoscope.review.pages.routing import PageRoute
 from lymphoscope.review.people import Person
+from lymphoscope.review.report_data import record_export, report_of as export_of
 from lymphoscope.review.roles import Permission
 
 router = APIRouter(route_class=PageRoute)
@@ -52,7 +52,7 @@ def report_file(
     case = cases.show_case(person, case_id, context)
     chosen = chosen_reading(case, reading)
     with context.database.write() as session:
-        _record(session, person, case, chosen)
+        record_export(session, person, export_of(session, person, case_id, chosen["id"]), "pdf")
     content = report_pdf(report_of(person, context, case, chosen))
     name = f"case-{case_id}-revision-{chosen['revision']}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
@@ -123,8 +123,3 @@ def _signed(one: JsonObject) -> Signed:
         override_reason=one["override_reason"],
         content_hash=one["content_hash"],
     )
-
-
-def _record(session: Session, person: Person, case: JsonObject, reading: JsonObject) -> None:
-    data: dict[str, Any] = {"format": "pdf", "revision": reading["revision"]}
-    audit.append(session, "exported", by=person.name, case=case["id"], reading=reading["id"], data=data)

@@ -1,4 +1,4 @@
-"""Routes of pages: a refusal is a page as well, not the API's JSON."""
+"""Routes of pages: to a browser a refusal is a page as well, not the API's JSON."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -22,13 +22,20 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except RefusalError as refusal:
-                if refusal.status == 401:
+                if refusal.status == 401 or not wants_page(request):
                     raise
                 return _shown(refusal.status, str(refusal))
             except RequestValidationError:
+                if not wants_page(request):
+                    raise
                 return _shown(404, "there is no such page")
 
         return handle_page
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a browser asked for a page."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _shown(status: int, message: str) -> Response:
