@@ -24,6 +24,7 @@ PUBLIC = [
     "evaluate",
     "load",
     "score",
+    "smear",
     "split",
     "stress",
     "synthesize",

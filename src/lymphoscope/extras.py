@@ -38,6 +38,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "httpx",
             "fpdf",
         ),
+        "slides": ("tiffslide", "tifffile", "imagecodecs", "wsidicom"),
+        "openslide": ("openslide",),
         "reproduce": ("openTSNE",),
     }
 )

@@ -95,11 +95,14 @@ def synthesize_command(
     cells_per_subject: Annotated[int, typer.Option(min=1, help="Number of cells per subject.")] = 12,
     fields: Annotated[int, typer.Option(min=0, help="Number of whole fields, with boxes around the cells.")] = 4,
     faults: Annotated[bool, typer.Option(help="Add planted faults: duplicates, truncated files, wrong labels.")] = True,
+    smear: Annotated[
+        int, typer.Option(min=0, help="Number of fields of a smear in DIR/smear, with the exact truth in truth.csv.")
+    ] = 0,
     size: Annotated[int, typer.Option(help="Side of a cell image in pixels.")] = 450,
     seed: Seed = 0,
 ) -> None:
     """Generate synthetic cells and fields with known masks and planted faults. They are drawings, not blood."""
-    from lymphoscope.synthetic import synthesize
+    from lymphoscope.synthetic import SmearSettings, synthesize, synthesize_smear
 
     manifest = synthesize(
         folder,
@@ -111,6 +114,9 @@ def synthesize_command(
         size=size,
     )
     typer.echo(f"{len(manifest)} synthetic cells of {manifest.table['subject'].nunique()} synthetic subjects: {folder}")
+    if smear:
+        white_cells = synthesize_smear(folder / "smear", SmearSettings(fields=smear, seed=seed))
+        typer.echo(f"{smear} fields of a synthetic smear with {len(white_cells)} white cells: {folder / 'smear'}")
 
 
 def _parse_size(text: str) -> tuple[int, int]:

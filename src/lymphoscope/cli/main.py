@@ -33,6 +33,7 @@ COMMANDS = MappingProxyType(
         "train": "Train a model and evaluate it on held-out subjects.",
         "predict": "Classify cells.",
         "evaluate": "Evaluate a model on labelled cells.",
+        "smear": "Find, classify and count the white cells of fields and slides.",
         "score": "Compute the same metrics from a table of predictions.",
         "stress": "Test a model under corruptions; test its saliency maps.",
         "compare": "Compare two prediction tables of the same cells.",

@@ -174,6 +174,7 @@ def card_scores(metrics: Metrics) -> dict[str, Any]:
         "subjects": metrics.subjects,
         "bootstrap": metrics.bootstrap.model_dump(mode="json"),
         **estimates,
+        "confusion": metrics.confusion.model_dump(mode="json"),
         **{name: value for name, value in optional.items() if value is not None},
     }
 

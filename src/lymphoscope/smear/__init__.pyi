@@ -5,13 +5,30 @@ from .cell_classes import (
     cell_class as cell_class,
 )
 from .detection import Detections as Detections, Detector as Detector, load_detector as load_detector
+from .differential import Count as Count, Differential as Differential, differential_count as differential_count
+from .fields import FieldInput as FieldInput, find_fields as find_fields
+from .run import RunOptions as RunOptions, SmearResult as SmearResult, run_smear as run_smear
+from .schema import FieldRecord as FieldRecord, SmearRecord as SmearRecord, TileRecord as TileRecord
+from .summary import describe_result as describe_result
 
 __all__ = [
     "CELL_CLASSES",
     "CellClass",
+    "Count",
     "Counting",
     "Detections",
     "Detector",
+    "Differential",
+    "FieldInput",
+    "FieldRecord",
+    "RunOptions",
+    "SmearRecord",
+    "SmearResult",
+    "TileRecord",
     "cell_class",
+    "describe_result",
+    "differential_count",
+    "find_fields",
     "load_detector",
+    "run_smear",
 ]

@@ -1,0 +1,116 @@
+"""One tile -> its cells: read, judge, detect, and keep those that the tile owns or shares with a neighbour."""
+
+import io
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.detection import Detections, Detector
+from lymphoscope.smear.quality import tile_quality
+from lymphoscope.smear.readers import Pixels, Slide, UnreadableRegion, open_slide
+from lymphoscope.smear.schema import FieldRecord, TileRecord
+from lymphoscope.smear.seams import SLACK_MICRONS
+from lymphoscope.smear.tiles import Tile
+
+CUT_MARK = "cut_by_edge"
+PREVIEW_SIDE = 1024
+"""Pixels of the longer side of a tile's preview, at most."""
+_OPEN_SLIDES = 3
+
+
+@dataclass(frozen=True)
+class FoundTile:
+    """What one tile holds: its record, its pixels, and its cells with boxes and outlines in pixels of the field."""
+
+    tile: Tile
+    record: TileRecord
+    pixels: Pixels | None = None
+    cells: Detections = field(default_factory=Detections.empty)
+    preview: bytes | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class OpenSlides:
+    """The last few slides, kept open; the threads of a run share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open: OrderedDict[str, Slide] = OrderedDict()
+
+    def get(self, path: str) -> Slide:
+        """Return an open slide. Raises LymphoscopeError if it cannot be opened."""
+        with self._lock:
+            slide = self._open.get(path) or open_slide(Path(path))
+            self._open[path] = slide
+            self._open.move_to_end(path)
+            if len(self._open) > _OPEN_SLIDES:
+                self._open.popitem(last=False)  # not closed: another thread may be reading it
+            return slide
+
+
+def find_in_tile(tile: Tile, fields: Sequence[FieldRecord], detector: Detector, slides: OpenSlides) -> FoundTile:
+    """Read a tile and find its cells. A tile that cannot be read is a record with its reason."""
+    source = fields[tile.field]
+    scale, core = source.microns_per_pixel or 1.0, tile.core
+    record = TileRecord(field=source.field, tile=tile.number, x=core.x, y=core.y, width=core.width, height=core.height)
+    start = time.perf_counter()
+    try:
+        area = tile.area
+        pixels = slides.get(source.path).read(area.x, area.y, area.width, area.height)
+    except (UnreadableRegion, LymphoscopeError) as error:
+        return FoundTile(tile, record.model_copy(update={"error": str(error)}))
+    read = time.perf_counter()
+    quality = tile_quality(pixels, scale)
+    judged = time.perf_counter()
+    aside = not quality.usable
+    cells = Detections.empty() if aside else _owned(detector.detect(pixels, scale), tile, source)
+    detected = time.perf_counter()
+    record = record.model_copy(
+        update={"flags": tuple(quality.flags), "set_aside": aside, "preview": _preview_name(tile, source)}
+    )
+    seconds = {"read": read - start, "quality": judged - read, "detect": detected - judged}
+    return FoundTile(tile, record, pixels if len(cells) else None, cells, _preview(pixels, tile), seconds)
+
+
+def _owned(found: Detections, tile: Tile, source: FieldRecord) -> Detections:
+    """The cells whose centre is in the core, or so near that a neighbour may miss them; in pixels of the field."""
+    slack = SLACK_MICRONS / (source.microns_per_pixel or 1.0)
+    shift = np.array([tile.area.x, tile.area.y], dtype=np.float32)
+    boxes = found.boxes + np.concatenate([shift, np.zeros(2, np.float32)])
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    mine = np.array([tile.core.holds(x, y, slack) for x, y in centres.tolist()], dtype=bool)
+    marks = tuple(
+        _marks(marked, box, source.width, source.height) for marked, box in zip(found.marks, boxes, strict=True)
+    )
+    outlines = tuple(outline + shift for outline in found.outlines)
+    return Detections(boxes, outlines, found.scores, marks).select(np.flatnonzero(mine))
+
+
+def _marks(marks: frozenset[str], box: NDArray[np.float32], width: int, height: int) -> frozenset[str]:
+    """Only the edge of the field cuts a cell; that of a tile does not."""
+    x, y, w, h = box.tolist()
+    cut = x <= 1 or y <= 1 or x + w >= width - 1 or y + h >= height - 1
+    return marks | {CUT_MARK} if cut else marks - {CUT_MARK}
+
+
+def _preview_name(tile: Tile, source: FieldRecord) -> str:
+    return f"fields/{source.field}.webp" if source.tiles == 1 else f"fields/{source.field}-{tile.number:05d}.webp"
+
+
+def _preview(pixels: Pixels, tile: Tile) -> bytes:
+    """A small picture of the core, WebP."""
+    core, area = tile.core, tile.area
+    inner = pixels[core.y - area.y :, core.x - area.x :][: core.height, : core.width]
+    picture = Image.fromarray(np.ascontiguousarray(inner))
+    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    stream = io.BytesIO()
+    picture.save(stream, "WEBP", quality=80, method=2)
+    return stream.getvalue()

@@ -1,0 +1,65 @@
+"""DICOM whole-slide images (VL Whole Slide Microscopy), by wsidicom: a folder of instances, or one file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.readers.registry import Reader
+from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale
+
+_FAULTS = (OSError, ValueError, TypeError, LookupError, RuntimeError, NotImplementedError, AttributeError)
+
+
+class DicomField:
+    """A slide that wsidicom reads. Slide and subject are its container and patient identifiers."""
+
+    def __init__(self, path: Path) -> None:
+        import wsidicom
+        from wsidicom.errors import WsiDicomError
+
+        self._faults = (WsiDicomError, *_FAULTS)
+        try:
+            self._file: Any = wsidicom.WsiDicom.open(path)
+            self.width, self.height = self._file.size.width, self._file.size.height
+            scale, metadata = self._file.mpp.width, self._file.metadata
+        except self._faults as error:
+            raise LymphoscopeError(f"{path} cannot be read as a DICOM slide: {_line(error)}") from error
+        self.microns_per_pixel = plausible_scale(scale)
+        self.slide = getattr(metadata.slide, "identifier", None) or path.stem
+        self.subject = getattr(metadata.patient, "identifier", None)
+
+    def read(self, x: int, y: int, width: int, height: int) -> Pixels:
+        """Read a region, (height, width, 3) uint8 RGB. Raises UnreadableRegion if one of its frames is damaged."""
+        try:
+            region = self._file.read_region((x, y), 0, (width, height))
+        except self._faults as error:
+            raise UnreadableRegion(f"a frame cannot be decoded: {_line(error)}") from error
+        return np.asarray(region.convert("RGB"))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._file.close()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _recognises(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.glob("*.dcm"))
+    return path.is_file() and path.suffix.lower() == ".dcm"
+
+
+READER = Reader(
+    name="dicom",
+    title="DICOM slides",
+    order=10,
+    suffixes=(".dcm",),
+    recognises=_recognises,
+    open=DicomField,
+    module="wsidicom",
+    install="pip install 'lymphoscope[slides]'",
+)

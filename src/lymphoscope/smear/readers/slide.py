@@ -1,0 +1,62 @@
+"""What every reader gives: a slide, or a field, whose pixels are read by region."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphoscope.errors import LymphoscopeError
+
+Pixels = NDArray[np.uint8]
+"""(H, W, 3) RGB."""
+
+
+class UnreadableRegion(LymphoscopeError):  # noqa: N818 - named for how it reads where it is caught
+    """Pixels that cannot be read; its text is the reason in one line."""
+
+
+class Slide(Protocol):
+    """An open field or slide. Several threads may read it."""
+
+    @property
+    def width(self) -> int:
+        """Pixels of the full resolution."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Pixels of the full resolution."""
+        ...
+
+    @property
+    def microns_per_pixel(self) -> float | None:
+        """Scale of the full resolution, None where the file does not say it."""
+        ...
+
+    @property
+    def slide(self) -> str | None:
+        """Id of the slide, None where the file does not say it."""
+        ...
+
+    @property
+    def subject(self) -> str | None:
+        """Id of the subject, None where the file does not say it."""
+        ...
+
+    def read(self, x: int, y: int, width: int, height: int) -> Pixels:
+        """Read a region of the full resolution that lies within the slide, (height, width, 3) uint8 RGB.
+
+        Raises UnreadableRegion.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the file."""
+        ...
+
+
+def plausible_scale(microns_per_pixel: float | None) -> float | None:
+    """Return a scale if a microscope can have it (0.02 to 5 microns per pixel): cameras often write 72 dpi."""
+    if microns_per_pixel is None or not 0.02 <= microns_per_pixel <= 5:
+        return None
+    return float(microns_per_pixel)
