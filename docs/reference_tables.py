@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 import lymphoscope
+import lymphoscope.api
 from lymphoscope.backbones import count_parameters, create_backbone, list_backbones
 from lymphoscope.cli.main import app
 from lymphoscope.data.sources import source_names
@@ -29,6 +30,7 @@ from lymphoscope.referral import REASONS
 from lymphoscope.reports.registry import report_sections
 from lymphoscope.robustness import CORRUPTIONS
 from lymphoscope.robustness.corruptions import Corruption
+from lymphoscope.smear import Differential, SmearRecord
 from lymphoscope.training import Recipe
 from lymphoscope.vocabulary import ExitStatus
 
@@ -55,6 +57,8 @@ def generate(page: str) -> str:
         "commands": commands,
         "python": python,
         "metrics": metrics,
+        "differential": differential,
+        "smear_record": smear_record,
         "recipe": recipe,
         "model": model_file,
         "backbones": backbones,
@@ -76,15 +80,24 @@ def commands() -> str:
 
 def python() -> str:
     """Return a section for each public function: its signature and its docstring."""
-    names = [name for name in lymphoscope.__all__ if inspect.isfunction(getattr(lymphoscope, name))]
-    return "".join(_function(name, getattr(lymphoscope, name)) for name in names)
+    # From the module of the functions first: `lymphoscope.smear` may be the package of that name.
+    public = {name: getattr(lymphoscope.api, name, getattr(lymphoscope, name)) for name in lymphoscope.__all__}
+    return "".join(_function(name, value) for name, value in public.items() if inspect.isfunction(value))
 
 
 def metrics() -> str:
     """Return a table for each object of metrics.json, in the order in which they are referred to."""
-    schema = Metrics.model_json_schema(mode="serialization")
-    sections = {"Metrics": schema, **{name: schema["$defs"][name] for name in _referred(schema)}}
-    return "".join(_metrics_section(name, section) for name, section in sections.items())
+    return _schema_tables(Metrics)
+
+
+def differential() -> str:
+    """Return a table for each object of differential.json."""
+    return _schema_tables(Differential)
+
+
+def smear_record() -> str:
+    """Return a table for each object of smear.json."""
+    return _schema_tables(SmearRecord)
 
 
 def recipe() -> str:
@@ -141,6 +154,10 @@ def _corruption(corruption: Corruption) -> str:
 
 def _first_sentence(build: Any) -> str:
     return _prose(inspect.getdoc(build) or "").partition(". ")[0]
+def _schema_tables(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(mode="serialization")
+    sections = {model.__name__: schema, **{name: schema["$defs"][name] for name in _referred(schema)}}
+    return "".join(_metrics_section(name, section) for name, section in sections.items())
 
 
 def _referred(schema: dict[str, Any]) -> list[str]:

@@ -95,3 +95,16 @@ def test_load_gives_a_model_that_predicts_files(tiny_model: Path, tiny_manifest:
     table = lymphoscope.load(tiny_model, runtime="torch").predict(tiny_manifest.table["path"].tolist()[:3])
     assert len(table) == 3
     assert np.isfinite(table["score_all"]).all()
+
+
+def test_smear_can_be_called_whether_or_not_its_package_was_imported() -> None:
+    for first in ("from lymphoscope import smear", "import lymphoscope.smear; from lymphoscope import smear"):
+        code = f"""
+{first}
+try:
+    smear(None, [], "out")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+        answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        assert answer.stdout.startswith("LymphoscopeError no fields given")

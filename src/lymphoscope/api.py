@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.entry import smear as smear
 from lymphoscope.vocabulary import ErasePolicy
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from lymphoscope.data import AuditReport, Manifest
     from lymphoscope.evaluation import Metrics, PredictionComparison
     from lymphoscope.runs import EvaluationOptions, RunFolder, StressTests
-    from lymphoscope.smear import SmearResult
 
     Cells: TypeAlias = str | Path | pd.DataFrame | Manifest
     Predictions: TypeAlias = str | Path | pd.DataFrame
@@ -213,47 +213,6 @@ def split(
     if folds is not None:
         return split_folds(cells, folds, validation=validation, by=by, seed=seed)[0]
     return split_holdout(cells, test=test, validation=validation, by=by, seed=seed)
-
-
-def smear(
-    model: str | Path | None,
-    fields: str | Path | Sequence[str | Path],
-    out: str | Path,
-    *,
-    microns_per_pixel: float | None = None,
-    target: int | None = None,
-    detector: str | None = None,
-    blast_threshold: float = 20.0,
-    slide: str | None = None,
-    subject: str | None = None,
-    runtime: str = "auto",
-    device: str = "auto",
-    precision: str = "float32",
-    erase: ErasePolicy = "always",
-    threads: int | None = None,
-    workers: int | None = None,
-    resume: bool = True,
-    overwrite: bool = False,
-    command: str = "lymphoscope.smear()",
-) -> "SmearResult":
-    """Find, classify and count the white cells of fields or slides, and write the results folder `out`.
-
-    `model` is a model folder, the name of a model that ships, or None for the default one. `fields` are files, folders
-    or tables, as on the command line. `target` is the number of white cells to count, None for all. The result has the
-    differential count and the record of every field. Raises LymphoscopeError for fields whose scale is not known and
-    cannot be estimated from red cells, and for results in `out` unless `overwrite`.
-    """
-    from lymphoscope.inference import load
-    from lymphoscope.smear import RunOptions, find_fields, load_detector, run_smear
-
-    paths = [fields] if isinstance(fields, str | Path) else list(fields)
-    inputs, found_by = find_fields(paths, slide=slide, subject=subject), load_detector(detector)
-    loaded = load(model, runtime=runtime, device=device, precision=precision, erase=erase, threads=threads)
-    options = RunOptions(
-        microns_per_pixel=microns_per_pixel, target=target, blast_threshold=blast_threshold, workers=workers,
-        resume=resume, overwrite=overwrite, command=command,
-    )  # fmt: skip
-    return run_smear(loaded, found_by, inputs, Path(out), options)
 
 
 def _evaluate(

@@ -124,7 +124,7 @@ def test_without_errors_the_corrected_interval_is_near_the_exact_one(counts: lis
     for number, (value, low, high) in zip(counts, corrected, strict=True):
         exact = binomtest(number, total).proportion_ci(method="exact")
         assert value == pytest.approx(number / total, abs=1e-3)
-        assert (low, high) == pytest.approx((exact.low, exact.high), abs=0.05)
+        assert (low, high) == pytest.approx((exact.low, exact.high), abs=0.03)
 
 
 @pytest.mark.slow

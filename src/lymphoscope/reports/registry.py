@@ -9,12 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import ModuleType
+from typing import Any, Generic, TypeVar
 
 from matplotlib.figure import Figure
 
 from lymphoscope.reports import sections
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.plotting import figure_uri
+
+Contents = TypeVar("Contents")
+"""What a page is made from: ReportContents for a report of an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class SectionDefinition:
+class SectionDefinition(Generic[Contents]):
     """An entry of the registry.
 
     `title` is the section's name in the table of contents, `anchor` its id on the page and `order` its position.
@@ -49,15 +54,20 @@ class SectionDefinition:
     title: str
     anchor: str
     order: int
-    build: Callable[[ReportContents], Section | None]
+    build: Callable[[Contents], Section | None]
 
 
 @cache
-def report_sections() -> tuple[SectionDefinition, ...]:
-    """Return every section in the order of the page."""
-    names = sorted(module.name for module in pkgutil.iter_modules(sections.__path__))
-    definitions = [import_module(f"{sections.__name__}.{name}").SECTION for name in names]
-    return tuple(sorted(definitions, key=lambda definition: definition.order))
+def report_sections() -> tuple[SectionDefinition[ReportContents], ...]:
+    """Return every section of the report of an evaluation, in the order of the page."""
+    return sections_of(sections)
+
+
+def sections_of(package: ModuleType) -> tuple[SectionDefinition[Any], ...]:
+    """Return the sections that the modules of a package define, in the order of the page."""
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    definitions = [import_module(f"{package.__name__}.{name}").SECTION for name in names]
+    return tuple(sorted(definitions, key=lambda definition: int(definition.order)))
 
 
 def page_figure(figure: Figure | None, *, alt: str, caption: str) -> PageFigure | None:

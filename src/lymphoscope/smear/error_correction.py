@@ -2,8 +2,9 @@
 
 R times, the recall of every class and the observed shares are drawn from their Dirichlet distributions, and the true
 shares p >= 0 that explain the observed ones q best are solved for: q = C' p, where C holds the probability (true class,
-predicted class). It is the Rogan-Gladen correction (evaluation/subjects/prevalence.py) for any number of classes. The
-interval is from the 2.5 % to the 97.5 % quantile.
+predicted class). It is the Rogan-Gladen correction (evaluation/subjects/prevalence.py) for any number of classes. As
+there, the share of the class itself is drawn from the two beta distributions whose quantiles are the exact bounds, so
+that the interval is the exact one for a classifier without errors.
 
 Where the file has an interval over subjects for the recall of a class, the row of this class counts only as many cells
 as give an interval of this width: cells of one subject resemble each other.
@@ -19,7 +20,7 @@ from scipy.optimize import nnls
 
 from lymphoscope.model_file import Description
 
-REPLICATES = 500
+REPLICATES = 300
 _NORMAL_QUANTILE = 1.959964
 Floats = NDArray[np.float64]
 
@@ -61,11 +62,29 @@ def corrected_intervals(
     prior = 1 / len(counts)
     recalls = np.stack([generator.dirichlet(row + prior, REPLICATES) for row in errors.matrix], axis=1)  # (R, K, K)
     shares = generator.dirichlet(observed + prior, REPLICATES)  # (R, K)
-    drawn = np.stack([_true_shares(recall, share) for recall, share in zip(recalls, shares, strict=True)])
     best = _true_shares(errors.matrix / errors.matrix.sum(axis=1, keepdims=True), observed / max(observed.sum(), 1))
-    low, high = np.quantile(_relative(drawn, within), [0.025, 0.975], axis=0)
-    value = _relative(best[None], within)[0]
-    return np.stack([value, np.minimum(low, value), np.maximum(high, value)], axis=1)
+    intervals = np.empty((len(counts), 3))
+    intervals[:, 0] = _relative(best[None], within)[0]
+    for index in range(len(counts)):
+        for column, quantile in ((1, 0.025), (2, 0.975)):
+            drawn = _with_bound(shares, index, observed, column == 2, generator)
+            solved = np.stack([_true_shares(recall, share) for recall, share in zip(recalls, drawn, strict=True)])
+            intervals[index, column] = np.quantile(_relative(solved, within)[:, index], quantile)
+    intervals[:, 1] = np.minimum(intervals[:, 1], intervals[:, 0])
+    intervals[:, 2] = np.maximum(intervals[:, 2], intervals[:, 0])
+    return intervals
+
+
+def _with_bound(shares: Floats, index: int, observed: Floats, is_upper: bool, generator: np.random.Generator) -> Floats:
+    """Replace the share of one class by draws whose quantile is the exact bound; the others keep their proportions."""
+    number, others = observed[index], observed.sum() - observed[index]
+    if is_upper:
+        own = generator.beta(number + 1, others, len(shares)) if others else np.ones(len(shares))
+    else:
+        own = generator.beta(number, others + 1, len(shares)) if number else np.zeros(len(shares))
+    rest = np.delete(shares, index, axis=1)
+    rest = rest / rest.sum(axis=1, keepdims=True) * (1 - own)[:, None]
+    return np.insert(rest, index, own, axis=1)
 
 
 def _true_shares(recall: Floats, observed: Floats) -> Floats:

@@ -113,7 +113,7 @@ def chunk_results(
     find = partial(find_in_tile, fields=fields, detector=detector, slides=slides)
     tiles = [tile for chunk in chunks for tile in chunk]
     ahead = max((len(chunk) for chunk in chunks), default=1)
-    with prefetch_map(find, tiles, workers=workers or default_workers(), ahead=ahead) as found:
+    with prefetch_map(find, tiles, workers=workers or default_workers(), buffer_size=ahead) as found:
         yield (_classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size) for chunk in chunks)
 
 

@@ -22,6 +22,7 @@ from lymphoscope.smear.fields import FieldInput
 from lymphoscope.smear.pipeline import chunk_results
 from lymphoscope.smear.plan import Plan, plan_run
 from lymphoscope.smear.preparation import cell_cutter
+from lymphoscope.smear.report import SmearContents, write_smear_report
 from lymphoscope.smear.schema import FieldRecord, SmearModel, SmearOptions, SmearRecord
 from lymphoscope.smear.tiles import CORE, WHOLE
 from lymphoscope.version import __version__
@@ -112,6 +113,8 @@ def finish_run(
     )  # fmt: skip
     record = _record(store, plan, model, detector, options, assembled)
     write_json(out / DIFFERENTIAL_FILE, differential.model_dump(mode="json"))
+    contents = SmearContents(record, differential, assembled.cells, description, options.command)
+    write_smear_report(out / REPORT_FILE, contents)
     write_json(out / RECORD_FILE, record.model_dump(mode="json"))  # the last: with it the results are complete
     store.remove()
     return SmearResult(out, record, differential, assembled.seconds)

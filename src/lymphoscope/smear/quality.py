@@ -1,0 +1,101 @@
+"""The quality of a field or tile: is it sharp, well lit, well stained, and neither too thick nor empty."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from lymphoscope.smear.illumination import EvenField, even_illumination
+
+FLAGS = MappingProxyType(
+    {
+        "blurred": "The field is out of focus.",
+        "dark": "The field is too dark.",
+        "overexposed": "The field is overexposed: details of the cells are lost in white.",
+        "pale_stain": "The stain is pale: nuclei hardly differ from red cells.",
+        "no_stain": "The field has no colours of a blood stain.",
+        "empty": "The field is empty: hardly any cells.",
+        "thin": "The field is thin: few cells.",
+        "thick": "The field is too thick: cells lie on top of each other.",
+    }
+)
+"""Flag -> what it says of the field."""
+SET_ASIDE = frozenset({"blurred", "dark", "overexposed", "no_stain", "empty", "thick"})
+"""Flags of fields in which cells should not be counted."""
+
+_SCALE = 0.3
+"""Microns per pixel at which a field is judged."""
+_GLASS = 0.9
+"""Green light, as a fraction of the light through glass, below which something covers it."""
+
+
+@dataclass(frozen=True)
+class TileQuality:
+    """What was measured of a tile, and the flags that follow, of `FLAGS`.
+
+    `focus` is the width of the sharpest edges in microns (smaller is sharper), `exposure` the grey level of the glass,
+    0 to 255, `stain` the largest blue minus green as a fraction of that, and `density` the share covered by cells.
+    """
+
+    focus: float | None
+    exposure: float
+    stain: float
+    density: float
+    flags: tuple[str, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether cells should be counted here."""
+        return SET_ASIDE.isdisjoint(self.flags)
+
+    def describe(self) -> tuple[str, ...]:
+        """Return one sentence per flag."""
+        return tuple(FLAGS[flag] for flag in self.flags)
+
+
+def tile_quality(image: NDArray[np.uint8], microns_per_pixel: float) -> TileQuality:
+    """Judge a tile (H, W, 3) uint8 RGB."""
+    factor = min(microns_per_pixel / _SCALE, 1.0)
+    size = tuple(max(round(side * factor), 1) for side in image.shape[1::-1])
+    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) if factor < 1 else image
+    even = even_illumination(small)
+    exposure = float(np.percentile(small.max(axis=2), 95))
+    covered = (even.transmission[:, :, 1] < _GLASS) & even.lit
+    density = float(covered.sum() / max(even.lit.sum(), 1))
+    index = (even.transmission[:, :, 2] - even.transmission[:, :, 1])[even.lit]
+    stain = float(np.percentile(index, 99.9)) if index.size else 0.0
+    focus = _edge_width(even, microns_per_pixel / factor)
+    overexposed = float((small.min(axis=2) >= 254).mean())
+    flags = _flags(focus, exposure, stain, density, overexposed)
+    return TileQuality(focus, exposure, stain, density, flags)
+
+
+def _flags(focus: float | None, exposure: float, stain: float, density: float, overexposed: float) -> tuple[str, ...]:
+    empty = density < 0.005
+    found = {
+        "dark": exposure < 60,
+        "empty": empty,
+        "thin": not empty and density < 0.04,
+        "thick": density > 0.85,
+        "blurred": not empty and focus is not None and focus > 2.2,
+        "overexposed": not empty and overexposed > 0.6 and density < 0.3,
+        "no_stain": not empty and stain < 0.015,
+        "pale_stain": not empty and 0.015 <= stain < 0.06,
+    }
+    return tuple(flag for flag in FLAGS if found[flag])
+
+
+def _edge_width(even: EvenField, microns_per_pixel: float) -> float | None:
+    """Width in microns of the sharpest edges: height of the strongest steps over their slope. None without edges."""
+    green = ndimage.gaussian_filter(even.transmission[:, :, 1], 0.5)
+    inside = ndimage.binary_erosion(even.lit, iterations=4)
+    slope = np.hypot(ndimage.sobel(green, 0), ndimage.sobel(green, 1)) / 8
+    side = 2 * round(1.5 / microns_per_pixel) + 1
+    step = ndimage.maximum_filter(green, side) - ndimage.minimum_filter(green, side)
+    edges = inside & (slope == ndimage.maximum_filter(slope, side)) & (step > 0.06)
+    if edges.sum() < 10:
+        return None
+    return float(np.percentile(step[edges] / slope[edges], 25) * microns_per_pixel)

@@ -1,0 +1,50 @@
+"""The gallery of all cells, from the most to the least suspicious."""
+
+from lymphoscope.reports import Section, SectionDefinition
+from lymphoscope.smear.report.contents import SmearContents
+
+
+def build(contents: SmearContents) -> Section | None:
+    """Show the gallery, which a script fills with the cells in view."""
+    if not contents.cells:
+        return None
+    blast = contents.description.blast_class
+    return Section(
+        heading="Cells",
+        template=_TEMPLATE,
+        values={
+            "cells": len(contents.cells),
+            "classes": [contents.description.title(name) for name in contents.description.classes],
+            "blast": None if blast is None else contents.description.title(blast),
+        },
+    )
+
+
+_TEMPLATE = """
+<p>{{ plural(cells, "cell") }}, the most suspicious first:
+{% if blast %}by the score of {{ blast }}.
+{% else %}referred cells first, the least certain of them before the others.{% endif %}
+A click shows a cell in its place in the field.</p>
+<form class="filters" id="filters">
+<label>Order <select name="sort"><option value="suspicion">most suspicious first</option>
+<option value="order">as counted</option><option value="unsure">least certain first</option>
+<option value="label">by class</option></select></label>
+<label>Class <select name="label"><option value="">all</option>
+{% for title in classes %}<option value="{{ loop.index0 }}">{{ title }}</option>{% endfor %}</select></label>
+<label>Show <select name="status"><option value="">all</option><option value="1">referred to a person</option>
+<option value="0">counted</option><option value="2">not counted</option></select></label>
+<output id="shown" aria-live="polite"></output>
+</form>
+<div class="grid" id="grid" role="group" aria-label="Cells" tabindex="-1"><div id="grid-space"></div></div>
+<noscript>
+<p>The gallery needs this page\u2019s script. Thumbnails lie in the folder <code>sprites</code>.</p></noscript>
+<dialog id="cell" aria-labelledby="cell-name">
+<form method="dialog" class="bar"><h3 id="cell-name"></h3><button type="button" id="previous">Previous</button>
+<button type="button" id="next">Next</button><button id="close">Close</button></form>
+<div class="detail"><div class="close-up" id="close-up" role="img" aria-label="The cell, enlarged"></div>
+<dl class="facts" id="cell-facts"></dl></div>
+<div class="place" id="place"></div>
+</dialog>
+"""
+
+SECTION: SectionDefinition[SmearContents] = SectionDefinition(title="Cells", anchor="cells", order=20, build=build)

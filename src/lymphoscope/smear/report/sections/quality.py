@@ -1,0 +1,57 @@
+"""How good the fields are: what was set aside and why, and the scale that was used."""
+
+from collections import Counter
+
+from lymphoscope.reports import Section, SectionDefinition
+from lymphoscope.smear.plan import SCALE_FLAG
+from lymphoscope.smear.quality import FLAGS
+from lymphoscope.smear.report.contents import SmearContents
+from lymphoscope.smear.schema import FieldRecord
+
+_SCALE_SENTENCE = "The scale differs from that of the red cells by more than half."
+
+
+def build(contents: SmearContents) -> Section:
+    """Show the share of tiles that was set aside, each flag, and the scales."""
+    tiles = contents.record.tiles
+    flags = Counter(flag for tile in tiles for flag in tile.flags)
+    flags.update(flag for one in contents.record.fields for flag in one.flags if flag == SCALE_FLAG)
+    sentences = {**FLAGS, SCALE_FLAG: _SCALE_SENTENCE}
+    aside = sum(tile.set_aside for tile in tiles)
+    return Section(
+        heading="Quality",
+        template=_TEMPLATE,
+        values={
+            "tiles": len(tiles),
+            "aside": aside,
+            "share": 100 * aside / len(tiles) if tiles else 0.0,
+            "flags": [(sentences.get(flag, flag), number) for flag, number in flags.most_common()],
+            "scales": list(dict.fromkeys(_scale(one) for one in contents.record.fields if one.microns_per_pixel)),
+        },
+    )
+
+
+def _scale(one: FieldRecord) -> str:
+    origin = {"given": "as given", "file": "as the file says", "red cells": "estimated from red cells"}
+    text = f"{one.microns_per_pixel:.3g} micrometres per pixel, {origin.get(one.scale_source or '', 'unknown')}"
+    if one.scale_of_red_cells is not None and one.scale_source != "red cells":
+        text += f"; red cells say {one.scale_of_red_cells:.3g}"
+    return text + "."
+
+
+_TEMPLATE = """
+<p>{{ plural(aside, "tile") }} of {{ "{:,}".format(tiles) }} ({{ "%.0f"|format(share) }} %) were set aside:
+no cells were looked for there.</p>
+{% if flags %}
+<table class="small">
+<thead><tr><th scope="col">What was noticed</th><th scope="col" class="n">Tiles</th></tr></thead><tbody>
+{% for sentence, number in flags %}<tr><td>{{ sentence }}</td><td class="n">{{ "{:,}".format(number) }}</td></tr>
+{% endfor %}</tbody></table>
+{% endif %}
+<h3>Scale</h3>
+{% for line in scales[:20] %}<p>{{ line }}</p>
+{% else %}<p>No field has a scale.</p>
+{% endfor %}
+"""
+
+SECTION: SectionDefinition[SmearContents] = SectionDefinition(title="Quality", anchor="quality", order=40, build=build)
