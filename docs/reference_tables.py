@@ -154,6 +154,8 @@ def _corruption(corruption: Corruption) -> str:
 
 def _first_sentence(build: Any) -> str:
     return _prose(inspect.getdoc(build) or "").partition(". ")[0]
+
+
 def _schema_tables(model: type[BaseModel]) -> str:
     schema = model.model_json_schema(mode="serialization")
     sections = {model.__name__: schema, **{name: schema["$defs"][name] for name in _referred(schema)}}

@@ -197,7 +197,7 @@ def test_an_unfinished_run_of_other_options_starts_over(
 
     inputs, detector = find_fields([apart[0]]), load_detector("classical")
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(run, "assemble", stop)
+        patched.setattr(run, "assemble_results", stop)
         run_smear(model, detector, inputs, tmp_path / "out", RunOptions(microns_per_pixel=0.14))
     result = run_smear(model, detector, inputs, tmp_path / "out", RunOptions(microns_per_pixel=0.15))
     assert {one.microns_per_pixel for one in result.record.fields} == {0.15}

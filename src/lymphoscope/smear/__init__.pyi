@@ -6,10 +6,10 @@ from .cell_classes import (
 )
 from .detection import Detections as Detections, Detector as Detector, load_detector as load_detector
 from .differential import Count as Count, Differential as Differential, differential_count as differential_count
-from .fields import FieldInput as FieldInput, find_fields as find_fields
+from .field_inputs import FieldInput as FieldInput, find_fields as find_fields
+from .records import FieldRecord as FieldRecord, SmearRecord as SmearRecord, TileRecord as TileRecord
 from .run import RunOptions as RunOptions, SmearResult as SmearResult, run_smear as run_smear
-from .schema import FieldRecord as FieldRecord, SmearRecord as SmearRecord, TileRecord as TileRecord
-from .summary import describe_result as describe_result
+from .terminal_summary import describe_result as describe_result
 
 __all__ = [
     "CELL_CLASSES",

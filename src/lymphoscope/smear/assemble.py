@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from lymphoscope.files import written_beside
 from lymphoscope.model_file import Description
+from lymphoscope.smear.cell_pipeline import MARK_SEPARATOR
 from lymphoscope.smear.chunks import ChunkStore
+from lymphoscope.smear.cutting import SPRITE_SIDE
 from lymphoscope.smear.differential import CountedCell, counted_as, until_target
 from lymphoscope.smear.outputs import (
     SPRITE_FOLDER,
@@ -21,9 +23,7 @@ from lymphoscope.smear.outputs import (
     sprite_place,
     table_columns,
 )
-from lymphoscope.smear.pipeline import MARK_SEPARATOR
-from lymphoscope.smear.preparation import SPRITE_SIDE
-from lymphoscope.smear.schema import FieldRecord, TileRecord
+from lymphoscope.smear.records import FieldRecord, TileRecord
 from lymphoscope.smear.seams import Candidates, kept_once
 from lymphoscope.smear.walk import walk_key
 from lymphoscope.vocabulary import score_column
@@ -64,7 +64,7 @@ class Assembled:
     seconds: dict[str, float]
 
 
-def assemble(
+def assemble_results(
     store: ChunkStore, out: Path, fields: Sequence[FieldRecord], description: Description, target: int | None
 ) -> Assembled:
     """Write the table, thumbnails, previews, GeoJSON and COCO of all chunks.

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from lymphoscope.files import write_text, written_beside
-from lymphoscope.smear.pipeline import ChunkResult
-from lymphoscope.smear.preparation import SPRITE_SIDE
+from lymphoscope.smear.cell_pipeline import ChunkResult
+from lymphoscope.smear.cutting import SPRITE_SIDE
 from lymphoscope.smear.readers import Pixels
-from lymphoscope.smear.schema import TileRecord
+from lymphoscope.smear.records import TileRecord
 
 FOLDER = ".partial"
 _RECORD, _DATE = "run.json", "date.txt"

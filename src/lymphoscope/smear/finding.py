@@ -16,7 +16,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.smear.detection import Detections, Detector
 from lymphoscope.smear.quality import tile_quality
 from lymphoscope.smear.readers import Pixels, Slide, UnreadableRegion, open_slide
-from lymphoscope.smear.schema import FieldRecord, TileRecord
+from lymphoscope.smear.records import FieldRecord, TileRecord
 from lymphoscope.smear.seams import SLACK_MICRONS
 from lymphoscope.smear.tiles import Tile
 

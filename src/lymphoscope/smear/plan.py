@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.smear.fields import FieldInput
+from lymphoscope.smear.field_inputs import FieldInput
 from lymphoscope.smear.readers import Slide, UnreadableRegion, open_slide
+from lymphoscope.smear.records import FieldRecord, ScaleSource
 from lymphoscope.smear.scale import ScaleEstimate, estimate_scale
-from lymphoscope.smear.schema import FieldRecord, ScaleSource
 from lymphoscope.smear.tiles import CORE, WHOLE, Tile, tiles_of
 
 CHUNK_PIXELS = 16_000_000

@@ -13,17 +13,17 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import output_lock, write_json
 from lymphoscope.inference import Model
 from lymphoscope.progress import tracked
-from lymphoscope.smear.assemble import Assembled, assemble
+from lymphoscope.smear.assemble import Assembled, assemble_results
+from lymphoscope.smear.cell_pipeline import chunk_results
 from lymphoscope.smear.chunks import ChunkStore
+from lymphoscope.smear.cutting import cell_cutter
 from lymphoscope.smear.detection import Detector
 from lymphoscope.smear.differential import Differential, differential_count
 from lymphoscope.smear.error_correction import errors_of
-from lymphoscope.smear.fields import FieldInput
-from lymphoscope.smear.pipeline import chunk_results
+from lymphoscope.smear.field_inputs import FieldInput
 from lymphoscope.smear.plan import Plan, plan_run
-from lymphoscope.smear.preparation import cell_cutter
+from lymphoscope.smear.records import FieldRecord, SmearModel, SmearOptions, SmearRecord
 from lymphoscope.smear.report import SmearContents, write_smear_report
-from lymphoscope.smear.schema import FieldRecord, SmearModel, SmearOptions, SmearRecord
 from lymphoscope.smear.tiles import CORE, WHOLE
 from lymphoscope.version import __version__
 
@@ -105,7 +105,7 @@ def finish_run(
     """Turn the chunks, all of which are written, into the results folder."""
     description = model.description
     _remove_old(out)
-    assembled = assemble(store, out, plan.fields, description, options.target)
+    assembled = assemble_results(store, out, plan.fields, description, options.target)
     classes = {name: description.title(name) for name in description.classes}
     differential = differential_count(
         [cell.counted for cell in assembled.cells], classes, description.model_id, errors_of(description),

@@ -1,6 +1,6 @@
 from .generate import synthesize as synthesize
 from .settings import SynthesisSettings as SynthesisSettings
-from .smear import (
+from .smear_fields import (
     SmearField as SmearField,
     SmearSettings as SmearSettings,
     TrueCell as TrueCell,

@@ -1,7 +1,7 @@
+from .cells_table import CELL_COLUMNS as CELL_COLUMNS, TableWriter as TableWriter, table_columns as table_columns
 from .coco import CocoWriter as CocoWriter
 from .geojson import GeoJsonWriter as GeoJsonWriter
 from .sprites import SPRITE_FOLDER as SPRITE_FOLDER, SpriteWriter as SpriteWriter, sprite_place as sprite_place
-from .table import CELL_COLUMNS as CELL_COLUMNS, TableWriter as TableWriter, table_columns as table_columns
 
 __all__ = [
     "CELL_COLUMNS",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lymphoscope.files import replace_file
-from lymphoscope.smear.schema import FieldRecord
+from lymphoscope.smear.records import FieldRecord
 from lymphoscope.vocabulary import score_column
 
 

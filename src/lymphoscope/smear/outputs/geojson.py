@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lymphoscope.files import replace_file
-from lymphoscope.smear.outputs.table import closed_ring
+from lymphoscope.smear.outputs.cells_table import closed_ring
 from lymphoscope.vocabulary import score_column
 
 _NAMESPACE = uuid.UUID("6a2f3f0e-6d0c-4f0a-9d4e-3b3a9f3c5a10")

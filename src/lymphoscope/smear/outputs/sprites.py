@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from lymphoscope.files import written_beside
-from lymphoscope.smear.preparation import SPRITE_SIDE
+from lymphoscope.smear.cutting import SPRITE_SIDE
 from lymphoscope.smear.readers import Pixels
 
 SPRITE_FOLDER = "sprites"

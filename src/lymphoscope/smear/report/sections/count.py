@@ -6,7 +6,7 @@ from lymphoscope.reports import Section, SectionDefinition, page_figure
 from lymphoscope.reports.formatting import MISSING
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, drawable, new_axes, styled
 from lymphoscope.smear.differential import BlastShare, ClassCount, Count, Interval
-from lymphoscope.smear.report.contents import SmearContents
+from lymphoscope.smear.report.smear_contents import SmearContents
 
 _MANY = 100
 

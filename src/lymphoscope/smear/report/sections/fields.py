@@ -1,7 +1,7 @@
 """The contact sheet: every field, or tile of a slide, with boxes around its cells."""
 
 from lymphoscope.reports import Section, SectionDefinition
-from lymphoscope.smear.report.contents import SmearContents
+from lymphoscope.smear.report.smear_contents import SmearContents
 
 
 def build(contents: SmearContents) -> Section:

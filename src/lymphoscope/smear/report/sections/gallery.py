@@ -1,7 +1,7 @@
 """The gallery of all cells, from the most to the least suspicious."""
 
 from lymphoscope.reports import Section, SectionDefinition
-from lymphoscope.smear.report.contents import SmearContents
+from lymphoscope.smear.report.smear_contents import SmearContents
 
 
 def build(contents: SmearContents) -> Section | None:

@@ -1,7 +1,7 @@
 """What the count must not be used for, and how it was made."""
 
 from lymphoscope.reports import Section, SectionDefinition
-from lymphoscope.smear.report.contents import SmearContents
+from lymphoscope.smear.report.smear_contents import SmearContents
 
 
 def build(contents: SmearContents) -> Section:

@@ -5,8 +5,8 @@ from collections import Counter
 from lymphoscope.reports import Section, SectionDefinition
 from lymphoscope.smear.plan import SCALE_FLAG
 from lymphoscope.smear.quality import FLAGS
-from lymphoscope.smear.report.contents import SmearContents
-from lymphoscope.smear.schema import FieldRecord
+from lymphoscope.smear.records import FieldRecord
+from lymphoscope.smear.report.smear_contents import SmearContents
 
 _SCALE_SENTENCE = "The scale differs from that of the red cells by more than half."
 

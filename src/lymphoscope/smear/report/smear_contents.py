@@ -7,7 +7,7 @@ from functools import cached_property
 from lymphoscope.model_file import Description
 from lymphoscope.smear.assemble import LightCell
 from lymphoscope.smear.differential import Differential
-from lymphoscope.smear.schema import SmearRecord
+from lymphoscope.smear.records import SmearRecord
 
 
 @dataclass(frozen=True)

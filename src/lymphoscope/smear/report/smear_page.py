@@ -10,11 +10,11 @@ from markupsafe import Markup
 from lymphoscope.files import write_text
 from lymphoscope.reports import page_environment, page_script, rendered_sections, sections_of, sorting_script
 from lymphoscope.smear.assemble import LightCell
+from lymphoscope.smear.cutting import SPRITE_SIDE
 from lymphoscope.smear.differential import NOT_CLASSED, UNIDENTIFIED, counted_as
 from lymphoscope.smear.outputs import sprite_place
-from lymphoscope.smear.preparation import SPRITE_SIDE
 from lymphoscope.smear.report import sections
-from lymphoscope.smear.report.contents import SmearContents
+from lymphoscope.smear.report.smear_contents import SmearContents
 
 _PACKAGE = "lymphoscope.smear.report"
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from lymphoscope.inference import BATCH_SIZE, Cell, Runtime, default_workers, predicted_rows, prefetch_map
 from lymphoscope.inference.rows import Row
+from lymphoscope.smear.cutting import CellCutter, Colour, glass_colour, thumbnail
 from lymphoscope.smear.detection import Detector
 from lymphoscope.smear.finding import FoundTile, OpenSlides, find_in_tile
-from lymphoscope.smear.preparation import CellCutter, Colour, glass_colour, thumbnail
 from lymphoscope.smear.readers import Pixels
-from lymphoscope.smear.schema import FieldRecord, TileRecord
+from lymphoscope.smear.records import FieldRecord, TileRecord
 from lymphoscope.smear.seams import depth_in
 from lymphoscope.smear.tiles import Tile
 from lymphoscope.vocabulary import BOX_COLUMNS
