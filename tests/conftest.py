@@ -64,6 +64,14 @@ def split_by_hand(table: pd.DataFrame) -> Manifest:
     return Manifest(table.assign(split=part).reindex(columns=[*COLUMNS, "split"]), "table")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Our caches in a temporary folder, so that tests neither read nor change those of the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny() -> tuple[str, ...]:
     """Overrides that make any recipe tiny."""

@@ -25,6 +25,8 @@ def test_every_part_of_the_self_test_passes_here(healthy: dict[str, Any]) -> Non
     assert parts[:1] == ["method on cpu"]
     assert "shipped model on cpu" in parts
     assert all(check["passed"] for check in healthy["checks"])
+    auto = {check["part"]: check["detail"] for check in healthy["checks"]}["--runtime auto for blast"]
+    assert auto.startswith("onnx (")
 
 
 def test_versions_and_devices_are_shown(healthy: dict[str, Any]) -> None:

@@ -122,10 +122,14 @@ class BaseAugmentation:
         hue = generator.uniform(-settings.hue, settings.hue)
         if grey:
             image = F.rgb_to_grayscale(image, num_output_channels=3)
-        image = F.adjust_contrast(F.adjust_brightness(image, brightness), contrast)
-        if not grey:
+        # Each is skipped at 0: a factor of 1 changes nothing, but takes a millisecond.
+        if settings.brightness:
+            image = F.adjust_brightness(image, brightness)
+        if settings.contrast:
+            image = F.adjust_contrast(image, contrast)
+        if not grey and settings.saturation:
             image = F.adjust_saturation(image, saturation)
-        # Skipped at 0: 8-bit hue and back is the slowest step, and changes colours by a level or two by itself.
+        # 8-bit hue and back is the slowest step, and changes colours by a level or two by itself.
         if not grey and settings.hue:
             image = F.adjust_hue(image, hue)
         return image

@@ -64,6 +64,7 @@ def doctor_command(as_json: AsJson = False) -> None:
 def self_test(devices: list[str]) -> list[Check]:
     """Run the shipped model with each installed runtime, and the method with torch on each device."""
     exported = [_checked(f"shipped model with {name}", _try_exported, name) for name in _exported()]
+    exported += [_checked(f"--runtime auto for {name}", _explain_auto, name) for name in _shipped()]
     if not installed("torch"):
         return exported
     parts: dict[str, Callable[[str], str]] = {"method": _try_method, "shipped model": _try_shipped_model}
@@ -80,6 +81,19 @@ def _exported() -> list[str]:
     except FAULTS:  # the test that loads the model reports the reason
         available = set()
     return [one.name for one in export_runtimes() if one.installed and (one.name in available or one.extra is None)]
+
+
+def _shipped() -> list[str]:
+    from lymphoscope.model_file import shipped_models
+
+    return list(shipped_models())
+
+
+def _explain_auto(name: str) -> str:
+    from lymphoscope.inference.backends import explain_auto
+    from lymphoscope.model_file import shipped_models
+
+    return explain_auto(shipped_models()[name])
 
 
 def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:

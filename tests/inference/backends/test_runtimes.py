@@ -1,6 +1,7 @@
 """Every runtime of the registry computes the method: compared with `predict_ternary`."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.export import SampleCells, export_model, synthetic_cells
 from lymphoscope.inference import TernaryRuntime, load
-from lymphoscope.inference.backends import export_runtimes, open_network, registry, runtime_names
+from lymphoscope.inference.backends import explain_auto, export_runtimes, open_network, registry, runtime_names
+from lymphoscope.inference.backends.measurement import records_file
 from lymphoscope.method import predict_ternary
 from lymphoscope.model_file import load_description, load_network, save_model
 
@@ -136,14 +138,61 @@ def test_reused_buffers_do_not_leak_into_the_next_batch(
     np.testing.assert_allclose(model.runtime.predict(cells.pixels[:5]).scores, alone, atol=1e-6)
 
 
-def test_auto_takes_the_fastest_and_prints_it(
-    exported: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_auto_measures_once_and_takes_the_fastest(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load(exported, device="cpu").runtime.options["runtime"] == "openvino"
-    assert capsys.readouterr().err == "runtime: openvino, float32\n"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = load(exported, device="cpu").runtime.options["runtime"]
+    measured = capsys.readouterr().err
+    assert re.fullmatch(
+        rf"runtime: {first}, float32 \(measured now, per pass of one cell: {first} [0-9.]+ ms, \w+ [0-9.]+ ms\)\n",
+        measured,
+    )
+    ((key, seconds),) = json.loads(records_file().read_text()).items()
+    assert seconds.keys() == {"onnx", "openvino"} and min(seconds, key=seconds.__getitem__) == first
+    assert load(exported, device="cpu").runtime.options["runtime"] == first
+    assert capsys.readouterr().err == measured.replace("measured now", "measured before")
+    for slower, faster in (("onnx", "openvino"), ("openvino", "onnx")):
+        records_file().write_text(json.dumps({key: {slower: 0.002, faster: 0.001}}))
+        assert load(exported, device="cpu").runtime.options["runtime"] == faster
+        assert explain_auto(exported) == (
+            f"{faster} (measured before, per pass of one cell: {faster} 1.0 ms, {slower} 2.0 ms)"
+        )
+
+
+def test_other_threads_are_measured_anew(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for threads in (1, 2, 1):
+        load(exported, device="cpu", threads=threads)
+    assert len(json.loads(records_file().read_text())) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": 3}', '{"a": {"onnx": "fast"}}'])
+def test_damaged_records_are_measured_anew(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    records_file().parent.mkdir(parents=True)
+    records_file().write_text(content)
+    assert "measured now" in explain_auto(exported)
+    assert "measured before" in explain_auto(exported)
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "measured now" in explain_auto(exported)
+    assert "measured now" in explain_auto(exported)
+
+
+def test_auto_takes_what_is_installed(exported: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "installed", lambda module: module != "openvino")
     assert load(exported, device="cpu").runtime.options["runtime"] == "onnx"
+    assert explain_auto(exported) == "onnx (the only one with a network for it)"
     assert load(tiny_model, device="cpu").runtime.options["runtime"] == "torch"
+    assert explain_auto(tiny_model) == "torch (from the weights)"
     with pytest.raises(LymphoscopeError, match=r"not installed: pip install 'lymphoscope\[openvino\]'"):
         load(exported, runtime="openvino")
 

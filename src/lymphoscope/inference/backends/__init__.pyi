@@ -7,7 +7,7 @@ from .registry import (
     runtime_names as runtime_names,
     runtimes as runtimes,
 )
-from .selection import open_network as open_network
+from .selection import explain_auto as explain_auto, open_network as open_network
 
 __all__ = [
     "Images",
@@ -15,6 +15,7 @@ __all__ = [
     "NetworkRuntime",
     "RuntimeInfo",
     "default_threads",
+    "explain_auto",
     "export_runtimes",
     "find_runtime",
     "open_network",

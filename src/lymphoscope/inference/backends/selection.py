@@ -1,9 +1,10 @@
-"""A model folder -> a network on a runtime: the one that was asked for, or the fastest one available."""
+"""A model folder -> a network on a runtime: the one that was asked for, or the fastest one here."""
 
 import sys
 from pathlib import Path
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.inference.backends.measurement import runtime_speed
 from lymphoscope.inference.backends.protocol import NetworkRuntime
 from lymphoscope.inference.backends.registry import AUTO, OpenOptions, RuntimeInfo, find_runtime, runtimes
 from lymphoscope.model_file import Description, Export, export_files, load_description
@@ -25,7 +26,8 @@ def open_network(
     """Open a model on a runtime of the registry, or on `auto`, which prints its choice on standard error.
 
     `auto` takes a runtime that supports other devices than the CPU (torch) if such a device is asked for or present,
-    or if torch is to compile. Raises LymphoscopeError for an unknown name, a runtime that is not installed or that the
+    or if torch is to compile. Among several runtimes that the model holds a network for, it takes the fastest one here,
+    measured once. Raises LymphoscopeError for an unknown name, a runtime that is not installed or that the
     model holds no file for, and a device or precision that the runtime does not support.
     """
     options = OpenOptions(device, precision, threads, compile)
@@ -34,12 +36,25 @@ def open_network(
     chosen = None if runtime == AUTO else find_runtime(runtime)
     description = load_description(folder)
     if chosen is None:
-        chosen = _fastest(description, options)
+        chosen, why = _fastest(folder, description, options)
         if description.exports:  # otherwise there was nothing to choose from
-            print(f"runtime: {chosen.name}, {precision}", file=sys.stderr)
+            print(f"runtime: {chosen.name}, {precision} ({why})", file=sys.stderr)
     _check_installed(chosen)
     _check_supported(chosen, options)
-    return chosen.open(_file_of(folder, description, chosen, precision), description, options)
+    return _open(folder, description, chosen, options)
+
+
+def explain_auto(folder: Path) -> str:
+    """Return which runtime `auto` takes for a model in float32 on the CPU, and why.
+
+    Raises LymphoscopeError where it has none, or cannot open it.
+    """
+    chosen, why = _fastest(folder, load_description(folder), OpenOptions(device="cpu"))
+    return f"{chosen.name} ({why})"
+
+
+def _open(folder: Path, description: Description, runtime: RuntimeInfo, options: OpenOptions) -> NetworkRuntime:
+    return runtime.open(_file_of(folder, description, runtime, options.precision), description, options)
 
 
 def _file_of(folder: Path, description: Description, runtime: RuntimeInfo, precision: str) -> Path:
@@ -56,16 +71,27 @@ def _file_of(folder: Path, description: Description, runtime: RuntimeInfo, preci
     return export_files(folder, export)[0]
 
 
-def _fastest(description: Description, options: OpenOptions) -> RuntimeInfo:
+def _fastest(folder: Path, description: Description, options: OpenOptions) -> tuple[RuntimeInfo, str]:
+    """Return the runtime that `auto` takes, and why."""
     accelerated = _accelerated(options)
     if accelerated and accelerated[0].installed:
-        return accelerated[0]
-    for runtime in runtimes():
-        has_network = runtime.export is None or _export_for(description, runtime, options.precision) is not None
-        if has_network and runtime.installed:
-            return runtime
+        return accelerated[0], "it compiles" if options.compile else f"it computes on {options.device}"
+    usable = [
+        runtime
+        for runtime in runtimes()
+        if runtime.installed
+        and (runtime.export is None or _export_for(description, runtime, options.precision) is not None)
+    ]
+    exported = [runtime for runtime in usable if runtime.export is not None]
+    if len(exported) > 1:
+        speed = runtime_speed(
+            exported, description, options, lambda runtime: _open(folder, description, runtime, options)
+        )
+        return find_runtime(speed.fastest), str(speed)
+    if usable:
+        return usable[0], "the only one with a network for it" if exported else "from the weights"
     if accelerated:
-        return accelerated[0]  # its absence is reported
+        return accelerated[0], "its absence is reported"
     weights = next(runtime for runtime in runtimes() if runtime.export is None)
     raise LymphoscopeError(
         f"{description.name} holds no {options.precision} network for the installed runtimes: "
