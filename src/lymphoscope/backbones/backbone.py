@@ -43,7 +43,7 @@ class Backbone(nn.Module):
 
     def _folded_for(self, images: Tensor) -> nn.Module | None:
         """Return the copy with folded batch norm, made when the weights are known and on their device."""
-        if torch.compiler.is_compiling() or images.device.type == "meta":
+        if torch.compiler.is_compiling() or torch._C._is_tracing() or images.device.type == "meta":
             return None
         if self._folded and self._device_of(self._folded[0] or self) != images.device:
             self._folded.clear()
