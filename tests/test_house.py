@@ -47,6 +47,7 @@ MAY_IMPORT_TORCH = (
     "inference.backends.torch_network",
     "robustness.saliency_model",
     "export.graphs",
+    "smear.detection.center",
 )
 LONGEST_FILE = 350
 LONGEST_OF_NINE_IN_TEN = 35

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lymphoscope.inference import Model
 from lymphoscope.model_file import Description
 from lymphoscope.smear import FieldInput, RunOptions, SmearResult, load_detector, run_smear
 from lymphoscope.synthetic import SmearSettings, TrueCell, synthesize_smear
+from lymphoscope.synthetic.images import FieldImage, draw_field_image
+from lymphoscope.synthetic.settings import SynthesisSettings
+from lymphoscope.synthetic.subjects import draw_subject
 
 APART = SmearSettings(fields=2, width=640, height=480, white_cells=5, touching_pairs=0, cut_cells=0)
 """Two fields whose white cells do not touch."""
@@ -59,3 +63,15 @@ def scaled_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> 
     described["preprocessing"] |= {"microns_per_pixel": 0.3, "surroundings": "kept"}
     (folder / "model.json").write_text(json.dumps(described))
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_field() -> Callable[[int], FieldImage]:
+    """A synthetic field of 640x480 at 7.5 pixels per micron, by seed."""
+
+    def draw(seed: int) -> FieldImage:
+        rng = np.random.default_rng(seed)
+        subject = draw_subject(f"subject-{seed}", "all" if seed % 2 else "hem", rng)
+        return draw_field_image(subject, SynthesisSettings(subjects=2), rng)
+
+    return draw

@@ -1,0 +1,89 @@
+"""From found cells in a working field to `Detections` in pixels of the image: outlines, boxes and marks."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lymphoscope.smear.detection.cell_masks import Boxes, cell_labels, outline_of
+from lymphoscope.smear.detection.detector import Detections
+from lymphoscope.smear.detection.working_scale import WorkingField
+
+_TOUCHING = 0.6
+"""Microns between two cells that touch."""
+_EDGE = 0.3
+"""Microns from the border of the field within which a cell counts as cut."""
+_LARGEST_CELL = 420.0
+"""Square microns from which a cell without a waist is too large to be one."""
+_WAIST = 0.9
+"""Area over that of the ellipse with the same moments, below which a large cell has a waist."""
+
+
+def assemble(field: WorkingField, boxes: Boxes, scores: NDArray[np.float32], keep_boxes: bool = False) -> Detections:
+    """Outline the cells of boxes (N, 4) x0, y0, x1, y1 and mark them.
+
+    Boxes are those of the outlines, except where `keep_boxes` says that the given ones are better.
+    """
+    if not len(boxes):
+        return Detections.empty()
+    labels = cell_labels(field, boxes)
+    windows = ndimage.find_objects(labels, max_label=len(boxes))
+    found, outlines, marks, kept = [], [], [], []
+    zoom_x, zoom_y = field.zoom
+    height, width = labels.shape
+    for place, window in enumerate(windows):
+        if window is None:
+            continue
+        mask = labels[window] == place + 1
+        outline = outline_of(mask, window[0].start, window[1].start)
+        if len(outline) < 4:
+            continue
+        x0, y0 = outline.min(axis=0)
+        x1, y1 = outline.max(axis=0)
+        box = boxes[place] if keep_boxes else np.array([x0, y0, x1, y1])
+        box = np.clip(box, 0, [width, height, width, height])
+        found.append([box[0] / zoom_x, box[1] / zoom_y, (box[2] - box[0]) / zoom_x, (box[3] - box[1]) / zoom_y])
+        outlines.append((np.clip(outline, 0, [width, height]) / [zoom_x, zoom_y]).astype(np.float32))
+        marks.append(_marks(field, labels, window, place + 1, box))
+        kept.append(place)
+    return Detections(
+        np.array(found, np.float32).reshape(-1, 4), tuple(outlines), scores[kept].astype(np.float32), tuple(marks)
+    )
+
+
+def _marks(
+    field: WorkingField,
+    labels: NDArray[np.int32],
+    window: tuple[slice, slice],
+    number: int,
+    box: NDArray[np.floating],
+) -> frozenset[str]:
+    scale = field.microns_per_pixel
+    height, width = labels.shape
+    near = max(round(_TOUCHING / scale), 1)
+    rows = slice(max(window[0].start - near, 0), window[0].stop + near)
+    columns = slice(max(window[1].start - near, 0), window[1].stop + near)
+    part = labels[rows, columns]
+    mask = part == number
+    around = ndimage.maximum_filter(mask.view(np.uint8), 2 * near + 1).view(np.bool_)
+    light = field.even.transmission[rows, columns][mask]
+    area = float(mask.sum()) * scale**2
+    shape = _compactness(mask)
+    deep, pale = np.percentile(light[:, 1], 20), float(light[:, 1].mean())
+    edge = _EDGE / scale
+    is_cut = box[0] <= edge or box[1] <= edge or box[2] >= width - edge or box[3] >= height - edge
+    found = {
+        "touching": bool((around & (part > 0) & ~mask).any()),
+        "cut_by_edge": bool(is_cut),
+        "doublet": area > _LARGEST_CELL or (area > 0.5 * _LARGEST_CELL and shape < _WAIST),
+        "smudge": area > 60 and pale > 0.6 and shape < 0.93 and float(light[:, 1].std()) < 0.14,
+        "platelet_clump": area < 90 and pale > 0.6 and shape < 0.93,
+        "stain_deposit": area < 90 and float(light[:, 2].mean()) < 0.3 and deep < 0.12,
+    }
+    return frozenset(name for name, holds in found.items() if holds)
+
+
+def _compactness(mask: NDArray[np.bool_]) -> float:
+    """Area over that of the ellipse with the same second moments: 1 for an ellipse, less with a waist or arms."""
+    rows, columns = np.nonzero(mask)
+    covariance = np.cov(np.stack([rows, columns])) + np.eye(2) / 12
+    return float(len(rows) / (4 * np.pi * np.sqrt(max(np.linalg.det(covariance), 1e-9))))

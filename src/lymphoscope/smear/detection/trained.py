@@ -1,0 +1,106 @@
+"""A trained detector: a centre-point network run by ONNX Runtime, from a folder with `detector.json`."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.detection.assembly import assemble
+from lymphoscope.smear.detection.cell_masks import Boxes
+from lymphoscope.smear.detection.detector import Detections, Detector, Pixels
+from lymphoscope.smear.detection.detector_file import DetectorDescription, read_detector_file
+from lymphoscope.smear.detection.tiling import detect_in_tiles
+from lymphoscope.smear.detection.working_scale import WorkingField, working_field
+from lymphoscope.smear.illumination import EvenField
+
+_MULTIPLE = 16
+_SAME_CELL = 0.45
+"""Overlap (intersection over union) of two boxes of one cell."""
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """Finds white cells by a network; `folder` is its model file."""
+
+    folder: Path
+    description: DetectorDescription
+
+    @property
+    def name(self) -> str:
+        """The name in the model file."""
+        return self.description.name
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            str(self.folder / "detector.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+    def detect(self, image: Pixels, microns_per_pixel: float) -> Detections:
+        """Find the white cells of an image (H, W, 3) uint8 RGB."""
+        return detect_in_tiles(image, microns_per_pixel, self._detect_tile)
+
+    def _detect_tile(self, image: Pixels, microns_per_pixel: float) -> Detections:
+        field = working_field(image, microns_per_pixel)
+        boxes, scores = self.find_boxes(field)
+        return assemble(field, boxes, scores, keep_boxes=True)
+
+    def find_boxes(self, field: WorkingField) -> tuple[Boxes, NDArray[np.float32]]:
+        """Return boxes (N, 4) x0, y0, x1, y1 in pixels of the working field, and scores (N,), the best first."""
+        heat, size, peak = self._session.run(None, {"light": _padded(field.even)})
+        heat = heat[0, 0]
+        rows, columns = np.nonzero((heat == peak[0, 0]) & (heat >= self.description.threshold))
+        scores = heat[rows, columns]
+        stride = 4
+        x, y = (columns + 0.5) * stride, (rows + 0.5) * stride
+        wide, high = size[0, 0, rows, columns] / 2, size[0, 1, rows, columns] / 2
+        boxes = np.stack([x - wide, y - high, x + wide, y + high], axis=1).astype(np.float32)
+        height, width = field.even.lit.shape
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        inside = (x < width) & (y < height)
+        keep = one_per_cell(boxes, np.where(inside, scores, 0))
+        keep = keep[inside[keep]]
+        return boxes[keep], scores[keep]
+
+
+def load(folder: Path) -> Detector:
+    """Read a trained detector. Raises LymphoscopeError if the folder is not one."""
+    return TrainedDetector(folder, read_detector_file(folder))
+
+
+def one_per_cell(boxes: Boxes, scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the indices of boxes that overlap no better box by much, the best first."""
+    order = np.argsort(-scores, kind="stable")
+    areas = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1)
+    kept: list[int] = []
+    for index in order:
+        others = np.array(kept, dtype=int)
+        corner = np.maximum(boxes[others, :2], boxes[index, :2])
+        opposite = np.minimum(boxes[others, 2:], boxes[index, 2:])
+        shared = np.clip(opposite - corner, 0, None).prod(axis=1)
+        if not (shared > _SAME_CELL * (areas[others] + areas[index] - shared)).any():
+            kept.append(int(index))
+    return np.array(kept, dtype=np.intp)
+
+
+def _padded(even: EvenField) -> NDArray[np.float32]:
+    """The light (1, 3, H, W), with glass added to sides of multiples of 16."""
+    light = np.where(even.lit[:, :, None], np.clip(even.transmission, 0, 1.02), 1.0)
+    height, width = light.shape[:2]
+    padding = ((0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0))
+    full = np.pad(light, padding, constant_values=1.0)
+    return np.ascontiguousarray(full.transpose(2, 0, 1)[None], dtype=np.float32)
+
+
+def require_onnx(folder: Path) -> None:
+    """Raise LymphoscopeError if a folder has no network to run."""
+    if not (folder / "detector.onnx").exists():
+        raise LymphoscopeError(f"{folder}: no detector.onnx; train it again with `lymphoscope smear train`")

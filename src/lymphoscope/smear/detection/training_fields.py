@@ -1,0 +1,50 @@
+"""Fields with boxes at the working scale, by source, to train on."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from lymphoscope.data.images import read_image
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.detection.box_files import BoxedImage
+from lymphoscope.smear.detection.training_samples import CutOut, TrainingField
+from lymphoscope.smear.detection.working_scale import working_field
+from lymphoscope.smear.scale import estimate_scale
+
+
+def load_training_fields(
+    images: Iterable[BoxedImage],
+    microns_per_pixel: float | None = None,
+    report: Callable[[str], None] = lambda *_: None,
+) -> dict[str, list[TrainingField]]:
+    """Read fields at the given scale, or at the one that their red cells tell; source -> fields.
+
+    A field whose scale cannot be told takes the median of its source, and this is reported. Raises LymphoscopeError if
+    no scale is known.
+    """
+    read = [(image, read_image(image.path)) for image in images]
+    scales = [microns_per_pixel or estimate_scale(pixels).microns_per_pixel for _, pixels in read]
+    fields: dict[str, list[TrainingField]] = {}
+    for (image, pixels), own in zip(read, scales, strict=True):
+        scale = own or _median_scale(image, [(other, s) for (other, _), s in zip(read, scales, strict=True)])
+        if own is None:
+            report(f"{image.path}: no scale from its red cells, taking {scale:.3g} microns per pixel of its source")
+        field = working_field(pixels, scale)
+        boxes = image.boxes * np.array([*field.zoom, *field.zoom], np.float32)
+        fields.setdefault(image.source, []).append(
+            TrainingField.of(field.even.transmission, boxes, field.microns_per_pixel)
+        )
+    return fields
+
+
+def _median_scale(image: BoxedImage, others: Sequence[tuple[BoxedImage, float | None]]) -> float:
+    known = [scale for other, scale in others if other.source == image.source and scale is not None]
+    if not known:
+        raise LymphoscopeError(f"{image.path}: no round red cells tell its scale; give --mpp")
+    return float(np.median(known))
+
+
+def load_cut_outs(paths: Iterable[str]) -> list[CutOut]:
+    """Read cells on black, to be pasted into fields; images without a cell on black are left out."""
+    cells = (CutOut.of(read_image(path)) for path in paths)
+    return [cell for cell in cells if cell is not None]
