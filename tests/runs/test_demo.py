@@ -7,14 +7,18 @@ import pytest
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
-from lymphoscope.runs import RunFolder, run_demo
+from lymphoscope.runs import RunFolder, demo, run_demo
 
 pytestmark = pytest.mark.slow
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
-def test_demo_does_the_whole_workflow_and_continues_after_a_stop(tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_demo_does_the_whole_workflow_and_continues_after_a_stop(
+    tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "SUBJECTS", 16)
+    monkeypatch.setattr(demo, "CELLS_PER_SUBJECT", 4)
     run = RunFolder(tmp_path / "demo")
     run_demo(run, overrides=[*tiny, "optimisation.epochs=1"])
     page = run.report.read_text()
@@ -36,7 +40,7 @@ def test_demo_does_the_whole_workflow_and_continues_after_a_stop(tiny: tuple[str
 def test_demo_on_real_cells_in_a_few_epochs(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "demo")
     start = time.monotonic()
-    run_demo(run, str(REAL / "cnmc"), overrides=["optimisation.epochs=2"])
+    run_demo(run, str(REAL / "cnmc"), overrides=["optimisation.epochs=2", "data.size=96"])
     assert time.monotonic() - start < 240
     page = run.report.read_text()
     held_out = read_predictions(run.predictions)

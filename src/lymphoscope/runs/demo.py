@@ -14,6 +14,8 @@ from lymphoscope.runs.single_run import begin_training, finish_training
 from lymphoscope.synthetic import synthesize
 
 EXPLAINED = 6
+SUBJECTS, CELLS_PER_SUBJECT = 48, 8
+"""Size of the synthetic cohort."""
 
 
 def run_demo(
@@ -66,7 +68,7 @@ def _synthetic(folder: Path) -> Manifest:
     if (folder / "synthetic.json").is_file():
         return read_source(str(folder))
     log(f"no --data: generating synthetic cells in {folder}")
-    return synthesize(folder, subjects=48, cells_per_subject=8, fields=2)
+    return synthesize(folder, subjects=SUBJECTS, cells_per_subject=CELLS_PER_SUBJECT, fields=2)
 
 
 def _explain_some(folder: RunFolder) -> int:
