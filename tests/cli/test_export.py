@@ -13,25 +13,9 @@ from lymphoscope import extras
 from lymphoscope.cli.main import run
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.export import exporter, parity
-from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, load_description, save_model
+from lymphoscope.model_file import load_description
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    for head in ("attention", "linear"):
-        architecture = Architecture.model_validate({"backbone": "test_resnet", "head": head, "num_maps": 4})
-        description = Description(
-            name=f"tiny {head}",
-            architecture=architecture,
-            classes=("all", "hem"),
-            blast_class="all",
-            preprocessing=Preprocessing(crop_mode="resize", size=64, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
-        )
-        save_model(build_network(architecture, 2).eval(), description, folder / head)
-    return folder
 
 
 @pytest.fixture
