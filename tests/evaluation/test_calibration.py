@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import torch
 from hypothesis import given, settings, strategies as st
 from scipy import optimize, special
@@ -25,6 +26,7 @@ from lymphoscope.evaluation.calibration import (
     reliability,
 )
 from lymphoscope.evaluation.evaluation_set import select_evaluation_set
+from lymphoscope.evaluation.logistic import SMALLEST_SCORE
 from lymphoscope.evaluation.metrics import binary_auc
 from lymphoscope.evaluation.outcomes import Outcomes, Weights
 from lymphoscope.referral import calibrated
@@ -189,3 +191,89 @@ def test_section_holds_calibrated_and_uncalibrated_errors(predictions: Maker) ->
         assert errors["ece"].low is None
         for name in ("brier", "log_loss"):
             assert 0 <= errors[name].low <= errors[name].value <= errors[name].high
+
+
+def logistic(outcomes: Outcomes, weights: np.ndarray, *, slope: bool) -> np.ndarray:
+    """statsmodels' intercept and slope; without slope it is an offset."""
+    odds = special.logit(np.clip(outcomes.scores[:, 0], SMALLEST_SCORE, 1 - SMALLEST_SCORE))
+    truth = (outcomes.truth == 0).astype(float)
+    columns = np.stack([np.ones(len(odds)), odds], axis=1) if slope else np.ones((len(odds), 1))
+    model = sm.GLM(truth, columns, sm.families.Binomial(), offset=None if slope else odds, freq_weights=weights)
+    return model.fit(tol=1e-12, tol_criterion="params").params
+
+
+@pytest.mark.parametrize("num_classes", [2, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_calibration_intercept_and_slope_equal_statsmodels(seed: int, num_classes: int) -> None:
+    outcomes = outcomes_of(seed, 300, num_classes)
+    weights = np.random.default_rng(seed).integers(0, 3, (2, 300)).astype(float)
+    for row in weights:
+        result = calibration_group(outcomes).compute(Weights.of_cells(row[None]))
+        assert result["calibration_intercept"][0] == pytest.approx(logistic(outcomes, row, slope=False)[0], abs=1e-5)
+        assert result["calibration_slope"][0] == pytest.approx(logistic(outcomes, row, slope=True)[1], abs=1e-5)
+    together = calibration_group(outcomes).compute(Weights.of_cells(weights))
+    for row, slope in zip(weights, together["calibration_slope"], strict=True):
+        assert slope == pytest.approx(logistic(outcomes, row, slope=True)[1], abs=1e-3)
+
+
+def test_scores_twice_too_sure_have_a_slope_of_one_half() -> None:
+    result = calibration_group(outcomes_of(0, 40_000, 2)).compute(Weights.of_cells(np.ones((1, 40_000))))
+    assert result["calibration_slope"][0] == pytest.approx(0.5, abs=0.02)
+    assert result["calibration_intercept"][0] == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.filterwarnings("error")
+def test_slope_of_separated_classes_is_undefined_and_the_intercept_is_not() -> None:
+    truth = np.arange(40) % 2
+    score = np.where(truth == 0, 0.9, 0.2)
+    outcomes = Outcomes(truth, truth, np.stack([score, 1 - score], axis=1), ("all", "hem"), 0)
+    result = calibration_group(outcomes).compute(Weights.of_cells(np.ones((3, 40))))
+    assert np.isnan(result["calibration_slope"]).all()
+    assert np.isfinite(result["calibration_intercept"]).all()
+
+
+def test_slope_needs_a_class_and_others() -> None:
+    many = outcomes_of(0, 50, 3)
+    without = Outcomes(many.truth, many.predicted, many.scores, many.classes, None)
+    specs = calibration_group(without).specs
+    assert specs["calibration_slope"].undefined == "none of the classes is a blast class"
+    only = many.at(many.truth == 0)
+    assert calibration_group(only).specs["calibration_intercept"].undefined == "every cell is labelled c0"
+    assert calibration_group(many).specs["calibration_slope"].undefined is None
+
+
+def test_error_without_bias_of_single_cells_is_that_of_kumar_et_al() -> None:
+    """Squared gap of a bin less its variance / (n - 1), with scores that are constant in each bin."""
+    generator = np.random.default_rng(0)
+    score = generator.choice([0.55, 0.75, 0.95], 200)
+    truth = (generator.random(200) > score - 0.15).astype(np.int64)
+    outcomes = Outcomes(truth, np.zeros(200, np.int64), np.stack([score, 1 - score], axis=1), ("a", "b"), 0)
+    result = calibration_group(outcomes).compute(Weights.of_cells(np.ones((1, 200))))
+    expected = 0.0
+    for value in np.unique(score):
+        correct = truth[score == value] == 0
+        share, number = correct.mean(), len(correct)
+        expected += number / 200 * ((value - share) ** 2 - share * (1 - share) / (number - 1))
+    assert result["debiased_calibration_error"][0] == pytest.approx(np.sqrt(expected))
+
+
+def test_error_without_bias_does_not_grow_when_subjects_are_few() -> None:
+    """The mean square over studies of 8 subjects is that of 20,000; that of the plug-in error is far larger."""
+
+    def study(generator: np.random.Generator, subjects: int) -> dict[str, np.ndarray]:
+        effect = generator.normal(0, 1, subjects)
+        unit = np.repeat(np.arange(subjects), 10)
+        logits = generator.normal(0, 1.5, len(unit))
+        truth = (generator.random(len(unit)) > special.expit(logits + effect[unit])).astype(np.int64)
+        score = special.expit(1.3 * logits)
+        scores = np.stack([score, 1 - score], axis=1)
+        outcomes = Outcomes(truth, scores.argmax(axis=1), scores, ("a", "b"), 0)
+        return calibration_group(outcomes).compute(Weights(np.ones((1, subjects)), unit))
+
+    generator = np.random.default_rng(1)
+    true = study(generator, 20_000)["debiased_calibration_error"][0]
+    found = [study(generator, 8) for _ in range(300)]
+    plug_in = np.mean([each["ece"][0] for each in found])
+    debiased = np.mean([each["debiased_calibration_error"][0] for each in found])
+    assert plug_in > 1.5 * true
+    assert debiased < 1.3 * true

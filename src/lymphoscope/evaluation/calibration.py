@@ -1,6 +1,6 @@
-"""How far a score is a probability: temperature scaling, expected calibration error, Brier score and log loss.
+"""How far a score is a probability: temperature scaling, calibration errors, and calibration intercept and slope.
 
-CALIBRATION_METRICS is the registry of the errors. Scores closer to 0 or 1 than a float32 can tell are taken as that
+CALIBRATION_METRICS is the registry of these numbers. Scores closer to 0 or 1 than a float32 can tell are taken as that
 close in log loss and temperature.
 """
 
@@ -15,8 +15,9 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.bootstrap import MetricGroup
 from lymphoscope.evaluation.estimates import Estimate
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group
+from lymphoscope.evaluation.logistic import SMALLEST_SCORE, logistic_calibration
 from lymphoscope.evaluation.metrics import Metric, metric
-from lymphoscope.evaluation.outcomes import Floats, Indices, Outcomes, WeightedOutcomes
+from lymphoscope.evaluation.outcomes import Floats, Indices, Outcomes, WeightedOutcomes, ratio
 from lymphoscope.evaluation.schema import Bin, Calibration
 from lymphoscope.vocabulary import STREAMS
 
@@ -26,10 +27,9 @@ BINNING: Final = (
     "accuracy in each bin is weighted by its number of cells"
 )
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 20.0
-_SMALLEST = float(np.finfo(np.float32).eps)
 
 CALIBRATION_METRICS: Final[dict[str, Metric]] = {}
-"""Every calibration error, by name; lower is better."""
+"""Every number about calibration, by name; of errors lower is better."""
 
 
 def fit_temperature(scores: Floats, truth: Indices) -> float:
@@ -41,7 +41,7 @@ def fit_temperature(scores: Floats, truth: Indices) -> float:
     """
     if len(truth) == 0:
         raise LymphoscopeError("no cells to fit a temperature on: give labelled cells of calibration subjects")
-    logits = np.log(np.clip(scores, _SMALLEST, 1))
+    logits = np.log(np.clip(scores, SMALLEST_SCORE, 1))
     true = logits[np.arange(len(truth)), truth]
 
     def slope(sharpness: float) -> float:
@@ -67,7 +67,7 @@ def mean_of_streams(rows: pd.DataFrame, classes: tuple[str, ...]) -> Floats:
 
 @metric(
     "Expected calibration error",
-    "the gap between score and accuracy, averaged over bins of the score.",
+    "the gap between score and accuracy, averaged over bins of the score; from few cells it comes out too high.",
     scale="biased",
     worst=1.0,
     registry=CALIBRATION_METRICS,
@@ -105,7 +105,62 @@ def log_loss(cells: WeightedOutcomes) -> Floats:
     """Mean negative logarithm of the score of the true class, in nats."""
     outcomes = cells.outcomes
     true = outcomes.scores[np.arange(len(outcomes.truth)), outcomes.truth]
-    return cells.weights.mean(-np.log(np.maximum(true, _SMALLEST))[:, None])[:, 0]
+    return cells.weights.mean(-np.log(np.maximum(true, SMALLEST_SCORE))[:, None])[:, 0]
+
+
+@metric(
+    "Calibration error without bias",
+    "the root mean squared gap between score and accuracy over the bins of the expected calibration error, less what "
+    "chance adds where subjects are few; 0 where chance alone explains the gaps.",
+    scale="biased",
+    registry=CALIBRATION_METRICS,
+)
+def debiased_calibration_error(cells: WeightedOutcomes) -> Floats:
+    """The debiased squared error of Kumar et al. (2019), over pairs of different units in place of cells.
+
+    The square of a gap is estimated by products of the gaps of different units, which share no chance.
+    """
+    outcomes, weights = cells.outcomes, cells.weights
+    hot = np.zeros((len(outcomes.truth), BINS))
+    hot[np.arange(len(hot)), bins_of(outcomes.predicted_score)] = weights.fixed
+    gaps, sizes = (
+        weights.by_unit(hot * values[:, None])
+        for values in (outcomes.correct - outcomes.predicted_score, np.ones(len(hot)))
+    )
+    squares, pairs = (_of_different_units(weights.of_unit, values) for values in (gaps, sizes))  # (R, BINS)
+    share = ratio(weights.of_unit @ sizes, (weights.of_unit @ sizes).sum(axis=1, keepdims=True))
+    return np.asarray(np.sqrt(np.maximum(0, (share * np.nan_to_num(ratio(squares, pairs))).sum(axis=1))))
+
+
+def _of_different_units(weights: Floats, values: Floats) -> Floats:
+    """(R, C) the sum over pairs of different units of the products of their weighted `values` (U, C)."""
+    return np.asarray((weights @ values) ** 2 - weights**2 @ values**2)
+
+
+@metric(
+    "Calibration intercept",
+    "how many log odds all scores for \u201c{positive}\u201d are too low (above 0) or too high (below 0); 0 is best.",
+    needs="one class and others",
+    scale="real",
+    worst=None,
+    registry=CALIBRATION_METRICS,
+)
+def calibration_intercept(cells: WeightedOutcomes) -> Floats:
+    """Calibration in the large: the intercept of a logistic regression whose slope is 1 (Van Calster et al. 2019)."""
+    return logistic_calibration(cells, fit_slope=False)[0]
+
+
+@metric(
+    "Calibration slope",
+    "the factor by which log odds of \u201c{positive}\u201d should be multiplied: below 1 the scores are too extreme, "
+    "above 1 not extreme enough; 1 is best.",
+    needs="one class and others",
+    scale="biased",
+    registry=CALIBRATION_METRICS,
+)
+def calibration_slope(cells: WeightedOutcomes) -> Floats:
+    """The slope of a logistic regression of the label on the log odds of the score (Cox 1958)."""
+    return logistic_calibration(cells, fit_slope=True)[1]
 
 
 def bins_of(scores: Floats) -> Indices:

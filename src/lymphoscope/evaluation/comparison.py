@@ -1,8 +1,9 @@
 """Two predictions of the same cells: which is better, and whether these cells show it.
 
-The bootstrap draws whole subjects with both predictions of their cells, so that what the two have in common cancels.
-McNemar's and DeLong's tests assume independent cells; for cells of a few subjects they find a difference between
-equally good models up to ten times as often as they should. Their place is taken by tests over subjects.
+The bootstrap of the intervals draws whole subjects with both predictions of their cells, so that what the two have in
+common cancels. McNemar's and DeLong's tests assume independent cells; for cells of a few subjects they find a
+difference between equally good models up to ten times as often as they should. Their place is taken by tests that
+exchange the two models on whole subjects.
 """
 
 from collections.abc import Mapping
@@ -25,8 +26,9 @@ from lymphoscope.evaluation.bootstrap import (
 from lymphoscope.evaluation.calibration import CALIBRATION_METRICS, calibration_group
 from lymphoscope.evaluation.estimates import AucTest, Difference, DiscordantCells, Estimate, PredictionComparison
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
+from lymphoscope.evaluation.exchange_test import exchange_p
 from lymphoscope.evaluation.metrics import METRICS, NO_POSITIVE_CLASS
-from lymphoscope.evaluation.outcomes import Floats, Mask, Weights
+from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, Weights
 from lymphoscope.evaluation.predictions import as_predictions, check_predictions, classes_of, has_prediction
 from lymphoscope.evaluation.risk_coverage import risk_coverage_area
 from lymphoscope.evaluation.subject_tests import holm, sign_flip_p
@@ -76,15 +78,22 @@ def discordant_cells(one_correct: Mask, other_correct: Mask, units: NDArray[np.o
 
 
 def _compared(one: EvaluationSet, other: EvaluationSet, samples: BootstrapSamples) -> PredictionComparison:
-    first, second = _compared_group(one), _compared_group(other)
+    first, second = _compared_group(one.outcomes), _compared_group(other.outcomes)
     estimates = samples.estimate({"one": first, "other": second, "difference": difference_group(first, second)})
+    replicates, seed = samples.bootstrap.replicates, samples.bootstrap.seed
+    p_values = exchange_p(
+        one.outcomes, other.outcomes, samples.units.of_cell, _compared_group, exchanges=replicates, seed=seed
+    )
+    auc_test = _auc_test(one, other)
+    if len(one.outcomes.classes) == 2:
+        p_values["auc"] = auc_test.p  # by ranks: two models need not use the same scale
     return PredictionComparison(
         cells=len(one.rows),
         subjects=int(one.rows["subject"].nunique()),
         bootstrap=samples.bootstrap,
-        differences=_differences(estimates),
+        differences=_differences(estimates, p_values),
         discordant=discordant_cells(one.outcomes.correct, other.outcomes.correct, unit_names(one.rows)),
-        auc_test=_auc_test(one, other),
+        auc_test=auc_test,
     )
 
 
@@ -100,8 +109,8 @@ def difference_group(one: MetricGroup, other: MetricGroup) -> MetricGroup:
     )
 
 
-def _compared_group(evaluated: EvaluationSet) -> MetricGroup:
-    outcomes, every = evaluated.outcomes, np.ones(len(evaluated.rows), dtype=bool)
+def _compared_group(outcomes: Outcomes) -> MetricGroup:
+    every = np.ones(len(outcomes.truth), dtype=bool)
     scores, errors = metric_group(outcomes, every), calibration_group(outcomes)
 
     def compute(weights: Weights) -> dict[str, Floats]:
@@ -111,12 +120,15 @@ def _compared_group(evaluated: EvaluationSet) -> MetricGroup:
     return MetricGroup(compute, {**scores.specs, **errors.specs, RISK_COVERAGE: MetricSpec(every, "bounded")})
 
 
-def _differences(estimates: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Difference]:
+def _differences(
+    estimates: Mapping[str, Mapping[str, Estimate]], p_values: Mapping[str, float | None]
+) -> dict[str, Difference]:
     names = compared_metrics()
-    adjusted = holm([estimates["difference"][name].p for name in names])
+    defined = {name: None if estimates["difference"][name].value is None else p_values[name] for name in names}
+    adjusted = holm([defined[name] for name in names])
     return {
         name: Difference(
-            **dict(estimates["difference"][name]),
+            **{**dict(estimates["difference"][name]), "p": defined[name]},
             one=estimates["one"][name].value,
             other=estimates["other"][name].value,
             p_holm=p_holm,

@@ -6,8 +6,11 @@ from pydantic import Field
 
 from lymphoscope.strict_model import StrictModel
 
-Scale = Literal["share", "bounded", "positive", "biased", "difference"]
-"""The range of a number. share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: from 0, biased upwards."""
+Scale = Literal["share", "bounded", "positive", "biased", "real", "difference"]
+"""The range of a number.
+
+share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: from 0, and no interval holds; real: any number.
+"""
 
 
 class Estimate(StrictModel):

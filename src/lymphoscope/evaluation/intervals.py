@@ -35,7 +35,7 @@ _NO_SPREAD = 1e-9
 # With two units the spread is too uncertain for the normal quantile.
 _LEAST_FOR_NORMAL = 3
 _MANY_UNITS = 400
-_BIASED = "computed from few cells it is too high, and no interval from the bootstrap holds the true value often enough"
+_BIASED = "no interval from the bootstrap holds the true value often enough"
 
 
 @dataclass(frozen=True)

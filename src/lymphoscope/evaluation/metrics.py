@@ -19,8 +19,11 @@ FEW_UNITS = 1000
 NO_POSITIVE_CLASS: Final = "none of the classes is a blast class"
 UNDEFINED: Final = "it is undefined on these cells (a denominator is 0)"
 
-Needs = Literal["cells", "every class", "positives", "negatives"]
-"""What a metric needs to have a value: any cell, cells of every class, or cells in or outside the positive class."""
+Needs = Literal["cells", "every class", "one class and others", "positives", "negatives"]
+"""What a metric needs to have a value: any cell, cells of every class, or cells in or outside the positive class.
+
+"one class and others" are cells in and outside the positive class; of two classes without a positive one, the first.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class Metric:
     """A metric: its name, what it is called on a page, what it means, how to compute it and what that needs.
 
     `compute` takes WeightedOutcomes of R weightings and returns (R,) values, NaN where undefined. `scale` is the range
-    of its values, `worst` its value on a subject whose cells are all confidently misclassified. `definition` may hold
-    {positive}, {num_classes} and {chance}; `multiclass_definition` takes its place for more than two classes.
+    of its values, `worst` its value on a subject whose cells are all confidently misclassified, None where there is
+    none. `definition` may hold {positive}, {num_classes} and {chance}; `multiclass_definition` takes its place for more
+    than two classes.
     """
 
     name: str
@@ -39,7 +43,7 @@ class Metric:
     needs: Needs = "cells"
     scale: Scale = "share"
     multiclass_definition: str | None = None
-    worst: float = 0.0
+    worst: float | None = 0.0
 
     @property
     def needs_positive_class(self) -> bool:
@@ -64,6 +68,8 @@ class Metric:
             return NO_CELLS
         if self.needs_positive_class:
             return self._why_no_cells_of_positive_class(outcomes)
+        if self.needs == "one class and others":
+            return _why_no_cells_of_one_class(outcomes)
         absent = [name for index, name in enumerate(outcomes.classes) if not (outcomes.truth == index).any()]
         return f"no cell is labelled {absent[0]}" if absent and self.needs == "every class" else None
 
@@ -76,6 +82,15 @@ class Metric:
             f"{'no' if self.needs == 'positives' else 'every'} cell is labelled "
             + (outcomes.classes[outcomes.positive_index])
         )
+
+
+def _why_no_cells_of_one_class(outcomes: Outcomes) -> str | None:
+    if outcomes.positive_index is None and len(outcomes.classes) > 2:
+        return NO_POSITIVE_CLASS
+    positive, name = outcomes.is_first_or_positive, outcomes.classes[outcomes.positive_index or 0]
+    if positive.all() or not positive.any():
+        return f"{'every' if positive.all() else 'no'} cell is labelled {name}"
+    return None
 
 
 METRICS: Final[dict[str, Metric]] = {}
@@ -91,7 +106,7 @@ def metric(
     needs: Needs = "cells",
     scale: Scale = "share",
     multiclass_definition: str | None = None,
-    worst: float = 0.0,
+    worst: float | None = 0.0,
     registry: dict[str, Metric] = METRICS,
 ) -> Callable[[Compute], Compute]:
     """Register the decorated function as a metric under its own name."""

@@ -36,6 +36,11 @@ class Outcomes:
         return np.equal(self.truth, -1 if self.positive_index is None else self.positive_index)
 
     @property
+    def is_first_or_positive(self) -> Mask:
+        """(N,) which cells are labelled as the positive class or, where there is no such class, as the first."""
+        return np.equal(self.truth, self.positive_index or 0)
+
+    @property
     def correct(self) -> Mask:
         """(N,) which cells are predicted as labelled."""
         return np.equal(self.predicted, self.truth)
@@ -90,11 +95,14 @@ class Weights:
     def sum(self, values: Floats) -> Floats:
         """(N, C) values of each cell -> (R, C) their weighted sums."""
         columns = values if self.of_cell is None else values * self.of_cell[:, None]
-        if len(self.unit_of_cell) == self.of_unit.shape[1] and (np.diff(self.unit_of_cell) == 1).all():
-            return np.asarray(self.of_unit @ columns)
+        return np.asarray(self.of_unit @ self.by_unit(columns))
+
+    def by_unit(self, values: Floats) -> Floats:
+        """(N, C) values of each cell -> (U, C) their sums in each unit, without any weight."""
         units = self.of_unit.shape[1]
-        by_unit = np.stack([np.bincount(self.unit_of_cell, column, minlength=units) for column in columns.T], axis=1)
-        return np.asarray(self.of_unit @ by_unit)
+        if len(self.unit_of_cell) == units and (np.diff(self.unit_of_cell) == 1).all():
+            return values
+        return np.stack([np.bincount(self.unit_of_cell, column, minlength=units) for column in values.T], axis=1)
 
     def sum_by_level(self, level: Indices, levels: int, values: Floats) -> Floats:
         """`values` (N,) of cells with a `level` (N,) -> (R, levels) their weighted sums in each level."""

@@ -51,7 +51,10 @@ def _values(calibration: Calibration, description: "Description | None", *, fold
         "explanation": (
             "The expected calibration error (ECE) is the mean distance of the dots from the dashed line, weighted by "
             f"their number of cells ({calibration.binning}). The Brier score is the mean squared distance of the "
-            "scores from the labels, log loss the mean negative log-likelihood of the labels."
+            "scores from the labels, log loss the mean negative log-likelihood of the labels. From few cells the ECE "
+            "comes out too high; the error without bias is the root mean squared distance over the same bins, less "
+            "what chance adds. A calibration intercept above 0 says that all scores are too low, a slope below 1 that "
+            "they are too extreme."
         ),
         "reasons": missing_reasons(errors),
     }
@@ -116,7 +119,8 @@ _TEMPLATE = """
 <div>
 {% call region("Calibration errors") %}
 <table class="small">
-<caption>Lower is better. The range is the 95 % interval over {{ unit }}s.</caption>
+<caption>Of errors lower is better; of the intercept 0 is best, of the slope 1. The range is the 95 % interval over
+{{ unit }}s.</caption>
 <thead><tr><th scope="col">Score</th>
 {% for title in titles %}<th scope="col" class="n">{{ title }}</th>{% endfor %}</tr></thead>
 <tbody>
