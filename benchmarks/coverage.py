@@ -1,5 +1,8 @@
 """Coverage of the 95 % intervals and level of the tests, in simulated studies: `python benchmarks/coverage.py`.
 
+With `--tests` each study has two equally good models, and the table says how often each test finds a difference at the
+level of 5 %.
+
 Each study has subjects of two classes. Their cells share a random effect, so that some subjects are hard. The layouts
 say how many subjects and cells there are, the worlds how subjects differ. The true value is that of all cells of very
 many studies. The table of docs/evidence.md is the output of this command.
@@ -8,19 +11,26 @@ many studies. The table of docs/evidence.md is the output of this command.
 import argparse
 import time
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
-from lymphoscope.evaluation import CALIBRATION_METRICS, METRICS, Indices, Outcomes, metric_group
+from lymphoscope.evaluation import CALIBRATION_METRICS, METRICS, Indices, MetricGroup, Outcomes, metric_group
+from lymphoscope.evaluation.auc_test import compare_areas
 from lymphoscope.evaluation.bootstrap import BootstrapSamples
+from lymphoscope.evaluation.comparison import discordant_cells
 from lymphoscope.evaluation.estimates import Bootstrap
+from lymphoscope.evaluation.exchange_test import exchange_p
 from lymphoscope.evaluation.intervals import LEVEL, units_of
 from lymphoscope.evaluation.outcomes import WeightedOutcomes
 
 CLASSES = ("all", "hem")
-ALL = METRICS | CALIBRATION_METRICS
+_FIVE_PERCENT = 0.05 + 1e-9
+ALL = {name: each for name, each in (METRICS | CALIBRATION_METRICS).items() if each.scale != "biased"}
+"""The metrics that have an interval."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +87,7 @@ def study(layout: Layout, world: World, generator: np.random.Generator) -> tuple
     """Draw one study: its outcomes (N,), and the subject of each cell (N,)."""
     sizes = layout.sizes(generator)
     truth = np.repeat([0, 1], [layout.positives, layout.negatives])
-    effect = (
-        generator.normal(0, 0.8, len(sizes))
-        if np.isinf(world.tails)
-        else 0.5 * generator.standard_t(world.tails, len(sizes))
-    )
+    effect = _effects(world, len(sizes), generator)
     ease = 1.8 - world.tied * np.log(sizes / layout.cells)
     ease = np.where(generator.random(len(sizes)) < world.odd, -1.8, ease)
     centre = np.where(truth == 0, ease, -ease) + effect
@@ -100,6 +106,48 @@ def true_values(layout: Layout, world: World, studies: int = 1000) -> dict[str, 
     )
     cells = WeightedOutcomes.unweighted(Outcomes(truth, predicted, scores, CLASSES, positive_index=0))
     return {name: float(metric.compute(cells)[0]) for name, metric in ALL.items()}
+
+
+def two_models(layout: Layout, world: World, generator: np.random.Generator) -> tuple[Outcomes, Outcomes, Indices]:
+    """Draw a study of two equally good models, which share half of what makes a subject, or a cell, hard."""
+    sizes = layout.sizes(generator)
+    truth = np.repeat([0, 1], [layout.positives, layout.negatives])
+    subject = np.repeat(np.arange(len(sizes)), sizes)
+    ease = 1.8 - world.tied * np.log(sizes / layout.cells)
+    shared, shared_cell = _effects(world, len(sizes), generator), generator.normal(0, 0.7, len(subject))
+    models = []
+    for _ in range(2):
+        own = np.where(generator.random(len(sizes)) < world.odd, -1.8, ease)
+        centre = np.where(truth == 0, own, -own) + (shared + _effects(world, len(sizes), generator)) / np.sqrt(2)
+        score = expit(1.5 * (centre[subject] + shared_cell + generator.normal(0, 0.7, len(subject))))
+        scores = np.stack([score, 1 - score], axis=1)
+        models.append(Outcomes(truth[subject], scores.argmax(axis=1), scores, CLASSES, positive_index=0))
+    return models[0], models[1], subject
+
+
+def levels(layout: Layout, world: World, studies: int, exchanges: int = 299) -> dict[str, float]:
+    """The share of studies of two equally good models in which each test has p of at most 0.05."""
+    generator = np.random.default_rng(8)
+    rejected: dict[str, list[bool]] = {}
+    for seed in range(studies):
+        one, other, subject = two_models(layout, world, generator)
+        p_values = exchange_p(one, other, subject, _all_group, exchanges=exchanges, seed=seed)
+        names = subject.astype(object)
+        p_values["auc"] = compare_areas(one.truth == 0, np.stack([one.scores[:, 0], other.scores[:, 0]]), names).p
+        p_values["discordant"] = discordant_cells(one.correct, other.correct, names).p
+        for name, p in p_values.items():
+            rejected.setdefault(name, []).append(p is not None and p <= _FIVE_PERCENT)
+    return {name: float(np.mean(each)) for name, each in rejected.items()}
+
+
+def _all_group(outcomes: Outcomes) -> MetricGroup:
+    return metric_group(outcomes, np.ones(len(outcomes.truth), dtype=bool), METRICS | CALIBRATION_METRICS)
+
+
+def _effects(world: World, subjects: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    if np.isinf(world.tails):
+        return generator.normal(0, 0.8, subjects)
+    return np.asarray(0.5 * generator.standard_t(world.tails, subjects))
 
 
 def coverage(layout: Layout, world: World, studies: int, replicates: int = 300) -> dict[str, float | None]:
@@ -124,16 +172,18 @@ def main() -> None:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000, help="studies for each row of the table")
-    studies = parser.parse_args().studies
+    parser.add_argument("--tests", action="store_true", help="the level of the tests of two models, not the coverage")
+    options = parser.parse_args()
     start = time.process_time()
-    print(f"| subjects | world | {' | '.join(metric.title for metric in ALL.values())} |")
-    print("|---|---|" + "---:|" * len(ALL))
-    for layout_name, layout in LAYOUTS.items():
-        for world_name, world in WORLDS.items():
-            shares = coverage(layout, world, studies).values()
-            cells = ["none" if share is None else f"{100 * share:.1f}" for share in shares]
-            print(f"| {layout_name} | {world_name} | {' | '.join(cells)} |", flush=True)
-    print(f"\nPercent of {studies} studies per row; {time.process_time() - start:.0f} s of one core.")
+    for number, (layout_name, world_name) in enumerate(product(LAYOUTS, WORLDS)):
+        measure = levels if options.tests else coverage
+        shares = measure(LAYOUTS[layout_name], WORLDS[world_name], options.studies)
+        if number == 0:
+            titles = [(METRICS | CALIBRATION_METRICS)[name].title if name != "discordant" else name for name in shares]
+            print(f"| subjects | world | {' | '.join(titles)} |\n|---|---|{'---:|' * len(titles)}")
+        cells = ["none" if share is None else f"{100 * share:.1f}" for share in shares.values()]
+        print(f"| {layout_name} | {world_name} | {' | '.join(cells)} |", flush=True)
+    print(f"\nPercent of {options.studies} studies per row; {time.process_time() - start:.0f} s of one core.")
 
 
 if __name__ == "__main__":

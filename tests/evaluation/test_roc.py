@@ -26,6 +26,17 @@ def test_band_holds_the_curve(predictions: Maker) -> None:
     assert (curve.high - curve.low).max() > 0.05
 
 
+def test_edges_of_the_band_rise_as_the_curve_does(predictions: Maker) -> None:
+    """Few and unequal subjects, whose bands were jagged."""
+    for seed in range(4):
+        table = predictions(subjects=9, cells=9, seed=seed)
+        table = table[(table["subject"] != "S000") | (table.index % 3 == 0)]
+        curve = roc_of_predictions(table, blast_class="all")
+        for edge in (curve.low, curve.high):
+            assert (np.diff(edge) >= 0).all()
+            assert 0 <= edge.min() <= edge.max() <= 1
+
+
 def test_curve_of_one_class_against_the_rest_equals_scikit_learn(predictions: Maker) -> None:
     table = predictions(subjects=12, classes=tuple("abcd"))
     curve = roc_of_predictions(table, blast_class="b")

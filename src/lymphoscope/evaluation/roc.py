@@ -23,6 +23,7 @@ def roc_curve(outcomes: Outcomes, samples: BootstrapSamples) -> RocCurve | None:
     """The curve of the positive class against the rest by its score; None where either has no cell.
 
     The band is pointwise: a 95 % interval of the true positive rate at each rate of false positives, as for any metric.
+    It is widened where needed so that both of its edges rise, as the curve does.
     """
     positive = outcomes.is_positive
     if outcomes.positive_index is None or positive.all() or not positive.any():
@@ -38,11 +39,16 @@ def roc_curve(outcomes: Outcomes, samples: BootstrapSamples) -> RocCurve | None:
         return {f"{index}": values for index, values in enumerate(np.transpose(curves))}
 
     every = np.ones(len(positive), dtype=bool)
-    group = MetricGroup(compute, {f"{index}": MetricSpec(every) for index in range(len(grid))})
+    group = MetricGroup(compute, {f"{index}": MetricSpec(every, worst=0.0) for index in range(len(grid))})
     band = list(samples.estimate({"roc": group})["roc"].values())
     low, high = (np.array([getattr(each, end) for each in band], dtype=np.float64) for end in ("low", "high"))
     low[-1] = high[-1] = 1.0
-    return RocCurve(false[0], true[0], grid, np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0))
+    return RocCurve(false[0], true[0], grid, *_rising(np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)))
+
+
+def _rising(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The narrowest band around `low` and `high` (G,) with edges that do not fall."""
+    return np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
 
 
 def _rates(level: Indices, positive: Mask, weights: Weights) -> tuple[Floats, Floats]:

@@ -64,6 +64,19 @@ class Referral(StrictModel):
     promise: list[str] = Field(default=[], description="What the model's referral promises, in sentences.")
 
 
+class PredictiveValues(StrictModel):
+    """What predictions are worth at one prevalence, if sensitivity and specificity stay as measured."""
+
+    prevalence: float = Field(description="Share of blasts among the cells, 0-1.")
+    of_these_cells: bool = Field(description="Whether it is that of the evaluated cells; otherwise it is assumed.")
+    positive_value: Estimate = Field(
+        description="Share of the predicted blasts that are blasts (PPV). The range moves the intervals of sensitivity "
+        "and specificity to their lower, and to their upper ends, and is wider than a 95 % interval."
+    )
+    negative_value: Estimate = Field(description="Share of the other predictions that are not blasts (NPV).")
+    referred: float = Field(description="Share of cells that are referred to a person.")
+
+
 class Bin(StrictModel):
     """One bin of the reliability diagram."""
 
@@ -122,11 +135,11 @@ class BlastShare(StrictModel):
     share: Estimate = Field(description="Share of cells predicted as blasts, with an exact binomial interval.")
     corrected: Estimate = Field(description="The share corrected for the classifier's errors (Rogan and Gladen).")
     side: Literal["above", "below", "undecided"] = Field(
-        description="On which side of the blast threshold the exact interval of the share lies."
+        description="On which side of the blast threshold the whole interval of `corrected` lies; undecided without it."
     )
     more_cells: int | None = Field(
-        description="Number of further cells, at the same share, after which the side would be decided; null where it "
-        "is decided or no practical number would do."
+        description="Number of further cells, at the same share, after which the exact interval of `share`, which "
+        "takes every prediction as correct, would lie on one side; null where it does or no practical number would do."
     )
     enough_cells: bool = Field(description="Whether there are at least `min_cells` cells.")
 
@@ -136,6 +149,25 @@ class Curve(StrictModel):
 
     false_positive: list[float] = Field(description="False positive rates, rising from 0 to 1.")
     true_positive: list[float] = Field(description="True positive rates, rising from 0 to 1.")
+
+
+class DecisionPoint(StrictModel):
+    """The net benefit of acting from one risk on."""
+
+    threshold: float = Field(description="The risk from which on somebody acts, 0-1.")
+    net_benefit: Estimate = Field(
+        description="Share of all subjects that are found, less threshold / (1 - threshold) times the share that are "
+        "false alarms."
+    )
+    act_on_all: float = Field(description="The same of acting on every subject; of acting on none it is 0.")
+
+
+class DecisionCurve(StrictModel):
+    """Net benefit of acting on subjects by their share of predicted blasts, taken as a risk."""
+
+    prevalence: float = Field(description="Share of subjects with the blast label, 0-1.")
+    of_these_subjects: bool = Field(description="Whether it is that of these subjects; otherwise it is assumed.")
+    points: list[DecisionPoint] = Field(description="One point per threshold.")
 
 
 class SubjectLevel(StrictModel):
@@ -148,6 +180,9 @@ class SubjectLevel(StrictModel):
     slides: list[BlastShare] = Field(description="One entry per slide of a subject.")
     auc: Estimate = Field(description="AUC of the blast share for telling subjects with the blast label from others.")
     roc: Curve | None = Field(description="The ROC curve of the same; null where it is undefined.")
+    decision_curves: list[DecisionCurve] = Field(
+        default=[], description="Decision curves at several prevalences; empty where the ROC curve is undefined."
+    )
 
 
 class LabelError(StrictModel):
@@ -265,6 +300,9 @@ class Metrics(StrictModel):
     confusion: Confusion = Field(description="The confusion matrix of the vote.")
     per_subject: list[SubjectScores] = Field(description="One entry per subject, lowest accuracy first.")
     referral: Referral = Field(description="Which cells are referred to a person.")
+    predictive_values: list[PredictiveValues] = Field(
+        default=[], description="PPV, NPV and referred share at several prevalences; empty without a blast class."
+    )
     folds: list[Scores] | None = Field(
         default=None, description="Scores of each fold of a cross-validation, of which `vote` is the pooled result."
     )

@@ -18,6 +18,7 @@ from lymphoscope.evaluation.intervals import exact_interval
 from lymphoscope.evaluation.metrics import METRICS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes
 from lymphoscope.evaluation.predictions import has_prediction
+from lymphoscope.evaluation.predictive_values import predictive_values
 from lymphoscope.evaluation.referral_outcomes import referral_group, referral_section
 from lymphoscope.evaluation.risk_coverage import risk_coverage_group, risk_coverage_section
 from lymphoscope.evaluation.roc import RocCurve, roc_curve
@@ -70,6 +71,9 @@ def evaluate_predictions(
         confusion=_confusion(evaluated.outcomes),
         per_subject=subject_scores(evaluated),
         referral=referral_section(table, evaluated, estimates["referral"], stated_miss_rate, promise),
+        predictive_values=predictive_values(
+            evaluated, estimates["vote"]["sensitivity"], estimates["vote"]["specificity"]
+        ),
         calibration=calibration_section(evaluated, estimates),
         risk_coverage=risk_coverage_section(evaluated, estimates["risk_coverage"]),
         subject_level=subject_level,

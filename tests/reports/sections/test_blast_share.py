@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from lymphoscope.evaluation import Estimate
 from lymphoscope.reports.sections import blast_share
 
 Maker = Callable[..., Any]
@@ -32,18 +31,24 @@ def test_subjects_are_in_natural_order(predictions: Maker, contents: Maker) -> N
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "enough", "expected"),
+    ("side", "enough", "expected"),
     [
-        (0.3, 0.9, False, "above"),
-        (0.0, 0.1, True, "below"),
-        (0.0, 0.919, False, "too few cells"),
-        (0.0, 0.919, True, "undecided"),
-        (None, None, False, "too few cells"),
+        ("above", False, "above"),
+        ("below", True, "below"),
+        ("undecided", False, "too few cells"),
+        ("undecided", True, "undecided"),
     ],
 )
-def test_side_is_decided_by_the_corrected_interval(
-    predictions: Maker, contents: Maker, low: float | None, high: float | None, enough: bool, expected: str
+def test_page_shows_the_side_of_metrics_json(
+    predictions: Maker, contents: Maker, side: str, enough: bool, expected: str
 ) -> None:
     row = contents(predictions()).metrics.subject_level.subjects[0]
-    changed = row.model_copy(update={"corrected": Estimate(value=0.5, low=low, high=high), "enough_cells": enough})
-    assert blast_share.decision(changed, threshold=0.2) == expected
+    assert blast_share.decision(row.model_copy(update={"side": side, "enough_cells": enough})) == expected
+
+
+def test_decision_curve_has_a_panel_per_prevalence(predictions: Maker, contents: Maker) -> None:
+    level = contents(predictions()).metrics.subject_level
+    figure = blast_share.decision_curve_figure(level.decision_curves)
+    assert len(figure.axes) == len(level.decision_curves) == 3
+    line = next(line for line in figure.axes[0].get_lines() if line.get_label() == "share of blasts")
+    assert list(line.get_ydata()) == [point.net_benefit.value for point in level.decision_curves[0].points]

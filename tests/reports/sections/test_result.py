@@ -71,11 +71,29 @@ def test_verdict_draws_no_conclusion_if_leaks_were_found_or_not_checked(predicti
 
 
 def test_tiles_name_the_best_constant_prediction_only_if_it_is_a_baseline(metrics: Metrics) -> None:
-    tiles = {tile.name: tile for tile in result.tiles(metrics)}
+    tiles = {tile.name: tile for tile in result.tiles(metrics.model_copy(update={"subject_mean": None}))}
     best = max(scores["weighted_f1"].value or 0 for scores in metrics.constant_baselines.values())
     assert tiles["Weighted F1"].baseline.endswith(f"{best:.3f}")
     assert tiles["Sensitivity"].baseline == tiles["Specificity"].baseline == ""
     assert tiles["Sensitivity"].value == f"{metrics.vote['sensitivity'].value:.3f}"
+
+
+def test_tiles_lead_with_the_averages_over_subjects(metrics: Metrics) -> None:
+    tiles = {tile.name: tile for tile in result.tiles(metrics)}
+    assert metrics.subject_mean is not None
+    assert tiles["Sensitivity"].value == f"{metrics.subject_mean['sensitivity'].value:.3f}"
+    assert {tile.baseline for tile in tiles.values()} == {""}
+
+
+def test_interval_sentence_names_linked_subjects(predictions: Maker) -> None:
+    table = predictions()
+    assert "share a cell was not looked for" in result.interval_sentence(
+        evaluate_predictions(table, blast_class="all", replicates=5)
+    )
+    linked = table.assign(group=table["subject"].replace({"S0": "S0+S2", "S2": "S0+S2"}))
+    text = result.interval_sentence(evaluate_predictions(linked, blast_class="all", replicates=5))
+    assert "7 subjects resampled" in text
+    assert "drawn together: S0 and S2." in text
 
 
 def test_of_many_classes_the_best_baseline_and_that_of_the_blast_class_are_shown(predictions: Maker) -> None:

@@ -14,9 +14,10 @@ from lymphoscope.evaluation.intervals import LEVEL, Units, exact_interval, repli
 from lymphoscope.evaluation.metrics import METRICS
 from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes
 from lymphoscope.evaluation.predictions import classes_of, has_prediction
-from lymphoscope.evaluation.schema import BlastShare, Curve, SubjectLevel
+from lymphoscope.evaluation.schema import BlastShare, Curve, DecisionCurve, SubjectLevel
+from lymphoscope.evaluation.subjects.decision_curve import decision_curves
 from lymphoscope.evaluation.subjects.prevalence import RateOfOthers, corrected_bounds, rate_of_others
-from lymphoscope.evaluation.subjects.proportions import more_cells, rogan_gladen, side_of
+from lymphoscope.evaluation.subjects.proportions import Side, more_cells, rogan_gladen
 
 # The ICSH recommends at least 200 nucleated cells per smear: Palmer et al. 2015, Int J Lab Hematol 37, 287-303.
 MIN_CELLS: Final = 200
@@ -66,7 +67,7 @@ def evaluate_subjects(
     index = {subject: position for position, subject in enumerate(counts.subjects)}
     owner = np.array([index[subject] for subject in slides.subjects], dtype=np.intp)
     threshold = blast_threshold / 100
-    auc, roc = _roc_of_subjects(counts, groups, blast_class, replicates, seed)
+    auc, roc, curves = _separation(counts, groups, blast_class, replicates, seed)
     return SubjectLevel(
         blast_threshold=blast_threshold,
         min_cells=MIN_CELLS,
@@ -75,6 +76,7 @@ def evaluate_subjects(
         slides=blast_shares(slides, sensitivity.of(owner), specificity.of(owner), threshold, generator),
         auc=auc,
         roc=roc,
+        decision_curves=curves,
     )
 
 
@@ -130,12 +132,19 @@ def blast_shares(
             predicted_positive=predicted,
             share=_share(predicted, cells),
             corrected=corrected[unit],
-            side=side_of(predicted, cells, threshold),
+            side=_side(corrected[unit], threshold),
             more_cells=more_cells(predicted, cells, threshold),
             enough_cells=cells >= MIN_CELLS,
         )
         for unit, (predicted, cells) in enumerate(zip(predicted_counts, cell_counts, strict=True))
     ]
+
+
+def _side(corrected: Estimate, threshold: float) -> Side:
+    low, high = corrected.low, corrected.high
+    if low is None or high is None:
+        return "undecided"
+    return "above" if low > threshold else "below" if high < threshold else "undecided"
 
 
 def _share(predicted: int, cells: int) -> Estimate:
@@ -203,14 +212,14 @@ def _draw_subjects(counts: Counts, groups: Indices, blast_class: str, replicates
     return weights
 
 
-def _roc_of_subjects(
+def _separation(
     counts: Counts, groups: Indices, blast_class: str, replicates: int, seed: int
-) -> tuple[Estimate, Curve | None]:
-    """AUC and ROC curve of telling subjects labelled `blast_class` from the others by their blast share."""
+) -> tuple[Estimate, Curve | None, list[DecisionCurve]]:
+    """AUC, ROC and decision curves of telling subjects labelled `blast_class` from the others by their blast share."""
     labelled = _labelled(counts)
     positive = np.array([label == blast_class for label in counts.labels], dtype=bool)[labelled]
     if positive.all() or not positive.any():
-        return Estimate(value=None, reason=_why_no_auc(positive, blast_class)), None
+        return Estimate(value=None, reason=_why_no_auc(positive, blast_class)), None, []
     share = counts.predicted[labelled] / counts.cells[labelled]
     truth, scores = (~positive).astype(np.int64), np.stack([share, 1 - share], axis=1)
     outcomes = Outcomes(truth, truth, scores, (f"class {blast_class}", "another class"), positive_index=0)
@@ -225,7 +234,7 @@ def _roc_of_subjects(
         np.bincount(order, mask, minlength=order.max() + 1).cumsum() / mask.sum() for mask in (~positive, positive)
     )
     false, true = ([0.0, *rate.tolist()] for rate in rates)
-    return auc, Curve(false_positive=false, true_positive=true)
+    return auc, Curve(false_positive=false, true_positive=true), decision_curves(share, positive, samples)
 
 
 def _why_no_auc(positive: Mask, blast_class: str) -> str:

@@ -1,11 +1,9 @@
 """The share of blasts of each subject and slide, and how well it separates subjects."""
 
-from functools import partial
-
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import Estimate
-from lymphoscope.evaluation.schema import BlastShare, Curve, SubjectLevel
+from lymphoscope.evaluation.schema import BlastShare, Curve, DecisionCurve, SubjectLevel
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, natural_key, with_interval
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, drawable, new_axes, styled
@@ -31,7 +29,7 @@ def _values(level: SubjectLevel, blast: str, title: str) -> dict[str, object]:
     corrected = {f"subject {row.subject}, corrected": row.corrected for row in level.subjects}
     return {
         "threshold": threshold,
-        "decide": partial(decision, threshold=level.blast_threshold / 100),
+        "decide": decision,
         "subjects": _sorted(level.subjects),
         "slides": _sorted(level.slides) if len(level.slides) > len(level.subjects) else [],
         "lead": _lead(level, threshold),
@@ -45,6 +43,17 @@ def _values(level: SubjectLevel, blast: str, title: str) -> dict[str, object]:
                 f"Each line is a subject: the dot is the share of its cells classified as {title}, the bar "
                 "its exact 95 % binomial interval, which takes every prediction as correct. The dashed line is the "
                 f"threshold. Filled dots are labelled {title}, hollow ones are not."
+            ),
+        ),
+        "decision_curve": page_figure(
+            decision_curve_figure(level.decision_curves) if level.decision_curves else None,
+            alt="Decision curve of subjects; metrics.json has the numbers.",
+            caption=(
+                "The net benefit, in found subjects per subject, of acting on every subject whose share of predicted "
+                f"{title} cells reaches the threshold. Someone who acts from 10 % on accepts nine false alarms for one "
+                "subject found. The predictions are worth acting on where the curve is above both that of acting on "
+                "all and 0, acting on none. The bars are 95 % intervals over subjects. The share is not a calibrated "
+                "risk: this curve shows the cost of taking it as one."
             ),
         ),
         "roc": page_figure(
@@ -91,23 +100,38 @@ def subject_roc_figure(curve: Curve) -> Figure:
     return figure
 
 
+@styled()
+def decision_curve_figure(curves: list[DecisionCurve]) -> Figure:
+    """Net benefit by threshold, one panel per share of subjects with blasts."""
+    figure = Figure(figsize=(3.1 * len(curves) + 0.8, 3.4), layout="constrained")
+    for axes, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
+        thresholds = [point.threshold for point in curve.points]
+        of_model = [(point.threshold, point.net_benefit) for point in curve.points]
+        for threshold, benefit in of_model:
+            if benefit.low is not None and benefit.high is not None:
+                axes.plot([threshold, threshold], [benefit.low, benefit.high], color=BLUE, alpha=0.4, lw=1.4)
+        axes.plot(thresholds, [benefit.value for _, benefit in of_model], color=BLUE, lw=1.8, label="share of blasts")
+        axes.plot(thresholds, [point.act_on_all for point in curve.points], color=GREY, lw=1, label="act on all")
+        axes.axhline(0, color=ORANGE, lw=1, ls=(0, (4, 3)), label="act on none")
+        axes.set(xlim=(0, 1), ylim=(-0.6 * curve.prevalence, 1.1 * curve.prevalence))
+        axes.set_title(f"{curve.prevalence:.0%} with blasts" + (" (these)" if curve.of_these_subjects else ""), size=10)
+        axes.set_xlabel("threshold of the share")
+    figure.axes[0].set_ylabel("net benefit")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=9, ncols=3, loc="outside lower center")
+    return figure
+
+
 def _sorted(rows: list[BlastShare]) -> list[BlastShare]:
     return sorted(rows, key=lambda row: (natural_key(row.subject), natural_key(row.slide or "")))
 
 
-def decision(row: BlastShare, threshold: float) -> str:
-    """Where the share corrected for errors lies against the threshold (0-1), decided by its whole interval."""
-    low, high = row.corrected.low, row.corrected.high
-    if low is not None and high is not None:
-        if low > threshold:
-            return "above"
-        if high < threshold:
-            return "below"
-    return "undecided" if row.enough_cells else "too few cells"
+def decision(row: BlastShare) -> str:
+    """Where the share corrected for errors lies against the threshold, decided by its whole interval."""
+    return row.side if row.side != "undecided" or row.enough_cells else "too few cells"
 
 
 def _lead(level: SubjectLevel, threshold: str) -> str:
-    decisions = [decision(row, level.blast_threshold / 100) for row in level.subjects]
+    decisions = [decision(row) for row in level.subjects]
     undecided = len(decisions) - decisions.count("above") - decisions.count("below")
     enough = sum(row.enough_cells for row in level.subjects)
     return (
@@ -168,6 +192,10 @@ _TEMPLATE = """
 <p>{{ separation }}</p>
 {% if roc %}
 <div class="pair">{{ figure(roc) }}</div>
+{% endif %}
+{% if decision_curve %}
+<h3>What acting on the share is worth</h3>
+<div class="pair one">{{ figure(decision_curve) }}</div>
 {% endif %}
 {% elif blast %}
 <p>The subjects of these cells are not known, so there is no share per subject.</p>

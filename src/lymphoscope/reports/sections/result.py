@@ -49,11 +49,12 @@ def build(contents: ReportContents) -> Section:
             "blast": contents.blast_name,
             "split": split_sentence(contents.data.split),
             "averages": averages_sentence(metrics) if contents.is_scored else "",
+            "over_subjects": metrics.subject_mean is not None,
             "tiles": tiles(metrics),
             "names": [METRICS[name].title for name in shown_metrics(metrics)],
             "rows": rows,
             "all_baselines": len(shown_baselines(metrics)) == len(metrics.classes),
-            "by_mean": rows[0].name.startswith("Mean"),
+            "by_mean": _decision_name(contents).startswith("Mean"),
             "intervals": interval_sentence(metrics),
             "reasons": caveats(metrics),
             "definitions": definitions(contents),
@@ -62,7 +63,10 @@ def build(contents: ReportContents) -> Section:
 
 
 def tiles(metrics: Metrics) -> list[Tile]:
-    """The four numbers at the head of the page, each with its interval and the best constant baseline."""
+    """The four numbers at the head of the page, each with its interval and the best constant baseline.
+
+    They answer how well the model does on the next person: averaged over subjects where these are known.
+    """
     chosen = ("sensitivity", "specificity", "weighted_f1", "auc")
     if metrics.blast_class is None:
         chosen = ("accuracy", "balanced_accuracy", "weighted_f1", "auc")
@@ -74,6 +78,8 @@ def score_rows(contents: ReportContents) -> list[ScoreRow]:
     metrics = contents.metrics
     names = shown_metrics(metrics)
     rows = [_row(_decision_name(contents), "answer", metrics.vote, names)]
+    if metrics.subject_mean is not None:
+        rows.insert(0, _row("Averaged over subjects", "answer", metrics.subject_mean, names))
     if len(metrics.streams) > 1:
         rows += [_row(_STREAM_NAMES[name], "stream", scores, names) for name, scores in metrics.streams.items()]
     return rows + [
@@ -99,7 +105,7 @@ def shown_baselines(metrics: Metrics) -> list[str]:
 def caveats(metrics: Metrics) -> list[str]:
     """Why values or intervals are missing or need care, one sentence per reason."""
     names_by_reason: dict[str, list[str]] = {}
-    for scores in (metrics.vote, *metrics.streams.values()):
+    for scores in filter(None, (metrics.subject_mean, metrics.vote, *metrics.streams.values())):
         for name in shown_metrics(metrics):
             if reason := _caveat(scores[name]):
                 names_by_reason.setdefault(reason, []).append(METRICS[name].title)
@@ -170,13 +176,19 @@ def interval_sentence(metrics: Metrics) -> str:
     """How the intervals were computed."""
     bootstrap = metrics.bootstrap
     unit, level = bootstrap.unit, f"{bootstrap.level:.0%}".replace("%", " %")
-    units = metrics.subjects if unit == "subject" else metrics.evaluated
     whole = ", each with all of its cells" if unit == "subject" else ""
     text = (
         f"Intervals are {level} intervals from {bootstrap.replicates:,} bootstrap replicates over {unit}s "
-        f"({units:,} {unit}s resampled with replacement within each class{whole}; seed {bootstrap.seed}): the value "
-        "plus or minus t times the standard deviation of the replicates, on a scale that stays within 0 and 1."
+        f"({bootstrap.units:,} {unit}s resampled with replacement within each class{whole}; seed {bootstrap.seed}): "
+        "the value and, on either side, a quantile times the standard deviation of the replicates, on a scale that "
+        f"stays within 0 and 1. They are corrected for {unit}s of unequal size, and leave room for exceptional {unit}s "
+        "of whom there may be some although none is among these."
     )
+    if bootstrap.linked_subjects:
+        linked = joined([" and ".join(group) for group in bootstrap.linked_subjects])
+        text += f" Subjects who share a cell are drawn together: {linked}."
+    elif bootstrap.linked_subjects is None and unit == "subject":
+        text += " Whether subjects share a cell was not looked for."
     return f"{text} Note: {bootstrap.note}." if bootstrap.note else text
 
 
@@ -192,13 +204,15 @@ def _caveat(estimate: Estimate) -> str | None:
     if estimate.value in (0, 1) and estimate.low is not None:
         return (
             "a bootstrap cannot show errors that did not occur here, so the interval ends where as many whole subjects "
-            "could differ without one having been observed (exact binomial)"
+            "could differ without one having been observed (exact one-sided binomial bound)"
         )
     return None
 
 
 def _tile(name: str, metrics: Metrics) -> Tile:
-    estimate, constant = metrics.vote[name], _best_constant(metrics, name)
+    # The constant predictions are scored over cells, with which an average over subjects is not compared.
+    constant = None if metrics.subject_mean else _best_constant(metrics, name)
+    estimate = (metrics.subject_mean or metrics.vote)[name]
     return Tile(
         name=METRICS[name].title,
         value=number(estimate.value),
@@ -222,7 +236,8 @@ def _decision_name(contents: ReportContents) -> str:
 _TEMPLATE = """
 <p class="lead">{{ headline }}{% if verdict %} {{ verdict }}{% endif %}</p>
 {% if averages %}
-<p>The scores below are over cells: each cell counts alike. {{ averages }}</p>
+<p>How well does the model do on the next person? {{ averages }} The four numbers below are such averages. Over cells,
+each cell counts alike, and people with many cells decide the score; the table has both.</p>
 {% endif %}
 <p>{{ split }}</p>
 {% if is_scored %}
@@ -232,7 +247,8 @@ _TEMPLATE = """
 <span>{{ tile.interval or "no interval" }}</span>{% if tile.baseline %}<span>{{ tile.baseline }}</span>{% endif %}</li>
 {% endfor %}
 </ul>
-<p class="soft">The 95 % interval is below each number. All numbers are between 0 and 1; 1 is best.</p>
+<p class="soft">{% if over_subjects %}Averaged over subjects: each subject weighs the same for each class of its
+cells. {% endif %}The 95 % interval is below each number. All numbers are between 0 and 1; 1 is best.</p>
 <table class="stack">
 <caption>The model{% if metrics.streams|length > 1 %}, each of its streams,{% endif %} and
 {{ "the constant predictions" if all_baselines else "the best of the constant predictions" }} on the same

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lymphoscope.evaluation import METRICS, Metrics
-from lymphoscope.evaluation.schema import SubjectScores
+from lymphoscope.evaluation import METRICS, Estimate, Metrics
+from lymphoscope.evaluation.schema import SubjectScores, SubjectSpread
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import counted, joined, number
+from lymphoscope.reports.formatting import counted, joined, missing_reasons, with_interval
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
 
@@ -24,26 +24,11 @@ _GOLDEN_RATIO = 0.618034
 
 @dataclass(frozen=True)
 class SubjectAverage:
-    """A score of each subject (S,), 0-1, and its name."""
+    """A score averaged over subjects, with its interval, and how it differs between them (None if it is unknown)."""
 
     name: str
-    values: NDArray[np.float64]
-
-    @property
-    def count(self) -> int:
-        """Number of subjects."""
-        return len(self.values)
-
-    @property
-    def mean(self) -> float:
-        """Mean over the subjects."""
-        return float(self.values.mean())
-
-    @property
-    def quartiles(self) -> tuple[float, float, float, float, float]:
-        """Minimum, lower quartile, median, upper quartile and maximum."""
-        low, lower, middle, upper, high = (float(value) for value in np.quantile(self.values, [0, 0.25, 0.5, 0.75, 1]))
-        return low, lower, middle, upper, high
+    mean: Estimate
+    spread: SubjectSpread | None
 
 
 def build(contents: ReportContents) -> Section:
@@ -70,6 +55,7 @@ def build(contents: ReportContents) -> Section:
             "rows": [(row, contents.class_title(row.label)) for row in metrics.per_subject],
             "blast": None if metrics.blast_class is None else contents.class_title(metrics.blast_class),
             "averages": subject_averages(metrics),
+            "reasons": missing_reasons({each.name: each.mean for each in subject_averages(metrics)}),
             "concentration": _concentration(contents),
             "is_scored": contents.is_scored,
             "one_column": contents.has_many_classes,
@@ -78,26 +64,22 @@ def build(contents: ReportContents) -> Section:
 
 
 def subject_averages(metrics: Metrics) -> list[SubjectAverage]:
-    """Sensitivity and specificity of each subject with cells of one label, averaged over the subjects.
-
-    Without a blast class, the accuracy of each subject.
-    """
-    blast, rows = metrics.blast_class, metrics.per_subject
-    single = [row for row in rows if row.label in metrics.classes and row.blast_fraction is not None]
-    if blast is None:
-        values = {"Accuracy": [row.accuracy.value for row in rows if row.accuracy.value is not None]}
-    else:
-        values = {
-            METRICS["sensitivity"].title: [row.blast_fraction or 0.0 for row in single if row.label == blast],
-            METRICS["specificity"].title: [1 - (row.blast_fraction or 0.0) for row in single if row.label != blast],
-        }
-    return [SubjectAverage(name, np.array(numbers)) for name, numbers in values.items() if numbers]
+    """Sensitivity and specificity averaged over subjects; without a blast class the accuracy; none without subjects."""
+    if metrics.subject_mean is None:
+        return []
+    names = ("accuracy",) if metrics.blast_class is None else ("sensitivity", "specificity")
+    averages = [
+        SubjectAverage(METRICS[name].title, metrics.subject_mean[name], metrics.subject_spread.get(name))
+        for name in names
+    ]
+    return [each for each in averages if each.mean.value is not None]
 
 
 def averages_sentence(metrics: Metrics) -> str:
     """The scores averaged over subjects, in a sentence; empty if no subject is known."""
     parts = [
-        f"{each.name.lower()} {number(each.mean)} over {counted(each.count, 'subject')}"
+        f"{each.name.lower()} {with_interval(each.mean)}"
+        + (f" over {counted(each.spread.subjects, 'subject')}" if each.spread else "")
         for each in subject_averages(metrics)
     ]
     return f"Averaged over subjects, so that each person counts alike: {joined(parts)}." if parts else ""
@@ -174,18 +156,25 @@ _TEMPLATE = """
 second every person. {{ concentration }}</p>
 {% call region("Scores averaged over subjects") %}
 <table class="small">
-<caption>The score of each subject, summarised over the subjects.</caption>
+<caption>The score averaged over subjects, with its 95 % interval, and the score of each subject summarised.</caption>
 <thead><tr><th scope="col">Score</th><th scope="col" class="n">Subjects</th><th scope="col" class="n">Mean</th>
-<th scope="col" class="n">Lowest</th><th scope="col" class="n">Quarter below</th><th scope="col" class="n">Median</th>
-<th scope="col" class="n">Quarter above</th><th scope="col" class="n">Highest</th></tr></thead>
+<th scope="col" class="n">Standard deviation</th><th scope="col" class="n">Lowest</th>
+<th scope="col" class="n">Median</th><th scope="col" class="n">Highest</th></tr></thead>
 <tbody>
 {% for each in averages %}
-<tr><th scope="row">{{ each.name }}</th><td class="n">{{ each.count }}</td><td class="n">{{ each.mean|number }}</td>
-{% for value in each.quartiles %}<td class="n">{{ value|number }}</td>{% endfor %}</tr>
+<tr><th scope="row">{{ each.name }}</th><td class="n">{{ each.spread.subjects if each.spread else "" }}</td>
+<td class="n">{{ measured(each.mean) }}</td>
+{% if each.spread %}
+<td class="n">{{ each.spread.standard_deviation|number }}</td><td class="n">{{ each.spread.lowest|number }}</td>
+<td class="n">{{ each.spread.median|number }}</td><td class="n">{{ each.spread.highest|number }}</td>
+{% else %}<td></td><td></td><td></td><td></td>{% endif %}</tr>
 {% endfor %}
 </tbody>
 </table>
 {% endcall %}
+{% for reason in reasons %}
+<p class="soft">{{ reason }}</p>
+{% endfor %}
 {% endif %}
 {% if subjects %}
 <div class="pair{% if one_column %} one{% endif %}">
