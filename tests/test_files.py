@@ -69,3 +69,14 @@ def test_the_lock_is_in_the_folder_if_nothing_can_be_written_beside_it(
     with output_lock(out):
         assert list(tmp_path.rglob("*lock")) == [out / ".lock"]
     assert list(out.iterdir()) == []
+
+
+def test_a_fifo_a_device_and_a_folder_are_refused_and_stay(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "link.csv").symlink_to(os.devnull)
+    for name, kind in (("pipe.csv", "not a regular file"), ("folder.csv", "a folder"), ("link.csv", "not a regular")):
+        with pytest.raises(LymphoscopeError, match=kind), written_beside(tmp_path / name):
+            pass
+    assert (tmp_path / "pipe.csv").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.csv", "link.csv", "pipe.csv"]

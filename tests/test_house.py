@@ -192,12 +192,17 @@ def test_functions_are_short() -> None:
     assert lengths[len(lengths) * 9 // 10] < LONGEST_OF_NINE_IN_TEN
 
 
+RUNS_CODE_OF_OTHERS = SOURCE / "inference" / "remote.py"
+"""Calls the packages of object stores, whose errors have no common class, and makes each an OSError."""
+
+
 def test_no_except_clause_catches_everything() -> None:
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ExceptHandler):
                 caught = {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)} if node.type else {""}
-                assert caught.isdisjoint({"", "Exception", "BaseException"}), f"{path}:{node.lineno}"
+                allowed = path == RUNS_CODE_OF_OTHERS and caught == {"Exception"}
+                assert allowed or caught.isdisjoint({"", "Exception", "BaseException"}), f"{path}:{node.lineno}"
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:

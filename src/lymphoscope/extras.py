@@ -38,7 +38,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "httpx",
             "fpdf",
         ),
-        "slides": ("tiffslide", "tifffile", "imagecodecs", "wsidicom"),
+        "slides": ("tiffslide", "tifffile", "imagecodecs", "wsidicom", "pydicom"),
         "openslide": ("openslide",),
         "reproduce": ("openTSNE",),
     }

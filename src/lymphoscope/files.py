@@ -18,9 +18,13 @@ def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     The suffix stays the same, because some libraries choose the format by it. Parent folders are created. If `path` is
     a symbolic link, its target is written. `durable` waits until the disk has the file, so that a power cut does not
-    lose it. Raises OSError if the disk is full or the folder is not writable.
+    lose it. Raises OSError if the disk is full or the folder is not writable, and LymphoscopeError if `path` is a FIFO,
+    a device or a folder, which a rename would replace or fail on.
     """
     path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise LymphoscopeError(f"{path} is {kind}: name a file to write to")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:

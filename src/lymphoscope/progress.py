@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from lymphoscope.terminal import bar_stream
+
 T = TypeVar("T")
 SECONDS_BEFORE_FIRST_LINE = 2.0
 SECONDS_BETWEEN_LINES = 10.0
@@ -23,7 +25,7 @@ def _bar(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(file=bar_stream()), transient=True) as bar:
         task = bar.add_task(what, total=total, completed=done)
         for item in items:
             yield item

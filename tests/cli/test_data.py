@@ -112,7 +112,8 @@ def test_invalid_arguments_are_one_line_and_exit_with_2(
     assert run(arguments(*(part.format(cells=cells, out=tmp_path) if "{" in part else part for part in parts))) == 2
     shown = capsys.readouterr()
     assert says in shown.err
-    assert len(shown.err.strip().splitlines()) == 1
+    # On a busy machine progress is shown before.
+    assert len([line for line in shown.err.strip().splitlines() if not line.startswith("reading cells: ")]) == 1
     assert list(tmp_path.iterdir()) == []
 
 

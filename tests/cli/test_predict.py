@@ -161,7 +161,7 @@ def test_json_with_out_names_the_file_and_the_counts(
 ) -> None:
     out = tmp_path / "out.parquet"
     assert run(["predict", str(model), str(nine / "grey.png"), "--out", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"rows": 1, "failed": 0, "out": str(out)}
+    assert json.loads(capsys.readouterr().out) == {"rows": 1, "failed": 0, "out": str(out), "not_read": {}}
 
 
 def test_columns_of_a_manifest_are_copied_to_the_predictions(model: Path, nine: Path, tmp_path: Path) -> None:
@@ -251,3 +251,19 @@ def test_the_default_model_prints_its_first_limit(nine: Path, capsys: pytest.Cap
     captured = capsys.readouterr()
     assert captured.err.startswith("No model given: using the ")
     assert captured.out.startswith("grey.png: ") or "grey.png: " in captured.out
+
+
+def test_what_is_not_read_is_on_the_terminal_and_in_json(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 70, 3), dtype=np.uint8)).save(folder / "a.png")
+    for name in ("1.zip", "2.svs", "3.svs", "note"):
+        (folder / name).touch()
+    assert run(["predict", str(model), str(folder), "--out", str(tmp_path / "p.csv"), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert "not read: 2 .svs, 1 .zip, 1 without an image header" in shown.err.splitlines()
+    assert json.loads(shown.out)["not_read"] == {".svs": 2, ".zip": 1, "without an image header": 1}
+    assert run(["explain", str(model), str(folder), "--out", str(tmp_path / "x"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_read"] == {".svs": 2, ".zip": 1, "without an image header": 1}

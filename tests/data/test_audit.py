@@ -155,3 +155,47 @@ def test_spellings_of_one_subject_or_label_are_errors_and_of_a_slide_warnings(tm
         "label 'ALL' and 'all' may be the same label": "error",
         "slide 'S1' and 's1' may be the same slide": "warning",
     }
+
+
+def details(report: AuditReport, check: str) -> list[str]:
+    return report.findings.loc[report.findings["check"] == check, "detail"].tolist()
+
+
+def test_a_flat_folder_is_a_warning(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (20 + number, 30)).save(tmp_path / f"{number}.png")
+    report = audit_manifest(read_source(str(tmp_path)))
+    assert report.failed
+    assert details(report, "no-labels")[0].startswith("no cell has a label")
+    assert "nothing is wrong" not in report.to_text()
+
+
+def test_12_bits_in_16_are_a_warning(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (30, 30), dtype=np.uint16)
+    for name, divisor in (("a", 16), ("b", 1)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(samples // divisor).save(tmp_path / name / "cell.tif")
+    report = audit_manifest(read_source(str(tmp_path)))
+    found = report.findings[report.findings["check"] == "bit-depth"]
+    assert found["path"].tolist() == [str(tmp_path / "a" / "cell.tif")]
+    assert found["severity"].tolist() == ["warning"]
+
+
+def test_a_cell_in_a_folder_named_as_another_class_is_a_warning(tmp_path: Path) -> None:
+    folder = tmp_path / "C-NMC_training_data" / "fold_0"
+    for number, (place, label) in enumerate([("all", "all"), ("hem", "hem"), ("hem", "all")]):
+        path = folder / place / f"UID_{number}_1_1_{label}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (50 * number, 9, 9)).save(path)
+    report = audit_manifest(read_source(str(tmp_path)))
+    assert details(report, "folder-label") == ["its label is all, but it lies in the folder hem"]
+    assert report.failed
+
+
+def test_what_is_not_read_is_a_notice(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (20, 20)).save(tmp_path / "a" / "cell.png")
+    (tmp_path / "a" / "cells.zip").touch()
+    report = audit_manifest(read_source(str(tmp_path)))
+    assert "notice: not read: 1 .zip" in report.to_text().splitlines()
+    assert report.to_dict()["notices"] == ["not read: 1 .zip"]

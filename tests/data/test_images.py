@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
-from lymphoscope.data.images import MAX_PIXELS, UnreadableImage, read_image
+from lymphoscope.data import images
+from lymphoscope.data.images import MAX_PIXELS, UnreadableImage, has_few_bits, read_image
 
 GREY = np.arange(24 * 32, dtype=np.uint8).reshape(24, 32)
 COLOUR = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -234,3 +235,41 @@ def test_a_file_that_the_system_refuses_is_not_called_damaged(
     with pytest.raises(UnreadableImage) as caught:
         read_image(tmp_path / "cell.png")
     assert caught.value.reason == os.strerror(number)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif"])
+@pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
+def test_exif_orientation_turns_every_format_alike(
+    tmp_path: Path, suffix: str, orientation: int, corner: tuple[int, int]
+) -> None:
+    pixels = np.zeros((40, 60, 3), dtype=np.uint8)
+    pixels[:16, :16] = 200
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / f"cell.{suffix}"
+    Image.fromarray(pixels).save(path, exif=exif, quality=95)
+    upright = read_image(path)
+    assert upright.shape == ((40, 60, 3) if orientation in (1, 3) else (60, 40, 3))
+    assert upright[corner].min() > 150
+    assert (upright > 100).mean() == pytest.approx(256 / 2400, abs=0.02)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_12_bits_in_16_are_logged_and_known(tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture) -> None:
+    images._warn_of_few_bits_once().clear()
+    for name, samples in (("dark", GREY_16 // 16), ("full", GREY_16)):
+        Image.fromarray(samples).save(tmp_path / f"{name}.{suffix}")
+    for name, few in (("full", False), ("dark", True), ("dark", True)):
+        path = tmp_path / f"{name}.{suffix}"
+        assert has_few_bits(path, read_image(path)) == few
+    Image.new("RGB", (20, 20)).save(tmp_path / f"black.{suffix}")  # of 8 bits
+    assert not has_few_bits(tmp_path / f"black.{suffix}", read_image(tmp_path / f"black.{suffix}"))
+    assert [record.message.count("dark") for record in caplog.records] == [1]
+
+
+def test_12_bits_in_16_of_rgb_are_known(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    samples = np.random.default_rng(0).integers(0, 4096, (24, 32, 3)).astype(np.uint16)
+    for compression in (None, "deflate"):
+        tifffile.imwrite(tmp_path / "rgb.tif", samples, photometric="rgb", compression=compression)
+        assert has_few_bits(tmp_path / "rgb.tif", read_image(tmp_path / "rgb.tif"))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lymphoscope.data import loading
 from lymphoscope.data.geometry import Geometry
-from lymphoscope.data.images import UnreadableImage, read_image
+from lymphoscope.data.images import UnreadableImage, decoded_image, read_image
 from lymphoscope.data.loading import CellImages
 from lymphoscope.data.preparation import CellPreparation
 
@@ -69,9 +69,9 @@ def test_each_file_is_decoded_once_if_memory_allows(paths: list[Path], monkeypat
     def counted(path: str) -> np.ndarray:
         with lock:
             read.append(path)
-        return read_image(path)
+        return decoded_image(path)
 
-    monkeypatch.setattr(loading, "read_image", counted)
+    monkeypatch.setattr(loading, "decoded_image", counted)
     cells = CellImages(paths, PREPARATION, 4 * BYTES).preload(4)
     assert sorted(read) == sorted(str(path) for path in paths)
     read.clear()

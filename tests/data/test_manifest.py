@@ -167,3 +167,30 @@ def test_unused_column_that_looks_meant_is_a_notice(tmp_path: Path, column: str,
     assert notice.startswith(f"the column `{column}` is not used: rename it `{meant}`")
     (tmp_path / "m.csv").write_text(f"path,{column},{meant}\na,1,2\n")
     assert read_manifest(tmp_path / "m.csv").notices == ()
+
+
+def test_rows_that_repeat_a_path_are_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text("path,label\na.png,x\nb.png,y\n./a.png,x\n", encoding="utf-8")
+    manifest = read_manifest(tmp_path / "cells.csv")
+    assert manifest.table["label"].tolist() == ["x", "y"]
+    assert manifest.notices == ("1 rows repeat the path of an earlier row and are left out",)
+
+
+def test_one_path_on_two_slides_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text("path,slide\na.png,1\na.png,2\n", encoding="utf-8")
+    with pytest.raises(LymphoscopeError, match="have the same path with slide 1 and 2"):
+        read_manifest(tmp_path / "cells.csv")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_formula"),
+    [("=1+1", True), ("@SUM(A1)", True), ("+cmd", True), ("-cmd|' /C calc'!A0", True), ("-7", False), ("+1.5", False),
+     ("S=1", False), ("007", False)],
+)  # fmt: skip
+def test_names_that_spreadsheets_take_for_formulas_are_named_and_kept(
+    tmp_path: Path, value: str, is_formula: bool
+) -> None:
+    (tmp_path / "cells.csv").write_text(f"path,subject\na.png,{value}\n", encoding="utf-8")
+    manifest = read_manifest(tmp_path / "cells.csv")
+    assert manifest.table["subject"].tolist() == [value]
+    assert any("begin as a formula does" in notice for notice in manifest.notices) == is_formula

@@ -111,7 +111,7 @@ def test_random_split_is_marked() -> None:
     assert dealt.table["split"].value_counts().to_dict() == {"train": 144, "test": 36}
     assert RANDOM_NOTICE in dealt.notices
     assert RANDOM_NOTICE in split_folds(manifest, 3, by="random")[1].notices
-    assert split_holdout(manifest).notices == ()
+    assert RANDOM_NOTICE not in split_holdout(manifest).notices
 
 
 def test_split_without_subjects_is_by_cell_and_marked() -> None:
@@ -249,3 +249,12 @@ def test_many_groups_are_assigned_quickly() -> None:
     counts = np.eye(2, dtype=np.int64)[np.arange(50_000) % 2]
     parts = stratified_parts(counts, HOLD_OUT, np.random.default_rng(0))
     assert abs((parts == 1).sum() - 10_000) <= 2
+
+
+def test_a_part_far_from_the_share_asked_for_is_named() -> None:
+    uneven = split_holdout(cohort([60, 60, 2, 2], [60, 60, 2, 2]), test=0.2, validation=0)
+    share = (uneven.table["split"] == "test").mean()
+    assert share < 0.16 or share > 0.24
+    assert [notice for notice in uneven.notices if notice.startswith(f"test has {share:.0%} of the cells, 20% were")]
+    even = split_holdout(cohort([10] * 10, [10] * 10), test=0.2, validation=0)
+    assert not any("were asked for" in notice for notice in even.notices)

@@ -60,12 +60,12 @@ def broken(table: pd.DataFrame, how: str) -> pd.DataFrame:
     ("how", "message"),
     [
         ("column", "column crop_hem is missing"),
-        ("class", "crop_vote is 'Hem' in a row, the classes are all, hem"),
+        ("class", "row 1 after the header has crop_vote Hem, expected one of the classes all, hem"),
         ("empty", "no rows"),
         ("score", "/cells/0_0.png has a prediction but lacks a score"),
         ("classes", "1 score_<class> columns"),
-        ("number", "a value of the wrong type"),
-        ("box", "a value of the wrong type"),
+        ("number", "row 1 after the header has raw_all high, expected a number"),
+        ("box", "row 1 after the header has box_top 0.5, expected a whole number of pixels"),
         ("truth", "a value of the wrong type"),
     ],
 )
@@ -111,3 +111,28 @@ def test_invalid_table_is_not_written(predictions: Maker, tmp_path: Path) -> Non
 
 def test_skipped_stream_is_valid(predictions: Maker) -> None:
     check_predictions(predictions().assign(erase_vote=None, erase_all=float("nan"), erase_hem=float("nan")))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("score_all", 1.4, "score_all 1.4, expected from 0 to 1"),
+        ("crop_hem", -0.1, "crop_hem -0.1, expected from 0 to 1"),
+        ("raw_all", float("inf"), "raw_all inf, expected from 0 to 1"),
+        ("score_hem", 0.9999, "score_..., summed 1.*, expected 1"),
+        ("agreement", 3.0, "agreement 3.0, expected from 0 to 1"),
+        ("box_top", -4, "box_top -4, expected 0 or more"),
+        ("box_right", 0, "box_right 0, expected larger than box_left"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_value_that_no_model_gives_is_one_line_with_its_row(
+    predictions: Maker, tmp_path: Path, column: str, value: float, words: str, suffix: str
+) -> None:
+    table = predictions().assign(box_top=1, box_left=2, box_bottom=30, box_right=40)
+    table[column] = table[column].astype(float)
+    table.loc[2, column] = value
+    path = tmp_path / f"p{suffix}"
+    table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path, index=False)
+    with pytest.raises(LymphoscopeError, match=f"row 3 after the header has {words}"):
+        read_predictions(path)

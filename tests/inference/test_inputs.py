@@ -12,7 +12,7 @@ from PIL import Image
 
 from lymphoscope.data import CellPreparation, Geometry, Manifest
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference import Cell, as_cells, cells_of, find_cells, read_cell
+from lymphoscope.inference import Cell, as_cells, cells_of, find_cells, read_cell, search_cells
 
 Paint = Callable[[Path, tuple[int, int, int]], Path]
 RED = (255, 0, 0)
@@ -156,3 +156,39 @@ def test_inputs_that_are_not_cells_are_one_line(inputs: object, fault: str) -> N
     with pytest.raises(LymphoscopeError, match=fault) as raised:
         as_cells(inputs)  # type: ignore[arg-type]
     assert "\n" not in str(raised.value)
+
+
+def test_what_is_not_read_is_counted_over_all_folders(tmp_path: Path, paint: Paint) -> None:
+    for name in ("a/1.png", "b/2.png"):
+        paint(tmp_path / name, RED)
+    for name in ("a/1.zip", "b/2.zip", "b/notes"):
+        (tmp_path / name).touch()
+    found = search_cells([tmp_path / "a", tmp_path / "b"])
+    assert found.not_read == {".zip": 2, "without an image header": 1}
+    assert found.lines == ["not read: 2 .zip, 1 without an image header"]
+
+
+def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "cells.zip").touch()
+    with pytest.raises(LymphoscopeError, match=r"contains no images .*; not read: 1 \.zip"):
+        find_cells([tmp_path])
+
+
+def test_python_callers_get_the_line_as_a_logged_warning(
+    tmp_path: Path, paint: Paint, caplog: pytest.LogCaptureFixture
+) -> None:
+    paint(tmp_path / "1.png", RED)
+    (tmp_path / "1.zip").touch()
+    as_cells(tmp_path)
+    assert [record.message for record in caplog.records] == ["not read: 1 .zip"]
+
+
+def test_memory_that_runs_out_while_a_cell_is_prepared_is_a_row(
+    tmp_path: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out(*_: object) -> None:
+        raise MemoryError
+
+    path = paint(tmp_path / "1.png", RED)
+    monkeypatch.setattr(CellPreparation, "fit", run_out)
+    assert read_cell(str(path), PREPARATION).error == "does not fit in memory"

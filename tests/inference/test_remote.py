@@ -14,7 +14,7 @@ from PIL import Image
 
 from lymphoscope.data import CellPreparation, Geometry
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference import Model, find_cells, read_cell, remote
+from lymphoscope.inference import Model, find_cells, read_cell, remote, search_cells
 
 PREPARATION = CellPreparation(Geometry(crop_mode="resize", size=32))
 
@@ -107,3 +107,23 @@ def test_an_error_of_a_store_is_a_row(store: str, monkeypatch: pytest.MonkeyPatc
     assert read_cell(f"{store}/a/one.png", PREPARATION).error == (
         "cannot be fetched: ValueError: no credentials second line"
     )
+
+
+class StrangeError(Exception):
+    """Of a package that nobody has heard of."""
+
+
+def test_any_error_of_a_store_is_a_row_or_one_line(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise StrangeError("token\nexpired")
+
+    memory = fsspec.get_filesystem_class("memory")
+    monkeypatch.setattr(memory, "open", refuse)
+    assert read_cell(f"{store}/a/one.png", PREPARATION).error == "cannot be fetched: StrangeError: token expired"
+    monkeypatch.setattr(memory, "find", refuse)
+    with pytest.raises(LymphoscopeError, match="cannot be listed: StrangeError: token expired"):
+        find_cells([store])
+
+
+def test_what_is_not_read_at_an_address_is_counted(store: str) -> None:
+    assert search_cells([store]).not_read == {".csv": 1, ".txt": 1, "hidden": 1}

@@ -62,12 +62,15 @@ def listed_counts(counts: Mapping[str, int]) -> str:
 
 
 def print_metrics(metrics: "Metrics", out: Path, *, as_json: bool) -> None:
-    """Print the main results and where the report is, or all metrics as JSON. Exit with status 3 if any cell failed."""
+    """Print the main results and where the report is, or all metrics as JSON.
+
+    Exit with status 3 if any cell failed or has no prediction in the table.
+    """
     if as_json:
         typer.echo(metrics.model_dump_json(indent=2))
     else:
         typer.echo("\n".join([*_metrics_lines(metrics), f"report: {out / 'report.html'}"]))
-    if metrics.failed:
+    if metrics.failed or metrics.missing:
         raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
@@ -196,6 +199,7 @@ def _metrics_lines(metrics: "Metrics") -> "Iterator[str]":
     reasons = f": {listed_counts(referral.reasons)}" if referral.reasons else ""
     yield f"referred to a person: {referral.cells:,} of {metrics.cells:,} ({referral.fraction:.0%}){reasons}"
     yield f"leaks: {_leakage(metrics)}"
+    yield from (f"notice: {notice}" for notice in metrics.notices)
 
 
 def _best_guess(metrics: "Metrics") -> str | None:

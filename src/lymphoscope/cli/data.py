@@ -75,8 +75,9 @@ def split_command(
     With --folds there is also a column `fold`, and `split` is the split of the first fold.
     """
     from lymphoscope.api import split
-    from lymphoscope.data import data_summary, write_manifest
+    from lymphoscope.data import check_table_suffix, data_summary, write_manifest
 
+    check_table_suffix(out)
     cells = split(
         source, by=by, test=test, validation=validation, folds=folds, seed=seed, subject_pattern=subject_pattern
     )

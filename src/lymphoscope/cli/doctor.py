@@ -6,6 +6,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +29,7 @@ SEED = 0
 SIDE = 96
 """Side of the synthetic images of the self-test, in pixels."""
 # What a broken installation, driver or model file raises. Anything else is a bug and shows its traceback.
-FAULTS = (LymphoscopeError, ImportError, OSError, RuntimeError, ValueError)
+FAULTS = (LymphoscopeError, ImportError, OSError, RuntimeError, ValueError, AssertionError)
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,9 @@ def _cuda_devices() -> list[str]:
 
 
 def _free_disk_gb() -> dict[str, float]:
-    folders = (Path.cwd(), Path(tempfile.gettempdir()))
+    folders = [Path.cwd()]
+    with suppress(FileNotFoundError):  # no temporary folder can be written
+        folders.append(Path(tempfile.gettempdir()))
     return {str(folder): round(shutil.disk_usage(folder).free / 1e9, 1) for folder in folders}
 
 

@@ -7,6 +7,7 @@ import typer
 from lymphoscope.cli.model_argument import (
     announce_default_model,
     print_counts,
+    print_lines,
     refuse_overwriting,
     split_model_and_paths,
 )
@@ -42,11 +43,13 @@ def explain_command(
     """
     folder, inputs = split_model_and_paths(paths, model)
     from lymphoscope.evaluation import as_predictions, write_predictions
-    from lymphoscope.inference import explained_cells, find_cells, load
+    from lymphoscope.inference import explained_cells, load, search_cells
     from lymphoscope.progress import tracked
     from lymphoscope.reports import panel_names, write_panels
 
-    cells = find_cells(inputs, allow_remote=allow_remote)
+    found = search_cells(inputs, allow_remote=allow_remote)
+    print_lines(found.lines)
+    cells = found.cells
     names = panel_names([cell.printable_path for cell in cells])
     refuse_overwriting([out / name for name in (INDEX, *names)], [*inputs, *(cell.path for cell in cells)])
     loaded = load(announce_default_model(folder), device=device, precision=precision, runtime=runtime).runtime
@@ -56,5 +59,6 @@ def explain_command(
     write_predictions(as_predictions(rows, loaded.description.classes), out / INDEX)
     failed = sum("error" in row for row in rows)
     if as_json:
-        typer.echo(json.dumps({"rows": len(rows), "failed": failed, "out": str(out), "index": str(out / INDEX)}))
+        answer = {"rows": len(rows), "failed": failed, "out": str(out), "index": str(out / INDEX)}
+        typer.echo(json.dumps({**answer, "not_read": dict(found.not_read)}))
     print_counts(len(rows), failed, out)

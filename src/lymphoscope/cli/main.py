@@ -18,6 +18,7 @@ from lymphoscope.cli.process import (
     guard_streams,
     stop_on_signals,
 )
+from lymphoscope.cli.scratch import prepare_scratch
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import explain_missing
 from lymphoscope.vocabulary import ExitStatus
@@ -124,6 +125,7 @@ def root_command(
 
 def main() -> None:
     """Run the command line and exit the process with an `ExitStatus`."""
+    prepare_scratch(sys.argv[1:])
     status = run() if guard_streams() else _print_error("standard output is closed: redirect it to a file or /dev/null")
     try:
         sys.stdout.flush()

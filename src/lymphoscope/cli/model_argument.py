@@ -48,6 +48,12 @@ def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[str | Path]) ->
         raise LymphoscopeError(f"--out would overwrite the input {min(both)}: choose another --out")
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines that the user should know to standard error."""
+    for line in lines:
+        typer.echo(line, err=True)
+
+
 def print_counts(rows: int, failed: int, out: str | Path | None) -> None:
     """Print to standard error how many cells were processed and how many failed. Exit with status 3 if any failed."""
     cells = "1 cell" if rows == 1 else f"{rows:,} cells"

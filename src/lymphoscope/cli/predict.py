@@ -11,6 +11,7 @@ from lymphoscope.cli.answers import class_in_words, describe_cell, summarize, su
 from lymphoscope.cli.model_argument import (
     announce_default_model,
     print_counts,
+    print_lines,
     refuse_overwriting,
     split_model_and_paths,
 )
@@ -27,8 +28,11 @@ from lymphoscope.cli.options import (
     Workers,
 )
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lymphoscope.inference import Cell, IfExists, Model, PredictionSummary
     from lymphoscope.model_file import Description
 
@@ -88,13 +92,15 @@ def predict_command(
         }  # fmt: skip
         _on_cluster(cluster, folder, inputs, out, as_json, allow_remote, **batches, **options)
         return
-    from lymphoscope.inference import check_output_file, find_cells, load, predict_cells
+    from lymphoscope.inference import check_output_file, load, predict_cells, search_cells
 
     file = None if out is None else Path(out)
     if file is not None:
         check_output_file(file)
         refuse_overwriting([file], inputs)
-    cells = find_cells(inputs, allow_remote=allow_remote)
+    found = search_cells(inputs, allow_remote=allow_remote)
+    print_lines(found.lines)
+    cells = found.cells
     loaded = load(announce_default_model(folder), threads=threads, **options)
     size = _batch_size(batch_size, loaded, file if not fresh else None)
     if file is None:
@@ -105,7 +111,7 @@ def predict_command(
         loaded, cells, file, batch_size=size, workers=workers, resume=not fresh, if_exists=if_exists
     )
     typer.echo("\n".join(summarize_file(file, loaded.description)), err=True)
-    _print_summary(summary, file, as_json)
+    _print_summary(summary, file, as_json, found.not_read)
 
 
 def _on_cluster(
@@ -118,21 +124,23 @@ def _on_cluster(
     **options: Any,
 ) -> None:
     from lymphoscope.extras import require
-    from lymphoscope.inference import find_cells
+    from lymphoscope.inference import search_cells
 
     require("cluster", "--cluster")
     if out is None:
         raise LymphoscopeError("--cluster writes a folder of Parquet files: add --out NAME.parquet")
     from lymphoscope.inference import predict_on_cluster
 
-    cells = find_cells(inputs, allow_remote=allow_remote)
-    summary = predict_on_cluster(announce_default_model(folder), cells, out, address=address, **options)
-    _print_summary(summary, out, as_json)
+    found = search_cells(inputs, allow_remote=allow_remote)
+    print_lines(found.lines)
+    summary = predict_on_cluster(announce_default_model(folder), found.cells, out, address=address, **options)
+    _print_summary(summary, out, as_json, found.not_read)
 
 
-def _print_summary(summary: "PredictionSummary", out: str | Path, as_json: bool) -> None:
+def _print_summary(summary: "PredictionSummary", out: str | Path, as_json: bool, not_read: "Mapping[str, int]") -> None:
     if as_json:
-        typer.echo(json.dumps({"rows": summary.rows, "failed": summary.failed, "out": str(out)}))
+        answer = {"rows": summary.rows, "failed": summary.failed, "out": str(out), "not_read": dict(not_read)}
+        typer.echo(json.dumps(answer))
     print_counts(summary.rows, summary.failed, out)
 
 
@@ -183,4 +191,4 @@ def _line(row: dict[str, Any], description: "Description") -> tuple[str, ...]:
 
 
 def _short(path: str) -> str:
-    return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
+    return one_line(os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path)

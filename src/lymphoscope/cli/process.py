@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TextIO
 
+from lymphoscope.terminal import printable
 from lymphoscope.vocabulary import ExitStatus
 
 STATUSES = {signal.SIGINT: ExitStatus.INTERRUPTED, signal.SIGTERM: ExitStatus.TERMINATED}
@@ -113,11 +114,11 @@ class _Stream:
 
 
 class _Output(_Stream):
-    """Standard output: an error is OutputError, which no library mistakes for an error of its own."""
+    """Standard output: control characters are escaped, and errors become OutputError, which no library handles."""
 
     def write(self, text: str) -> int:
         try:
-            return self._stream.write(text)
+            return self._stream.write(printable(text))
         except OSError as error:
             raise OutputError(error) from error
 
@@ -128,8 +129,8 @@ class _Output(_Stream):
             raise OutputError(error) from error
 
 
-class _Messages(_Stream):
-    """Standard error: errors are ignored."""
+class _Quiet(_Stream):
+    """A stream whose errors are ignored."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -139,3 +140,14 @@ class _Messages(_Stream):
     def flush(self) -> None:
         with suppress(OSError):
             self._stream.flush()
+
+
+class _Messages(_Quiet):
+    """Standard error: errors are ignored, and control characters are escaped, but not those of a progress bar."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.unescaped = _Quiet(stream)
+
+    def write(self, text: str) -> int:
+        return super().write(printable(text))

@@ -44,6 +44,7 @@ from .sources import read_source as read_source
 from .split import split_folds as split_folds, split_holdout as split_holdout
 from .stain import StainNormalization as StainNormalization, measure_reference as measure_reference
 from .stains import NO_STAIN_METHOD as NO_STAIN_METHOD
+from .tables import check_table_suffix as check_table_suffix
 
 __all__ = [
     "COLUMNS",
@@ -64,6 +65,7 @@ __all__ = [
     "audit_manifest",
     "audit_with_fingerprints",
     "below_common_folder",
+    "check_table_suffix",
     "data_summary",
     "fit_image",
     "image_statistics",

@@ -1,6 +1,7 @@
 """Every check of a manifest and its files: unreadable files, sizes, duplicates, leaks, suspicious labels."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from lymphoscope.data.similarity import (
     near_duplicates,
 )
 
-_INSPECTED = ("fault", "sha256", *HASH_COLUMNS, "beyond_crop")
+_INSPECTED = ("fault", "sha256", *HASH_COLUMNS, "beyond_crop", "few_bits")
 _USUAL_SIZE_SHARE = 0.9
 _SINGLE_LABEL_SHARE = 0.9
 _LARGE_SUBJECT = 1 / 3
@@ -33,7 +34,8 @@ def audit_manifest(
     Errors: unreadable files, one file under two labels or subjects or in two parts of a split, subjects in two parts,
     another size than `expected_size` (width, height; pixels). Warnings: files that occur twice, near duplicates (within
     `near_distance` of 256 bits) under two labels or subjects or in two parts, another size than 90 % of the images, a
-    subject with two labels where 90 % of the subjects have one. All other findings are notices.
+    subject with two labels where 90 % of the subjects have one, 12 bits stored in 16, a folder
+    named as another class than the label, no label at all. All other findings are notices.
     """
     return audit_with_fingerprints(manifest, expected_size=expected_size, near_distance=near_distance)[0]
 
@@ -64,6 +66,9 @@ def _report(
         *_missing_values(cells),
         *_imbalance(cells),
         *_beyond_crop(cells),
+        *_few_bits(cells),
+        *_other_folder(cells),
+        *_flat_folder(manifest),
     ]
     notices = tuple(dict.fromkeys(manifest.notices + split_notices(cells)))
     return AuditReport(manifest.source, len(cells), findings_table(findings), _class_counts(cells), notices)
@@ -154,6 +159,33 @@ def _beyond_crop(cells: pd.DataFrame) -> Iterator[Finding]:
         crop = f"{DEFAULT_CROP}x{DEFAULT_CROP}"
         detail = f"{len(paths)} of {len(cells)} cells on black reach the border of the central {crop} pixels"
         yield Finding("border", "notice", paths.iloc[0], None, detail)
+
+
+def _other_folder(cells: pd.DataFrame) -> Iterator[Finding]:
+    """Cells in a folder named like a class whose label is another: somebody moved them, or the table is old."""
+    folders = cells["path"].map(lambda path: Path(path).parent.name)
+    classes = set(cells["label"].dropna())
+    for row in cells[folders.isin(classes) & cells["label"].notna() & (folders != cells["label"])].itertuples():
+        detail = f"its label is {row.label}, but it lies in the folder {Path(str(row.path)).parent.name}"
+        yield Finding("folder-label", "warning", str(row.path), None, detail)
+
+
+def _few_bits(cells: pd.DataFrame) -> Iterator[Finding]:
+    """16-bit files whose samples use 12 bits or fewer, as many microscope cameras write them."""
+    for path in cells.loc[cells["few_bits"], "path"]:
+        detail = "16-bit samples that use 12 bits or fewer, so it is read as nearly black: multiply them by 16"
+        yield Finding("bit-depth", "warning", path, None, detail)
+
+
+def _flat_folder(manifest: Manifest) -> Iterator[Finding]:
+    """Images of a folder without any label: probably not what the user meant."""
+    labels = manifest.table["label"]
+    if manifest.source == "folders" and labels.isna().all():
+        detail = (
+            "no cell has a label, so neither duplicates under two labels nor the balance of classes were checked: "
+            "give a folder with one subfolder per class, or a table with the column `label`"
+        )
+        yield Finding("no-labels", "warning", None, None, detail)
 
 
 def _class_counts(cells: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from lymphoscope.data.manifest import below_common_folder
+from lymphoscope.terminal import one_line
 
 Severity = Literal["error", "warning", "notice"]
 
@@ -93,7 +94,7 @@ def _section(title: str, findings: pd.DataFrame) -> str:
     first = findings.head(_MAX_ROWS)
     for path, other, detail in zip(first["path"], first["other_path"], first["detail"], strict=True):
         files = " and ".join(name for name in (path, other) if name)
-        lines.append(f"  {files}: {detail}" if files else f"  {detail}")
+        lines.append(one_line(f"  {files}: {detail}" if files else f"  {detail}"))
     if len(findings) > _MAX_ROWS:
         lines.append(f"  and {len(findings) - _MAX_ROWS} more, all of them in --json")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.data.images import UnreadableImage, read_image
+from lymphoscope.data.images import UnreadableImage, decoded_image
 from lymphoscope.data.preparation import CellPreparation
 from lymphoscope.progress import tracked
 
@@ -77,7 +77,8 @@ class CellImages(Sequence[Pixels]):
 
     def _decode(self, index: int) -> Pixels:
         try:
-            return self.preparation.prepare(read_image(self.paths[index]))
+            with decoded_image(self.paths[index]) as image:
+                return self.preparation.prepare(image)
         except UnreadableImage as error:
             self.errors[index] = error.reason
             raise

@@ -1,6 +1,7 @@
 """Manifests in files and tables: read with their columns checked, and written."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from lymphoscope.data.tables import check_table_suffix, read_table_file, refuse_
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import written_beside
 
-_CONSISTENT_COLUMNS = ("label", "subject", "split")
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.]*$)")
+"""How a value begins that spreadsheets take for a formula; a signed number is none."""
+_CONSISTENT_COLUMNS = ("label", "subject", "slide", "split", "fold")
 _ALIASES = {
     **dict.fromkeys(("patient", "patientid", "subjectid", "patientno", "pid", "caseid"), "subject"),
     **dict.fromkeys(("class", "classname", "diagnosis", "category", "labels"), "label"),
@@ -36,16 +39,22 @@ def read_manifest(path: str | Path) -> Manifest:
 def manifest_from_table(table: pd.DataFrame, *, folder: Path, where: object = "the table") -> Manifest:
     """Make a manifest of a table with at least the column `path`; relative paths start at `folder`.
 
-    `where` names the table in errors. Raises LymphoscopeError: no column `path`, a column name that is nearly a known
-    one, a row without a path, one path with two labels, subjects or parts, a `split` other than train, validation and
-    test, ids as floating-point numbers that are too large.
+    `where` names the table in errors. Rows that repeat a path are left out, and a notice says how many.
+    Raises LymphoscopeError: no column `path`, a column name that is nearly a known one, a row without a path, one path
+    with two labels, subjects, slides or parts, a `split` other than train, validation and test, ids as
+    floating-point numbers that are too large.
     """
     _check(table, where)
     table = table.assign(path=[_absolute(str(name), folder) for name in table["path"]])
     _refuse_contradictions(table, where)
+    repeated = table["path"].duplicated()
+    table = table[~repeated]
     sources = set(table.pop(SOURCE_COLUMN).dropna()) if SOURCE_COLUMN in table.columns else set()
     source = sources.pop() if len(sources) == 1 and sources <= set(source_names()) else "table"
-    return Manifest(table, source, tuple(_unused_columns(table.columns)))
+    notices = [*_unused_columns(table.columns), *_formulas(table)]
+    if repeated.any():
+        notices.append(f"{int(repeated.sum())} rows repeat the path of an earlier row and are left out")
+    return Manifest(table, source, tuple(notices))
 
 
 def write_manifest(manifest: Manifest, path: str | Path) -> None:
@@ -90,7 +99,7 @@ def _refuse(wrong: "pd.Series[bool]", where: object, fault: str) -> None:
 
 
 def _refuse_contradictions(table: pd.DataFrame, where: object) -> None:
-    """Refuse one path with two labels, subjects or parts: which row is right cannot be known."""
+    """Refuse one path with two labels, subjects, slides or parts: which row is right cannot be known."""
     repeated = table[table["path"].duplicated(keep=False)]
     for name in set(_CONSISTENT_COLUMNS) & set(table.columns):
         counts = repeated.groupby("path")[name].nunique(dropna=False)
@@ -110,6 +119,17 @@ def _unused_columns(columns: Iterable[str]) -> Iterator[str]:
         meant = _ALIASES.get("".join(char for char in str(name).casefold() if char.isalnum()))
         if meant is not None and meant not in present:
             yield f"the column `{name}` is not used: rename it `{meant}` if it holds the {meant} of each cell"
+
+
+def _formulas(table: pd.DataFrame) -> Iterator[str]:
+    """A notice if names begin as a formula does: they are written to CSV as they are, so that tables still match."""
+    for column in sorted(set(IDENTITY_COLUMNS) & set(table.columns)):
+        names = [name for name in table[column].dropna().unique() if _FORMULA.match(str(name))]
+        if names:
+            yield (
+                f"{len(names)} values of {column} begin as a formula does, such as {names[0]!r:.60}: a spreadsheet "
+                "that opens a CSV with them may run it, import the column as text"
+            )
 
 
 def _absolute(name: str, folder: Path) -> str:

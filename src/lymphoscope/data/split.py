@@ -3,6 +3,7 @@
 Every class keeps its share of cells and of subjects in each part.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ By = Literal["subject", "random"]
 
 MAX_CANDIDATES = 20_000
 """Candidate assignments that are compared; fewer if there are many groups, when any of them is near the shares."""
+_NEARLY_AS_ASKED = 0.2
+"""Relative difference of a part from its share up to which nothing is said: 16 to 24 % for 20 %."""
 _MAX_TABLE_CELLS = 2_000_000
 _COST_OF_MISSING_CLASS = 100.0
 _MAX_FAIR_SHARE = 0.3
@@ -124,7 +127,8 @@ def split_holdout(
 
     `test` is a share of all labelled cells, `validation` of the remaining ones; 0 for no validation. Whole groups are
     assigned, every class to every part; `by="random"` assigns single cells, and a notice and `split_by` say so.
-    Training images of test cells are left out, and a notice says how many. Raises LymphoscopeError: shares out of
+    Notices say how many training images of test cells are left out, and which part has another share than asked.
+    Raises LymphoscopeError: shares out of
     range, one class, one subject, too few groups of a class.
     """
     _check_share("test", test)
@@ -137,7 +141,8 @@ def split_holdout(
         parts["validation"] = Part(validation_share, _VALIDATION)
     # All at once: one after the other, the last part would get what the others leave of a few small subjects.
     table["split"] = _assign(table, list(parts.values()), generator).map(dict(enumerate(parts)))
-    return _finish(manifest, table)
+    asked = {"test": test, **({"validation": validation_share} if validation > 0 else {})}
+    return _finish(manifest, table, _shortfalls(table, asked))
 
 
 def split_folds(
@@ -198,10 +203,21 @@ def _hold_out_validation(table: pd.DataFrame, share: float, generator: np.random
         table.loc[assigned.index[assigned == 1], "split"] = "validation"
 
 
-def _finish(manifest: Manifest, table: pd.DataFrame) -> Manifest:
+def _shortfalls(table: pd.DataFrame, asked: dict[str, float]) -> list[str]:
+    """Notices for parts whose share of the labelled cells is far from what was asked for."""
+    shares = table["split"].value_counts(normalize=True)  # of the cells with a part, which are the labelled ones
+    return [
+        f"{part} has {shares.get(part, 0.0):.0%} of the cells, {share:.0%} were asked for: "
+        "subjects stay whole, and no closer assignment has every class in every part"
+        for part, share in asked.items()
+        if abs(shares.get(part, 0.0) - share) > max(_NEARLY_AS_ASKED * share, 1 / table["split"].notna().sum())
+    ]
+
+
+def _finish(manifest: Manifest, table: pd.DataFrame, notices: Sequence[str] = ()) -> Manifest:
     table, left_out = without_near_duplicates(table.drop(columns="unit"))
     notice = (f"{left_out} cells were left out of training: they are images of held-out cells",) if left_out else ()
-    return manifest.with_table(table, *split_notices(table), *notice)
+    return manifest.with_table(table, *split_notices(table), *notices, *notice)
 
 
 def _check_share(name: str, share: float) -> None:

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
-from lymphoscope.vocabulary import BOX_COLUMNS, SCORE_PREFIX, TEXT_COLUMNS, VOTE_COLUMNS, prediction_columns
+from lymphoscope.vocabulary import BOX_COLUMNS, SCORE_PREFIX, STREAMS, TEXT_COLUMNS, VOTE_COLUMNS, prediction_columns
+
+_SUM_TOLERANCE = 0.01
+"""Tables of other programs may round their scores."""
 
 
 def classes_of(table: pd.DataFrame, where: str = "predictions") -> list[str]:
@@ -51,12 +54,58 @@ def check_predictions(table: pd.DataFrame, where: str = "predictions") -> None:
     if missing:
         raise LymphoscopeError(f"{where}: column {missing[0]} is missing ({len(missing)} in all)")
     for name in ("predicted", *VOTE_COLUMNS):
-        unknown = sorted(set(table[name].dropna()) - set(classes))
-        if unknown:
-            raise LymphoscopeError(f"{where}: {name} is {unknown[0]!r} in a row, the classes are {', '.join(classes)}")
+        unknown = (table[name].notna() & ~table[name].isin(classes)).to_numpy(dtype=bool)
+        _refuse_row(table, unknown, name, where, f"one of the classes {', '.join(classes)}")
     unscored = table["predicted"].notna() & table[[f"{SCORE_PREFIX}{name}" for name in classes]].isna().any(axis=1)
     if unscored.any():
         raise LymphoscopeError(f"{where}: {table['path'][unscored].iloc[0]} has a prediction but lacks a score")
+
+
+def check_values(table: pd.DataFrame, where: str = "predictions") -> None:
+    """Raise LymphoscopeError, with the row, for a value that no model gives.
+
+    Scores and the softmax of each stream are from 0 to 1 and sum to 1 over the classes (within 0.01), agreement is from
+    0 to 1, and the box is within the image and not empty.
+    """
+    classes = classes_of(table, where)
+    for prefix in ("score", *STREAMS):
+        names = [f"{prefix}_{name}" for name in classes]
+        for name in names:
+            _refuse_row(table, _outside(table[name]), name, where, "from 0 to 1")
+        sums = table[names].sum(axis=1, skipna=False)
+        off = ((sums - 1).abs() > _SUM_TOLERANCE).to_numpy(dtype=bool)
+        _refuse_row(table.assign(**{f"{prefix}_..., summed": sums}), off, f"{prefix}_..., summed", where, "1")
+    _refuse_row(table, _outside(table["agreement"]), "agreement", where, "from 0 to 1")
+    for low, high in (("box_top", "box_bottom"), ("box_left", "box_right")):
+        _refuse_row(table, (table[low] < 0).fillna(value=False).to_numpy(dtype=bool), low, where, "0 or more")
+        empty = (table[high] <= table[low]).fillna(value=False).to_numpy(dtype=bool)
+        _refuse_row(table, empty, high, where, f"larger than {low}")
+
+
+def _outside(column: "pd.Series[float]") -> NDArray[np.bool_]:
+    """Which values are neither missing nor from 0 to 1; infinite ones are among them."""
+    return (column.notna() & ~column.between(0, 1)).to_numpy(dtype=bool)
+
+
+def _refuse_row(table: pd.DataFrame, wrong: NDArray[np.bool_], name: str, where: str, expected: str) -> None:
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise LymphoscopeError(
+            f"{where}: row {row + 1} after the header has {name} {table[name].iloc[row]}, expected {expected} "
+            f"({int(wrong.sum())} such rows)"
+        )
+
+
+def _refuse_non_numbers(table: pd.DataFrame, where: str) -> None:
+    """Raise LymphoscopeError, with the row, for text in a column of numbers."""
+    numbers = [*prediction_columns(classes_of(table, where)), *BOX_COLUMNS]
+    for name in [one for one in numbers if one in table and one not in TEXT_COLUMNS and one != "refer"]:
+        values = pd.to_numeric(table[name], errors="coerce")
+        wrong = table[name].notna() & values.isna()
+        if name in BOX_COLUMNS:
+            wrong |= values.notna() & (values % 1 != 0)
+        expected = "a whole number of pixels" if name in BOX_COLUMNS else "a number"
+        _refuse_row(table, wrong.to_numpy(dtype=bool), name, where, expected)
 
 
 def has_prediction(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -72,11 +121,13 @@ def read_predictions(path: Path) -> pd.DataFrame:
     table = _read(path)
     if table.empty:
         raise LymphoscopeError(f"{path}: the table of predictions has no rows")
+    _refuse_non_numbers(table, str(path))
     try:
         table = as_predictions(table, classes_of(table, str(path))).loc[:, list(table.columns)]
     except (TypeError, ValueError) as error:
         raise LymphoscopeError(f"{path}: a value of the wrong type, {error}") from error
     check_predictions(table, str(path))
+    check_values(table, str(path))
     return table.loc[:, [*prediction_columns(classes_of(table)), *_extra(table)]]
 
 
@@ -113,7 +164,7 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
         text: dict[str, type] = dict.fromkeys(TEXT_COLUMNS, str)
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], float_precision="round_trip")
     except FileNotFoundError:
         raise LymphoscopeError(f"{path}: no such table of predictions") from None
     except pd.errors.EmptyDataError:

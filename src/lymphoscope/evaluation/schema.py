@@ -278,6 +278,12 @@ class Metrics(StrictModel):
     cells: int = Field(description="Number of rows of the predictions table.")
     evaluated: int = Field(description="Number of cells with a label and a prediction: the evaluation set.")
     failed: int = Field(description="Number of cells without a prediction.")
+    missing: int = Field(
+        default=0, description="Number of labelled cells of the data that the table of predictions does not list."
+    )
+    notices: list[str] = Field(
+        default=[], description="What a reader must know about the cells: what was not read, left out or doubtful."
+    )
     unlabelled: int = Field(description="Number of cells with a prediction but no label.")
     subjects: int = Field(description="Number of subjects in the evaluation set.")
     classes: list[str] = Field(description="The classes, in the model's order.")

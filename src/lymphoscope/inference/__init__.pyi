@@ -3,12 +3,14 @@ from .explain import CellStreams as CellStreams, Explanation as Explanation, exp
 from .inputs import (
     Cell as Cell,
     CellInputs as CellInputs,
+    FoundCells as FoundCells,
     ReadCell as ReadCell,
     as_cells as as_cells,
     cells_of as cells_of,
     find_cells as find_cells,
     load_cell as load_cell,
     read_cell as read_cell,
+    search_cells as search_cells,
 )
 from .model import Model as Model, load as load
 from .pipeline import (
@@ -37,6 +39,7 @@ __all__ = [
     "CellInputs",
     "CellStreams",
     "Explanation",
+    "FoundCells",
     "IfExists",
     "Model",
     "PredictionSummary",
@@ -63,4 +66,5 @@ __all__ = [
     "read_batches",
     "read_cell",
     "readable_pixels",
+    "search_cells",
 ]

@@ -3,6 +3,8 @@
 A file that cannot be read is a result like any other.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lymphoscope.data import CellPreparation
-from lymphoscope.data.image_files import IMAGE_SUFFIXES, walk_files
-from lymphoscope.data.images import UnreadableImage, image_pixels, read_image
+from lymphoscope.data.image_files import IMAGE_SUFFIXES, describe_not_read, walk_files
+from lymphoscope.data.images import UnreadableImage, decoded_image, image_pixels
 from lymphoscope.data.quality import ImageStatistics, image_statistics, visible_part
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.remote import TABLE_SUFFIXES, exists, images_at, is_remote, is_table, local_copy
@@ -86,19 +88,45 @@ def as_cells(inputs: CellInputs, *, allow_remote: bool = False) -> list[Cell]:
     return cells or find_cells([])
 
 
-def find_cells(paths: Sequence[str | Path], *, allow_remote: bool = False) -> list[Cell]:
-    """List the cells of files, folders and manifests.
+@dataclass(frozen=True)
+class FoundCells:
+    """The cells of some paths, how many files of their folders are not read, by kind, and notices on their tables."""
 
-    A file is taken whatever its name. A folder gives the image files below it, by suffix, sorted, without hidden ones.
-    A CSV or Parquet file is a manifest, and its subject, slide and label are carried along. An address such as
+    cells: list[Cell]
+    not_read: Counter[str]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """What the user should know, one line each."""
+        not_read = describe_not_read(self.not_read)
+        return [*self.notices, *([not_read] if not_read else [])]
+
+
+def find_cells(paths: Sequence[str | Path], *, allow_remote: bool = False) -> list[Cell]:
+    """List the cells of `search_cells`, and log what is not read as a warning."""
+    found = search_cells(paths, allow_remote=allow_remote)
+    for line in found.lines:
+        logging.getLogger("lymphoscope").warning(line)
+    return found.cells
+
+
+def search_cells(paths: Sequence[str | Path], *, allow_remote: bool = False) -> FoundCells:
+    """List the cells of files, folders and manifests, and count by kind what is not read.
+
+    A file is taken whatever its name. A folder gives the image files below it (by suffix, or by header if they have no
+    suffix), sorted, without hidden ones; links to folders are followed. A CSV or Parquet file is a manifest, and its
+    subject, slide and label are carried along. An address such as
     `s3://bucket/cells` is read through fsspec and can name the same things. Addresses in a table are fetched only if
     `allow_remote`, or if they are below the address of the table; otherwise they become rows with an error.
     Raises LymphoscopeError for a path that does not exist, a folder without images, and no cells at all.
     """
-    cells = [cell for path in paths for cell in _cells_of_path(path, allow_remote)]
+    found = [_cells_of_path(path, allow_remote) for path in paths]
+    cells = [cell for one in found for cell in one.cells]
     if not cells:
         raise LymphoscopeError("no cells given: name files, folders, or a CSV or Parquet manifest")
-    return cells
+    notices = tuple(dict.fromkeys(notice for one in found for notice in one.notices))
+    return FoundCells(cells, sum((one.not_read for one in found), Counter()), notices)
 
 
 def cells_of(manifest: "Manifest", *, allow_remote: bool = False) -> list[Cell]:
@@ -112,9 +140,12 @@ def read_cell(path: str, preparation: CellPreparation, *, measured: bool = False
     if is_remote(path):
         return _read_remote(path, preparation, measured)
     try:
-        return prepare_cell(read_image(path), preparation, measured=measured)
+        with decoded_image(path) as image:
+            return prepare_cell(image, preparation, measured=measured)
     except UnreadableImage as error:
         return ReadCell(None, error=error.reason)
+    except MemoryError:
+        return ReadCell(None, error="does not fit in memory")
 
 
 def prepare_cell(image: NDArray[np.uint8], preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
@@ -136,7 +167,7 @@ def load_cell(cell: Cell, preparation: CellPreparation, *, measured: bool = Fals
 
 
 def _cells_of_input(one: CellInput, index: int, allow_remote: bool) -> Iterable[Cell]:
-    return _cells_of_path(one, allow_remote) if isinstance(one, str | Path) else [_cell_of_image(one, index)]
+    return find_cells([one], allow_remote=allow_remote) if isinstance(one, str | Path) else [_cell_of_image(one, index)]
 
 
 def _cell_of_image(image: "NDArray[np.uint8] | Image.Image", index: int) -> Cell:
@@ -162,59 +193,63 @@ def _as_manifest(table: "pd.DataFrame") -> "Manifest":
     return Manifest(table.assign(path=paths), "table")
 
 
-def _cells_of_path(path: str | Path, allow_remote: bool) -> list[Cell]:
+def _cells_of_path(path: str | Path, allow_remote: bool) -> FoundCells:
     if is_remote(path):
         return _cells_at_address(str(path), allow_remote)
     return _cells_at(Path(path).absolute(), allow_remote)
 
 
-def _cells_at(path: Path, allow_remote: bool) -> list[Cell]:
+def _cells_at(path: Path, allow_remote: bool) -> FoundCells:
     if path.is_dir():
-        return [Cell(str(image)) for image in _images_below(path)]
+        return _cells_below(path)
     if not path.exists():
         raise LymphoscopeError(f"{path} does not exist: check the path")
     if path.suffix.lower() in TABLE_SUFFIXES:
         from lymphoscope.data import read_manifest
 
-        return cells_of(read_manifest(path), allow_remote=allow_remote)
-    return [Cell(str(path))]
+        manifest = read_manifest(path)
+        return FoundCells(cells_of(manifest, allow_remote=allow_remote), Counter(), manifest.notices)
+    return FoundCells([Cell(str(path))], Counter())
 
 
-def _images_below(folder: Path) -> list[Path]:
-    images = list(walk_files(folder))
+def _cells_below(folder: Path) -> FoundCells:
+    not_read: Counter[str] = Counter()
+    images = list(walk_files(folder, not_read=not_read))
     if not images:
         model = folder / "model"
         hint = f"; it is a run, and its model is {model}" if (model / "model.json").is_file() else ""
-        raise LymphoscopeError(f"{folder} contains no images ({' '.join(IMAGE_SUFFIXES)}){hint}")
-    return images
+        skipped = f"; {describe_not_read(not_read)}" if not_read else ""
+        raise LymphoscopeError(f"{folder} contains no images ({' '.join(IMAGE_SUFFIXES)}){skipped}{hint}")
+    return FoundCells([Cell(str(image)) for image in images], not_read)
 
 
-def _cells_at_address(url: str, allow_remote: bool) -> list[Cell]:
+def _cells_at_address(url: str, allow_remote: bool) -> FoundCells:
     if is_table(url):
         return _cells_of_remote_table(url, allow_remote)
-    images = images_at(url)
+    images, not_read = images_at(url)
     if not images:
         fault = "contains no images" if exists(url) else "does not exist: check the address"
         raise LymphoscopeError(f"{url} {fault}")
-    return [Cell(image, fetch=True) for image in images]
+    return FoundCells([Cell(image, fetch=True) for image in images], not_read)
 
 
-def _cells_of_remote_table(url: str, allow_remote: bool) -> list[Cell]:
+def _cells_of_remote_table(url: str, allow_remote: bool) -> FoundCells:
     """List the cells of a remote manifest; its relative paths start at its own folder."""
     from lymphoscope.data import read_manifest
 
     try:
         with local_copy(url) as copy:
-            cells, local_folder = cells_of(read_manifest(copy)), f"{copy.parent}/"
+            manifest, local_folder = read_manifest(copy), f"{copy.parent}/"
     except OSError as error:
         raise LymphoscopeError(f"{url} cannot be read: {error}") from error
     folder = url.rpartition("/")[0] + "/"
-    return [
+    cells = [
         replace(cell, path=folder + cell.path.removeprefix(local_folder), fetch=True)
         if cell.path.startswith(local_folder)
         else replace(cell, fetch=allow_remote)
-        for cell in cells
+        for cell in cells_of(manifest)
     ]
+    return FoundCells(cells, Counter(), manifest.notices)
 
 
 def _read_remote(url: str, preparation: CellPreparation, measured: bool) -> ReadCell:

@@ -2,14 +2,14 @@
 
 import errno
 import os
-import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lymphoscope.data.image_files import IMAGE_SUFFIXES
+from lymphoscope.data.image_files import HIDDEN, IMAGE_SUFFIXES, NO_HEADER
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import installed
 
@@ -44,17 +44,27 @@ def file_system(path: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     try:
-        system, name = url_to_fs(path)
-    except (ImportError, ValueError) as error:
-        raise LymphoscopeError(f"{path}: {error}") from error
+        with _any_error_as_os_error():
+            system, name = url_to_fs(path)
+    except OSError as error:
+        raise LymphoscopeError(f"{path}: {_one_line(error)}") from error
     return system, str(name)
 
 
-def images_at(url: str) -> list[str]:
-    """Return the addresses of the image files below an address, by suffix, sorted, without hidden ones."""
+def images_at(url: str) -> tuple[list[str], Counter[str]]:
+    """Return the addresses of the image files below an address, sorted, and how many others there are, by kind.
+
+    By suffix, without hidden ones. Raises LymphoscopeError if the store does not answer or refuses.
+    """
     system, root = file_system(url)
-    names = [name for name in sorted(system.find(root)) if _is_image(name, root)]
-    return [system.unstrip_protocol(name) for name in names]
+    try:
+        with _any_error_as_os_error():
+            names = sorted(system.find(root))
+    except OSError as error:
+        raise LymphoscopeError(f"{url} cannot be listed: {_one_line(error)}") from error
+    images = [name for name in names if _is_image(name, root)]
+    others = Counter(_kind(name, root) for name in names if not _is_image(name, root))
+    return [system.unstrip_protocol(name) for name in images], others
 
 
 @contextmanager
@@ -73,7 +83,11 @@ def local_copy(url: str) -> Iterator[Path]:
 def exists(url: str) -> bool:
     """Return whether there is a file or a folder at an address."""
     system, name = file_system(url)
-    return bool(system.exists(name))
+    try:
+        with _any_error_as_os_error():
+            return bool(system.exists(name))
+    except OSError as error:
+        raise LymphoscopeError(f"{url} cannot be reached: {_one_line(error)}") from error
 
 
 def is_table(url: str) -> bool:
@@ -83,37 +97,38 @@ def is_table(url: str) -> bool:
 
 def _download(system: Any, name: str, copy: Path) -> None:
     """Copy a file in pieces, so that one without an end fills neither memory nor disk."""
+    with _any_error_as_os_error(), system.open(name, "rb") as source, copy.open("wb") as target:
+        size = 0
+        while piece := source.read(_PIECE):
+            size += len(piece)
+            if size > MAX_BYTES:
+                raise OSError(errno.EFBIG, f"larger than {MAX_BYTES // 1024**2} MB")
+            target.write(piece)
+
+
+@contextmanager
+def _any_error_as_os_error() -> Iterator[None]:
+    """Around calls of a store's package, which may raise anything: a run must not end for the error of one cell."""
     try:
-        with system.open(name, "rb") as source, copy.open("wb") as target:
-            size = 0
-            while piece := source.read(_PIECE):
-                size += len(piece)
-                if size > MAX_BYTES:
-                    raise OSError(errno.EFBIG, f"larger than {MAX_BYTES // 1024**2} MB")  # noqa: TRY301
-                target.write(piece)
+        yield
     except OSError:
         raise
-    except _store_errors() as error:
-        raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise OSError(errno.EIO, f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]) from error
 
 
-def _store_errors() -> tuple[type[Exception], ...]:
-    """Return what the packages of stores raise besides OSError."""
-    errors: list[type[Exception]] = [ValueError, LookupError, RuntimeError, TypeError, ImportError, EOFError]
-    for module, names in _STORE_ERRORS.items():
-        if module in sys.modules:
-            errors += [getattr(sys.modules[module], name) for name in names]
-    return tuple(errors)
-
-
-_STORE_ERRORS = {
-    "botocore.exceptions": ("BotoCoreError", "ClientError"),
-    "aiohttp": ("ClientError",),
-    "google.auth.exceptions": ("GoogleAuthError",),
-    "azure.core.exceptions": ("AzureError",),
-}
+def _one_line(error: OSError) -> str:
+    return " ".join(str(error.strerror or error).split())
 
 
 def _is_image(name: str, root: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not _is_hidden(name, root)
+
+
+def _is_hidden(name: str, root: str) -> bool:
     parts = os.path.relpath(name, root).split("/")
-    return name.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in parts if part != ".")
+    return any(part.startswith(".") for part in parts if part != ".")
+
+
+def _kind(name: str, root: str) -> str:
+    return HIDDEN if _is_hidden(name, root) else PurePosixPath(name).suffix.lower() or NO_HEADER

@@ -146,6 +146,7 @@ def _evaluate(
     mistakes = sorted(mistakes, key=lambda mistake: -mistake.score)[:MAX_MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
     title = f"Cross-validation, {folds} folds: {recipe.name}"
+    metrics = metrics.model_copy(update={"notices": list(manifest.notices)})
     write_results(out, title, metrics, predictions, _as_test_cells(manifest, runs), description, mistakes, curves)
     log(f"report: {out.report}")
     return metrics

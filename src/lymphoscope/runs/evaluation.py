@@ -82,6 +82,7 @@ def evaluate_model(
     metrics = with_stress_tests([(model, cells)], metrics, stress)
     mistakes = list(worst_mistakes(model, predictions))
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
+    metrics = metrics.model_copy(update={"notices": list(manifest.notices)})
     write_results(folder, title, metrics, predictions, manifest, model.description, mistakes, curves)
     return metrics
 

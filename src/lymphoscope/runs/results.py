@@ -119,12 +119,13 @@ def write_results(
 
     All three are marked if a leak was allowed.
     """
+    notices = leak_notices(metrics.leakage, manifest) if metrics.leakage else []
+    data = data_summary(manifest.with_table(manifest.table, *notices))
     folder.write_metrics(metrics)
     if description is not None:
         from lymphoscope.model_file import model_card
 
         write_text(folder.card, model_card(description.model_copy(update={"scores": card_scores(metrics)})))
-    notices = leak_notices(metrics.leakage, manifest) if metrics.leakage else []
     origin = current_provenance()
     contents = ReportContents(
         title=title,
@@ -133,7 +134,7 @@ def write_results(
         description=description,
         curves=curves,
         parameters=description.parameters if description else None,
-        data=data_summary(manifest.with_table(manifest.table, *notices)),
+        data=data,
         mistakes=mistakes or [],
         command=origin.command,
         commit=origin.commit,

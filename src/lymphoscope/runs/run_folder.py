@@ -1,5 +1,6 @@
 """A run folder (docs/reference/): the paths of a run, its log, and which process writes to it."""
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -37,6 +38,11 @@ class RunFolder:
     def manifest(self) -> Path:
         """The cells and their part of the split."""
         return self.path / "manifest.parquet"
+
+    @property
+    def notices(self) -> Path:
+        """What a reader must know about the cells, such as what was not read; a list of sentences, if there are any."""
+        return self.path / "notices.json"
 
     @property
     def model(self) -> Path:
@@ -92,6 +98,8 @@ class RunFolder:
         from lymphoscope.training import recipe_yaml
 
         write_manifest(manifest, self.manifest)
+        if manifest.notices:
+            write_json(self.notices, list(manifest.notices))
         write_text(self.config, recipe_yaml(recipe))
 
     def read_plan(self) -> "tuple[Recipe, Manifest]":
@@ -100,7 +108,9 @@ class RunFolder:
 
         if not self.config.is_file():
             raise LymphoscopeError(f"{self.path} has no run to resume: start it without --resume")
-        return load_recipe(str(self.config)), read_manifest(self.manifest)
+        manifest = read_manifest(self.manifest)
+        notices = json.loads(self.notices.read_text(encoding="utf-8")) if self.notices.is_file() else []
+        return load_recipe(str(self.config)), manifest.with_table(manifest.table, *notices)
 
     def write_metrics(self, metrics: Metrics) -> None:
         """Write metrics.json, completely or not at all."""

@@ -7,6 +7,9 @@ import pandas as pd
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leakage, Metrics, classes_of, read_predictions
+from lymphoscope.model_file import load_description, shipped_models
+from lymphoscope.runs.joins import join_notices, missing_cells, model_notices, refuse_repeated_cells
+from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, training_cells_of_model
 from lymphoscope.runs.results import (
     DEFAULT_OPTIONS,
     EvaluationOptions,
@@ -15,9 +18,10 @@ from lymphoscope.runs.results import (
     write_results,
 )
 from lymphoscope.runs.run_folder import RunFolder
-from lymphoscope.vocabulary import GROUP_COLUMN, find_blast_class
+from lymphoscope.vocabulary import GROUP_COLUMN, MODEL_ID_COLUMN, find_blast_class
 
 _NO_MODEL = "predictions alone do not say what the model was trained on"
+_ONLY_SUBJECTS = "the predictions are of the model {} that ships; only subjects were compared, no images"
 _CELL_COLUMNS = ("label", "subject", "slide")
 
 
@@ -34,17 +38,24 @@ def score_predictions(
     """Compute the metrics of a table of predictions, and write metrics.json and report.html to `folder`.
 
     Labels, subjects and slides are those of the table, or of `data`, joined by path; of split data its test `part` is
-    used. Without `blast_class` the class with a common name of blasts is it. `held_out` states that no cell was scored
-    by a model that was trained on its subject. Raises LymphoscopeError for a file that is not a table of predictions,
-    for data of other cells, and for labels or a blast class that the table does not score.
+    used; cells without a prediction are counted and named. Without `blast_class` the class with a common name of blasts
+    is it. `held_out` states that no cell was scored by a model that was trained on its subject; for predictions of a
+    model that ships, subjects are compared. Raises LymphoscopeError for a file that is not a table of predictions, for
+    a cell with two predictions, for data of other cells, and for labels or a blast class that the table does not score.
     """
     predictions = read_predictions(path)
+    refuse_repeated_cells(predictions, path)
+    notices, missing = list(model_notices(predictions)), 0
     if data is None and part is not None:
         raise LymphoscopeError(f"--part {part}: name the split data with --data")
     manifest = data or Manifest(predictions[["path", *_CELL_COLUMNS]], "predictions")
     if data is not None:
-        predictions = _join_labels(predictions, data, part_to_evaluate(data, part), path)
-    leakage = Leakage(checked=[], allowed=False, leaking_cells=0, leaks=[], reason=_NO_MODEL)
+        chosen = part_to_evaluate(data, part)
+        cells = data.table if chosen is None else data.table[data.table["split"] == chosen]
+        notices += join_notices(predictions, cells)
+        missing = len(missing_cells(predictions, cells))
+        predictions = _join_labels(predictions, data, chosen, path)
+    leakage = _leakage_of_shipped_model(predictions)
     metrics = compute_metrics(
         predictions,
         blast_class=blast_class or find_blast_class(classes_of(predictions)),
@@ -52,8 +63,30 @@ def score_predictions(
         held_out=held_out,
         options=options,
     )
+    manifest = manifest.with_table(manifest.table, *notices)
+    metrics = metrics.model_copy(update={"notices": list(manifest.notices), "missing": missing})
     write_results(folder, f"Evaluation of {path.name}", metrics, predictions, manifest)
     return metrics
+
+
+def _leakage_of_shipped_model(predictions: pd.DataFrame) -> Leakage:
+    """Compare the subjects with those of the model that made the predictions, if it is one that ships.
+
+    The images are not read, so that copies of training cells under other subjects are not found.
+    """
+    unchecked = Leakage(checked=[], allowed=False, leaking_cells=0, leaks=[], reason=_NO_MODEL)
+    ids = set(predictions[MODEL_ID_COLUMN].dropna()) if MODEL_ID_COLUMN in predictions else set()
+    descriptions = [(folder, load_description(folder)) for folder in shipped_models().values()] if ids else []
+    for folder, description in descriptions:
+        if ids == {description.model_id}:
+            trained = training_cells_of_model(folder, description)
+            named = TrainingCells(trained.table.reindex(columns=["path", "label", "subject"]), trained.reason)
+            leakage = find_leaks(Manifest(predictions[["path", *_CELL_COLUMNS]], "predictions"), named)
+            return leakage.model_copy(update={"reason": leakage.reason or _ONLY_SUBJECTS.format(description.name)})
+    if len(ids) == 1:
+        reason = f"the table names the model {min(ids)}, which is not here to say what it was trained on"
+        return unchecked.model_copy(update={"reason": f"{reason}: `lymphoscope evaluate` checks it"})
+    return unchecked
 
 
 def _join_labels(predictions: pd.DataFrame, data: Manifest, part: str | None, path: Path) -> pd.DataFrame:

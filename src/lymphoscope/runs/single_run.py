@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lymphoscope.data import Manifest, split_by, split_holdout, with_fingerprints
+from lymphoscope.data import Manifest, refuse_spelling_conflicts, split_by, split_holdout, with_fingerprints
 from lymphoscope.evaluation import Metrics
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 def begin_training(recipe: "Recipe", manifest: Manifest, folder: RunFolder, *, allow_leak: bool = False) -> None:
     """Write recipe and split of a run, from which it can be resumed.
 
-    Raises LymphoscopeError as the split does, and for leaks between its parts that are not allowed.
+    Raises LymphoscopeError as the split does, for subjects or labels of a table's own split that may be spellings of
+    one name, and for leaks between its parts that are not allowed.
     """
+    refuse_spelling_conflicts(manifest.table, ("label",) if recipe.split.by == "random" else ("subject", "label"))
     split = with_fingerprints(_split(recipe, manifest))
     refuse_split(split, by=recipe.split.by, allow=allow_leak)
     folder.write_plan(recipe, split)
@@ -38,6 +40,8 @@ def finish_training(folder: RunFolder) -> Metrics | None:
         return folder.read_metrics() if folder.metrics.is_file() else None
     with folder.logged():
         log(f"training {recipe.name} on {_cells_of_parts(manifest)}")
+        for notice in manifest.notices:
+            log(f"notice: {notice}")
         description = train_model(recipe, manifest, folder.path)
         if not is_rank_zero():
             return None

@@ -10,6 +10,7 @@ import pandas as pd
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
 from lymphoscope.files import written_beside
+from lymphoscope.terminal import bar_stream
 from lymphoscope.training.batches import EpochSampler, LabelledCells, create_loader
 from lymphoscope.training.module import TrainingModule
 from lymphoscope.training.recipe import Recipe
@@ -32,7 +33,7 @@ SECONDS_BETWEEN_LINES = 20.0
 
 def progress_callbacks() -> list[Callback]:
     """Return Lightning's progress bar on a terminal; elsewhere `History` prints one line per epoch."""
-    return [RichProgressBar(leave=False)] if sys.stderr.isatty() else []
+    return [RichProgressBar(leave=False, console_kwargs={"file": bar_stream()})] if sys.stderr.isatty() else []
 
 
 class _EpochTable(Callback):

@@ -58,7 +58,7 @@ def test_unreadable_file_has_no_fingerprint(tmp_path: Path) -> None:
     for path in (tmp_path / "empty.png", cut, tmp_path / "missing.png", tmp_path):
         inspection = inspect_file(str(path))
         assert inspection.fault
-        assert inspection[1:] == (None, None, None, None, None, None, False)
+        assert inspection[1:] == (None, None, None, None, None, None, False, False)
 
 
 def test_only_empty_values_are_filled(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_invalid_csv_of_labels_is_refused_in_one_line(tmp_path: Path, content: s
 
 
 def test_folder_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LymphoscopeError, match=r"contains no \.bmp or \.png"):
+    with pytest.raises(LymphoscopeError, match="contains no images"):
         read_cnmc(lay_out(tmp_path, "C-NMC_training_data/readme.txt"))
 
 
@@ -177,5 +177,22 @@ def test_real_cells_are_read_with_notices() -> None:
     subjects = manifest.table.groupby("label")["subject"].nunique()
     assert subjects.to_dict() == {"all": 21, "hem": 13}
     assert "H3" in set(manifest.table["subject"])
-    assert len(manifest.notices) == 3
+    assert len(manifest.notices) == 4
+    assert manifest.notices[3] == "not read: 1 .csv, 2 .gz"
     assert "the labels of 1867 cells are here, their images are not" in manifest.notices[2]
+
+
+def test_jpeg_beside_png_is_read(tmp_path: Path) -> None:
+    folder = "C-NMC_training_data/fold_0/all"
+    manifest = read_cnmc(lay_out(tmp_path, f"{folder}/UID_1_1_1_all.png", f"{folder}/UID_1_1_2_all.jpg"))
+    assert len(manifest) == 2
+
+
+def test_a_cell_moved_to_the_folder_of_the_other_class_is_named(tmp_path: Path) -> None:
+    folder = "C-NMC_training_data/fold_0"
+    lay_out(tmp_path, f"{folder}/all/UID_1_1_1_all.bmp", f"{folder}/hem/UID_2_1_1_all.bmp")
+    manifest = read_cnmc(tmp_path)
+    assert manifest.table["label"].tolist() == ["all", "all"]
+    doubt = [notice for notice in manifest.notices if notice.startswith("LABELS IN DOUBT: 1 cells")]
+    assert len(doubt) == 1
+    assert "hem/UID_2_1_1_all.bmp" in doubt[0]

@@ -5,9 +5,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from lymphoscope.data.images import UnreadableImage, map_in_threads, read_image
+from lymphoscope.data.images import UnreadableImage, decoded_image, has_few_bits, map_in_threads
 from lymphoscope.data.manifest import HASH_COLUMNS, Manifest
 from lymphoscope.data.quality import reaches_beyond_crop
 from lymphoscope.data.similarity.matching import hash_image, is_current_hash
@@ -30,6 +32,7 @@ class FileInspection(NamedTuple):
     simhash: str | None = None
     window_hash: str | None = None
     beyond_crop: bool = False
+    few_bits: bool = False
 
 
 def inspect_files(paths: Sequence[str]) -> list[FileInspection]:
@@ -40,14 +43,27 @@ def inspect_files(paths: Sequence[str]) -> list[FileInspection]:
 def inspect_file(path: str) -> FileInspection:
     """Read one file. An unreadable one gets no hash: two empty files are no evidence of one cell."""
     try:
-        pixels = read_image(path)
-        sha256 = sha256_of(Path(path))
+        with decoded_image(path) as pixels:
+            return _inspect_pixels(path, pixels)
     except UnreadableImage as error:
         return FileInspection(fault=error.reason)
     except OSError as error:
         return FileInspection(fault=error.strerror or "cannot be read")
+    except MemoryError:
+        return FileInspection(fault="does not fit in memory")
+
+
+def _inspect_pixels(path: str, pixels: NDArray[np.uint8]) -> FileInspection:
     height, width = pixels.shape[:2]
-    return FileInspection(None, sha256, width, height, *hash_image(pixels), reaches_beyond_crop(pixels))
+    return FileInspection(
+        None,
+        sha256_of(Path(path)),
+        width,
+        height,
+        *hash_image(pixels),
+        beyond_crop=reaches_beyond_crop(pixels),
+        few_bits=has_few_bits(path, pixels),
+    )
 
 
 def with_fingerprints(manifest: Manifest) -> Manifest:

@@ -5,14 +5,18 @@ Gupta A., Gupta R. (2019), ALL Challenge dataset of ISBI 2019, doi 10.7937/tcia.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lymphoscope.data.image_files import walk_files
+from lymphoscope.data.image_files import describe_not_read, walk_files
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.data.sources.registry import source
 from lymphoscope.errors import LymphoscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PUBLISHED = {
     ("phase-1", "all"): (7272, 47),
@@ -24,7 +28,6 @@ PUBLISHED = {
 """Published number of cells and subjects by phase and label; the file names of phase 3 do not contain subjects."""
 LABELS_FILE = "C-NMC_test_prelim_phase_data_labels.csv"
 
-_SUFFIXES = (".bmp", ".png")
 _LABEL_COLUMNS = ("Patient_ID", "new_names", "labels")
 _NAME = re.compile(r"UID_(?P<subject>[^_]+)_(?P<image>[^_]+)_(?P<cell>[^_]+)_(?P<label>all|hem)", re.IGNORECASE)
 _PHASE_2 = re.compile(r"prelim|validation_data", re.IGNORECASE)
@@ -36,7 +39,7 @@ def looks_like_cnmc(root: Path) -> bool:
     """Return whether a folder is laid out or named like C-NMC, or contains an image with a C-NMC name."""
     if _OFFICIAL.match(root.name) or any(_OFFICIAL.match(path.name) for path in root.iterdir() if path.is_dir()):
         return True
-    return any(_NAME.fullmatch(path.stem) for path in walk_files(root, _SUFFIXES))
+    return any(_NAME.fullmatch(path.stem) for path in walk_files(root))
 
 
 @source("cnmc", title="the folders of C-NMC 2019", reads="folder", detect=looks_like_cnmc, priority=2)
@@ -48,11 +51,14 @@ def read_cnmc(root: Path) -> Manifest:
     of labels.
     """
     labels = _read_labels(root)
-    cells = [_cell(path, root, labels) for path in walk_files(root, _SUFFIXES)]
+    not_read: Counter[str] = Counter()
+    cells = [_cell(path, root, labels) for path in walk_files(root, not_read=not_read)]
     if not cells:
-        raise LymphoscopeError(f"{root} contains no .bmp or .png: give the folder that contains C-NMC_training_data")
+        raise LymphoscopeError(f"{root} contains no images: give the folder that contains C-NMC_training_data")
     manifest = manifest_of(cells, "cnmc")
-    return manifest.with_table(manifest.table, *_notices(manifest, len(labels)))
+    not_read[".csv"] -= len(list(root.rglob(LABELS_FILE)))  # which is read
+    skipped = describe_not_read(+not_read)
+    return manifest.with_table(manifest.table, *_notices(manifest, len(labels)), *([skipped] if skipped else []))
 
 
 def _cell(path: Path, root: Path, labels: dict[str, tuple[str, str]]) -> dict[str, Any]:
@@ -88,6 +94,12 @@ def _read_labels(root: Path) -> dict[str, tuple[str, str]]:
         return dict(_label_of(row, path, line) for line, row in enumerate(rows, start=2))
 
 
+def moved_cells(table: "pd.DataFrame") -> "pd.Series[Any]":
+    """Return the paths of cells in a folder named `all` or `hem` whose label is the other one."""
+    folders = table["path"].map(lambda path: Path(path).parent.name.lower())
+    return table.loc[folders.isin(["all", "hem"]) & table["label"].notna() & (folders != table["label"]), "path"]
+
+
 def _label_files(root: Path) -> Iterator[Path]:
     yield from sorted(root.rglob(LABELS_FILE))
     # If the root is the folder of phase 2 itself, the CSV is next to it.
@@ -111,6 +123,12 @@ def _notices(manifest: Manifest, labelled_names: int) -> list[str]:
     notices = [_difference(table, *key) for key in PUBLISHED if key[0] in phases]
     if labelled_names and "phase-2" not in phases:
         notices.append(f"C-NMC phase-2: the labels of {labelled_names} cells are here, their images are not")
+    moved = moved_cells(table)
+    if len(moved):
+        notices.append(
+            f"LABELS IN DOUBT: {len(moved)} cells lie in a folder of another class than their file name says, and the "
+            f"name was used, such as {moved.iloc[0]}. If they were labelled again by moving them, rename them too"
+        )
     unlabelled = int((table["label"].isna() & (table["phase"] != "phase-3")).sum())
     if unlabelled:
         notices.append(f"C-NMC: {unlabelled} images of phase-1 and phase-2 have no label in their name or the CSV")
