@@ -33,9 +33,22 @@ def _bar(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
 
 
 def _lines(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
-    due = time.monotonic() + SECONDS_BEFORE_FIRST_LINE
+    start = time.monotonic()
+    due = start + SECONDS_BEFORE_FIRST_LINE
     for count, item in enumerate(items, start=done + 1):
         yield item
-        if time.monotonic() >= due:
-            due = time.monotonic() + SECONDS_BETWEEN_LINES
-            print(f"{what}: {count} of {total}", file=sys.stderr, flush=True)
+        now = time.monotonic()
+        if now >= due:
+            due = now + SECONDS_BETWEEN_LINES
+            left = _time_left((now - start) / (count - done) * (total - count))
+            print(f"{what}: {count} of {total}{left}", file=sys.stderr, flush=True)
+
+
+def _time_left(seconds: float) -> str:
+    """The time left in words; empty at the end."""
+    if seconds <= 0:
+        return ""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return ", less than a minute left"
+    return f", about {minutes} min left" if minutes < 90 else f", about {minutes / 60:.0f} h left"

@@ -28,6 +28,7 @@ def test_demo_does_the_whole_workflow_and_continues_after_a_stop(
     assert "synthetic" in page.lower()
     assert (run.path / "audit.json").exists()
     assert list((run.path / "explained").glob("*.png"))
+    assert (run.path / "smear/report.html").is_file()
     before = run.report.stat().st_mtime_ns
     run_demo(run)
     assert run.report.stat().st_mtime_ns == before

@@ -110,6 +110,15 @@ def smear_command(
     erase: EraseOption = "always",
     threads: Threads = None,
     workers: Workers = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on a Ray cluster; `local` uses every processor of this machine. Every machine needs the fields "
+            "and --out under the same path, and --threads is per worker.",
+            show_default=False,
+        ),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again and discard an unfinished run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in --out.")] = False,
     as_json: AsJson = False,
@@ -139,6 +148,7 @@ def smear_command(
         workers=workers,
         resume=not fresh,
         overwrite=overwrite,
+        cluster=cluster,
         command=shlex.join(["lymphoscope", *sys.argv[1:]]),
     )
     _print_result(result, as_json)

@@ -104,8 +104,8 @@ def _predict_locked(
         number: cells[sum(sizes[:number]) :][: sizes[number]] for number in range(len(sizes)) if number not in chunks
     }
     if missing:
-        with _cluster(address) as ray:
-            files = ray.put(_files_of(folder))
+        with joined_cluster(address) as ray:
+            files = ray.put(model_files(folder))
             work = Work(files, tuple(sorted(options.items())), out, record, tuple(sizes), batch_size, workers)
             written = tracked(_predicted(missing, work, threads), "predicting, in parts", len(sizes), len(chunks))
             chunks |= {chunk.number: chunk for chunk in written}
@@ -122,7 +122,7 @@ def predict_piece(piece: dict[str, Any], work: Work) -> dict[str, Any]:
     chunk = work.sink(()).chunk(number)
     if chunk is None:
         cells = [Cell(*values, fetch=fetch) for *values, fetch in json.loads(str(piece["cells"][0]))]
-        model = _load_once(work.model, work.options)
+        model = load_once(work.model, work.options)
         window = -(-len(cells) // work.batch_size)  # the whole piece, as one machine takes a chunk
         with predicted_rows(
             model.runtime, cells, batch_size=work.batch_size, workers=work.readers, window=window
@@ -146,14 +146,14 @@ def _predicted(missing: dict[int, Sequence[Cell]], work: Work, threads: int) -> 
         for row in chunks.iter_rows():
             yield Chunk(**{name: int(row[name]) for name in Chunk._fields})
     except RayError as error:
-        raise _user_error(error) or error from None
+        raise user_error(error) or error from None
 
 
 def _values(cell: Cell) -> list[Any]:
     return [*(getattr(cell, name) for name in CELL_COLUMNS), cell.fetch]
 
 
-def _user_error(error: BaseException | None) -> LymphoscopeError | None:
+def user_error(error: BaseException | None) -> LymphoscopeError | None:
     """Return the error of a worker that the user can fix, None if there is none."""
     while error is not None:
         if isinstance(error, LymphoscopeError):
@@ -163,7 +163,7 @@ def _user_error(error: BaseException | None) -> LymphoscopeError | None:
 
 
 @cache
-def _load_once(files: Any, options: Iterable[tuple[str, Any]]) -> Model:
+def load_once(files: Any, options: Iterable[tuple[str, Any]]) -> Model:
     """Load the model, once in the life of a worker."""
     import ray
 
@@ -173,12 +173,13 @@ def _load_once(files: Any, options: Iterable[tuple[str, Any]]) -> Model:
         return load(folder, **dict(options))
 
 
-def _files_of(folder: Path) -> dict[str, bytes]:
+def model_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a model folder by name, to be sent to the workers."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 @contextmanager
-def _cluster(address: str) -> Iterator[Any]:
+def joined_cluster(address: str) -> Iterator[Any]:
     """Join a Ray cluster and leave it at the end, unless the process had joined one before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -1,4 +1,4 @@
-"""The whole workflow in minutes: make or read cells, audit, split by subject, train, evaluate, explain, report."""
+"""The whole workflow in minutes: make or read cells, audit, split, train, evaluate, explain, report, count a smear."""
 
 import json
 from collections.abc import Iterable
@@ -11,11 +11,14 @@ from lymphoscope.inference import load
 from lymphoscope.reports import panel_names, write_panels
 from lymphoscope.runs.run_folder import RunFolder, log
 from lymphoscope.runs.single_run import begin_training, finish_training
-from lymphoscope.synthetic import synthesize
+from lymphoscope.smear import RunOptions, describe_result, find_fields, load_detector, run_smear
+from lymphoscope.synthetic import SmearSettings, synthesize, synthesize_smear
 
 EXPLAINED = 6
 SUBJECTS, CELLS_PER_SUBJECT = 48, 8
 """Size of the synthetic cohort."""
+_SCALE = ("data.crop=450", "data.microns_per_pixel=0.0588", "data.surroundings=black")
+"""Synthetic cells have 450 pixels at 17 pixels per micrometre, and are on black."""
 
 
 def run_demo(
@@ -40,6 +43,8 @@ def run_demo(
         finish_training(folder)
         explained = _explain_some(folder)
         log(f"{explained} held-out cells explained in {folder.path / 'explained'}")
+        if data is None:
+            _count_smear(folder)
 
 
 def _begin(
@@ -51,7 +56,8 @@ def _begin(
     report, fingerprinted = audit_with_fingerprints(manifest)
     write_text(folder.path / "audit.json", report.to_json() + "\n")
     log(report.to_text())
-    recipe = load_recipe("quick" if data is None else "transfer", overrides)
+    own = [*(_SCALE if data is None else ()), *overrides]
+    recipe = load_recipe("quick" if data is None else "transfer", own)
     check_recipe(recipe, fingerprinted.classes)
     begin_training(recipe, fingerprinted, folder, allow_leak=allow_leak)
 
@@ -78,3 +84,15 @@ def _explain_some(folder: RunFolder) -> int:
     chosen = held_out[:: max(1, len(held_out) // EXPLAINED)][:EXPLAINED]
     rows = write_panels(load(folder.model).explain(chosen), panel_names(chosen), folder.path / "explained")
     return sum(row["picture"] is not None for row in rows)
+
+
+def _count_smear(folder: RunFolder) -> None:
+    """Draw a synthetic smear and count it with the demo's model."""
+    out, drawn = folder.path / "smear", folder.path / "smear-fields"
+    if (out / "smear.json").is_file():
+        return
+    truth = synthesize_smear(drawn, SmearSettings(fields=3))
+    options = RunOptions(command="lymphoscope demo", overwrite=True)
+    result = run_smear(load(folder.model), load_detector(), find_fields([drawn / "fields"]), out, options)
+    log(f"a synthetic smear of {len(truth)} white cells:")
+    log("\n".join(describe_result(result)))

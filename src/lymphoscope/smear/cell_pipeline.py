@@ -109,12 +109,14 @@ def chunk_results(
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[Iterator[ChunkResult]]:
     """Yield an iterator over the result of each chunk, in order; memory holds the tiles of two chunks."""
-    slides = OpenSlides()
-    find = partial(find_in_tile, fields=fields, detector=detector, slides=slides)
     tiles = [tile for chunk in chunks for tile in chunk]
     ahead = max((len(chunk) for chunk in chunks), default=1)
-    with prefetch_map(find, tiles, workers=workers or default_workers(), buffer_size=ahead) as found:
-        yield (_classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size) for chunk in chunks)
+    with OpenSlides() as slides:
+        find = partial(find_in_tile, fields=fields, detector=detector, slides=slides)
+        with prefetch_map(find, tiles, workers=workers or default_workers(), buffer_size=ahead) as found:
+            yield (
+                _classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size) for chunk in chunks
+            )
 
 
 def _classified(

@@ -28,25 +28,21 @@ class ChunkStore:
     def __init__(self, out: Path, record: Mapping[str, Any], count: int) -> None:
         self.folder = out / FOLDER
         self.count = count
-        self._record = record
+        self.record = record
 
     def open(self, date: str, *, resume: bool = True) -> set[int]:
         """Continue the unfinished run of the same record, or start anew; return the numbers of the chunks it has."""
         if resume and self._same_record():
-            return {number for number in range(self.count) if self._is_whole(number)}
+            return {number for number in range(self.count) if self.has(number)}
         self.remove()
         write_text(self.folder / _DATE, date)
-        write_text(self.folder / _RECORD, json.dumps(self._record, indent=2))
+        write_text(self.folder / _RECORD, json.dumps(self.record, indent=2))
         return set()
 
     @property
     def date(self) -> str:
         """When the run began."""
         return (self.folder / _DATE).read_text(encoding="utf-8")
-
-    def has_other_run(self) -> bool:
-        """Whether there is an unfinished run with another record."""
-        return (self.folder / _RECORD).is_file() and not self._same_record()
 
     def write(self, number: int, result: ChunkResult) -> None:
         """Write a chunk atomically."""
@@ -90,7 +86,8 @@ class ChunkStore:
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:06d}.zip"
 
-    def _is_whole(self, number: int) -> bool:
+    def has(self, number: int) -> bool:
+        """Return whether a chunk was written whole."""
         try:
             with zipfile.ZipFile(self._path(number)) as archive:
                 return archive.testzip() is None and bool(archive.getinfo("rows.json"))
@@ -102,7 +99,7 @@ class ChunkStore:
             written = json.loads((self.folder / _RECORD).read_bytes())
         except (OSError, ValueError):
             return False
-        return bool(written == json.loads(json.dumps(self._record)))
+        return bool(written == json.loads(json.dumps(self.record)))
 
 
 def _strip(thumbnails: list[Pixels]) -> bytes:

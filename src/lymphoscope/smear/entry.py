@@ -35,24 +35,34 @@ def smear(
     workers: int | None = None,
     resume: bool = True,
     overwrite: bool = False,
+    cluster: str | None = None,
     command: str = "lymphoscope.smear()",
 ) -> "SmearResult":
     """Find, classify and count the white cells of fields or slides, and write the results folder `out`.
 
     `model` is a model folder, the name of a model that ships, or None for the default one. `fields` are files, folders
-    or tables, as on the command line. `target` is the number of white cells to count, None for all. The result has the
-    differential count and the record of every field. Raises LymphoscopeError for fields whose scale is not known and
-    cannot be estimated from red cells, and for results in `out` unless `overwrite`.
+    or tables, as on the command line. `target` is the number of white cells to count, None for all. `cluster` is the
+    address of a Ray cluster, or `local`. The result has the differential count and the record of every field.
+
+    Raises LymphoscopeError for fields whose scale is not known and cannot be estimated from red cells, and for results
+    in `out` unless `overwrite`.
     """
+    from lymphoscope.extras import require
     from lymphoscope.inference import load
+    from lymphoscope.model_file import resolve_model
     from lymphoscope.smear import RunOptions, find_fields, load_detector, run_smear
 
+    if cluster is not None:
+        require("cluster", "--cluster")
     paths = [fields] if isinstance(fields, str | Path) else list(fields)
     inputs, found_by = find_fields(paths, slide=slide, subject=subject), load_detector(detector)
-    loaded = load(model, runtime=runtime, device=device, precision=precision, erase=erase, threads=threads)
+    how: dict[str, Any] = {"device": device, "precision": precision, "erase": erase, "threads": threads}
+    folder = resolve_model(model)
+    loaded = load(folder, runtime=runtime, **how)
     options = RunOptions(
         microns_per_pixel=microns_per_pixel, target=target, blast_threshold=blast_threshold, workers=workers,
-        resume=resume, overwrite=overwrite, command=command,
+        resume=resume, overwrite=overwrite, command=command, cluster=cluster, model_folder=folder, detector=detector,
+        model_options={**how, "threads": threads or 1, "runtime": loaded.runtime.options["runtime"]},
     )  # fmt: skip
     return run_smear(loaded, found_by, inputs, Path(out), options)
 

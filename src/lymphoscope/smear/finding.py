@@ -2,8 +2,9 @@
 
 import io
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -39,21 +40,40 @@ class FoundTile:
 
 
 class OpenSlides:
-    """The last few slides, kept open; the threads of a run share it."""
+    """The last few slides, kept open; the threads of a run share it. Leaving it closes them."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._open: OrderedDict[str, Slide] = OrderedDict()
+        self._readers: Counter[str] = Counter()
 
-    def get(self, path: str) -> Slide:
-        """Return an open slide. Raises LymphoscopeError if it cannot be opened."""
+    def __enter__(self) -> "OpenSlides":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for slide in self._open.values():
+            slide.close()
+        self._open.clear()
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[Slide]:
+        """Yield an open slide. Raises LymphoscopeError if it cannot be opened."""
         with self._lock:
             slide = self._open.get(path) or open_slide(Path(path))
             self._open[path] = slide
             self._open.move_to_end(path)
-            if len(self._open) > _OPEN_SLIDES:
-                self._open.popitem(last=False)  # not closed: another thread may be reading it
-            return slide
+            self._readers[path] += 1
+        try:
+            yield slide
+        finally:
+            with self._lock:
+                self._readers[path] -= 1
+                self._close_unused()
+
+    def _close_unused(self) -> None:
+        for path in [path for path in self._open if not self._readers[path]][: max(0, len(self._open) - _OPEN_SLIDES)]:
+            self._open.pop(path).close()
+            del self._readers[path]
 
 
 def find_in_tile(tile: Tile, fields: Sequence[FieldRecord], detector: Detector, slides: OpenSlides) -> FoundTile:
@@ -64,7 +84,8 @@ def find_in_tile(tile: Tile, fields: Sequence[FieldRecord], detector: Detector, 
     start = time.perf_counter()
     try:
         area = tile.area
-        pixels = slides.get(source.path).read(area.x, area.y, area.width, area.height)
+        with slides.reading(source.path) as slide:
+            pixels = slide.read(area.x, area.y, area.width, area.height)
     except (UnreadableRegion, LymphoscopeError) as error:
         return FoundTile(tile, record.model_copy(update={"error": str(error)}))
     read = time.perf_counter()

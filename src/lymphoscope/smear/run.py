@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from lymphoscope.smear.field_inputs import FieldInput
 from lymphoscope.smear.plan import Plan, plan_run
 from lymphoscope.smear.records import FieldRecord, SmearModel, SmearOptions, SmearRecord
 from lymphoscope.smear.report import SmearContents, write_smear_report
-from lymphoscope.smear.tiles import CORE, WHOLE
+from lymphoscope.smear.tiles import CORE, WHOLE, Tile
 from lymphoscope.version import __version__
 
 RECORD_FILE, DIFFERENTIAL_FILE, REPORT_FILE = "smear.json", "differential.json", "report.html"
@@ -48,6 +48,11 @@ class RunOptions:
     core: int = CORE
     whole: int = WHOLE
     command: str = "lymphoscope.smear()"
+    cluster: str | None = None
+    """Address of a Ray cluster; it needs `model_folder`, the `model_options` of `load`, and `detector`."""
+    model_folder: Path | None = None
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    detector: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,22 +86,59 @@ def run_smear(
 def _run_locked(
     model: Model, detector: Detector, inputs: Sequence[FieldInput], out: Path, options: RunOptions
 ) -> SmearResult:
-    cutter = cell_cutter(model.description)
+    cell_cutter(model.description)  # refuses a model without a scale before long work
     _refuse_other_content(out, options)
     plan = plan_run(inputs, microns_per_pixel=options.microns_per_pixel, core=options.core, whole=options.whole)
     store = ChunkStore(out, run_record(model, detector, plan, options), len(plan.chunks))
     done = store.open(datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), resume=options.resume)
     if done:
         print(f"continuing after {len(done)} of {len(plan.chunks)} parts of an unfinished run", file=sys.stderr)
-    missing = [number for number in range(len(plan.chunks)) if number not in done]
-    chunks = [plan.chunks[number] for number in missing]
+    missing = {number: chunk for number, chunk in enumerate(plan.chunks) if number not in done}
+    if options.cluster is not None and missing:
+        written = _on_cluster(store, out, missing, plan, options.cluster, options)
+        for _ in tracked(written, "reading fields, in parts", len(plan.chunks), len(done)):
+            pass
+    else:
+        _here(store, missing, plan, model, detector, options)
+    return finish_run(store, out, plan, model, detector, options)
+
+
+def _here(
+    store: ChunkStore,
+    missing: Mapping[int, tuple[Tile, ...]],
+    plan: Plan,
+    model: Model,
+    detector: Detector,
+    options: RunOptions,
+) -> None:
+    chunks, cutter = list(missing.values()), cell_cutter(model.description)
     with chunk_results(
         chunks, plan.fields, detector, model.runtime, cutter, workers=options.workers, batch_size=options.batch_size
     ) as results:
-        shown = tracked(zip(missing, results, strict=True), "reading fields, in parts", len(plan.chunks), len(done))
-        for number, result in shown:
+        total = len(plan.chunks)
+        for number, result in tracked(
+            zip(missing, results, strict=True), "reading fields, in parts", total, total - len(chunks)
+        ):
             store.write(number, result)
-    return finish_run(store, out, plan, model, detector, options)
+
+
+def _on_cluster(
+    store: ChunkStore,
+    out: Path,
+    missing: Mapping[int, tuple[Tile, ...]],
+    plan: Plan,
+    address: str,
+    options: RunOptions,
+) -> Iterator[int]:
+    from lymphoscope.smear.chunk_cluster import write_on_cluster
+
+    if options.model_folder is None:
+        raise LymphoscopeError("a cluster needs the folder of the model")
+    return write_on_cluster(
+        store, out.resolve(), missing, plan.fields, address=address, model=options.model_folder,
+        options=options.model_options, detector=options.detector, batch_size=options.batch_size,
+        workers=options.workers,
+    )  # fmt: skip
 
 
 def finish_run(

@@ -16,6 +16,8 @@ class DicomField:
     """A slide that wsidicom reads. Slide and subject are its container and patient identifiers."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_file() and not _is_dicom(path):
+            raise LymphoscopeError(f"{path} cannot be read as a DICOM slide: it is not a DICOM file")
         import wsidicom
         from wsidicom.errors import WsiDicomError
 
@@ -45,6 +47,12 @@ class DicomField:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether the mark of DICOM files follows their preamble of 128 bytes."""
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
 
 
 def _recognises(path: Path) -> bool:

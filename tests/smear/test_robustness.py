@@ -1,0 +1,128 @@
+"""What is no good field gives a sentence and an empty or marked result, and never a crash."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear import SmearResult, describe_result
+from lymphoscope.smear.plan import SCALE_FLAG
+from lymphoscope.synthetic import SmearSettings, draw_smear_field
+
+Count = Callable[..., SmearResult]
+NO_WHITE = SmearSettings(width=640, height=480, white_cells=0, touching_pairs=0, cut_cells=0)
+
+
+def save(folder: Path, pixels: "np.ndarray", name: str = "field.png") -> Path:  # type: ignore[type-arg]
+    Image.fromarray(np.ascontiguousarray(pixels)).save(folder / name)
+    return folder / name
+
+
+def said(result: SmearResult) -> str:
+    return "\n".join(describe_result(result))
+
+
+@pytest.mark.parametrize("colour", [(250, 245, 230), (0, 0, 0), (255, 255, 255)], ids=["blank", "black", "white"])
+def test_a_field_without_anything_has_no_cells_and_is_set_aside(
+    colour: tuple[int, int, int], count: Count, tmp_path: Path
+) -> None:
+    result = count(save(tmp_path, np.full((480, 640, 3), colour, dtype=np.uint8)))
+    assert result.record.cells == 0
+    assert result.record.tiles[0].set_aside
+    assert "No white cells were counted" in said(result)
+    assert (result.out / "report.html").is_file()
+
+
+def test_red_cells_alone_are_no_white_cells(count: Count, tmp_path: Path) -> None:
+    result = count(save(tmp_path, draw_smear_field(NO_WHITE).pixels))
+    assert result.differential.overall.white_cells <= 1
+
+
+@pytest.mark.parametrize("kind", ["inverted", "photograph", "tissue"])
+def test_what_is_no_blood_smear_does_not_crash(kind: str, count: Count, tmp_path: Path) -> None:
+    smear = draw_smear_field(SmearSettings(width=640, height=480)).pixels
+    pictures = {"inverted": 255 - smear, "photograph": photograph(), "tissue": tissue()}
+    result = count(save(tmp_path, pictures[kind]))
+    assert result.failed == 0
+    assert "Research software" in said(result)
+
+
+def photograph() -> "np.ndarray":  # type: ignore[type-arg]
+    from skimage.data import astronaut
+
+    return np.asarray(astronaut())
+
+
+def tissue() -> "np.ndarray":  # type: ignore[type-arg]
+    """Pink with many small blue nuclei, as an H&E section has them."""
+    generator = np.random.default_rng(0)
+    pixels = np.full((480, 640, 3), (232, 170, 205), dtype=np.uint8)
+    rows, columns = np.ogrid[:480, :640]
+    for y, x in generator.integers((0, 0), (480, 640), (250, 2)):
+        pixels[(rows - y) ** 2 + (columns - x) ** 2 < generator.integers(20, 90)] = (95, 70, 150)
+    return pixels
+
+
+@pytest.mark.parametrize("factor", [4.0, 0.25])
+def test_a_scale_that_is_wrong_by_four_is_said_and_marked(
+    factor: float, count: Count, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = SmearSettings(width=1024, height=768)
+    path = save(tmp_path, draw_smear_field(settings).pixels)
+    result = count(path, microns_per_pixel=settings.microns_per_pixel * factor)
+    assert "SCALE IN DOUBT" in capsys.readouterr().err
+    assert SCALE_FLAG in result.record.fields[0].flags
+    assert "Scale in doubt" in (result.out / "report.html").read_text()
+
+
+def test_the_scale_is_estimated_from_red_cells_and_printed(
+    count: Count, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save(tmp_path, draw_smear_field(SmearSettings(width=1024, height=768)).pixels)
+    result = count(path, microns_per_pixel=None)
+    assert "estimated from" in capsys.readouterr().err
+    assert result.record.fields[0].microns_per_pixel == pytest.approx(0.14, rel=0.1)
+    assert result.record.fields[0].scale_source == "red cells"
+
+
+def test_fields_whose_scale_nobody_knows_are_refused_with_what_to_do(count: Count, tmp_path: Path) -> None:
+    path = save(tmp_path, np.full((480, 640, 3), 240, dtype=np.uint8))
+    with pytest.raises(LymphoscopeError, match="Give the microns per pixel with --mpp"):
+        count(path, microns_per_pixel=None)
+
+
+def test_a_slide_with_missing_tiles_counts_the_others_and_says_so(count: Count, tmp_path: Path) -> None:
+    field = draw_smear_field(SmearSettings(width=1024, height=1024, white_cells=10, touching_pairs=0, cut_cells=0))
+    path = tmp_path / "slide.tif"
+    tifffile.imwrite(path, field.pixels, tile=(256, 256), photometric="rgb", compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        offset, size = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    content = bytearray(path.read_bytes())
+    content[offset : offset + size] = b"\xff" * size
+    path.write_bytes(content)
+    result = count(path, core=512, whole=512)
+    assert [tile.error is None for tile in result.record.tiles] == [False, True, True, True]
+    assert result.record.fields[0].tiles_failed == 1
+    assert "1 of 4 tiles" in said(result)
+    assert result.record.cells > 0
+    assert "could not be read" in (result.out / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_field_of_20_000_pixels_a_side_is_read_by_region(count: Count, tmp_path: Path) -> None:
+    patch = draw_smear_field(SmearSettings(width=512, height=512, white_cells=2, touching_pairs=0, cut_cells=0)).pixels
+    path = tmp_path / "huge.tif"
+    tiles = (patch if (number % 79) % 13 == 0 else np.full_like(patch, 250) for number in range(40 * 40))
+    tifffile.imwrite(
+        path, tiles, shape=(20_000, 20_000, 3), dtype=np.uint8, tile=(512, 512), photometric="rgb", compression="zlib"
+    )
+    result = count(path)
+    assert len(result.record.tiles) == 100
+    assert result.record.cells > 50
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    refused = count(tmp_path / "huge.png", out=tmp_path / "refused")
+    assert "save it as a tiled TIFF" in said(refused)
