@@ -1,5 +1,6 @@
 """`lymphoscope review`: the web application on results, its people, its audit chain and its exports."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,6 +136,32 @@ def serve_command(
     _start(settings, address)
 
 
+@app.command("demo", short_help="Open a finished synthetic case.")
+def demo_command(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the demo. A finished one is opened again.")
+    ] = Path("runs/review-demo"),
+    port: Port = 8350,
+) -> None:
+    """Draw a synthetic smear, read it with the model that ships, and open the application on it.
+
+    The account `demo` is made with a password of its own, which is shown once.
+    """
+    from lymphoscope.review.pages.demo_case import DEMO_PERSON, add_demo_person, write_demo
+    from lymphoscope.review.server import Address
+    from lymphoscope.review.settings import ReviewSettings
+
+    results = write_demo(out)
+    settings = ReviewSettings(database=out / "review.db", roots=(results.resolve(),))
+    password = add_demo_person(settings)
+    typer.echo("The cells are synthetic: nobody's blood is shown.")
+    if password is None:
+        typer.echo(f"Log in as before; remove {out} to begin again.")
+    else:
+        typer.echo(f"Log in as {DEMO_PERSON} with the password {password}")
+    _start(settings, Address(port=port))
+
+
 @app.command("verify", short_help="Check the audit chain and the state against it.")
 def verify_command(
     database: DatabaseOption = None,
@@ -188,6 +215,7 @@ def _start(settings: "ReviewSettings", address: "Address") -> None:
 
     settings = with_address(settings, address)
     _import_results(settings)
+    settings = _with_image_roots(settings)
     if settings.setup_token:
         typer.echo(f"No accounts yet. Make the first one: {address.url()}setup?token={settings.setup_token}")
     typer.echo(f"Review: {address.url()}  (Ctrl-C ends it)")
@@ -201,6 +229,14 @@ def _import_results(settings: "ReviewSettings") -> None:
         for root in settings.roots:
             done = import_results(opened, root, settings, by=None)
             typer.echo(done.in_words())
+
+
+def _with_image_roots(settings: "ReviewSettings") -> "ReviewSettings":
+    """Fields usually lie outside the results folder: the folders that it names may be read as well."""
+    from lymphoscope.review.pages.result_files import named_folders
+
+    with review_database(str(settings.database)) as opened, opened.read() as session:
+        return replace(settings, image_roots=named_folders(session, settings.roots))
 
 
 def _database_beside(results: Path) -> Path:

@@ -17,7 +17,7 @@ from lymphoscope.extras import require
 from lymphoscope.files import sha256_of
 from lymphoscope.review.audit import digest
 from lymphoscope.smear import cell_class
-from lymphoscope.vocabulary import SCORE_PREFIX, TEXT_COLUMNS
+from lymphoscope.vocabulary import MODEL_ID_COLUMN, SCORE_PREFIX, TEXT_COLUMNS
 
 TABLES: Final = ("cells.parquet", "cells.csv", "predictions.parquet", "predictions.csv")
 """Names of the table in a results folder, in the order in which they are looked for."""
@@ -73,7 +73,6 @@ def read_results(table_path: Path) -> Results:
     if description:
         hashes.append(sha256_of(folder / "smear.json"))
     _check_ids(table, table_path)
-    model = description.get("model") or {"classes": list(classes)}
     return Results(
         folder=folder,
         table_name=table_path.name,
@@ -81,7 +80,7 @@ def read_results(table_path: Path) -> Results:
         hash=digest("\n".join(hashes)),
         table=table,
         classes=classes,
-        model=model if isinstance(model, dict) else {"id": str(model), "classes": list(classes)},
+        model=_model_of(description, table, classes),
         fields={str(one.get("field")): one for one in description.get("fields", []) if isinstance(one, dict)},
     )
 
@@ -216,6 +215,15 @@ def _describe(path: Path) -> dict[str, Any]:
     if not isinstance(description, dict):
         raise LymphoscopeError(f"{path} is not the description of a smear: run `lymphoscope smear` again")
     return description
+
+
+def _model_of(description: Mapping[str, Any], table: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+    """What the results say of their model, and whether its cells are synthetic."""
+    ids = list(table[MODEL_ID_COLUMN].dropna().unique()) if MODEL_ID_COLUMN in table.columns else []
+    known = {"id": str(ids[0])} if len(ids) == 1 else {}
+    model = description.get("model")
+    stated = model if isinstance(model, dict) else {"id": str(model)} if model else {}
+    return {"classes": list(classes), **known, **stated, "synthetic": bool(description.get("synthetic"))}
 
 
 def _check_ids(table: pd.DataFrame, path: Path) -> None:

@@ -25,7 +25,9 @@ class ReviewSettings:
     database: str | Path
     """A file (SQLite), or postgresql://user@host/name."""
     roots: tuple[Path, ...] = ()
-    """Results folders, or folders that contain them: nothing outside is read."""
+    """Results folders, or folders that contain them: nothing outside of them and `image_roots` is read."""
+    image_roots: tuple[Path, ...] = ()
+    """Folders of fields and cells that the results name: only images are read from them, and shown."""
     blind_share: float = 0.05
     """Share of the cells of each case that is shown without the model's suggestion, 0 to 1."""
     most_blind: int = 50

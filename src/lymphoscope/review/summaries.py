@@ -28,6 +28,7 @@ def case_summary(session: Session, person: Person, case: Case) -> dict[str, Any]
         "revision": case.revision,
         "target": case.target,
         "created": case.created,
+        "synthetic": bool(source.model.get("synthetic")),
         "source": {"folder": source.folder.rpartition("/")[2], "kind": source.kind, "hash": source.hash},
         **reading_counts(session, reading),
         "reading": reading.id,

@@ -178,9 +178,9 @@ def hashed_password() -> str:
 
 
 @contextmanager
-def serve(results: Path, database: Path, *, roots: tuple[Path, ...] = (), target: int = 200) -> Iterator[Served]:
+def serve(results: Path, database: Path, *, images: tuple[Path, ...] = (), target: int = 200) -> Iterator[Served]:
     """Serve results on a free port of the loopback, with the people above."""
-    settings = ReviewSettings(database=database, roots=(results, *roots), target=target)
+    settings = ReviewSettings(database=database, roots=(results,), image_roots=images, target=target)
     app = create_app(settings)
     context: ReviewContext = app.state.review
     hashed = hashed_password()

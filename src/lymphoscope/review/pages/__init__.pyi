@@ -1,4 +1,4 @@
+from .deep_zoom import Pyramids as Pyramids
 from .thumbnails import Thumbnails as Thumbnails
-from .tiles import Pyramids as Pyramids
 
 __all__ = ["Pyramids", "Thumbnails"]

@@ -157,7 +157,7 @@ def is_writable(person: Person, reading: JsonObject) -> bool:
 
 def is_synthetic(case: JsonObject) -> bool:
     """Return whether the cells of a case were drawn by a program."""
-    return bool(case.get("synthetic"))
+    return bool(case["synthetic"])
 
 
 def case_page(template: str, person: Person, case: JsonObject, here: str, **values: Any) -> Response:

@@ -15,16 +15,19 @@ from PIL import Image
 
 from lymphoscope.data import read_image
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.model_file import Description
 from lymphoscope.review.access import Context, ReviewContext, allow
 from lymphoscope.review.api.schema import PathId
 from lymphoscope.review.pages.cell_places import CellPlace, field_file, find_place
+from lymphoscope.review.pages.deep_zoom import Pyramids, Region
 from lymphoscope.review.pages.jpeg import as_jpeg
 from lymphoscope.review.pages.model_views import ModelViews
-from lymphoscope.review.pages.sprites import SpriteIndex
+from lymphoscope.review.pages.sprite_index import SpriteIndex
 from lymphoscope.review.pages.thumbnails import SIDE, Thumbnails
-from lymphoscope.review.pages.tiles import Pyramids, Region, WholeImage
 from lymphoscope.review.refusals import RefusalError
 from lymphoscope.review.roles import Permission
+from lymphoscope.smear.cutting import cell_cutter, glass_colour
+from lymphoscope.smear.readers import open_slide
 
 KEEP: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 AROUND: Final = 1.8
@@ -43,7 +46,7 @@ class Pictures:
 
     def __init__(self, context: ReviewContext, cache: Path) -> None:
         self.database = context.database
-        self.roots = context.settings.roots
+        self.roots = (*context.settings.roots, *context.settings.image_roots)
         self.thumbnails = Thumbnails(cache)
         self.pyramids = Pyramids()
         self.views = ModelViews(context.settings.roots)
@@ -90,9 +93,13 @@ def model_view(
 ) -> Response:
     """Return what a stream of the model received of a cell; 404 with the reason where that is not available."""
     place = _place(shared, case_id, cell_id)
-    return _answer(
-        lambda: shared.views.of_cell((case_id, cell_id), place.model, lambda _how: _as_model_takes(place))[view]
-    )
+
+    def make() -> bytes:
+        return shared.views.of_cell((case_id, cell_id), place.model, lambda how: _as_model_takes(shared, place, how))[
+            view
+        ]
+
+    return _answer(make)
 
 
 @router.get("/fields/{field_id}/tiles/{level}/{column}-{row}.jpg")
@@ -101,7 +108,7 @@ def field_tile(
 ) -> Response:
     """Return a tile of a field."""
     with context.database.read() as session:
-        path = field_file(session, case_id, field_id, context.settings.roots)
+        path = field_file(session, case_id, field_id, shared.roots)
     return _answer(lambda: shared.pyramids.tile(path, _opener(path), level, column, row))
 
 
@@ -125,7 +132,7 @@ def _without_path(error: LymphoscopeError) -> str:
 
 
 def _opener(path: Path) -> Callable[[], Region]:
-    return lambda: WholeImage(path)
+    return lambda: open_slide(path)
 
 
 def _square(place: CellPlace) -> tuple[int, int, int, int]:
@@ -142,8 +149,16 @@ def _shrunk(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(image)
 
 
-def _as_model_takes(place: CellPlace) -> Pixels:
+def _as_model_takes(shared: Pictures, place: CellPlace, how: Description) -> Pixels:
     """Return a cell as `smear` or `predict` gave it to the model, before the model's own preparation."""
     if place.box is None:
         return read_image(place.path)
-    raise LymphoscopeError("not available yet for cells of a field")
+    if place.microns_per_pixel is None:
+        raise LymphoscopeError("not available: the scale of the field is unknown")
+    cutter = cell_cutter(how)
+    reach = round(cutter.side(place.microns_per_pixel))  # twice what is cut out, so that the glass is seen as well
+    left, top = round(place.centre[0]) - reach, round(place.centre[1]) - reach
+    window = shared.around(place, (left, top, left + 2 * reach, top + 2 * reach))
+    corner = np.array([max(left, 0), max(top, 0)], dtype=np.float32)
+    centre = (place.centre[0] - float(corner[0]), place.centre[1] - float(corner[1]))
+    return cutter.cut(window, centre, place.polygon() - corner, place.microns_per_pixel, glass_colour(window))

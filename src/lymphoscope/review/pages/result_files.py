@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lymphoscope.review.refusals import RefusalError, not_found
-from lymphoscope.review.tables import Case, Source
+from lymphoscope.review.tables import Case, Cell, Field, Source
 
 
 def results_folder(session: Session, case: int) -> Path:
@@ -18,6 +18,21 @@ def results_folder(session: Session, case: int) -> Path:
     return Path(folder)
 
 
+def named_folders(session: Session, results: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the folders of the fields and cells that these results name by absolute paths."""
+    wanted = [root.resolve() for root in results]
+    sources = [one for one in session.scalars(select(Source)) if _is_of(Path(one.folder), wanted)]
+    cases = select(Case.id).where(Case.source_id.in_([one.id for one in sources]))
+    fields = session.scalars(select(Field.path).where(Field.case_id.in_(cases)))
+    cells = session.scalars(select(Cell.path).where(Cell.case_id.in_(cases)).distinct())
+    folders = {Path(path).parent for path in (*fields, *cells) if path and Path(path).is_absolute()}
+    return tuple(sorted(folders))
+
+
+def _is_of(folder: Path, results: Iterable[Path]) -> bool:
+    return any(folder.is_relative_to(root) or folder == root.parent for root in results)
+
+
 def named_file(folder: Path, name: str, roots: Iterable[Path]) -> Path:
     """Return a file that results name, relative to their folder or absolute.
 
@@ -26,7 +41,7 @@ def named_file(folder: Path, name: str, roots: Iterable[Path]) -> Path:
     path = (folder / name).resolve()
     if not any(path.is_relative_to(root.resolve()) for root in (folder, *roots)):
         raise RefusalError(
-            404, "unavailable", f"{path.name} lies outside the folders that this server may read: start it with --root"
+            404, "unavailable", f"{path.name} lies outside the folders that this server was started with"
         )
     if not path.exists():
         raise RefusalError(404, "unavailable", f"{path.name} is missing: it was moved or removed since the import")

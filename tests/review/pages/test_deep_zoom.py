@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.review.pages import tiles
-from lymphoscope.review.pages.tiles import TILE, Pyramids, top_level
+from lymphoscope.review.pages import deep_zoom as tiles
+from lymphoscope.review.pages.deep_zoom import TILE, Pyramids, top_level
 
 
 class Picture:

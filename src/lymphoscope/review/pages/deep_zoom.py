@@ -9,14 +9,12 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lymphoscope.data import read_image
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.review.pages.jpeg import encode
 
@@ -50,18 +48,6 @@ class Region(Protocol):
     def read(self, x: int, y: int, width: int, height: int) -> Pixels:
         """Return (height, width, 3) uint8 RGB with the top left corner at x, y."""
         ...
-
-
-class WholeImage:
-    """An image file as a region. Raises UnreadableImage."""
-
-    def __init__(self, path: Path) -> None:
-        self._pixels = read_image(path)
-        self.height, self.width = self._pixels.shape[:2]
-
-    def read(self, x: int, y: int, width: int, height: int) -> Pixels:
-        """Return (height, width, 3) uint8 RGB with the top left corner at x, y."""
-        return self._pixels[y : y + height, x : x + width]
 
 
 Opener = Callable[[], Region]
