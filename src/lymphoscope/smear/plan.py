@@ -19,6 +19,10 @@ CHUNK_PIXELS = 16_000_000
 CHUNK_TILES = 16
 SCALE_FLAG = "scale_disagrees"
 """Flag of a field whose scale differs from that of its red cells by more than half."""
+_NO_SCALE = (
+    "the file does not say its scale, and it cannot be estimated: fewer than 3 round red cells are visible. Give the "
+    "microns per pixel with --mpp; they are the camera's pixel size divided by the magnification, often 0.05 to 0.25"
+)
 _LOOK = 1280
 _FIELDS_FOR_SCALE = 8
 _FIELDS_TO_CHECK = 3
@@ -46,8 +50,9 @@ def plan_run(
     """Open every field, settle its scale, and cut it into tiles.
 
     The scale is what the user gave, else that of the file, else the median estimate from red cells over the fields of
-    the same folder. Every scale is compared with the red cells. A field that cannot be opened is a record with its
-    reason. Raises LymphoscopeError for fields without any scale.
+    the same slide in the same folder. Every scale is compared with the red cells. A field that cannot be opened is a
+    record with its reason, and so is one whose scale nothing tells; if that is so for all of them, LymphoscopeError is
+    raised.
     """
     opened = [_open(number, given) for number, given in enumerate(inputs, start=1)]
     scaled, notices = _with_scales(opened, microns_per_pixel)
@@ -88,23 +93,23 @@ def _open(number: int, given: FieldInput) -> _Opened:
 
 def _with_scales(opened: list[_Opened], given: float | None) -> tuple[list[FieldRecord], list[str]]:
     records, notices = [one.record for one in opened], []
-    groups: dict[tuple[Path, tuple[float, ScaleSource] | None], list[int]] = {}
+    groups: dict[tuple[Path, str | None, tuple[float, ScaleSource] | None], list[int]] = {}
     for index, one in enumerate(opened):
         if one.record.error is None:
-            groups.setdefault((one.given.path.parent, _known_scale(one, given)), []).append(index)
-    for (folder, known), members in groups.items():
+            key = (one.given.path.parent, one.record.slide, _known_scale(one, given))
+            groups.setdefault(key, []).append(index)
+    for (_, _, known), members in groups.items():
         estimates = _estimates([opened[index] for index in members], known is None)
-        scale, source, told = _settle(str(folder), known, estimates)
-        flags = (SCALE_FLAG,) if estimates and _disagrees(known, estimates) else ()
-        notices += told
+        scale, source, told = _settle(known, estimates)
+        found: dict[str, object] = {"error": _NO_SCALE}
+        if scale is not None:
+            flags = (SCALE_FLAG,) if _disagrees(known, estimates) else ()
+            found = {"microns_per_pixel": scale, "scale_source": source, "flags": flags}
         for index in members:
-            records[index] = replace_record(
-                records[index],
-                microns_per_pixel=scale,
-                scale_source=source,
-                scale_of_red_cells=_typical(estimates),
-                flags=flags,
-            )
+            records[index] = replace_record(records[index], scale_of_red_cells=_typical(estimates), **found)
+        notices += told
+    if groups and all(records[index].microns_per_pixel is None for members in groups.values() for index in members):
+        raise LymphoscopeError(f"{opened[0].given.path}: {_NO_SCALE}")
     for line in notices:
         print(line, file=sys.stderr)
     return records, notices
@@ -119,17 +124,13 @@ def _known_scale(one: _Opened, given: float | None) -> tuple[float, ScaleSource]
 
 
 def _settle(
-    folder: str, known: tuple[float, ScaleSource] | None, estimates: list[ScaleEstimate]
-) -> tuple[float, ScaleSource, list[str]]:
-    """The scale, where it comes from, and what to tell the user."""
+    known: tuple[float, ScaleSource] | None, estimates: list[ScaleEstimate]
+) -> tuple[float | None, ScaleSource | None, list[str]]:
+    """The scale, where it comes from, and what to tell the user; no scale where nothing tells it."""
     typical, cells = _typical(estimates), sum(one.red_cells for one in estimates)
     if known is None:
         if typical is None:
-            raise LymphoscopeError(
-                f"{folder}: no file says its scale, and it cannot be estimated: fewer than 3 round red cells are "
-                "visible. Give the microns per pixel with --mpp; they are the camera's pixel size divided by the "
-                "magnification, often 0.05 to 0.25"
-            )
+            return None, None, []
         line = f"scale: {typical:.3g} microns per pixel, estimated from {cells} red cells; --mpp sets it."
         return typical, "red cells", [line]
     scale, source = known
