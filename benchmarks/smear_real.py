@@ -4,7 +4,7 @@ DATA has `fields/` (boxes.csv, images/) and `all_fields/` (one folder per class)
 
 - for each source with boxes: how many boxed white cells were found, and how many other cells; the differential, and
   the table of the boxes' own classes against what the cells were counted as;
-- for `all_fields`: the share of images with white cells found, the share of found cells of `early`, `pre` and `pro` that
+- for `all_fields`: the share of images with white cells found, the share of cells found in `early`, `pre`, `pro` that
   are called blast or referred, and the share of `benign` that is referred, with exact intervals. Cells of one image
   resemble each other, so these intervals are too narrow.
 """
