@@ -1,11 +1,14 @@
 """A review server on a small results folder, on SQLite and on PostgreSQL, and people who work with it."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,50 +135,83 @@ def password_hash() -> str:
     return hash_password(PASSWORD)
 
 
+class PostgresServer:
+    """A PostgreSQL server of our own in a temporary folder; as root it runs as the user postgres."""
+
+    def __init__(self, programs: Path) -> None:
+        self.programs = programs
+        self.folder = Path(tempfile.mkdtemp())
+        if os.getuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.data = self.folder / "data"
+        self.run("initdb", "-D", str(self.data), "-U", "lymphoscope", "-A", "trust", "-E", "UTF8", "--no-locale")
+
+    @property
+    def address(self) -> str:
+        return f"postgresql://lymphoscope@127.0.0.1:{self.port}/postgres"
+
+    def run(self, program: str, *arguments: str) -> None:
+        drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+        command = [*drop, str(self.programs / program), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=90, cwd=self.folder)
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
+        log = str(self.folder / "log")
+        self.run("pg_ctl", "-D", str(self.data), "-o", options, "-w", "-l", log, "start")
+
+    def kill(self) -> None:
+        """Kill all processes of the server at once, as a power cut does to them."""
+        postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = subprocess.run(
+            ["/usr/bin/pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=False
+        ).stdout
+        for process in (postmaster, *map(int, children.split())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        for _ in range(200):
+            if not Path(f"/proc/{postmaster}").exists():
+                break
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-D", str(self.data), "-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL server of our own, in a temporary folder."""
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server."""
     programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
     if programs is None:
         pytest.skip("Debian's PostgreSQL is not installed (package postgresql)")
     if os.getuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("PostgreSQL does not run as root, and setpriv is not installed")
-    folder = Path(tempfile.mkdtemp())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-
-    def run(program: str, *arguments: str) -> None:
-        drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
-        subprocess.run(
-            [*drop, str(programs.parent / program), *arguments], check=True, capture_output=True, timeout=60, cwd=folder
-        )
-
-    data = str(folder / "data")
-    run("initdb", "-D", data, "-U", "lymphoscope", "-A", "trust", "-E", "UTF8", "--no-locale")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
-    run("pg_ctl", "-D", data, "-o", options, "-w", "-l", str(folder / "log"), "start")
-    yield f"postgresql://lymphoscope@127.0.0.1:{port}/postgres"
-    run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
+    server = PostgresServer(programs.parent)
+    server.start()
+    yield server
+    server.stop()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield str(tmp_path / "review.db")
-        return
-    address = request.getfixturevalue("postgresql")
-    database = open_database(address)
+@pytest.fixture
+def postgresql(postgres_server: PostgresServer) -> str:
+    """The address of an empty PostgreSQL database."""
+    database = open_database(postgres_server.address)
     with database.engine.connect() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
         connection.commit()
     database.close()
-    yield address
+    return postgres_server.address
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    return str(tmp_path / "review.db") if request.param == "sqlite" else request.getfixturevalue("postgresql")
 
 
 @pytest.fixture
