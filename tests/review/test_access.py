@@ -61,6 +61,8 @@ EXPECTED: dict[str, set[str]] = {
     "POST /api/readings/{reading_id}/lease": READERS,
     "DELETE /api/readings/{reading_id}/lease": READERS,
     "POST /api/readings/{reading_id}/finish": READERS,
+    "GET /oidc/login": EVERYONE,
+    "GET /oidc/callback": EVERYONE,
     "GET /api/users": ADMINISTRATOR,
     "POST /api/users": ADMINISTRATOR,
     "PATCH /api/users/{name}": ADMINISTRATOR,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from lymphoscope.review.database import Database
+from lymphoscope.review.oidc import Provider
 from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import RefusalError
 from lymphoscope.review.roles import Permission
@@ -23,6 +24,8 @@ class ReviewContext:
 
     settings: ReviewSettings
     database: Database
+    provider: Provider | None = None
+    """The OpenID Connect provider that people may log in with."""
 
 
 def context_of(request: Request) -> ReviewContext:

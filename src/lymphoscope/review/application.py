@@ -24,6 +24,7 @@ from lymphoscope.review.access import Gate, ReviewContext
 from lymphoscope.review.api import ROUTERS
 from lymphoscope.review.database import open_database
 from lymphoscope.review.migrate import upgrade
+from lymphoscope.review.oidc import Provider
 from lymphoscope.review.refusals import RefusalError
 from lymphoscope.review.roles import Permission
 from lymphoscope.review.settings import ReviewSettings
@@ -69,7 +70,8 @@ def create_app(settings: ReviewSettings) -> FastAPI:
         lifespan=lifespan,
         max_body_size=LARGEST_BODY,
     )
-    app.state.review = ReviewContext(settings, database)
+    provider = Provider(settings.oidc, f"{settings.public_url}oidc/callback") if settings.oidc else None
+    app.state.review = ReviewContext(settings, database, provider)
     for router in ROUTERS:
         app.include_router(router)
     _add_pages(app)

@@ -56,11 +56,15 @@ def confirmed_counts(session: Session, reading: Reading) -> dict[str, int]:
 
 
 def suggested_counts(session: Session, case: Case) -> dict[str, int]:
-    """Return the number of imported cells by the class that the model suggests; none counts as unidentified."""
-    query = select(Cell.suggested, func.count()).where(Cell.case_id == case.id, ~Cell.added)
+    """Return the number of imported cells by the class that the model suggests, as `lymphoscope smear` counts them.
+
+    A white cell that it refers to a person, or without a class, is unidentified.
+    """
+    query = select(Cell.suggested, Cell.referred, func.count()).where(Cell.case_id == case.id, ~Cell.added)
     counts: Counter[str] = Counter()
-    for label, count in session.execute(query.group_by(Cell.suggested)):
-        counts[label or "unidentified"] += count
+    for label, referred, count in session.execute(query.group_by(Cell.suggested, Cell.referred)):
+        decided = label is not None and not (referred and cell_class(label).is_white_cell)
+        counts[label if decided and label else "unidentified"] += count
     return dict(counts)
 
 

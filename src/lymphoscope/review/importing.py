@@ -170,8 +170,8 @@ def _field_values(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "slide": clean_name(entry.get("slide")),
         "path": clean_name(entry.get("path")),
-        "width": whole(entry.get("width")),
-        "height": whole(entry.get("height")),
+        "width": whole(entry.get("width")) or None,  # 0 where the field could not be read
+        "height": whole(entry.get("height")) or None,
         "microns_per_pixel": number(entry.get("microns_per_pixel")),
         "quality": names(entry.get("quality") or entry.get("quality_flags") or entry.get("flags")),
     }

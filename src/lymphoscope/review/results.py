@@ -97,7 +97,7 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
     scores = {name: value for name in classes if (value := number(row.get(SCORE_PREFIX + name))) is not None}
     width, height, scale = number(row.get("width")), number(row.get("height")), number(row.get("microns_per_pixel"))
     has_size = width is not None and height is not None and scale is not None
-    suggested = text(row.get("predicted"))
+    suggested = suggestion(text(row.get("predicted")), text(row.get("counted_as")))
     return {
         "cell_id": text(row.get("cell_id")) or text(row.get("path")) or "",
         "path": text(row.get("path")),
@@ -121,6 +121,11 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
         "refer_reason": text(row.get("refer_reason")),
         "error": text(row.get("error")),
     }
+
+
+def suggestion(predicted: str | None, counted_as: str | None) -> str | None:
+    """Return the label to suggest: smudge cells, and what no count classes (cells cut by the edge, clumps), as such."""
+    return {"smudge": "smudge", "not_classed": "artefact"}.get(counted_as or "", predicted) if predicted else None
 
 
 def doubt(scores: Mapping[str, float]) -> float | None:

@@ -69,7 +69,7 @@ def with_address(settings: ReviewSettings, address: Address) -> ReviewSettings:
         token = None if has_people(session) else secrets.token_urlsafe(18)
     database.close()
     names = (*LOOPBACK, address.host, *address.public_names)
-    return replace(settings, secure=address.secure, hosts=names, setup_token=token)
+    return replace(settings, secure=address.secure, hosts=names, public_url=address.url(), setup_token=token)
 
 
 def serve(settings: ReviewSettings, address: Address) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lymphoscope.review import audit
 from lymphoscope.review.audit import digest
-from lymphoscope.review.clock import later, now
+from lymphoscope.review.clock import later, now, seconds_until
 from lymphoscope.review.database import Database
 from lymphoscope.review.people import Person, find_user, name_key, password_fits, person_of
 from lymphoscope.review.refusals import RefusalError
@@ -18,6 +18,11 @@ from lymphoscope.review.tables import LoginAttempt, LoginSession, User
 WINDOW_SECONDS: Final = 15 * 60
 MOST_FAILURES: Final = {"name and address": 5, "name": 20, "address": 30}
 """Failed logins within the window, after which more are refused."""
+
+
+LONG_AGO: Final = "1970-01-01T00:00:00.000Z"
+SECONDS_OF_PROOF: Final = 120
+"""Who has no password here must have proved to the provider who she is at most so long ago, to sign."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,15 @@ def log_in(database: Database, name: str, password: str, *, address: str, hours:
 
 
 def check_password(database: Database, person: Person, password: str, *, address: str) -> None:
-    """Ask for the password again. Raises RefusalError if it is wrong, or after too many wrong ones."""
+    """Ask for the password again. Raises RefusalError if it is wrong, or after too many wrong ones.
+
+    Who has none must have logged in at the OpenID Connect provider just before.
+    """
+    with database.read() as session:
+        user = session.get(User, person.id)
+        if user is not None and user.password_hash is None:
+            _require_recent(person)
+            return
     with database.write() as session:
         attempt = _count_attempt(session, person.name, address)
     with database.read() as session:
@@ -65,10 +78,13 @@ def check_password(database: Database, person: Person, password: str, *, address
         raise RefusalError(403, "wrong_password", "the password is wrong")
 
 
-def begin_session(session: Session, user: User, *, address: str, hours: float, how: str) -> Login:
-    """Begin a session of somebody who has proved who she is."""
+def begin_session(
+    session: Session, user: User, *, address: str, hours: float, how: str, authenticated: str | None = ""
+) -> Login:
+    """Begin a session of somebody who has proved who she is, at `authenticated` ("" is now, None is not known)."""
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
     moment = now()
+    proved = moment if authenticated == "" else authenticated or LONG_AGO
     session.execute(delete(LoginSession).where(LoginSession.expires < moment))
     session.execute(delete(LoginAttempt).where(LoginAttempt.at < later(-WINDOW_SECONDS)))
     session.add(
@@ -78,11 +94,11 @@ def begin_session(session: Session, user: User, *, address: str, hours: float, h
             csrf_token=csrf,
             created=moment,
             expires=later(hours * 3600),
-            authenticated=moment,
+            authenticated=proved,
         )
     )
     audit.append(session, "login", by=user.name, data={"address": address, "how": how})
-    return Login(token, person_of(user, csrf_token=csrf, authenticated=moment))
+    return Login(token, person_of(user, csrf_token=csrf, authenticated=proved))
 
 
 def find_person(session: Session, token: str | None) -> Person | None:
@@ -116,6 +132,11 @@ def _count_attempt(session: Session, name: str, address: str) -> int:
     session.add(attempt)
     session.flush()
     return attempt.id
+
+
+def _require_recent(person: Person) -> None:
+    if seconds_until(person.authenticated or LONG_AGO) < -SECONDS_OF_PROOF:
+        raise RefusalError(403, "log_in_again", "prove again who you are: /oidc/login?again=true, then sign")
 
 
 def _still_there(session: Session, name: str) -> User:

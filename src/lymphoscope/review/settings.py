@@ -44,6 +44,8 @@ class ReviewSettings:
     """With it, the first person can make her account while there is none."""
     codes: Path | None = None
     """A table of codes for FHIR and HL7 in place of the one that ships."""
+    public_url: str = "http://127.0.0.1:8350/"
+    """The address by which browsers reach the server; an OpenID Connect provider sends them back there."""
     oidc: OidcSettings | None = None
 
     @property

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from lymphoscope.review.api import account, cases, exports, people_routes, readings
+from lymphoscope.review.api import account, cases, exports, oidc_routes, people_routes, readings
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     account.router,
@@ -12,4 +12,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     cases.router,
     readings.router,
     exports.router,
+    oidc_routes.router,
 )
