@@ -84,7 +84,7 @@ class Provider:
                 token = client.fetch_token(
                     self._endpoint("token_endpoint"), code=code, state=state, code_verifier=attempt.verifier
                 )
-                keys = client.get(self._endpoint("jwks_uri"), withhold_token=True).raise_for_status().json()
+            keys = httpx.get(self._endpoint("jwks_uri"), timeout=_TIMEOUT).raise_for_status().json()
             claims = self._claims(str(token.get("id_token", "")), jwk.KeySet.import_key_set(keys), attempt)
         except (OAuthError, JoseError, httpx.HTTPError, ValueError) as error:
             raise RefusalError(401, "oidc", "the provider's answer is not valid: begin again") from error
