@@ -178,7 +178,8 @@ class PostgresServer:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        self.run("pg_ctl", "-D", str(self.data), "-m", "immediate", "stop")
+        with contextlib.suppress(subprocess.CalledProcessError):  # it was killed, and not started again
+            self.run("pg_ctl", "-D", str(self.data), "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

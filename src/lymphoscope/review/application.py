@@ -1,5 +1,6 @@
 """The web application: its routes, the answers to errors, and the headers of every answer."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -12,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -111,6 +113,7 @@ def _add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OperationalError, _no_database)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -133,6 +136,12 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     codes = {404: "not_found", 405: "wrong_method", 413: "too_large"}
     body = {"status": error.status_code, "error": codes.get(error.status_code, "invalid"), "message": str(error.detail)}
     return _problem(error.status_code, body, dict(error.headers or {}))
+
+
+async def _no_database(_request: Request, error: Exception) -> Response:
+    print(f"lymphoscope: the database failed: {' '.join(str(error).split())[:300]}", file=sys.stderr)
+    message = "the database does not answer: nothing was changed, try again in a moment"
+    return _problem(503, {"status": 503, "error": "no_database", "message": message}, {"Retry-After": "5"})
 
 
 def _problem(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
