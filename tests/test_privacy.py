@@ -1,21 +1,27 @@
 """Whole processes open no connection, and write no file outside their output and our cache folder."""
 
+import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lymphoscope.cli import main
 from lymphoscope.privacy import NO_TELEMETRY
 
 pytestmark = pytest.mark.slow
 
 MAIN = "from lymphoscope.cli.main import main; main()"
-NETWORK_CALLS = ("AF_INET", "AF_INET6")
 
 
 @pytest.fixture
@@ -31,28 +37,126 @@ def clean_environment(home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "XDG_CONFIG_HOME": str(home / ".config")}
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="watches system calls with strace")
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["predict", "CELL", "--out", "OUT.csv", "--runtime", "onnx"],
-        ["predict", "CELL", "--out", "OUT.csv", "--runtime", "torch"],
-        ["explain", "CELL", "--out", "OUT"],
-        ["doctor"],
-    ],
-    ids=["predict-onnx", "predict-torch", "explain", "doctor"],
-)
-def test_a_command_opens_no_connection_and_writes_only_its_output(
-    arguments: list[str], cell: Path, tmp_path: Path
-) -> None:
-    home, out, trace = tmp_path / "home", tmp_path / "out", tmp_path / "trace"
-    words = [word.replace("CELL", str(cell)).replace("OUT", str(out)) for word in arguments]
-    command = ["strace", "-f", "-e", "trace=socket,connect", "-o", str(trace), sys.executable, "-c", MAIN, *words]
-    done = subprocess.run(command, env=clean_environment(home), cwd=tmp_path, capture_output=True, text=True)
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A folder per class, four subjects of each."""
+    generator = np.random.default_rng(0)
+    for label in ("all", "hem"):
+        (tmp_path / "cells" / label).mkdir(parents=True)
+        for number in range(12):
+            pixels = generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "cells" / label / f"{label}{number % 4}_{number}.png")
+    return tmp_path / "cells"
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Path:
+    """A pale field with a few dark round cells on it."""
+    rows, columns = np.mgrid[:600, :800]
+    pixels = np.full((600, 800, 3), (235, 225, 235), dtype=np.uint8)
+    for row, column in ((150, 200), (400, 600), (300, 400)):
+        pixels[(rows - row) ** 2 + (columns - column) ** 2 < 30**2] = (90, 40, 130)
+    Image.fromarray(pixels).save(tmp_path / "field.png")
+    return tmp_path / "field.png"
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A temporary folder with a short name: Ray's sockets lie in it, and their names have at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="l") as folder:
+        yield Path(folder).resolve()
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a process did: the internet addresses it named, and the files it made or opened to write."""
+
+    addresses: set[str]
+    written: set[Path]
+
+
+def watch(words: list[str], folder: Path, temporary: Path) -> Watched:
+    """Run a command under strace, with a home, a cache and a temporary folder of its own."""
+    trace = folder / "trace"
+    calls = "trace=connect,sendto,openat,creat,mkdir,rename"
+    command = ["strace", "-f", "-e", calls, "-o", str(trace), sys.executable, "-c", MAIN, *words]
+    environment = {**clean_environment(folder / "home"), "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert [line for line in trace.read_text().splitlines() if any(call in line for call in NETWORK_CALLS)] == []
-    ours = home / ".cache" / "lymphoscope"
-    assert [path for path in home.rglob("*") if path.is_file() and not path.is_relative_to(ours)] == []
+    lines = trace.read_text(errors="replace").splitlines()
+    return Watched(set(_addresses(lines)), {(folder / name).resolve() for name in _written(lines)})
+
+
+def _addresses(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        for found in re.findall(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"', line):
+            yield "".join(found)
+
+
+def _written(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        opened = re.search(r'openat\([^,]+, "([^"]+)", [A-Z_|]*(?:O_WRONLY|O_RDWR|O_CREAT)', line)
+        made = re.search(r'(?:creat|mkdir)\("([^"]+)"', line) or re.search(r'rename\("[^"]+", "([^"]+)"', line)
+        found = opened or made
+        if found and not re.search(r"= -1 E", line):
+            yield found[1]
+
+
+def outside(watched: Watched, *allowed: Path) -> list[Path]:
+    """Files that are neither below the allowed folders nor devices, nor belong to a process (/proc)."""
+    inside = (*allowed, Path("/dev"), Path("/proc"))
+    # A folder that contains an allowed one may be made.
+    return sorted(p for p in watched.written if not any(p.is_relative_to(a) or a.is_relative_to(p) for a in inside))
+
+
+TRAIN = [
+    *("train", "--data", "CELLS", "--config", "quick", "--out", "OUT", "--subject-pattern", "/([a-z0-9]+)_"),
+    *("--set", "model.backbone=test_resnet", "--set", "model.maps=4", "--set", "model.pretrained=false"),
+    *("--set", "data.size=32", "--set", "data.crop_mode=resize", "--set", "optimisation.epochs=1"),
+    *("--set", "optimisation.warmup_epochs=0"),
+]
+COMMANDS = {
+    "predict-onnx": ["predict", "CELL", "--out", "OUT/p.csv", "--runtime", "onnx"],
+    "predict-torch": ["predict", "CELL", "--out", "OUT/p.csv", "--runtime", "torch"],
+    "explain": ["explain", "CELL", "--out", "OUT"],
+    "doctor": ["doctor"],
+    "evaluate": ["evaluate", "blast", "--data", "CELLS", "--out", "OUT", "--replicates", "100"],
+    "train": TRAIN,
+    "nncf": ["export", "MODEL", "--to", "openvino", "--int8", "--calibration", "CELLS", "--min-label-agreement", "0"],
+    "predict-openvino": ["predict", "MODEL", "CELL", "--out", "OUT/p.csv", "--runtime", "openvino"],
+    "smear": ["smear", "FIELD", "--mpp", "0.1", "--out", "OUT"],
+}
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="watches system calls with strace")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_opens_no_connection_and_writes_only_its_output(
+    name: str, cell: Path, cells: Path, field: Path, tiny_model: Path, tmp_path: Path, temporary: Path
+) -> None:
+    out, model = tmp_path / "out", tmp_path / "model"
+    out.mkdir()
+    shutil.copytree(tiny_model, model)
+    if name == "predict-openvino":
+        assert main.run(["export", str(model), "--to", "openvino"]) == 0
+    names = {"CELLS": cells, "CELL": cell, "OUT": out, "MODEL": model, "FIELD": field}
+    words = [re.sub(r"^[A-Z]+", lambda found: str(names[found[0]]), word) for word in COMMANDS[name]]
+    watched = watch(words, tmp_path, temporary)
+    assert watched.addresses == set()
+    locks = [tmp_path / ".out.lock", tmp_path / ".model.lock"]
+    assert outside(watched, out, model, temporary, tmp_path / "home/.cache/lymphoscope", *locks) == []
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="watches system calls with strace")
+def test_a_local_cluster_connects_to_this_machine_only_and_sends_no_usage(
+    cell: Path, tmp_path: Path, temporary: Path
+) -> None:
+    words = ["predict", str(cell), "--cluster", "local", "--out", str(tmp_path / "out.parquet")]
+    watched = watch(words, tmp_path, temporary)
+    own = {"0.0.0.0", "::", "127.0.0.1", "::1", *(info[4][0] for info in socket.getaddrinfo(socket.gethostname(), 0))}  # noqa: S104
+    # Ray finds its own address by the route to this one; nothing is sent there (a datagram socket is only connected).
+    assert {one for one in watched.addresses if not one.startswith("127.")} - own <= {"8.8.8.8"}
+    usage = [path for path in watched.written if path.name == "usage_stats.json"]
+    assert [json.loads(path.read_text()) for path in usage if path.exists()] == []
 
 
 def test_telemetry_is_off_before_any_library_is_imported_and_the_user_can_turn_it_on() -> None:

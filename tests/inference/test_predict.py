@@ -263,3 +263,24 @@ def test_append_refuses_predictions_of_another_model(
     change_model(by_colour, paths)
     with pytest.raises(LymphoscopeError, match="has predictions of the model"):
         predict_cells(Model(by_colour), find_cells(paths), out, if_exists="append")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_append_computes_rows_with_an_error_again_and_says_so(
+    by_colour: Any, colours: Colours, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, out = colours(5), tmp_path / f"out{suffix}"
+    content = paths[1].read_bytes()
+    paths[1].write_bytes(b"not there yet")
+    assert predict_cells(Model(by_colour), find_cells(paths[:4]), out).failed == 1
+    paths[1].write_bytes(content)
+    again = predict_cells(Model(by_colour), find_cells(paths), out, if_exists="append")
+    assert (again.rows, again.failed) == (2, 0)
+    assert "predicting 1 cells again whose row" in capsys.readouterr().err
+    table = read_predictions(out)
+    assert sorted(table["path"]) == sorted(map(str, paths))
+    assert table["error"].isna().all()
+    fresh = tmp_path / f"fresh{suffix}"
+    predict_cells(Model(by_colour), find_cells(paths), fresh)
+    expected = read_predictions(fresh).set_index("path")
+    pd.testing.assert_frame_equal(table.set_index("path").loc[expected.index], expected)

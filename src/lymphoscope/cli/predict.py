@@ -72,7 +72,10 @@ def predict_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out if it exists.")] = False,
     append: Annotated[
         bool,
-        typer.Option("--append", help="Predict only the cells that --out does not have, and add them to it."),
+        typer.Option(
+            "--append",
+            help="Predict only cells that --out lacks, or whose row there is an error, and add them to it.",
+        ),
     ] = False,
     allow_remote: AllowRemote = False,
     as_json: AsJson = False,

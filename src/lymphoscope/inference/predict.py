@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +15,7 @@ from lymphoscope.inference.inputs import Cell, cells_of
 from lymphoscope.inference.model import Model
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.rows import Row, columns_of
-from lymphoscope.inference.sinks.file_sink import FileSink, existing_paths
+from lymphoscope.inference.sinks.file_sink import FileSink, existing_cells
 from lymphoscope.inference.sinks.sink import Chunk, RunRecord
 from lymphoscope.progress import tracked
 from lymphoscope.version import __version__
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 256
 
 IfExists = Literal["refuse", "overwrite", "append"]
-"""What happens if the output exists and is not of an unfinished run; `append` predicts only cells that it lacks."""
+"""What happens if the output exists and is not of an unfinished run; `append` predicts cells that it lacks
+or that have an error."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,17 @@ def predict_cells(
     Raises LymphoscopeError for no cells, another suffix, an output that exists (see `if_exists`), and while another run
     writes it; OSError if `out` cannot be written.
     """
+    replaced: set[str] = set()
     with output_lock(out):
         if if_exists == "append":
-            known = existing_paths(out, columns_of(model.description), model.description.model_id)
-            cells = [cell for cell in cells if cell.printable_path not in known] if known else cells
+            known = existing_cells(out, columns_of(model.description), model.description.model_id)
+            cells = [cell for cell in cells if known.get(cell.printable_path, True)]  # new, or failed
+            replaced = {cell.printable_path for cell in cells} & set(known)
+            if replaced:
+                print(f"predicting {len(replaced):,} cells again whose row in {out} is an error", file=sys.stderr)
             if not cells:
                 return PredictionSummary(0, 0, out)
-        return _predict_locked(model, cells, out, batch_size, workers, resume, if_exists, chunk_rows)
+        return _predict_locked(model, cells, out, batch_size, workers, resume, if_exists, chunk_rows, replaced)
 
 
 def _predict_locked(
@@ -88,13 +94,14 @@ def _predict_locked(
     resume: bool,
     if_exists: IfExists,
     chunk_rows: int,
+    replaced: set[str],
 ) -> PredictionSummary:
     sizes = chunk_sizes(len(cells), batch_size, chunk_rows)
     record = run_record(model, cells, batch_size, chunk_rows)
     append = if_exists == "append" and out.exists()
     if append:
         record = {**record, "appended_to": _file_state(str(out.resolve()))}
-    sink = FileSink(out, columns_of(model.description), record, sizes, append=append)
+    sink = FileSink(out, columns_of(model.description), record, sizes, append=append, replaced=replaced)
     chunks = _leading(sink.open(resume=resume, overwrite=if_exists == "overwrite"))
     done = sum(chunk.rows for chunk in chunks)
     window = batches_per_chunk(batch_size, chunk_rows)

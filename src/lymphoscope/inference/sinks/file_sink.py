@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ RECORD = "run.json"
 class FileSink(Sink):
     """The file `out`, in the format of its suffix, with its chunks in the folder `.<name>.partial`.
 
-    If `out` is a symbolic link, its target is written. `append` adds the rows to those that `out` has.
+    If `out` is a symbolic link, its target is written. `append` adds the rows to those that `out` has, without those
+    of the paths `replaced`.
     Raises LymphoscopeError for a suffix other than .csv and .parquet.
     """
 
@@ -31,12 +32,13 @@ class FileSink(Sink):
         sizes: Sequence[int],
         *,
         append: bool = False,
+        replaced: Collection[str] = (),
     ) -> None:
         super().__init__(columns, record, sizes)
         check_output_file(out)
         self.out = out.resolve()
         self.folder = _chunk_folder(out)
-        self._append = append
+        self._append, self._replaced = append, frozenset(replaced)
         self._format = FORMATS[out.suffix.lower()](columns)
 
     def write(self, number: int, rows: Sequence[Row]) -> Chunk:
@@ -54,7 +56,7 @@ class FileSink(Sink):
         """Join the chunks into the output, with one of them in memory at a time, and remove them."""
         joined = self.folder / f"joined{self.out.suffix.lower()}"
         pieces = [self._path(number) for number in range(len(self.sizes))]
-        self._format.join(pieces, joined, self.out if self._append else None)
+        self._format.join(pieces, joined, self.out if self._append else None, self._replaced)
         replace_file(joined, self.out)
         shutil.rmtree(self.folder)
 
@@ -100,22 +102,22 @@ def unfinished_record(out: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def existing_paths(out: Path, columns: Sequence[str], model_id: str) -> set[str]:
-    """Return the paths of the cells that the predictions in `out` have, none without a file.
+def existing_cells(out: Path, columns: Sequence[str], model_id: str) -> dict[str, bool]:
+    """Return for the path of each cell that `out` has whether it holds an error; empty if there is no file.
 
     Raises LymphoscopeError if the file has other columns, or predictions of another model.
     """
     check_output_file(out)
     if not out.exists():
-        return set()
-    models = FORMATS[out.suffix.lower()](columns).paths(out)
-    others = set(models.values()) - {model_id}
+        return {}
+    known = FORMATS[out.suffix.lower()](columns).cells(out)
+    others = {cell.model_id for cell in known.values()} - {model_id}
     if others:
         raise LymphoscopeError(
             f"{out} has predictions of the model {min(map(str, others))}, this is {model_id}: "
             "choose another --out, or --overwrite it"
         )
-    return set(models)
+    return {path: cell.failed for path, cell in known.items()}
 
 
 def _chunk_folder(out: Path) -> Path:

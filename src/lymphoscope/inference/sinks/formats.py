@@ -2,16 +2,23 @@
 
 import csv
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.rows import Row, column_type, prediction_schema
 from lymphoscope.vocabulary import MODEL_ID_COLUMN
 
 _TYPES: dict[str, Callable[[Any], Any]] = {"text": str, "integer": int, "boolean": bool, "number": float}
+
+
+class KnownCell(NamedTuple):
+    """A row that a table has: the model that made it, and whether it holds an error instead of a prediction."""
+
+    model_id: str
+    failed: bool
 
 
 class Format(Protocol):
@@ -27,12 +34,17 @@ class Format(Protocol):
         """Return the number of rows of a piece and how many have an error; None if it is absent or incomplete."""
         ...
 
-    def join(self, pieces: Sequence[Path], path: Path, first: Path | None = None) -> None:
-        """Write the table `first` and the pieces as one table, with one of them in memory at a time."""
+    def join(
+        self, pieces: Sequence[Path], path: Path, first: Path | None = None, replaced: Collection[str] = ()
+    ) -> None:
+        """Write the table `first` and the pieces as one table, with one of them in memory at a time.
+
+        Rows of `first` whose path is among `replaced` are left out.
+        """
         ...
 
-    def paths(self, table: Path) -> dict[str, str]:
-        """Return the model id of each path of a table. Raises LymphoscopeError if its columns are not those given."""
+    def cells(self, table: Path) -> dict[str, KnownCell]:
+        """Return what a table has, by path. Raises LymphoscopeError if its columns are not those given."""
         ...
 
 
@@ -63,23 +75,30 @@ class CsvFormat:
             return None
         return len(rows), sum(row[error] != "" for row in rows)
 
-    def join(self, pieces: Sequence[Path], path: Path, first: Path | None = None) -> None:
+    def join(
+        self, pieces: Sequence[Path], path: Path, first: Path | None = None, replaced: Collection[str] = ()
+    ) -> None:
         """Write the header, or the table `first`, and the pieces."""
+        column = self._columns.index("path")
         with path.open("w", encoding="utf-8", newline="") as joined:
+            writer = csv.writer(joined, lineterminator="\n")
             if first is None:
-                csv.writer(joined, lineterminator="\n").writerow(self._columns)
-            for piece in [*([first] if first else []), *pieces]:
+                writer.writerow(self._columns)
+            else:
+                with first.open(encoding="utf-8", newline="") as stream:
+                    writer.writerows(row for row in csv.reader(stream) if row[column] not in replaced)
+            for piece in pieces:
                 with piece.open(encoding="utf-8", newline="") as stream:
                     shutil.copyfileobj(stream, joined)
 
-    def paths(self, table: Path) -> dict[str, str]:
-        """Return the model id of each path of a table."""
+    def cells(self, table: Path) -> dict[str, KnownCell]:
+        """Return what a table has, by path."""
         try:
             with table.open(encoding="utf-8", newline="") as stream:
                 rows = csv.reader(stream)
                 _check_columns(table, next(rows, []), self._columns)
-                path, model = self._columns.index("path"), self._columns.index(MODEL_ID_COLUMN)
-                return {row[path]: row[model] for row in rows}
+                path, model, error = map(self._columns.index, ("path", MODEL_ID_COLUMN, "error"))
+                return {row[path]: KnownCell(row[model], row[error] != "") for row in rows}
         except (UnicodeDecodeError, csv.Error, IndexError) as error:
             raise LymphoscopeError(f"{table} is not a table of predictions ({error}): choose another --out") from error
 
@@ -112,27 +131,35 @@ class ParquetFormat:
             return None
         return len(errors), len(errors) - int(errors.null_count)
 
-    def join(self, pieces: Sequence[Path], path: Path, first: Path | None = None) -> None:
+    def join(
+        self, pieces: Sequence[Path], path: Path, first: Path | None = None, replaced: Collection[str] = ()
+    ) -> None:
         """Write the row groups of `first`, and each piece as a row group."""
-        from pyarrow import parquet
+        import pyarrow as pa
+        from pyarrow import compute, parquet
+
+        left_out = pa.array(list(replaced), pa.string())
 
         with parquet.ParquetWriter(path, self._schema) as writer:
             if first:
                 table = parquet.ParquetFile(first)
                 for group in range(table.num_row_groups):
-                    writer.write_table(table.read_row_group(group).cast(self._schema))
+                    rows = table.read_row_group(group).cast(self._schema)
+                    writer.write_table(rows.filter(compute.invert(compute.is_in(rows["path"], left_out))))
             for piece in pieces:
                 writer.write_table(parquet.read_table(piece, schema=self._schema))
 
-    def paths(self, table: Path) -> dict[str, str]:
-        """Return the model id of each path of a table."""
+    def cells(self, table: Path) -> dict[str, KnownCell]:
+        """Return what a table has, by path."""
         import pyarrow as pa
         from pyarrow import parquet
 
         try:
             _check_columns(table, parquet.read_schema(table).names, self._schema.names)
-            content = parquet.read_table(table, columns=["path", MODEL_ID_COLUMN])
-            return dict(zip(content["path"].to_pylist(), content[MODEL_ID_COLUMN].to_pylist(), strict=True))
+            columns = ("path", MODEL_ID_COLUMN, "error")
+            content = parquet.read_table(table, columns=list(columns))
+            rows = zip(*(content[name].to_pylist() for name in columns), strict=True)
+            return {path: KnownCell(model_id, error is not None) for path, model_id, error in rows}
         except pa.ArrowInvalid as error:
             raise LymphoscopeError(f"{table} is not a table of predictions: choose another --out") from error
 
