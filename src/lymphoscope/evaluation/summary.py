@@ -18,7 +18,7 @@ from lymphoscope.evaluation.intervals import exact_interval
 from lymphoscope.evaluation.metrics import METRICS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes
 from lymphoscope.evaluation.predictions import has_prediction
-from lymphoscope.evaluation.predictive_values import predictive_values
+from lymphoscope.evaluation.predictive_value import predictive_values
 from lymphoscope.evaluation.referral_outcomes import referral_group, referral_section
 from lymphoscope.evaluation.risk_coverage import risk_coverage_group, risk_coverage_section
 from lymphoscope.evaluation.roc import RocCurve, roc_curve

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lymphoscope.evaluation import evaluate_predictions
-from lymphoscope.evaluation.predictive_values import PREVALENCES, negative_value, positive_value
+from lymphoscope.evaluation.predictive_value import PREVALENCES, negative_value, positive_value
 
 Maker = Callable[..., pd.DataFrame]
 
