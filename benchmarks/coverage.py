@@ -10,7 +10,9 @@ many studies. The table of docs/evidence.md is the output of this command.
 
 import argparse
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Final
 
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from lymphoscope.evaluation import CALIBRATION_METRICS, METRICS, Indices, MetricGroup, Outcomes, metric_group
+from lymphoscope.evaluation import CALIBRATION_METRICS, METRICS, Indices, Metric, MetricGroup, Outcomes, metric_group
 from lymphoscope.evaluation.auc_test import compare_areas
 from lymphoscope.evaluation.bootstrap import BootstrapSamples
 from lymphoscope.evaluation.comparison import discordant_cells
@@ -60,11 +62,16 @@ class Layout:
 
 @dataclass(frozen=True)
 class World:
-    """How subjects differ: the tails of their effect, the share of odd ones, and whether larger ones are harder."""
+    """How subjects differ: the tails of their effect, the share of odd ones, and whether larger ones are harder.
+
+    `spread` is the standard deviation of the effect, `ease` how far typical subjects are from the threshold.
+    """
 
     tails: float = np.inf
     odd: float = 0.0
     tied: float = 0.0
+    spread: float = 0.8
+    ease: float = 1.8
 
 
 LAYOUTS: Final = {
@@ -80,6 +87,7 @@ WORLDS: Final = {
     "3 % odd": World(odd=0.03),
     "5 % odd": World(odd=0.05),
     "large are harder": World(tied=0.4),
+    "subjects differ more": World(spread=1.5, ease=0.8),
 }
 
 
@@ -88,8 +96,8 @@ def study(layout: Layout, world: World, generator: np.random.Generator) -> tuple
     sizes = layout.sizes(generator)
     truth = np.repeat([0, 1], [layout.positives, layout.negatives])
     effect = _effects(world, len(sizes), generator)
-    ease = 1.8 - world.tied * np.log(sizes / layout.cells)
-    ease = np.where(generator.random(len(sizes)) < world.odd, -1.8, ease)
+    ease = world.ease - world.tied * np.log(sizes / layout.cells)
+    ease = np.where(generator.random(len(sizes)) < world.odd, -world.ease, ease)
     centre = np.where(truth == 0, ease, -ease) + effect
     subject = np.repeat(np.arange(len(sizes)), sizes)
     score = expit(1.5 * (centre[subject] + generator.normal(0, 1, len(subject))))
@@ -97,7 +105,7 @@ def study(layout: Layout, world: World, generator: np.random.Generator) -> tuple
     return Outcomes(truth[subject], scores.argmax(axis=1), scores, CLASSES, positive_index=0), subject
 
 
-def true_values(layout: Layout, world: World, studies: int = 1000) -> dict[str, float]:
+def true_values(layout: Layout, world: World, studies: int = 500) -> dict[str, float]:
     """The metrics of all cells of very many studies."""
     generator = np.random.default_rng(99)
     drawn = [study(layout, world, generator)[0] for _ in range(studies)]
@@ -113,11 +121,11 @@ def two_models(layout: Layout, world: World, generator: np.random.Generator) -> 
     sizes = layout.sizes(generator)
     truth = np.repeat([0, 1], [layout.positives, layout.negatives])
     subject = np.repeat(np.arange(len(sizes)), sizes)
-    ease = 1.8 - world.tied * np.log(sizes / layout.cells)
+    ease = world.ease - world.tied * np.log(sizes / layout.cells)
     shared, shared_cell = _effects(world, len(sizes), generator), generator.normal(0, 0.7, len(subject))
     models = []
     for _ in range(2):
-        own = np.where(generator.random(len(sizes)) < world.odd, -1.8, ease)
+        own = np.where(generator.random(len(sizes)) < world.odd, -world.ease, ease)
         centre = np.where(truth == 0, own, -own) + (shared + _effects(world, len(sizes), generator)) / np.sqrt(2)
         score = expit(1.5 * (centre[subject] + shared_cell + generator.normal(0, 0.7, len(subject))))
         scores = np.stack([score, 1 - score], axis=1)
@@ -125,13 +133,15 @@ def two_models(layout: Layout, world: World, generator: np.random.Generator) -> 
     return models[0], models[1], subject
 
 
-def levels(layout: Layout, world: World, studies: int, exchanges: int = 299) -> dict[str, float]:
+def levels(
+    layout: Layout, world: World, studies: int, exchanges: int = 199, metrics: Mapping[str, Metric] = ALL
+) -> dict[str, float]:
     """The share of studies of two equally good models in which each test has p of at most 0.05."""
     generator = np.random.default_rng(8)
     rejected: dict[str, list[bool]] = {}
     for seed in range(studies):
         one, other, subject = two_models(layout, world, generator)
-        p_values = exchange_p(one, other, subject, _all_group, exchanges=exchanges, seed=seed)
+        p_values = exchange_p(one, other, subject, partial(_group, metrics=metrics), exchanges=exchanges, seed=seed)
         names = subject.astype(object)
         p_values["auc"] = compare_areas(one.truth == 0, np.stack([one.scores[:, 0], other.scores[:, 0]]), names).p
         p_values["discordant"] = discordant_cells(one.correct, other.correct, names).p
@@ -140,20 +150,22 @@ def levels(layout: Layout, world: World, studies: int, exchanges: int = 299) -> 
     return {name: float(np.mean(each)) for name, each in rejected.items()}
 
 
-def _all_group(outcomes: Outcomes) -> MetricGroup:
-    return metric_group(outcomes, np.ones(len(outcomes.truth), dtype=bool), METRICS | CALIBRATION_METRICS)
+def _group(outcomes: Outcomes, metrics: Mapping[str, Metric]) -> MetricGroup:
+    return metric_group(outcomes, np.ones(len(outcomes.truth), dtype=bool), metrics)
 
 
 def _effects(world: World, subjects: int, generator: np.random.Generator) -> NDArray[np.float64]:
     if np.isinf(world.tails):
-        return generator.normal(0, 0.8, subjects)
+        return generator.normal(0, world.spread, subjects)
     return np.asarray(0.5 * generator.standard_t(world.tails, subjects))
 
 
-def coverage(layout: Layout, world: World, studies: int, replicates: int = 300) -> dict[str, float | None]:
+def coverage(
+    layout: Layout, world: World, studies: int, replicates: int = 200, metrics: Mapping[str, Metric] = ALL
+) -> dict[str, float | None]:
     """The share of studies in which the interval of each metric holds the true value; None where it has no interval."""
     true, generator = true_values(layout, world), np.random.default_rng(7)
-    held: dict[str, list[bool]] = {name: [] for name in ALL}
+    held: dict[str, list[bool]] = {name: [] for name in metrics}
     for seed in range(studies):
         outcomes, subject = study(layout, world, generator)
         units = units_of(subject.astype(object), outcomes)
@@ -161,7 +173,7 @@ def coverage(layout: Layout, world: World, studies: int, replicates: int = 300) 
             unit="subject", units=len(units.class_index), replicates=replicates, seed=seed, level=LEVEL
         )
         samples = BootstrapSamples(units, CLASSES, bootstrap)
-        groups = {"scores": metric_group(outcomes, np.ones(len(subject), dtype=bool), ALL)}
+        groups = {"scores": metric_group(outcomes, np.ones(len(subject), dtype=bool), metrics)}
         for name, estimate in samples.estimate(groups)["scores"].items():
             if estimate.low is not None and estimate.high is not None:
                 held[name].append(estimate.low <= true[name] <= estimate.high)
@@ -172,12 +184,20 @@ def main() -> None:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000, help="studies for each row of the table")
+    parser.add_argument("--without", nargs="*", default=[], metavar="METRIC", help="metrics that are not measured")
     parser.add_argument("--tests", action="store_true", help="the level of the tests of two models, not the coverage")
     options = parser.parse_args()
     start = time.process_time()
+    some = {name: each for name, each in (METRICS | CALIBRATION_METRICS).items() if name not in options.without}
     for number, (layout_name, world_name) in enumerate(product(LAYOUTS, WORLDS)):
-        measure = levels if options.tests else coverage
-        shares = measure(LAYOUTS[layout_name], WORLDS[world_name], options.studies)
+        layout, world = LAYOUTS[layout_name], WORLDS[world_name]
+        shares: Mapping[str, float | None] = (
+            levels(layout, world, options.studies, metrics=some)
+            if options.tests
+            else coverage(
+                layout, world, options.studies, metrics={name: each for name, each in some.items() if name in ALL}
+            )
+        )
         if number == 0:
             titles = [(METRICS | CALIBRATION_METRICS)[name].title if name != "discordant" else name for name in shares]
             print(f"| subjects | world | {' | '.join(titles)} |\n|---|---|{'---:|' * len(titles)}")

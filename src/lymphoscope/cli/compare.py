@@ -30,7 +30,7 @@ def compare_command(
 ) -> None:
     """Compare two prediction tables of the same cells, matched by path: first minus second.
 
-    Intervals come from a paired bootstrap over subjects, p-values from it and from sign flips over subjects.
+    Intervals come from a paired bootstrap over subjects, p-values from exchanging the models on whole subjects.
     """
     from lymphoscope.api import compare
 
@@ -41,6 +41,7 @@ def compare_command(
 def _as_text(comparison: "PredictionComparison", first: Path, second: Path) -> str:
     subjects = f" of {comparison.subjects} subjects" if comparison.subjects else ""
     bootstrap = comparison.bootstrap
+    linked = bootstrap.linked_subjects or []
     lines = [
         f"{comparison.cells} cells{subjects} in both tables",
         f"first:  {first}",
@@ -49,8 +50,9 @@ def _as_text(comparison: "PredictionComparison", first: Path, second: Path) -> s
         f"{'':22}{'first':>8}{'second':>9}   first - second, 95 % interval       p",
         *(_line(name, difference) for name, difference in comparison.differences.items()),
         "",
-        f"Intervals and p: paired bootstrap over {bootstrap.unit}s, {bootstrap.replicates} samples, "
-        f"seed {bootstrap.seed}.",
+        f"Intervals: paired bootstrap over {bootstrap.units} {bootstrap.unit}s, {bootstrap.replicates} samples, "
+        f"seed {bootstrap.seed}. p: the two models exchanged on whole {bootstrap.unit}s.",
+        *(f"Drawn and exchanged together, because they share a cell: {', '.join(group)}." for group in linked),
         *([f"Note: {bootstrap.note}."] if bootstrap.note else []),
         _auc_line(comparison.auc_test, bootstrap.unit),
         f"Cells correct only in the first: {comparison.discordant.only_one_right}, only in the second: "

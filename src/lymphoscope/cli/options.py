@@ -105,8 +105,8 @@ EraseOption = Annotated[
     ErasePolicy,
     typer.Option(
         "--erase",
-        help="When to run the erase stream. on_disagreement is faster, changes no label, and leaves the erase scores "
-        "empty where raw and crop agree.",
+        help="When to run the erase stream. on_disagreement is faster and changes no label. Where raw and crop agree, the "
+        "erase scores are empty, the score is the mean of two, and fewer cells are referred because streams disagree.",
     ),
 ]
 Threads = Annotated[

@@ -10,7 +10,8 @@ from lymphoscope.evaluation.outcomes import Floats, WeightedOutcomes, coarse_lev
 SMALLEST_SCORE: Final = float(np.finfo(np.float32).eps)
 """Scores closer to 0 or 1 than this are taken as that close: a float32 cannot tell."""
 
-_NEWTON_STEPS, _LONGEST_STEP, _CONVERGED = 40, 2.0, 1e-7
+_NEWTON_STEPS, _LONGEST_STEP, _CONVERGED = 40, 2.0, 1e-5  # Newton's last step is then far smaller
+_COARSE = 100
 
 
 def logistic_calibration(cells: WeightedOutcomes, *, fit_slope: bool) -> tuple[Floats, Floats]:
@@ -22,7 +23,7 @@ def logistic_calibration(cells: WeightedOutcomes, *, fit_slope: bool) -> tuple[F
     scores = np.clip(outcomes.scores[:, outcomes.positive_index or 0], SMALLEST_SCORE, 1 - SMALLEST_SCORE)
     odds, level = np.unique(special.logit(scores), return_inverse=True)
     if weights.num_weightings > 1:
-        coarse = coarse_levels(level)
+        coarse = coarse_levels(level, most=_COARSE)
         odds, level = np.bincount(coarse, odds[level]) / np.bincount(coarse), coarse
     positive = outcomes.is_first_or_positive.astype(np.float64)
     sizes, positives = (weights.sum_by_level(level, len(odds), values) for values in (np.ones(len(level)), positive))

@@ -211,10 +211,10 @@ def _compare_models(first: FinishedRun, second: FinishedRun, metrics: Sequence[s
         f"sign flips over subjects: {comparison.discordant.only_one_right} cells that only the first predicts "
         f"correctly, {comparison.discordant.only_other_right} only the second"
     )
-    bootstrap = f"paired bootstrap over {comparison.bootstrap.unit}s; {_ONE_SEED}"
+    exchange = f"models exchanged on whole {comparison.bootstrap.unit}s; {_ONE_SEED}"
     paired = [(metric, comparison.differences[metric]) for metric in metrics]
     tests = [
-        *((metric, _in_points(difference), difference.p, bootstrap) for metric, difference in paired),
+        *((metric, _in_points(difference), difference.p, exchange) for metric, difference in paired),
         (metrics[0], Number(value=None), comparison.discordant.p, sign_flips),
     ]
     row, against = (each.run.definition.title for each in (first, second))
