@@ -105,8 +105,9 @@ EraseOption = Annotated[
     ErasePolicy,
     typer.Option(
         "--erase",
-        help="When to run the erase stream. on_disagreement is faster and changes no label. Where raw and crop agree, the "
-        "erase scores are empty, the score is the mean of two, and fewer cells are referred because streams disagree.",
+        help="When to run the erase stream. on_disagreement is faster and changes no label. Where raw and crop agree, "
+        "the erase scores are empty, the score is the mean of two, and fewer cells are referred because streams "
+        "disagree.",
     ),
 ]
 Threads = Annotated[
