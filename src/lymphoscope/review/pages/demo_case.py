@@ -23,7 +23,7 @@ def write_demo(folder: Path, settings: SmearSettings = FIELDS) -> Path:
     if (results / "smear.json").is_file():
         return results
     synthesize_smear(folder / "smear", settings)
-    fields = find_fields([folder / "smear" / "fields"], slide="synthetic slide", subject="synthetic subject")
+    fields = find_fields([folder / "smear" / "fields"], slide="synthetic", subject="demo")
     options = RunOptions(microns_per_pixel=settings.microns_per_pixel, command="lymphoscope review demo")
     run_smear(load(), load_detector(), fields, results, options)
     return results

@@ -16,7 +16,7 @@ export class Grid {
     this.rows = [];
     this.shown = new Map(); // row number -> element
     this.focused = -1;
-    this.tile = { width: 108, height: 132 };
+    this.tile = { width: 108, height: 142 };
     this.waiting = false;
     scroller.addEventListener("scroll", () => this.later(), { passive: true });
     new ResizeObserver(() => this.resized()).observe(scroller);
@@ -52,7 +52,7 @@ export class Grid {
   }
 
   zoom(side) {
-    this.tile = { width: side + 12, height: side + 36 };
+    this.tile = { width: side + 12, height: side + 46 };
     this.scroller.style.setProperty("--thumb", `${side}px`);
     if (this.groups) this.layout(this.groups);
   }
