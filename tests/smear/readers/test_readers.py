@@ -55,6 +55,21 @@ def test_a_tiled_tiff_is_read_by_region_with_its_scale(name: str, tmp_path: Path
     slide.close()
 
 
+@pytest.mark.parametrize("name", ["field.png", "slide.tif"])
+def test_a_shrunk_region_is_the_mean_of_its_pixels(name: str, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    path = tmp_path / name
+    if name.endswith("png"):
+        Image.fromarray(pixels).save(path)
+    else:
+        write_pyramid(path, pixels)
+    slide = open_slide(path)
+    shrunk = slide.read_shrunk(64, 32, 256, 128, 4)
+    slide.close()
+    assert shrunk.shape == (32, 64, 3)
+    mean = pixels[32:160, 64:320].reshape(32, 4, 64, 4, 3).mean(axis=(1, 3))
+    assert np.abs(shrunk - mean).mean() < 6
+
+
 def test_a_damaged_tile_is_a_reason_and_the_others_are_read(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
     path = write_pyramid(tmp_path / "slide.tif", pixels)
     with tifffile.TiffFile(path) as file:
@@ -67,6 +82,7 @@ def test_a_damaged_tile_is_a_reason_and_the_others_are_read(tmp_path: Path, pixe
     with pytest.raises(UnreadableRegion, match="a tile cannot be decoded"):
         slide.read(0, 0, 100, 100)
     assert (slide.read(300, 200, 100, 100) == pixels[200:300, 300:400]).all()
+    slide.close()
 
 
 def test_a_huge_ordinary_image_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +117,70 @@ def test_openslide_reads_a_tiled_tiff_like_tiffslide(tmp_path: Path, pixels: NDA
     slide = OpenSlideField(path)
     assert (slide.width, slide.height) == (640, 480)
     assert (slide.read(100, 50, 300, 200) == pixels[50:250, 100:400]).all()
+    slide.close()
 
 
 def test_every_reader_has_a_title_and_its_own_name() -> None:
     assert len({one.name for one in readers()}) == len(readers()) == 4
     assert all(one.title and one.suffixes for one in readers())
+
+
+def write_dicom(folder: Path, pixels: NDArray[np.uint8], *, mpp: float = 0.25, tile: int = 160) -> Path:
+    """A DICOM whole-slide image of one level, uncompressed, with the attributes that the standard asks for."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    height, width = pixels.shape[:2]
+    frames = [pixels[y : y + tile, x : x + tile] for y in range(0, height, tile) for x in range(0, width, tile)]
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.6"
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["instance"])
+    image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = (
+        generate_uid(entropy_srcs=[name]) for name in ("study", "series", "frame")
+    )
+    image.Modality, image.PatientID, image.PatientName, image.ContainerIdentifier = "SM", "P7", "", "S7"
+    image.PatientBirthDate = image.PatientSex = image.StudyDate = image.StudyTime = image.StudyID = ""
+    image.AccessionNumber = image.ReferringPhysicianName = image.Manufacturer = ""
+    image.SeriesNumber = image.InstanceNumber = 1
+    image.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    image.DimensionOrganizationType = "TILED_FULL"
+    image.TotalPixelMatrixColumns, image.TotalPixelMatrixRows = width, height
+    image.Rows = image.Columns = tile
+    image.NumberOfFrames, image.SamplesPerPixel, image.PhotometricInterpretation = len(frames), 3, "RGB"
+    image.PlanarConfiguration = image.PixelRepresentation = 0
+    image.BitsAllocated = image.BitsStored = 8
+    image.HighBit, image.BurnedInAnnotation, image.LossyImageCompression = 7, "NO", "00"
+    image.SpecimenLabelInImage, image.FocusMethod, image.ExtendedDepthOfField = "NO", "AUTO", "NO"
+    image.VolumetricProperties = "VOLUME"
+    image.ImagedVolumeWidth, image.ImagedVolumeHeight, image.ImagedVolumeDepth = (
+        width * mpp / 1e3,
+        height * mpp / 1e3,
+        1.0,
+    )
+    image.ImageOrientationSlide = [0, 1, 0, 1, 0, 0]
+    origin, measures, shared, path = Dataset(), Dataset(), Dataset(), Dataset()
+    origin.XOffsetInSlideCoordinateSystem = origin.YOffsetInSlideCoordinateSystem = 0.0
+    image.TotalPixelMatrixOriginSequence = [origin]
+    measures.PixelSpacing, measures.SliceThickness, measures.SpacingBetweenSlices = [mpp / 1e3] * 2, 1.0, 1.0
+    shared.PixelMeasuresSequence = [measures]
+    image.SharedFunctionalGroupsSequence = [shared]
+    path.OpticalPathIdentifier, path.IlluminationTypeCodeSequence = "0", []
+    image.OpticalPathSequence, image.NumberOfOpticalPaths, image.TotalPixelMatrixFocalPlanes = [path], 1, 1
+    image.PixelData = b"".join(np.ascontiguousarray(frame).tobytes() for frame in frames)
+    folder.mkdir()
+    image.save_as(folder / "level.dcm", enforce_file_format=True)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dicom_slide_is_read_by_region_with_its_scale_and_its_ids(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    folder = write_dicom(tmp_path / "slide", pixels)
+    slide = open_slide(folder)
+    assert reader_of(folder).name == "dicom"
+    assert (slide.width, slide.height, slide.slide, slide.subject) == (640, 480, "S7", "P7")
+    assert slide.microns_per_pixel == pytest.approx(0.25)
+    assert (slide.read(100, 50, 300, 200) == pixels[50:250, 100:400]).all()
+    assert slide.read_shrunk(0, 0, 640, 480, 2).shape == (240, 320, 3)
+    slide.close()

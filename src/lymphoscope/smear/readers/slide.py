@@ -4,6 +4,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
 
@@ -50,9 +51,24 @@ class Slide(Protocol):
         """
         ...
 
+    def read_shrunk(self, x: int, y: int, width: int, height: int, factor: int) -> Pixels:
+        """Read a region of the full resolution at 1 / `factor` of its size, rounded up, from the level that fits.
+
+        Raises UnreadableRegion.
+        """
+        ...
+
     def close(self) -> None:
         """Release the file."""
         ...
+
+
+def shrunk_to(pixels: Pixels, width: int, height: int, factor: int) -> Pixels:
+    """Resize what was read of a region of `width` x `height` pixels to 1 / `factor` of that, rounded up."""
+    size = (-(-width // factor), -(-height // factor))
+    if pixels.shape[1::-1] == size:
+        return pixels
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BOX))
 
 
 def plausible_scale(microns_per_pixel: float | None) -> float | None:

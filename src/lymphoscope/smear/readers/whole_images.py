@@ -9,7 +9,7 @@ from PIL import Image
 from lymphoscope.data import IMAGE_SUFFIXES, UnreadableImage, read_image
 from lymphoscope.data.images import MAX_PIXELS
 from lymphoscope.smear.readers.registry import Reader
-from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale
+from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale, shrunk_to
 
 _MICRONS_PER_INCH = 25_400.0
 
@@ -38,6 +38,10 @@ class ImageField:
                 except UnreadableImage as error:
                     raise UnreadableRegion(error.reason) from error
         return self._pixels[y : y + height, x : x + width]
+
+    def read_shrunk(self, x: int, y: int, width: int, height: int, factor: int) -> Pixels:
+        """Read a region at 1 / `factor` of its size."""
+        return shrunk_to(self.read(x, y, width, height), width, height, factor)
 
     def close(self) -> None:
         """Drop the pixels."""
