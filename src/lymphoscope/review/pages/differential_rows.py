@@ -3,6 +3,7 @@
 from typing import Any
 
 from lymphoscope.review.pages.report_contents import Row, Share
+from lymphoscope.smear.cell_classes import in_table_order
 
 
 def paired_rows(differential: dict[str, Any]) -> tuple[Row, ...]:
@@ -10,7 +11,7 @@ def paired_rows(differential: dict[str, Any]) -> tuple[Row, ...]:
     before, after = (
         {one["name"]: one for one in differential[name]["classes"] if one["count"]} for name in ("before", "after")
     )
-    order = [*before, *(name for name in after if name not in before)]
+    order = in_table_order(list({**before, **after}))
     return tuple(_row(before.get(name), after.get(name)) for name in order)
 
 
