@@ -9,6 +9,7 @@ from lymphoscope.model_file import Description
 from lymphoscope.smear.differential import (
     CountedCell,
     Differential,
+    blast_sentence,
     counted_as,
     differential_count,
     is_white_cell,
@@ -83,6 +84,23 @@ def test_slides_and_subjects_are_counted_apart_and_their_cells_add_up() -> None:
     assert [(one.level, one.name, one.white_cells) for one in counts] == [
         ("all", None, 5), ("slide", "A", 3), ("slide", "B", 2), ("subject", "P", 5),
     ]  # fmt: skip
+
+
+def test_unidentified_cells_that_may_be_blasts_leave_the_side_undecided() -> None:
+    blasts = count([cell()] * 60 + [cell(refer=True)] * 40, threshold=20).overall.blasts
+    assert blasts is not None
+    assert (blasts.share.value, blasts.accepted.value, blasts.possible.value) == (0, 0, 40)
+    assert (blasts.side, blasts.waits_for_review) == ("undecided", True)
+    assert "undecided until a person has looked" in blast_sentence(blasts)
+
+
+def test_a_side_is_decided_where_the_unidentified_cells_do_not_matter() -> None:
+    above = count([cell("all")] * 60 + [cell(refer=True)] * 40, threshold=20).overall.blasts
+    below = count([cell()] * 198 + [cell("all", refer=True)] * 2, threshold=20).overall.blasts
+    assert above is not None
+    assert below is not None
+    assert (above.side, below.side) == ("above", "below")
+    assert "60.0 (49.7 to 69.7) % of the white cells, and 100.0 (96.4 to 100.0) %" in blast_sentence(above)
 
 
 def test_the_share_of_blasts_says_how_many_more_cells_would_decide() -> None:

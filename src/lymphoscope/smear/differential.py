@@ -69,14 +69,30 @@ class Expected(StrictModel):
 
 
 class BlastShare(StrictModel):
-    """The share of blasts against a percentage."""
+    """The share of blasts against a percentage.
+
+    Unidentified cells may be blasts, so that no side is decided until they no longer matter.
+    """
 
     threshold: float = Field(description="The percentage it is compared with.")
-    share: Interval = Field(description="Blasts per 100 white cells, as predicted, with the exact interval.")
-    side: Side = Field(description="On which side of the threshold the whole interval lies.")
+    share: Interval = Field(
+        description="Blasts per 100 white cells if every referred cell were what the model predicts, with the exact "
+        "interval."
+    )
+    accepted: Interval = Field(description="Blasts that were not referred per 100 white cells: the least there are.")
+    possible: Interval = Field(
+        description="Blasts per 100 white cells if every unidentified cell were one: the most there are."
+    )
+    side: Side = Field(
+        description="The side of the threshold on which the share lies whatever the unidentified cells are: above if "
+        "the lower end of `accepted` is above it, below if the upper end of `possible` is below it, else undecided."
+    )
+    waits_for_review: bool = Field(
+        description="Whether the unidentified cells alone leave the side undecided: `share` lies on one side."
+    )
     more_cells: int | None = Field(
-        description="White cells that must be counted in addition to decide the side, if the share stays; null if it "
-        "is decided, and if 100,000 would not be enough."
+        description="White cells that must be counted in addition to decide the side of `share`, if it stays; null if "
+        "it is decided, and if 100,000 would not be enough."
     )
     expected: tuple[Expected, ...] = Field(description="Intervals of this share with 200 and with 1,000 cells.")
 
@@ -225,7 +241,7 @@ def _count(
         unidentified_percentage=percentage(numbers[UNIDENTIFIED], white),
         not_classed=dict(Counter(reason for cell in taken if (reason := not_classed_reason(cell)) is not None)),
         classes=rows,
-        blasts=_blast_share(rows, _predicted_white(predicted), threshold),
+        blasts=_blast_share(rows, _predicted_white(predicted), numbers[UNIDENTIFIED], white, threshold),
     )
 
 
@@ -262,8 +278,10 @@ def _predicted_white(predicted: Counter[str | None]) -> int:
 
 def percentage(number: int, of: int) -> Interval | None:
     """Return a percentage with its exact interval; None of nothing."""
-    if not of:
-        return None
+    return _share(number, of) if of else None
+
+
+def _share(number: int, of: int) -> Interval:
     low, high = exact_interval(number, of)
     return Interval(value=100 * number / of, low=100 * float(low), high=100 * float(high))
 
@@ -288,23 +306,49 @@ def _corrected(predicted: Counter[str | None], errors: ClassifierErrors | None) 
     }
 
 
-def _blast_share(rows: Sequence[ClassCount], white: int, threshold: float) -> BlastShare | None:
+def _blast_share(
+    rows: Sequence[ClassCount], predicted_white: int, unidentified: int, white: int, threshold: float
+) -> BlastShare | None:
     blasts = [row for row in rows if row.is_blast]
-    if not blasts or not white:
+    if not blasts or not predicted_white or not white:
         return None
-    number = sum(row.number + row.referred for row in blasts)
-    share = percentage(number, white)
-    if share is None:
-        return None
+    number, sure = sum(row.number + row.referred for row in blasts), sum(row.number for row in blasts)
+    share, accepted = _share(number, predicted_white), _share(sure, white)
+    possible = _share(sure + unidentified, white)
+    side: Side = "above" if accepted.low > threshold else "below" if possible.high < threshold else "undecided"
     return BlastShare(
         threshold=threshold,
         share=share,
-        side=side_of(number, white, threshold / 100),
-        more_cells=more_cells(number, white, threshold / 100),
-        expected=tuple(_expected(number / white, cells) for cells in COMPARED),
+        accepted=accepted,
+        possible=possible,
+        side=side,
+        waits_for_review=side == "undecided" and side_of(number, predicted_white, threshold / 100) != "undecided",
+        more_cells=more_cells(number, predicted_white, threshold / 100),
+        expected=tuple(_expected(number / predicted_white, cells) for cells in COMPARED),
     )
 
 
 def _expected(share: float, cells: int) -> Expected:
     low, high = exact_interval(share * cells, cells)
     return Expected(cells=cells, low=100 * float(low), high=100 * float(high))
+
+
+def blast_sentence(share: BlastShare) -> str:
+    """Say where the share of blasts lies against the threshold, or what is missing to say it."""
+    limit = f"{share.threshold:g} %"
+    least, most = share.accepted, share.possible
+    text = f"Blasts are {interval_text(least)} % of the white cells"
+    if most.value > least.value:
+        text += f", and {interval_text(most)} % if every unidentified cell is one"
+    if share.side != "undecided":
+        return f"{text}: {share.side} {limit}."
+    if share.waits_for_review:
+        return f"{text}: whether there are more than {limit} is undecided until a person has looked at them."
+    if share.more_cells is None:
+        return f"{text}: too near {limit} to be decided by counting more cells."
+    return f"{text}: {share.more_cells:,} more cells would decide whether there are more than {limit}, if it stays so."
+
+
+def interval_text(one: Interval) -> str:
+    """A percentage with its interval, without a unit: `30.0 (21.2 to 40.0)`."""
+    return f"{one.value:.1f} ({one.low:.1f} to {one.high:.1f})"

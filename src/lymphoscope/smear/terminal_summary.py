@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lymphoscope.smear.differential import BlastShare, ClassCount, Count, Interval
+from lymphoscope.smear.differential import ClassCount, Count, Interval, blast_sentence
 from lymphoscope.smear.run import REPORT_FILE, SmearResult
 
 
@@ -38,7 +38,7 @@ def _count(count: Count) -> Iterator[str]:
     yield f"  {'unidentified':22} {count.unidentified:6,}  {share}: for a person to decide"
     yield from _not_classed(count)
     if count.blasts is not None:
-        yield _blasts(count.blasts)
+        yield blast_sentence(count.blasts)
 
 
 def _not_classed(count: Count) -> Iterator[str]:
@@ -55,15 +55,6 @@ def _percentage(row: ClassCount) -> str:
 
 def _interval(one: Interval | None) -> str:
     return "" if one is None else f"{one.value:5.1f} % ({one.low:.1f} to {one.high:.1f})"
-
-
-def _blasts(share: BlastShare) -> str:
-    text = f"Blasts as predicted: {_interval(share.share).strip()} of white cells"
-    if share.side != "undecided":
-        return f"{text}, {share.side} {share.threshold:g} %."
-    if share.more_cells is None:
-        return f"{text}: too near {share.threshold:g} % to be decided by counting."
-    return f"{text}: {share.more_cells:,} more cells would decide whether it is above {share.threshold:g} %."
 
 
 def _next(result: SmearResult) -> Iterator[str]:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from lymphoscope.reports import Section, SectionDefinition, page_figure
 from lymphoscope.reports.formatting import MISSING
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, drawable, new_axes, styled
-from lymphoscope.smear.differential import BlastShare, ClassCount, Count, Interval
+from lymphoscope.smear.differential import ClassCount, Count, Interval, blast_sentence, interval_text
 from lymphoscope.smear.report.smear_contents import SmearContents
 
 _MANY = 100
@@ -22,7 +22,7 @@ def build(contents: SmearContents) -> Section:
             "count": count,
             "lead": _lead(count),
             "rows": [row for row in count.classes if _is_shown(row)],
-            "blasts": None if count.blasts is None else _blasts(count.blasts),
+            "blasts": None if count.blasts is None else blast_sentence(count.blasts),
             "expected": () if count.blasts is None else count.blasts.expected,
             "figure_of_count": page_figure(
                 count_figure(count) if count.white_cells else None,
@@ -40,7 +40,7 @@ def build(contents: SmearContents) -> Section:
 
 def percent(one: Interval | None) -> str:
     """A percentage with its interval."""
-    return MISSING if one is None else f"{one.value:.1f} ({one.low:.1f} to {one.high:.1f})"
+    return MISSING if one is None else interval_text(one)
 
 
 def _is_shown(row: ClassCount) -> bool:
@@ -57,20 +57,6 @@ def _lead(count: Count) -> str:
     if not count.reached:
         return f"{cells} were counted: there are fewer than the {count.target:,} that were asked for. {unidentified}"
     return f"{cells} were counted, the first on the way over the slide. {unidentified}"
-
-
-def _blasts(share: BlastShare) -> str:
-    text = (
-        f"Blasts, if every cell is what the model predicts, are {percent(share.share)} % of the white cells. The whole "
-        f"interval is {share.side} {share.threshold:g} %."
-    )
-    if share.side != "undecided":
-        return text
-    text = text.rpartition(". The whole")[0]
-    if share.more_cells is None:
-        return f"{text}. That is too near {share.threshold:g} % to be decided by counting more cells."
-    more = f"{share.more_cells:,} more cells would decide"
-    return f"{text}. If it stays so, {more} whether it is above {share.threshold:g} %."
 
 
 @styled()
