@@ -140,7 +140,7 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 
 async def _no_database(_request: Request, error: Exception) -> Response:
     print(f"lymphoscope: the database failed: {' '.join(str(error).split())[:300]}", file=sys.stderr)
-    message = "the database does not answer: nothing was changed, try again in a moment"
+    message = "the database does not answer: load the page again in a moment, and see what is there"
     return _problem(503, {"status": 503, "error": "no_database", "message": message}, {"Retry-After": "5"})
 
 
