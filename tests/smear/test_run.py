@@ -67,6 +67,16 @@ def test_thumbnails_show_the_cells_of_their_rows(count: Count, apart: tuple[Path
         assert (middle[:, :, 2] - middle[:, :, 1]).mean() > 30  # a nucleus is bluer than green
 
 
+def test_crops_are_the_cells_as_the_model_took_them(
+    count: Count, model: Model, apart: tuple[Path, list[TrueCell]]
+) -> None:
+    out = count(*sorted(apart[0].iterdir()), crops=True).out
+    cells = found_cells(out)
+    assert len(list((out / "crops").iterdir())) == len(cells) == 10
+    again = model.predict([str(out / path) for path in cells["path"]])
+    np.testing.assert_allclose(again["score_all"], cells["score_all"])
+
+
 def test_every_cell_on_a_seam_is_counted_once(count: Count, tmp_path: Path) -> None:
     settings = SmearSettings(width=900, height=700, white_cells=0, touching_pairs=0, cut_cells=0, red_cells=True)
     core_x, core_y = (300, 600), (233, 467)  # where a core of 300 pixels cuts the field

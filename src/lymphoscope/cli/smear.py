@@ -110,6 +110,10 @@ def smear_command(
     erase: EraseOption = "always",
     threads: Threads = None,
     workers: Workers = None,
+    crops: Annotated[
+        bool,
+        typer.Option("--crops", help="Also write each cell as the model takes it, one PNG per cell, to DIR/crops."),
+    ] = False,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -148,6 +152,7 @@ def smear_command(
         workers=workers,
         resume=not fresh,
         overwrite=overwrite,
+        crops=crops,
         cluster=cluster,
         command=shlex.join(["lymphoscope", *sys.argv[1:]]),
     )

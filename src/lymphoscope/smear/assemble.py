@@ -28,6 +28,8 @@ from lymphoscope.smear.seams import Candidates, kept_once
 from lymphoscope.smear.walk import walk_key
 from lymphoscope.vocabulary import score_column
 
+CROP_FOLDER = "crops"
+
 
 @dataclass(slots=True)
 class LightCell:
@@ -194,7 +196,7 @@ def _write(
         rows = []
         for row, thumbnail in zip(chunk.rows, chunk.thumbnails, strict=True):
             if kept[candidate]:
-                rows.append(_finished(row, cells[place]))
+                rows.append(_finished(row, cells[place], _write_crop(out, row["cell_id"], chunk.crops)))
                 sprites.write(thumbnail)
                 geojson.write(rows[-1])
                 coco.write(rows[-1])
@@ -210,10 +212,21 @@ def _write(
     return table.name
 
 
-def _finished(row: Mapping[str, Any], cell: LightCell) -> dict[str, Any]:
+def _write_crop(out: Path, name: str, crops: Mapping[str, bytes]) -> str | None:
+    """Write the crop of a cell, if there is one; return its path within the results folder."""
+    if name not in crops:
+        return None
+    path = f"{CROP_FOLDER}/{name}.png"
+    with written_beside(out / path, durable=False) as beside:
+        beside.write_bytes(crops[name])
+    return path
+
+
+def _finished(row: Mapping[str, Any], cell: LightCell, crop: str | None) -> dict[str, Any]:
     sheet, x, y = sprite_place(cell.sprite)
     return {
         **{name: value for name, value in row.items() if not name.startswith("_")},
+        "path": crop,
         "order": cell.order,
         "counted_as": counted_as(cell.counted),
         "in_target": cell.in_target,

@@ -1,15 +1,17 @@
 """Chunks of tiles -> rows of cells: reading and finding run ahead in threads while the model classifies."""
 
+import io
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lymphoscope.inference import BATCH_SIZE, Cell, Runtime, default_workers, predicted_rows, prefetch_map
 from lymphoscope.inference.rows import Row
@@ -37,6 +39,8 @@ class ChunkResult:
     previews: dict[str, bytes]
     """Files of the results folder."""
     seconds: dict[str, float]
+    crops: dict[str, bytes] = field(default_factory=dict)
+    """The cells as the model took them, PNG, by their id; only on request."""
 
 
 class CellsOfTiles(Sequence[Cell]):
@@ -107,6 +111,7 @@ def chunk_results(
     *,
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
+    crops: bool = False,
 ) -> Iterator[Iterator[ChunkResult]]:
     """Yield an iterator over the result of each chunk, in order; memory holds the tiles of two chunks."""
     tiles = [tile for chunk in chunks for tile in chunk]
@@ -115,7 +120,8 @@ def chunk_results(
         find = partial(find_in_tile, fields=fields, detector=detector, slides=slides)
         with prefetch_map(find, tiles, workers=workers or default_workers(), buffer_size=ahead) as found:
             yield (
-                _classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size) for chunk in chunks
+                _classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size, crops)
+                for chunk in chunks
             )
 
 
@@ -125,6 +131,7 @@ def _classified(
     runtime: Runtime,
     cutter: CellCutter,
     batch_size: int,
+    crops: bool,
 ) -> ChunkResult:
     cells = CellsOfTiles(found, fields, cutter)
     start = time.perf_counter()
@@ -147,7 +154,14 @@ def _classified(
         thumbnails=[cells.thumbnail(index) for index in range(len(cells))],
         previews={str(one.record.preview): one.preview for one in found if one.preview is not None},
         seconds=seconds,
+        crops={cell.path: _png(cell.image) for cell in cells if cell.image is not None} if crops else {},
     )
+
+
+def _png(image: Pixels) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
 
 
 def _row(predicted: Row, found: FoundTile, index: int, source: FieldRecord, cutter: CellCutter) -> Row:

@@ -36,6 +36,7 @@ class ChunkWork:
     count: int
     batch_size: int
     workers: int | None
+    crops: bool
 
 
 def write_on_cluster(
@@ -50,6 +51,7 @@ def write_on_cluster(
     detector: str | None,
     batch_size: int,
     workers: int | None,
+    crops: bool = False,
 ) -> Iterator[int]:
     """Write the missing chunks on a cluster; yield their numbers as they are written, in any order.
 
@@ -63,7 +65,7 @@ def write_on_cluster(
         records = json.dumps([one.model_dump(mode="json") for one in fields])
         work = ChunkWork(
             ray.put(model_files(model)), tuple(sorted(options.items())), ray.put(records), detector, str(out),
-            store.record, store.count, batch_size, workers,
+            store.record, store.count, batch_size, workers, crops,
         )  # fmt: skip
         items = [
             {"number": number, "tiles": json.dumps([asdict(tile) for tile in tiles])}
@@ -91,7 +93,7 @@ def write_chunk(piece: dict[str, Any], work: ChunkWork) -> dict[str, Any]:
         model = load_once(work.model, work.options)
         with chunk_results(
             [tiles], fields, load_detector(work.detector), model.runtime, cell_cutter(model.description),
-            workers=work.workers, batch_size=work.batch_size,
+            workers=work.workers, batch_size=work.batch_size, crops=work.crops,
         ) as results:  # fmt: skip
             store.write(number, next(results))
     return {"number": [number]}

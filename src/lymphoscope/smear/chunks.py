@@ -48,12 +48,19 @@ class ChunkStore:
         """Write a chunk atomically."""
         with written_beside(self._path(number), durable=False) as beside, zipfile.ZipFile(beside, "w") as archive:
             tiles = [tile.model_dump(mode="json") for tile in result.tiles]
-            head = {"tiles": tiles, "seconds": result.seconds, "previews": list(result.previews)}
+            head = {
+                "tiles": tiles,
+                "seconds": result.seconds,
+                "previews": list(result.previews),
+                "crops": list(result.crops),
+            }
             archive.writestr("head.json", json.dumps(head))
             archive.writestr("rows.json", json.dumps(result.rows))
             archive.writestr("thumbnails.png", _strip(result.thumbnails))
             for name, content in result.previews.items():
                 archive.writestr(name, content)
+            for name, content in result.crops.items():
+                archive.writestr(f"crops/{name}", content)
 
     def read(self, number: int) -> ChunkResult:
         """Read a chunk, with its pictures."""
@@ -62,8 +69,9 @@ class ChunkStore:
             rows = json.loads(archive.read("rows.json"))
             thumbnails = _unstrip(archive.read("thumbnails.png"), len(rows))
             previews = {name: archive.read(name) for name in head["previews"]}
+            crops = {name: archive.read(f"crops/{name}") for name in head["crops"]}
         tiles = tuple(TileRecord.model_validate(tile) for tile in head["tiles"])
-        return ChunkResult(tiles, rows, thumbnails, previews, head["seconds"])
+        return ChunkResult(tiles, rows, thumbnails, previews, head["seconds"], crops)
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows of each chunk, without pictures."""

@@ -35,14 +35,16 @@ def smear(
     workers: int | None = None,
     resume: bool = True,
     overwrite: bool = False,
+    crops: bool = False,
     cluster: str | None = None,
     command: str = "lymphoscope.smear()",
 ) -> "SmearResult":
     """Find, classify and count the white cells of fields or slides, and write the results folder `out`.
 
     `model` is a model folder, the name of a model that ships, or None for the default one. `fields` are files, folders
-    or tables, as on the command line. `target` is the number of white cells to count, None for all. `cluster` is the
-    address of a Ray cluster, or `local`. The result has the differential count and the record of every field.
+    or tables, as on the command line. `target` is the number of white cells to count, None for all. `crops` writes each
+    cell as the model took it. `cluster` is the address of a Ray cluster, or `local`. The result has the differential
+    count and the record of every field.
 
     Raises LymphoscopeError for fields whose scale is not known and cannot be estimated from red cells, and for results
     in `out` unless `overwrite`.
@@ -61,7 +63,8 @@ def smear(
     loaded = load(folder, runtime=runtime, **how)
     options = RunOptions(
         microns_per_pixel=microns_per_pixel, target=target, blast_threshold=blast_threshold, workers=workers,
-        resume=resume, overwrite=overwrite, command=command, cluster=cluster, model_folder=folder, detector=detector,
+        resume=resume, overwrite=overwrite, command=command, crops=crops,
+        cluster=cluster, model_folder=folder, detector=detector,
         model_options={**how, "threads": threads or 1, "runtime": loaded.runtime.options["runtime"]},
     )  # fmt: skip
     return run_smear(loaded, found_by, inputs, Path(out), options)

@@ -48,6 +48,7 @@ class RunOptions:
     core: int = CORE
     whole: int = WHOLE
     command: str = "lymphoscope.smear()"
+    crops: bool = False
     cluster: str | None = None
     """Address of a Ray cluster; it needs `model_folder`, the `model_options` of `load`, and `detector`."""
     model_folder: Path | None = None
@@ -113,7 +114,14 @@ def _here(
 ) -> None:
     chunks, cutter = list(missing.values()), cell_cutter(model.description)
     with chunk_results(
-        chunks, plan.fields, detector, model.runtime, cutter, workers=options.workers, batch_size=options.batch_size
+        chunks,
+        plan.fields,
+        detector,
+        model.runtime,
+        cutter,
+        workers=options.workers,
+        batch_size=options.batch_size,
+        crops=options.crops,
     ) as results:
         total = len(plan.chunks)
         for number, result in tracked(
@@ -137,7 +145,7 @@ def _on_cluster(
     return write_on_cluster(
         store, out.resolve(), missing, plan.fields, address=address, model=options.model_folder,
         options=options.model_options, detector=options.detector, batch_size=options.batch_size,
-        workers=options.workers,
+        workers=options.workers, crops=options.crops,
     )  # fmt: skip
 
 
@@ -168,7 +176,12 @@ def run_record(model: Model, detector: Detector, plan: Plan, options: RunOptions
     return {
         "lymphoscope": __version__,
         "model_id": model.description.model_id,
-        "options": {**model.runtime.options, "batch_size": options.batch_size, "core": options.core},
+        "options": {
+            **model.runtime.options,
+            "batch_size": options.batch_size,
+            "core": options.core,
+            "crops": options.crops,
+        },
         "detector": detector.name,
         "fields_sha256": hashlib.sha256(repr(files).encode()).hexdigest(),
         "chunks": len(plan.chunks),
