@@ -60,14 +60,18 @@ SHARED_BASENAMES = {
     "ternary.py": "the three streams, of the network in training and of a runtime in prediction",
     "registry.py": "the registry of its folder",
     "settings.py": "the settings of its folder",
-    "images.py": "data/ reads images, synthetic/ draws them",
+    "images.py": "data/ reads images, synthetic/ draws them, review/ serves them",
     "table.py": "the source of that name, and the table of an experiment",
     "tables.py": "data/ reads table files, review/ defines the tables of its database",
     "audit.py": "data/ audits cells, review/ keeps the audit chain",
     "results.py": "runs/ writes the results of a run, review/ reads them",
     "schema.py": "the pydantic types of metrics.json, and those of requests",
-    "quality.py": "data/ measures single cells, smear/ judges fields",
     "errors.py": "the exception of the package; in reports/sections/ the section on errors",
+    "dicom.py": "data/ reads an image of one cell, smear/readers/ a slide",
+    "geojson.py": "smear/ writes the cells that it found, review/ those that people confirmed",
+    "quality.py": "data/ measures the image of a cell, smear/ a tile of a field",
+    "sprites.py": "smear/ writes the sheets of thumbnails, review/ serves them",
+    "tiles.py": "smear/ cuts fields into tiles, review/ serves those of the viewer",
 }
 """Basename -> why several modules have it. Commands and report sections are named after what they run and show."""
 _NAMED_AFTER_WHAT_THEY_SHOW = (Path("cli"), Path("reports/sections"), Path("smear/report/sections"))

@@ -33,7 +33,7 @@ class Agreement:
     classes: tuple[ClassAgreement, ...]
 
 
-def agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:
+def measure_agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:
     """Return the agreement of pairs of labels: (first reader's, second reader's) per cell.
 
     The interval of kappa is the one of large samples (Fleiss, Cohen and Everitt 1969, Psychol Bull 72, 323-327).

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from lymphoscope.review import audit
-from lymphoscope.review.agreement import Agreement, agreement
+from lymphoscope.review.agreement import Agreement, measure_agreement
 from lymphoscope.review.clock import now
 from lymphoscope.review.importing import start_answers
 from lymphoscope.review.people import Person
@@ -97,7 +97,7 @@ def agreement_of(session: Session, person: Person, case_id: int) -> tuple[Agreem
     if second is None:
         raise RefusalError(409, "no_second_reading", "this case has no finished second reading")
     pairs = _pairs(session, case, second)
-    return agreement([(first, other) for _, first, other, _ in pairs]), _disagreements(
+    return measure_agreement([(first, other) for _, first, other, _ in pairs]), _disagreements(
         pairs, _adjudicated(session, case)
     )
 
