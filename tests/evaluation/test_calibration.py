@@ -213,7 +213,7 @@ def test_calibration_intercept_and_slope_equal_statsmodels(seed: int, num_classe
         assert result["calibration_slope"][0] == pytest.approx(logistic(outcomes, row, slope=True)[1], abs=1e-5)
     together = calibration_group(outcomes).compute(Weights.of_cells(weights))
     for row, slope in zip(weights, together["calibration_slope"], strict=True):
-        assert slope == pytest.approx(logistic(outcomes, row, slope=True)[1], abs=5e-3)
+        assert slope == pytest.approx(logistic(outcomes, row, slope=True)[1], abs=0.01)  # coarse levels
 
 
 def test_scores_twice_too_sure_have_a_slope_of_one_half() -> None:

@@ -141,7 +141,7 @@ def test_interval_holds_its_value_and_stays_on_its_scale(value: float, spread: f
 def test_a_biased_number_has_no_interval() -> None:
     result = estimate_from_replicates(0.3, np.array([0.34, 0.38]), MANY, "biased")
     assert (result.value, result.low) == (0.3, None)
-    assert "too high" in result.reason
+    assert "no interval from the bootstrap" in result.reason
 
 
 @given(misses=st.integers(0, 4000), units=st.integers(2, 100))

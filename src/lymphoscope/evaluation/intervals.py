@@ -162,7 +162,9 @@ def estimate_from_replicates(
     if spread < _NO_SPREAD or at_end:
         return _without_spread(value, unseen, scale)
     quantile = float(special.stdtrit(sample.degrees, (1 + LEVEL) / 2))
-    better = float(special.ndtri((1 + LEVEL) / 2)) if sample.units >= _LEAST_FOR_NORMAL else quantile
+    # A number without an upper end is more skewed still: its room alone leaves hardly any error at the worse end.
+    level = LEVEL if scale == "positive" else (1 + LEVEL) / 2
+    better = float(special.ndtri(level)) if sample.units >= _LEAST_FOR_NORMAL else quantile
     below, above = (better if is_better_end else quantile for is_better_end in _better_ends(value, worst))
     low, high = _bounds(value, (below * spread, above * spread), scale)
     if worst is not None:
