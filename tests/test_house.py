@@ -70,8 +70,6 @@ SHARED_BASENAMES = {
     "dicom.py": "data/ reads an image of one cell, smear/readers/ a slide",
     "geojson.py": "smear/ writes the cells that it found, review/ those that people confirmed",
     "quality.py": "data/ measures the image of a cell, smear/ a tile of a field",
-    "sprites.py": "smear/ writes the sheets of thumbnails, review/ serves them",
-    "tiles.py": "smear/ cuts fields into tiles, review/ serves those of the viewer",
 }
 """Basename -> why several modules have it. Commands and report sections are named after what they run and show."""
 _NAMED_AFTER_WHAT_THEY_SHOW = (Path("cli"), Path("reports/sections"), Path("smear/report/sections"))
