@@ -67,7 +67,6 @@ SHARED_BASENAMES = {
     "results.py": "runs/ writes the results of a run, review/ reads them",
     "schema.py": "the pydantic types of metrics.json, and those of requests",
     "errors.py": "the exception of the package; in reports/sections/ the section on errors",
-    "dicom.py": "data/ reads an image of one cell, smear/readers/ a slide",
     "geojson.py": "smear/ writes the cells that it found, review/ those that people confirmed",
     "quality.py": "data/ measures the image of a cell, smear/ a tile of a field",
 }
