@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats import inter_rater
 
 from lymphoscope.review.agreement import agreement
 
 
 def test_kappa_and_its_interval_are_those_of_two_other_libraries() -> None:
-    inter_rater = pytest.importorskip("statsmodels.stats.inter_rater")
     generator = np.random.default_rng(3)
     first = generator.choice(["a", "b", "c"], 200, p=[0.6, 0.3, 0.1])
     second = np.where(generator.random(200) < 0.8, first, generator.choice(["a", "b", "c"], 200))
