@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from lymphoscope.cli.model_argument import announce_default_model, split_model_and_paths
 from lymphoscope.cli.options import AsJson, BlastThreshold, Device, EraseOption, PrecisionOption, RuntimeOption, Threads
+from lymphoscope.cli.smear_train import train_detector_command
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.vocabulary import ExitStatus
 
@@ -157,6 +158,9 @@ def smear_command(
         command=shlex.join(["lymphoscope", *sys.argv[1:]]),
     )
     _print_result(result, as_json)
+
+
+app.command("train", short_help="Train a detector of white cells on boxes.")(train_detector_command)
 
 
 def _model_and_fields(words: list[str], model: str | None) -> tuple[Path | None, list[str]]:

@@ -21,7 +21,7 @@ def test_every_detector_returns_no_cells_for_a_blank_field(name: str) -> None:
 def test_an_unknown_detector_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(LymphoscopeError, match=r"detector no-such: unknown; use one of .*classical"):
         load_detector("no-such")
-    with pytest.raises(LymphoscopeError, match="folder without a detector"):
+    with pytest.raises(LymphoscopeError, match="not a folder with detector"):
         load_detector(str(tmp_path))
 
 

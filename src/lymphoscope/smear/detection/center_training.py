@@ -1,7 +1,8 @@
 """Training of a centre-point detector (needs [train])."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,11 +27,17 @@ def train_center_network(
     seed: int = 0,
     report: Callable[[int, float], None] = lambda *_: None,
     pretrained: bool = True,
+    start: Mapping[str, Any] | None = None,
 ) -> CenterNetwork:
-    """Train the head on fields of one or more sources, each drawn equally often. Deterministic for a seed on a CPU."""
+    """Train the head on fields of one or more sources, each drawn equally often. Deterministic for a seed on a CPU.
+
+    `start` are the weights of a head to continue from.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = CenterNetwork(pretrained).train()
+    if start is not None:
+        network.load_state_dict(dict(start), strict=False)
     parameters = [value for name, value in network.named_parameters() if not name.startswith("features.")]
     optimiser = torch.optim.AdamW(parameters, 2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.15)

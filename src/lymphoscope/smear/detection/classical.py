@@ -1,85 +1,82 @@
-"""The classical detector: nuclei by blue minus green and Otsu's threshold taken twice, at a normalised scale."""
+"""The classical detector: candidate regions of blue minus green, judged by the verifier; needs no network runtime."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
 
+from lymphoscope.smear.detection.assembly import assemble
+from lymphoscope.smear.detection.cell_masks import Boxes
+from lymphoscope.smear.detection.colour import colour_support
 from lymphoscope.smear.detection.detector import Detections, Detector, Pixels
+from lymphoscope.smear.detection.features import FEATURES, RegionFeatures
+from lymphoscope.smear.detection.regions import MAX_AREA, Region, all_regions, best_regions, candidate_regions
+from lymphoscope.smear.detection.tiling import detect_in_tiles
+from lymphoscope.smear.detection.verifier import Verifier, load_verifier
+from lymphoscope.smear.detection.working_scale import WorkingField, working_field
 
-WORKING_SCALE = 0.3
-"""Microns per pixel to which a field is resized, so that cost and sizes do not depend on the camera."""
-_MIN_NUCLEUS_AREA = 18.0
-"""Square microns; a small lymphocyte's nucleus has about 30."""
-_MARGIN = 1.2
-"""Microns of cytoplasm around a nucleus."""
+THRESHOLD = 0.45
+"""Score from which a region is a cell."""
 
 
 @dataclass(frozen=True)
 class ClassicalDetector:
     """Finds white cells by the colour of their nuclei."""
 
+    verifier: Verifier
     name: str = "classical"
 
     def detect(self, image: Pixels, microns_per_pixel: float) -> Detections:
         """Find the white cells of an image (H, W, 3) uint8 RGB."""
-        small, scale = _at_working_scale(image, microns_per_pixel)
-        height, width = image.shape[:2]
-        labels, _ = ndimage.label(_nuclei(small))
-        boxes, outlines, marks = [], [], []
-        for index, region in enumerate(ndimage.find_objects(labels), 1):
-            if (labels[region] == index).sum() * WORKING_SCALE**2 < _MIN_NUCLEUS_AREA:
-                continue
-            box = _box_around(region, scale, (height, width), _MARGIN / microns_per_pixel)
-            x, y, w, h = box
-            boxes.append(box)
-            outlines.append(np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], np.float32))
-            cut = x <= 0 or y <= 0 or x + w >= width or y + h >= height
-            marks.append(frozenset({"cut_by_edge"} if cut else ()))
-        if not boxes:
-            return Detections.empty()
-        scores = np.full(len(boxes), 0.5, np.float32)
-        return Detections(np.array(boxes, np.float32), tuple(outlines), scores, tuple(marks))
+        return detect_in_tiles(image, microns_per_pixel, self._detect_tile)
+
+    def _detect_tile(self, image: Pixels, microns_per_pixel: float) -> Detections:
+        field = working_field(image, microns_per_pixel)
+        boxes, scores = self.find_boxes(field)
+        return assemble(field, boxes, scores)
+
+    def find_boxes(self, field: WorkingField) -> tuple[Boxes, NDArray[np.float32]]:
+        """Return boxes (N, 4) x0, y0, x1, y1 in pixels of the working field, and scores (N,)."""
+        roots = candidate_regions(field.index, field.slope, field.microns_per_pixel)
+        regions = plausible_regions(roots, field)
+        if not regions:
+            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+        scores, growth = self.verifier.judge(measure_regions(regions, field))
+        for region, score, (wider, higher) in zip(regions, scores, growth, strict=True):
+            region.score, region.growth = float(score), (float(wider), float(higher))
+        chosen = best_regions(roots, THRESHOLD)
+        boxes = np.array([_grown(region, field.index.shape) for region in chosen], np.float32).reshape(-1, 4)
+        scores = np.array([region.score for region in chosen], np.float32) * colour_support(field, boxes)
+        kept = scores >= THRESHOLD
+        return boxes[kept], scores[kept]
 
 
 def create() -> Detector:
     """Return the classical detector."""
-    return ClassicalDetector()
+    return ClassicalDetector(load_verifier())
 
 
-def _at_working_scale(image: Pixels, microns_per_pixel: float) -> tuple[Pixels, float]:
-    """Resize to the working scale; returns the image and pixels of the field per pixel of it."""
-    factor = min(microns_per_pixel / WORKING_SCALE, 1.5)
-    height, width = (max(round(side * factor), 1) for side in image.shape[:2])
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BOX)
-    return np.asarray(resized), 1 / factor
+def plausible_regions(roots: list[Region], field: WorkingField) -> list[Region]:
+    """Return the regions of the trees that are not larger than any cell."""
+    largest = MAX_AREA / field.microns_per_pixel**2
+    return [region for region in all_regions(roots) if region.mask.sum() <= largest]
 
 
-def _nuclei(image: Pixels) -> NDArray[np.bool_]:
-    difference = np.clip(image[:, :, 2].astype(np.int16) - image[:, :, 1], 0, 255).astype(np.uint8)
-    first = otsu(difference)
-    foreground = difference[difference > first]
-    if not len(foreground):
-        return np.zeros(difference.shape, bool)
-    mask: NDArray[np.bool_] = ndimage.binary_opening(difference > otsu(foreground), iterations=2)
-    return mask
+def measure_regions(regions: list[Region], field: WorkingField) -> NDArray[np.float32]:
+    """Return the features (N, F) of regions."""
+    measure = RegionFeatures(field.even, field.index, field.microns_per_pixel).measure
+    return np.array([measure(region) for region in regions], np.float32).reshape(-1, len(FEATURES))
 
 
-def otsu(values: NDArray[np.uint8]) -> int:
-    """Return Otsu's threshold of grey levels: values above it are the bright class."""
-    counts = np.bincount(values.ravel(), minlength=256).astype(np.float64)
-    below = np.cumsum(counts)
-    total, level_sum = below[-1], np.cumsum(counts * np.arange(256))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (level_sum[-1] * below / total - level_sum) ** 2 / (below * (total - below))
-    return int(np.nanargmax(np.where(np.isfinite(between), between, -1.0)))
-
-
-def _box_around(
-    region: tuple[slice, ...], scale: float, size: tuple[int, int], margin: float
-) -> tuple[float, float, float, float]:
-    top, left = (max(part.start * scale - margin, 0) for part in region)
-    bottom, right = (min(part.stop * scale + margin, side) for part, side in zip(region, size, strict=True))
-    return left, top, right - left, bottom - top
+def _grown(region: Region, size: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """The box of the whole cell around a region, which may be its nucleus only."""
+    rows, columns = region.window
+    middle_x, middle_y = (columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2
+    wide = (columns.stop - columns.start) / 2 * region.growth[0]
+    high = (rows.stop - rows.start) / 2 * region.growth[1]
+    return (
+        max(middle_x - wide, 0.0),
+        max(middle_y - high, 0.0),
+        min(middle_x + wide, float(size[1])),
+        min(middle_y + high, float(size[0])),
+    )

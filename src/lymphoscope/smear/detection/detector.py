@@ -70,8 +70,8 @@ class Detector(Protocol):
         """Find the white cells of an image (H, W, 3) uint8 RGB. Returns no cells where there are none."""
 
 
-_DETECTORS: dict[str, str] = {"classical": "classical"}
-"""Name of a detector -> the module of this folder that has it."""
+_DETECTORS: dict[str, str] = {"center-points": "trained", "classical": "classical"}
+"""Name of a detector that ships -> the module of this folder that has it; the first is the default."""
 
 
 def detector_names() -> tuple[str, ...]:
@@ -85,13 +85,15 @@ def default_detector() -> str:
 
 
 def load_detector(name_or_folder: str | None = None) -> Detector:
-    """Return a detector by name; None gives the default.
+    """Return a detector that ships by name, or a trained one from its folder; None gives the default.
 
-    Raises LymphoscopeError if there is none of this name.
+    Raises LymphoscopeError if there is none of this name, or the folder is not a detector.
     """
     name = name_or_folder or default_detector()
     if name in _DETECTORS:
         create: Callable[[], Detector] = import_module(f"{__package__}.{_DETECTORS[name]}").create
         return create()
-    kind = "folder without a detector" if Path(name).exists() else "unknown"
-    raise LymphoscopeError(f"detector {name}: {kind}; use one of {', '.join(detector_names())}")
+    if Path(name).is_dir():
+        load: Callable[[Path], Detector] = import_module(f"{__package__}.trained").load
+        return load(Path(name))
+    raise LymphoscopeError(f"detector {name}: unknown; use one of {', '.join(detector_names())}, or a folder")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphoscope.errors import LymphoscopeError
 from lymphoscope.smear.detection.assembly import assemble
 from lymphoscope.smear.detection.cell_masks import Boxes
+from lymphoscope.smear.detection.colour import colour_support
 from lymphoscope.smear.detection.detector import Detections, Detector, Pixels
 from lymphoscope.smear.detection.detector_file import DetectorDescription, read_detector_file
 from lymphoscope.smear.detection.tiling import detect_in_tiles
@@ -66,9 +66,19 @@ class TrainedDetector:
         height, width = field.even.lit.shape
         boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
         inside = (x < width) & (y < height)
-        keep = one_per_cell(boxes, np.where(inside, scores, 0))
-        keep = keep[inside[keep]]
+        scores = scores * colour_support(field, boxes) * inside
+        keep = one_per_cell(boxes, scores)
+        keep = keep[scores[keep] >= self.description.threshold]
         return boxes[keep], scores[keep]
+
+
+SHIPPED = Path(__file__).parent / "center_points"
+"""The trained detector that ships."""
+
+
+def create() -> Detector:
+    """Return the trained detector that ships."""
+    return load(SHIPPED)
 
 
 def load(folder: Path) -> Detector:
@@ -98,9 +108,3 @@ def _padded(even: EvenField) -> NDArray[np.float32]:
     padding = ((0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0))
     full = np.pad(light, padding, constant_values=1.0)
     return np.ascontiguousarray(full.transpose(2, 0, 1)[None], dtype=np.float32)
-
-
-def require_onnx(folder: Path) -> None:
-    """Raise LymphoscopeError if a folder has no network to run."""
-    if not (folder / "detector.onnx").exists():
-        raise LymphoscopeError(f"{folder}: no detector.onnx; train it again with `lymphoscope smear train`")

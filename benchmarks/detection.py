@@ -1,0 +1,182 @@
+"""How well the detectors find white cells, by source, with intervals over fields.
+
+DATA is a folder with boxes.csv and its images. A detector that learned from a source is only judged on the others: give
+one detector per left-out source as NAME=SOURCE:FILE (a verifier file of the classical detector, or the folder of a
+trained one). Without --left-out the detectors that ship are judged, which saw part of the images.
+
+    python benchmarks/detection.py DATA [--left-out NAME=SOURCE:FILE]... [--per-source N] [--json FILE]
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from field_data import Field, intersection_over_union, load_fields
+from numpy.typing import NDArray
+from timing import write
+
+from lymphoscope.data.images import read_image
+from lymphoscope.smear import Detector, load_detector
+from lymphoscope.smear.detection import detector_names
+from lymphoscope.smear.detection.classical import ClassicalDetector
+from lymphoscope.smear.detection.verifier import load_verifier
+
+REPLICATES = 1000
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one field: boxes, cells found, cells with their centre in a box of their own, and those with overlap 0.5."""
+
+    field: Field
+    boxes: int
+    found: int
+    centre: int
+    overlap: int
+    seconds: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--left-out", action="append", default=[], metavar="NAME=SOURCE:FILE")
+    parser.add_argument("--per-source", type=int)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--worst", type=int, default=10)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    fields = load_fields(options.data, options.per_source, options.cache)
+    answers: dict[str, Any] = {}
+    for name, detectors in _detectors(options.left_out).items():
+        counts = [count(detectors[field.group], field) for field in fields if field.group in detectors]
+        rows = summarise(counts)
+        answers[name] = {"sources": rows, "worst": worst(counts, options.worst)}
+        print_table(name, rows, answers[name]["worst"])
+    unknown = {
+        source: sum(not f.estimated for f in fields if f.source == source) for source in {f.source for f in fields}
+    }
+    print("fields whose red cells tell no scale:", unknown)
+    write(options.json, {"detectors": answers, "no_scale": unknown})
+
+
+def _detectors(left_out: Iterable[str]) -> dict[str, Mapping[str, Detector]]:
+    chosen: dict[str, dict[str, Detector]] = {}
+    for item in left_out:
+        name, _, rest = item.partition("=")
+        source, _, file = rest.partition(":")
+        path = Path(file)
+        detector = load_detector(file) if path.is_dir() else ClassicalDetector(load_verifier(path))
+        chosen.setdefault(name, {})[source] = detector
+    if chosen:
+        return dict(chosen)
+    return {name: _Everywhere(load_detector(name)) for name in detector_names()}
+
+
+class _Everywhere(dict[str, Detector]):
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self._detector = detector
+
+    def __missing__(self, key: str) -> Detector:
+        return self._detector
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def count(detector: Detector, field: Field) -> Counts:
+    image = read_image(field.path)
+    begun = time.perf_counter()
+    found = detector.detect(image, field.microns_per_pixel)
+    seconds = time.perf_counter() - begun
+    order = np.argsort(-found.scores, kind="stable")
+    boxes = np.concatenate([found.boxes[:, :2], found.boxes[:, :2] + found.boxes[:, 2:]], axis=1)[order]
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    inside = ((centres[:, None] >= field.boxes[:, :2]) & (centres[:, None] <= field.boxes[:, 2:])).all(axis=2)
+    overlap = intersection_over_union(boxes, field.boxes)
+    return Counts(
+        field,
+        len(field.boxes),
+        len(boxes),
+        matched(np.where(inside, overlap + 1, 0), 1.0),
+        matched(overlap, 0.5),
+        seconds,
+    )
+
+
+def matched(fit: Floats, least: float) -> int:
+    """Pair each found cell, the best first, with the free box that fits it best; returns the number of pairs."""
+    free = np.ones(fit.shape[1] if fit.ndim == 2 else 0, np.bool_)
+    pairs = 0
+    for row in fit:
+        values = np.where(free, row, -1)
+        if len(values) and values.max() >= least:
+            free[int(values.argmax())] = False
+            pairs += 1
+    return pairs
+
+
+def summarise(counts: list[Counts]) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for source in dict.fromkeys(one.field.source for one in counts):
+        own = [one for one in counts if one.field.source == source]
+        table = np.array([(one.boxes, one.found, one.centre, one.overlap) for one in own], float)
+        rng = np.random.default_rng(0)
+        resampled = table[rng.integers(len(table), size=(REPLICATES, len(table)))].sum(axis=1)
+        rows[source] = {
+            "fields": len(own),
+            "boxes": int(table[:, 0].sum()),
+            "found": int(table[:, 1].sum()),
+            "seconds": round(float(np.median([one.seconds for one in own])), 3),
+            **{name: estimate(ratio, table, resampled) for name, ratio in RATIOS.items()},
+        }
+    return rows
+
+
+def estimate(ratio: Callable[[Any], Any], table: NDArray[Any], resampled: NDArray[Any]) -> list[float]:
+    """The ratio over all fields, and its 2.5th and 97.5th percentile over resampled fields."""
+    values = [ratio(table.sum(axis=0)), *np.percentile(ratio(resampled), [2.5, 97.5])]
+    return [round(float(value), 3) for value in values]
+
+
+RATIOS = {
+    "recall": lambda sums: sums[..., 2] / np.maximum(sums[..., 0], 1),
+    "precision": lambda sums: sums[..., 2] / np.maximum(sums[..., 1], 1),
+    "recall_iou": lambda sums: sums[..., 3] / np.maximum(sums[..., 0], 1),
+    "precision_iou": lambda sums: sums[..., 3] / np.maximum(sums[..., 1], 1),
+}
+
+
+def worst(counts: list[Counts], number: int) -> list[dict[str, Any]]:
+    ordered = sorted(counts, key=lambda one: one.centre - max(one.boxes, one.found))
+    return [
+        {
+            "field": one.field.path.name,
+            "source": one.field.source,
+            "boxes": one.boxes,
+            "found": one.found,
+            "right": one.centre,
+        }
+        for one in ordered[:number]
+    ]
+
+
+def print_table(name: str, rows: Mapping[str, Mapping[str, Any]], bad: list[dict[str, Any]]) -> None:
+    print(f"\n**{name}**\n")
+    print("| source | fields | boxes | recall | precision | recall, IoU 0.5 | precision, IoU 0.5 | s per field |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for source, row in rows.items():
+        cells = ["{:.3f} ({:.3f} to {:.3f})".format(*row[key]) for key in RATIOS]
+        print(f"| {source} | {row['fields']} | {row['boxes']} | {' | '.join(cells)} | {row['seconds']:.2f} |")
+    print("\nworst fields (boxes, found, right):")
+    for one in bad:
+        print(f"  {one['field']}: {one['boxes']}, {one['found']}, {one['right']}")
+
+
+if __name__ == "__main__":
+    main()
