@@ -36,14 +36,18 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        results = [
-            *(_field_run(folder, size, options) for size in ((640, 480), (1440, 900))),
-            *(_slide_run(folder, width, height, options) for width, height in options.slides),
-        ]
-    for one in results:
-        print(json.dumps(one))
+        results = []
+        for size in ((640, 480), (1440, 900)):
+            results.append(_shown(_field_run(folder, size, options)))
+        for width, height in options.slides:
+            results.append(_shown(_slide_run(folder, width, height, options)))
     if options.json:
         write(options.json, {"results": results})
+
+
+def _shown(result: dict[str, object]) -> dict[str, object]:
+    print(json.dumps(result), flush=True)
+    return result
 
 
 def _options() -> argparse.Namespace:
