@@ -25,6 +25,8 @@ CUT_MARK = "cut_by_edge"
 PREVIEW_SIDE = 1024
 """Pixels of the longer side of a tile's preview, at most."""
 _OPEN_SLIDES = 3
+_GLASS_STEP, _GLASS_DENSITY, _LIT = 4, 0.004, 100
+"""Every 4th pixel of every 4th row is looked at; a tile is empty if less is covered, and not glass if it is darker."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,28 @@ def find_in_tile(tile: Tile, fields: Sequence[FieldRecord], detector: Detector, 
     except (UnreadableRegion, LymphoscopeError) as error:
         return FoundTile(tile, record.model_copy(update={"error": str(error)}))
     read = time.perf_counter()
-    quality = tile_quality(pixels, scale)
+    flags, usable = _judge(pixels, scale)
     judged = time.perf_counter()
-    aside = not quality.usable
+    aside = not usable
     cells = Detections.empty() if aside else _owned(detector.detect(pixels, scale), tile, source)
     detected = time.perf_counter()
-    record = record.model_copy(
-        update={"flags": tuple(quality.flags), "set_aside": aside, "preview": _preview_name(tile, source)}
-    )
+    record = record.model_copy(update={"flags": flags, "set_aside": aside, "preview": _preview_name(tile, source)})
     seconds = {"read": read - start, "quality": judged - read, "detect": detected - judged}
     return FoundTile(tile, record, pixels if len(cells) else None, cells, _preview(pixels, tile), seconds)
+
+
+def _judge(pixels: Pixels, scale: float) -> tuple[tuple[str, ...], bool]:
+    """The flags of a tile, and whether cells are looked for; glass is seen from a few pixels, without the rest.
+
+    Most of a slide is glass. Uneven light only adds to what seems to be covered, so nothing is taken for glass that
+    `tile_quality` would not call empty.
+    """
+    green = pixels[::_GLASS_STEP, ::_GLASS_STEP, 1]
+    glass = float(np.percentile(green, 95))
+    if glass > _LIT and float((green < 0.9 * glass).mean()) < _GLASS_DENSITY:
+        return ("empty",), False
+    quality = tile_quality(pixels, scale)
+    return tuple(quality.flags), quality.usable
 
 
 def _owned(found: Detections, tile: Tile, source: FieldRecord) -> Detections:
