@@ -27,6 +27,7 @@ def test_every_shipped_model_is_listed_with_its_facts(name: str, capsys: pytest.
     text = " ".join(capsys.readouterr().out.split())
     assert f"{described.scores['auc']['value']:.3f}" in text
     assert "not a medical device" in text
+    assert f"{described.scores['referral']['fraction']:.0%} of these cells were referred to a person" in text
 
 
 @pytest.mark.parametrize("name", shipped_models())

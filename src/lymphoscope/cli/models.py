@@ -17,8 +17,14 @@ WIDTH = 100
 _SCORES = {
     "auc": "AUC",
     "balanced_accuracy": "balanced accuracy",
+    "weighted_f1": "weighted F1",
     "sensitivity": "sensitivity",
     "specificity": "specificity",
+}
+
+_REFERRAL = {
+    "accepted_accuracy": "accuracy of the others",
+    "missed_blasts": "blasts that were missed and not referred",
 }
 
 
@@ -81,11 +87,16 @@ def _with_interval(estimate: dict[str, Any]) -> str:
 
 
 def _referral(scores: dict[str, Any]) -> str:
-    refer = scores.get("refer")
+    refer = scores.get("referral")
     if not refer or refer.get("fraction") is None:
         return "not measured"
-    missed = _with_interval(refer["missed_blasts"]) if refer.get("missed_blasts") else "not measured"
-    return f"{refer['fraction']:.0%} of these cells were referred to a person; missed and not referred blasts: {missed}"
+    listed = [f"{refer['fraction']:.0%} of these cells were referred to a person"]
+    listed += [
+        f"{title}: {_with_interval(refer[name])}"
+        for name, title in _REFERRAL.items()
+        if (refer.get(name) or {}).get("value") is not None
+    ]
+    return "; ".join(listed)
 
 
 def _as_dict(name: str, folder: Path, described: "Description") -> dict[str, Any]:

@@ -60,6 +60,10 @@ class Runtime(Protocol):
         """Yield the outputs of `predict` for each of the batches, in order; work may be shared across them."""
         ...
 
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the features (B, C) of fitted cells (B, S, S, 3), as `predict` does, by one pass of the network."""
+        ...
+
     def explain(self, pixels: NDArray[np.uint8]) -> StreamImages:
         """Return what the streams of fitted cells (B, S, S, 3) received; no stream that the model uses is skipped.
 
@@ -146,6 +150,10 @@ class TernaryRuntime:
             yield from self._gathered(batches)
         else:
             yield from map(self.predict, batches)
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the features (B, C) of fitted cells (B, S, S, 3), as `predict` does, by one pass of the network."""
+        return self._pass(self.network.images(pixels)).features
 
     def explain(self, pixels: NDArray[np.uint8]) -> StreamImages:
         """Return what the streams of fitted cells (B, S, S, 3) received; no stream that the model uses is skipped.

@@ -76,7 +76,10 @@ class MeasuredCells:
 def fit_on_validation_cells(recipe: "Recipe", manifest: Manifest, folder: Path) -> Description:
     """Fit calibration, score band and OOD reference of the model in `folder` on its own split; write model.json."""
     model = load(folder)
-    train, validation = (measure_cells(model, manifest, part) for part in ("train", "validation"))
+    train, validation = (
+        measure_cells(model, manifest, "train", predicted=False),
+        measure_cells(model, manifest, "validation"),
+    )
     in_part = manifest.table["split"] == "validation"
     groups = group_by_path(manifest.with_table(manifest.table[in_part].reset_index(drop=True)))
     class_index = {name: index for index, name in enumerate(model.description.classes)}
@@ -171,8 +174,11 @@ def _log_fit(description: Description, notes: list[str]) -> None:
             log(sentence)
 
 
-def measure_cells(model: Model, manifest: Manifest, part: str) -> MeasuredCells:
-    """Predict and measure the labelled cells of a part, at most MAX_CELLS, evenly from all subjects."""
+def measure_cells(model: Model, manifest: Manifest, part: str, *, predicted: bool = True) -> MeasuredCells:
+    """Predict and measure the labelled cells of a part, at most MAX_CELLS, evenly from all subjects.
+
+    Cells that are not `predicted` have features from one pass of the network, and NaN as probabilities.
+    """
     table = manifest.table
     cells = cells_of(manifest.with_table(_sample_evenly(table[(table["split"] == part) & table["label"].notna()])))
     probabilities, features, statistics, readable = [], [], [], []
@@ -181,9 +187,14 @@ def measure_cells(model: Model, manifest: Manifest, part: str) -> MeasuredCells:
             pixels = readable_pixels(read)
             if pixels is None:
                 continue
-            outputs = model.runtime.predict(pixels)
-            probabilities.append(outputs.probabilities)
-            features.append(outputs.features)
+            if predicted:
+                outputs = model.runtime.predict(pixels)
+                probabilities.append(outputs.probabilities)
+                features.append(outputs.features)
+            else:
+                unknown = np.full((len(STREAMS), len(pixels), len(model.description.classes)), np.nan, np.float32)
+                probabilities.append(unknown)
+                features.append(model.runtime.features(pixels))
             statistics += [image.statistics for image in read if image.statistics is not None]
             readable += [cell for cell, image in zip(batch, read, strict=True) if image.pixels is not None]
     known_features = [values for values in features if values is not None]

@@ -97,6 +97,7 @@ def test_every_runtime_averages_over_views(averaging: Path, cells: SampleCells, 
     assert found.features is not None
     np.testing.assert_allclose(found.features, wanted.features.numpy(), atol=1e-3)
     np.testing.assert_array_equal(model.explain(cells.pixels).outputs.scores, found.scores)
+    np.testing.assert_array_equal(model.features(cells.pixels), found.features)
 
 
 def test_lazy_voting_with_views_is_refused(averaging: Path) -> None:

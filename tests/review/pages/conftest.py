@@ -240,7 +240,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def helpers() -> ModuleType:
     """The functions of this file: tests cannot import it."""
     return sys.modules[__name__]
