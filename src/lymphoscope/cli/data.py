@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lymphoscope.cli.data_segment import segment_command
 from lymphoscope.cli.options import AsJson, Seed, Source, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.vocabulary import ExitStatus
@@ -118,6 +119,9 @@ def synthesize_command(
     if smear:
         white_cells = synthesize_smear(folder / "smear", SmearSettings(fields=smear, seed=seed))
         typer.echo(f"{smear} fields of a synthetic smear with {len(white_cells)} white cells: {folder / 'smear'}")
+
+
+app.command("segment", short_help="Cut cells out of their surroundings, onto black.")(segment_command)
 
 
 def _parse_size(text: str) -> tuple[int, int]:
