@@ -24,6 +24,8 @@ from lymphoscope.evaluation.intervals import exact_interval
 from lymphoscope.inference import Model, load
 from lymphoscope.smear import FieldInput, RunOptions, SmearResult, cell_class, load_detector, run_smear
 
+_OUTSIDE = "no boxed white cell"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -66,8 +68,9 @@ def _source(model: Model, options: argparse.Namespace, source: str) -> dict[str,
         used |= set(inside["cell_id"])
         confusion[row["class"], "not found" if inside.empty else str(inside.iloc[0]["counted_as"])] += 1
     for name in cells.loc[~cells["cell_id"].isin(used), "counted_as"]:
-        confusion["no boxed white cell", str(name)] += 1
+        confusion[_OUTSIDE, str(name)] += 1
     overall = result.differential.overall
+    found = sum(number for (box, counted), number in confusion.items() if box != _OUTSIDE and counted != "not found")
     return {
         "source": source,
         "model": result.record.model.name,
@@ -76,9 +79,9 @@ def _source(model: Model, options: argparse.Namespace, source: str) -> dict[str,
         "set_aside": sum(tile.set_aside for tile in result.record.tiles),
         "microns_per_pixel": sorted({one.microns_per_pixel for one in result.record.fields if one.microns_per_pixel}),
         "boxed": len(white),
-        "found": sum(number for (_, counted), number in confusion.items() if counted != "not found")
-        - sum(number for (box, _), number in confusion.items() if box == "no boxed white cell"),
-        "besides": sum(number for (box, _), number in confusion.items() if box == "no boxed white cell"),
+        "found": found,
+        "found again in the same box": len(used) - found,
+        "besides": sum(number for (box, _), number in confusion.items() if box == _OUTSIDE),
         "white_cells": overall.white_cells,
         "unidentified": overall.unidentified,
         "differential": {

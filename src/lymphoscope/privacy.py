@@ -4,6 +4,7 @@ It must run before any of them is imported. A variable that the user has set kee
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -12,7 +13,7 @@ NO_TELEMETRY: Mapping[str, str] = MappingProxyType(
         "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: event server, device id and event database in the user's cache
         "HF_HUB_DISABLE_TELEMETRY": "1",  # Hugging Face Hub, which timm imports
         "RAY_USAGE_STATS_ENABLED": "0",  # Ray
-        "NNCF_CI": "1",  # NNCF, and with it OpenVINO's telemetry package: its only switch, without other effects
+        "NNCF_CI": "1",  # NNCF; OpenVINO's import does not heed it, see `disable_telemetry`
         "DO_NOT_TRACK": "1",  # others that honour it
     }
 )
@@ -20,7 +21,12 @@ NO_TELEMETRY: Mapping[str, str] = MappingProxyType(
 
 
 def disable_telemetry() -> None:
-    """Set the variables of `NO_TELEMETRY`, and matplotlib's folder, for this process and its children."""
+    """Set the variables of `NO_TELEMETRY`, and matplotlib's folder, for this process and its children.
+
+    OpenVINO looks up a statistics server when it is imported, and has no switch for that. It does without where the
+    package `openvino_telemetry` cannot be imported, which an entry of None has for this process.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     for name, value in NO_TELEMETRY.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("MPLCONFIGDIR", os.path.join(cache_path(), "matplotlib"))  # noqa: PTH118

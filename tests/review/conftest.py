@@ -172,10 +172,10 @@ class PostgresServer:
         for process in (postmaster, *map(int, children.split())):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        for _ in range(200):
-            if not Path(f"/proc/{postmaster}").exists():
-                break
-            time.sleep(0.05)
+        time.sleep(0.5)
+        # A killed process that nobody waits for keeps its number, which the next server would take for a running one.
+        (self.data / "postmaster.pid").unlink()
+        (self.folder / f".s.PGSQL.{self.port}.lock").unlink(missing_ok=True)
 
     def stop(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):  # it was killed, and not started again

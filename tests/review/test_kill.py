@@ -114,11 +114,12 @@ def test_every_acknowledged_event_survives_a_kill_at_a_random_moment(
             http.headers["X-CSRF-Token"] = login["token"]
             review = Review(http, generator)
             kill = request.getfixturevalue("postgres_server").kill if kill_database else server.kill
-            threading.Timer(generator.uniform(0.05, 1.0), kill).start()
+            killer = threading.Timer(generator.uniform(0.05, 1.0), kill)
+            killer.start()
             with contextlib.suppress(httpx.TransportError, *([ConnectionError] if kill_database else [])):
                 review.work(cells)
-            if kill_database:
-                server.kill()
+            killer.join()
+            server.kill()
             server.wait()
         if kill_database:
             request.getfixturevalue("postgres_server").start()

@@ -28,6 +28,10 @@ from lymphoscope.inference.rows import columns_of
 from lymphoscope.inference.sinks import Chunk, PartsSink, check_output_folder
 from lymphoscope.progress import tracked
 
+_PROXIES = ("http_proxy", "HTTP_PROXY")
+_NOWHERE = "http://127.0.0.1:9"
+"""An address of this machine where nothing listens (the port of the discard protocol)."""
+
 LOCAL = "local"
 """The address of a cluster that consists of this machine's processors and ends with the run."""
 
@@ -118,6 +122,8 @@ def predict_piece(piece: dict[str, Any], work: Work) -> dict[str, Any]:
 
     A part that exists, because the worker that wrote it was lost before it could report it, is not written again.
     """
+    if os.environ.get(_PROXIES[0]) == _NOWHERE:
+        os.environ.pop(_PROXIES[0])
     number = int(piece["number"][0])
     chunk = work.sink(()).chunk(number)
     if chunk is None:
@@ -198,6 +204,23 @@ def joined_cluster(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
+@contextmanager
+def _asking_no_cloud() -> Iterator[None]:
+    """Within the context, let processes of Ray that start reach no web server, by a proxy that does not exist.
+
+    One of them asks the metadata services of three clouds whether it runs there, for the usage statistics, even when
+    these are switched off. Workers remove the proxy again (`predict_piece`). A proxy of the user stays as it is.
+    """
+    if any(name in os.environ for name in _PROXIES):
+        yield
+        return
+    os.environ[_PROXIES[0]] = _NOWHERE
+    try:
+        yield
+    finally:
+        os.environ.pop(_PROXIES[0], None)
+
+
 def _silence_ray_data() -> None:
     from ray.data import DataContext
 
@@ -211,7 +234,8 @@ def _join(ray: Any, address: str) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == LOCAL:
-            ray.init(address=LOCAL, include_dashboard=False, num_cpus=os.cpu_count(), **quiet)
+            with _asking_no_cloud():
+                ray.init(address=LOCAL, include_dashboard=False, num_cpus=os.cpu_count(), **quiet)
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, TimeoutError, ValueError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lymphoscope.data import Manifest, with_fingerprints
+from lymphoscope.data import Manifest, refuse_spelling_conflicts, with_fingerprints
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
 from lymphoscope.inference import Model, predict_manifest
@@ -62,6 +62,8 @@ def evaluate_model(
     """
     cells = select_labelled_cells(manifest, part)
     model.description.check_labels(cells.classes)
+    if not allow_leak:  # intervals over subjects need to know which cells are of one person
+        refuse_spelling_conflicts(cells.table, ("subject",))
     cells = with_fingerprints(cells) if _is_searched(cells) else cells
     leakage = find_leaks(cells, training_cells)
     refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, remedy="evaluate other cells")

@@ -32,11 +32,18 @@ def _commit() -> str | None:
     package = Path(lymphoscope.__file__).resolve().parent
     if package.parent.name != "src":
         return None
-    command = ["git", "-C", str(package), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        completed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+        name = _git(package, "describe", "--always", "--abbrev=12", "--exclude=*")
+        changed = _git(package, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
+    return f"{name}-dirty" if changed else name
+
+
+def _git(folder: Path, *words: str) -> str:
+    # Without optional locks nothing is written to the checkout, which `describe --dirty` does.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *words]
+    completed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
     return completed.stdout.strip()
 
 

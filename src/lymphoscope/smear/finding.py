@@ -94,11 +94,14 @@ def find_in_tile(tile: Tile, fields: Sequence[FieldRecord], detector: Detector, 
     flags, usable = _judge(pixels, scale)
     judged = time.perf_counter()
     aside = not usable
+    is_shown = not aside or source.tiles == 1  # a slide has thousands of tiles of glass
     cells = Detections.empty() if aside else _owned(detector.detect(pixels, scale), tile, source)
     detected = time.perf_counter()
     record = record.model_copy(update={"flags": flags, "set_aside": aside, "preview": _preview_name(tile, source)})
     seconds = {"read": read - start, "quality": judged - read, "detect": detected - judged}
-    return FoundTile(tile, record, pixels if len(cells) else None, cells, _preview(pixels, tile), seconds)
+    return FoundTile(
+        tile, record, pixels if len(cells) else None, cells, _preview(pixels, tile) if is_shown else None, seconds
+    )
 
 
 def _judge(pixels: Pixels, scale: float) -> tuple[tuple[str, ...], bool]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from lymphoscope.smear.differential import ClassCount, Count, Interval, blast_sentence
+from lymphoscope.smear.differential import ClassCount, Count, Interval
 from lymphoscope.smear.run import REPORT_FILE, SmearResult
+from lymphoscope.smear.sentences import blast_sentence
 
 
 def describe_result(result: SmearResult) -> list[str]:

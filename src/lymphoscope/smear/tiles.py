@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-CORE = 2048
-"""Pixels of the side of a core, at most."""
-WHOLE = 3072
+CORE = 1024
+"""Pixels of the side of a core, at most: a detector needs about 300 bytes per pixel."""
+WHOLE = 1600
 """A field whose sides are not longer than this many pixels is one tile, without seams."""
 MARGIN_MICRONS = 20.0
 """Micrometres around a core: a white cell whose centre is in the core lies within core and margin."""

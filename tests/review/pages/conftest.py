@@ -240,7 +240,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def helpers() -> ModuleType:
     """The functions of this file: tests cannot import it."""
     return sys.modules[__name__]

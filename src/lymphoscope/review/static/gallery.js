@@ -36,7 +36,7 @@ async function open() {
   arrange();
   const wanted = Number(new URLSearchParams(location.search).get("cell"));
   focusOn(cells.at.get(wanted) ?? Math.max(0, cells.next(-1)), { quiet: !wanted });
-  performance.mark("gallery-open");
+  page.dataset.open = performance.now(); // milliseconds after the page was asked for
   refreshDifferential(await api("GET", `${cells.path}/differential`));
 }
 
@@ -176,7 +176,6 @@ function answered(positions) {
 function give(label) {
   if (!writable) return say("This reading cannot be changed: it is signed, or it is not yours.", true);
   const positions = targets();
-  performance.mark("label-key");
   cells.give(positions, label);
   answered(positions);
   return undefined;

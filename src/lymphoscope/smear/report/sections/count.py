@@ -5,8 +5,9 @@ from matplotlib.figure import Figure
 from lymphoscope.reports import Section, SectionDefinition, page_figure
 from lymphoscope.reports.formatting import MISSING
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, drawable, new_axes, styled
-from lymphoscope.smear.differential import ClassCount, Count, Interval, blast_sentence, interval_text
+from lymphoscope.smear.differential import ClassCount, Count, Interval
 from lymphoscope.smear.report.smear_contents import SmearContents
+from lymphoscope.smear.sentences import blast_sentence, interval_text
 
 _MANY = 100
 
