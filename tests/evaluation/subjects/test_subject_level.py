@@ -202,15 +202,21 @@ def test_order_of_rows_changes_nothing(predictions: Maker) -> None:
 
 
 def test_side_depends_on_the_blast_threshold(predictions: Maker) -> None:
-    table = predictions(subjects=4, cells=100)
-    sides = {
-        percentage: [
-            row.side for row in evaluate_subjects(table, blast_class="all", blast_threshold=percentage).subjects
-        ]
-        for percentage in (1.0, 99.0)
-    }
-    assert set(sides[1.0]) == {"above"}
-    assert set(sides[99.0]) == {"below"}
+    table = predictions(subjects=16, cells=60)
+    seen = set()
+    for percentage in (1.0, 20.0, 99.0):
+        result = evaluate_subjects(table, blast_class="all", blast_threshold=percentage, replicates=200)
+        for row in result.subjects:
+            low, high = row.corrected.low > percentage / 100, row.corrected.high < percentage / 100
+            assert row.side == ("above" if low else "below" if high else "undecided")
+            seen.add((percentage, row.side))
+    assert {(1.0, "above"), (20.0, "above"), (99.0, "below")} <= seen
+
+
+def test_side_is_undecided_without_a_corrected_interval(predictions: Maker) -> None:
+    """One other subject of a class: the errors on other people are not known."""
+    rows = evaluate_subjects(predictions(subjects=4, cells=100), blast_class="all").subjects
+    assert {(row.corrected.low, row.side) for row in rows} == {(None, "undecided")}
 
 
 @pytest.mark.parametrize(
