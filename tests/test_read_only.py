@@ -92,7 +92,7 @@ TRAIN = [
         ["export", "VOLUME/run/model", "--to", "onnx"],
         ["stress", "VOLUME/run/model", "--data", "CELLS", "--allow-leak", "--only", "corruptions", "--max-cells", "10",
          "--replicates", "100", "--out", "VOLUME/stressed"],
-        ["reproduce", "table3", "--counts-only", "--only", "vgg16", "--out", "VOLUME/table3"],
+        ["reproduce", "table3", "--counts-only", "--only", "resnet18_without", "--out", "VOLUME/table3"],
     ],
     ids=lambda words: "-".join(words[:2]),
 )  # fmt: skip
