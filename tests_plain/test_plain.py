@@ -131,7 +131,8 @@ def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope: Run) 
     answer = lymphoscope("doctor", "--json")
     assert answer.returncode == 0, answer.stdout
     found = json.loads(answer.stdout)
-    assert [check["part"] for check in found["checks"]] == ["shipped model with onnx"]
+    parts = ["shipped model with onnx", "--runtime auto for blast", "--runtime auto for white-cells"]
+    assert [check["part"] for check in found["checks"]] == parts
     assert found["versions"]["torch"] == "not installed"
 
 

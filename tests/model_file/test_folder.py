@@ -17,6 +17,7 @@ from lymphoscope.model_file import (
     Export,
     Preprocessing,
     build_network,
+    halve_weights,
     load_description,
     load_network,
     record_referral,
@@ -57,6 +58,27 @@ def test_a_model_is_read_back_unchanged(tmp_path: Path, head: str) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert description == written
     assert not read.training
+
+
+def test_halved_weights_are_half_the_size_and_give_nearly_the_same_logits(folder: Path) -> None:
+    images = torch.randn(2, 3, 32, 32)
+    before, size = load_network(folder)[0](images)[0], (folder / "weights.safetensors").stat().st_size
+    halved = halve_weights(folder)
+    network, read = load_network(folder)
+    assert (folder / "weights.safetensors").stat().st_size < 0.6 * size
+    assert {tensor.dtype for tensor in network.parameters()} == {torch.float32}
+    torch.testing.assert_close(network(images)[0], before, rtol=0.02, atol=0.05)
+    assert read == halved
+
+
+def test_weights_too_large_for_half_precision_are_refused_and_left_as_they_are(folder: Path) -> None:
+    network, description = load_network(folder)
+    with torch.no_grad():
+        next(network.parameters()).fill_(1e6)
+    written = save_model(network, description, folder)
+    with pytest.raises(LymphoscopeError, match="too large for half precision"):
+        halve_weights(folder)
+    assert load_description(folder).weights_sha256 == written.weights_sha256
 
 
 def test_only_the_documented_files_are_written(folder: Path) -> None:

@@ -10,6 +10,7 @@ from .description import (
 from .folder import (
     build_network as build_network,
     export_files as export_files,
+    halve_weights as halve_weights,
     load_description as load_description,
     load_network as load_network,
     record_exports as record_exports,
@@ -35,6 +36,7 @@ __all__ = [
     "default_model",
     "default_model_notice",
     "export_files",
+    "halve_weights",
     "load_description",
     "load_network",
     "model_card",

@@ -60,6 +60,27 @@ def save_model(network: "nn.Module", description: Description, folder: Path) -> 
     )
 
 
+def halve_weights(folder: Path) -> Description:
+    """Round the weights of a model to half precision and store them so: half the size, computed in float32 as before.
+
+    Its exports are dropped, because they are of other weights: export the model again. Raises LymphoscopeError where a
+    weight is not finite in half precision.
+    """
+    import torch
+
+    network, description = load_network(folder)
+    with torch.no_grad():
+        for name, tensor in network.state_dict(keep_vars=True).items():
+            if tensor.is_floating_point():
+                tensor.data = tensor.data.half()
+                if not bool(torch.isfinite(tensor).all()):
+                    raise LymphoscopeError(f"{folder / WEIGHTS}: {name} is too large for half precision: keep float32")
+    for export in description.exports:
+        for name in export.files:
+            (folder / name).unlink(missing_ok=True)
+    return save_model(network, description.model_copy(update={"exports": ()}), folder)
+
+
 def record_scores(folder: Path, scores: dict[str, Any]) -> None:
     """Write a model's scores into its `model.json`; the weights are not touched."""
     _update(load_description(folder), folder, scores=scores)
