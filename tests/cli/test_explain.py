@@ -37,7 +37,13 @@ def test_each_cell_gets_an_image_and_each_file_a_row(
             assert picture.format == "PNG"
             assert min(picture.size) > 300
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"rows": 4, "failed": 1, "out": str(out), "index": str(out / "index.csv")}
+    assert json.loads(captured.out) == {
+        "rows": 4,
+        "failed": 1,
+        "not_read": {},
+        "out": str(out),
+        "index": str(out / "index.csv"),
+    }
     assert captured.err.splitlines()[-1] == f"4 cells, 1 failed; wrote {out}"
 
 
