@@ -180,16 +180,17 @@ def baseline(
     return labels
 
 
-def baseline_crop_erase(images: Tensor, guide_maps: Tensor) -> tuple[Tensor, Tensor]:
+def baseline_crop_erase(
+    images: Tensor, guide_maps: Tensor, crop_threshold: float = 0.5, erase_threshold: float = 0.5
+) -> tuple[Tensor, Tensor]:
     crops, erased = [], []
     size = images.shape[-2:]
     for image, guide in zip(images, guide_maps, strict=True):
         large = F.interpolate(guide[None, None], size, mode="bilinear", align_corners=False)[0, 0]
         stretched = (large - large.min()) / (large.max() - large.min() + 1e-12)
-        mask = stretched >= 0.5
-        rows, columns = torch.nonzero(mask, as_tuple=True)
+        rows, columns = torch.nonzero(stretched >= crop_threshold, as_tuple=True)
         top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
         part = image[None, :, top:bottom, left:right]
         crops.append(F.interpolate(part, size, mode="bilinear", align_corners=False)[0])
-        erased.append(image * ~mask)
+        erased.append(image * (stretched < erase_threshold))
     return torch.stack(crops), torch.stack(erased)
