@@ -19,9 +19,9 @@ from lymphoscope.cli.options import (
     OutFolder,
     PathsArgument,
     PrecisionOption,
-    RuntimeOption,
     Workers,
 )
+from lymphoscope.cli.runtime_option import RuntimeOption
 
 INDEX = "index.csv"
 

@@ -9,7 +9,6 @@ import typer
 
 from lymphoscope.data.sources import source_names
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.inference.backends.registry import runtime_names
 from lymphoscope.vocabulary import ErasePolicy, Precision
 
 if TYPE_CHECKING:
@@ -93,13 +92,6 @@ Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, 
 PrecisionOption = Annotated[
     Precision,
     typer.Option("--precision", help="Arithmetic of the network. int8 needs a model that was exported in int8."),
-]
-RuntimeOption = Annotated[
-    str,
-    typer.Option(
-        "--runtime",
-        help=f"{', '.join(runtime_names())}, or auto: the fastest that is installed and that the model supports.",
-    ),
 ]
 EraseOption = Annotated[
     ErasePolicy,

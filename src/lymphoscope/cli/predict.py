@@ -23,10 +23,10 @@ from lymphoscope.cli.options import (
     ModelOption,
     PathsArgument,
     PrecisionOption,
-    RuntimeOption,
     Threads,
     Workers,
 )
+from lymphoscope.cli.runtime_option import RuntimeOption
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.terminal import one_line
 

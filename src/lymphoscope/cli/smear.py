@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from lymphoscope.cli.model_argument import announce_default_model, split_model_and_paths
-from lymphoscope.cli.options import AsJson, BlastThreshold, Device, EraseOption, PrecisionOption, RuntimeOption, Threads
+from lymphoscope.cli.options import AsJson, BlastThreshold, Device, EraseOption, PrecisionOption, Threads
+from lymphoscope.cli.runtime_option import RuntimeOption
 from lymphoscope.cli.smear_train import train_detector_command
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.vocabulary import ExitStatus

@@ -10,17 +10,19 @@ C-NMC cells; this method stores no training cell.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from lymphoscope.data.quality import ImageStatistics
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import OOD_COLUMNS, OodSignal
+
+if TYPE_CHECKING:
+    from lymphoscope.data.quality import ImageStatistics
 
 AXES = 32
 SHRINKAGE = 0.01
@@ -137,7 +139,7 @@ def ood_columns(reference: OodReference | None) -> tuple[str, ...]:
 
 
 def ood_scores(
-    reference: OodReference | None, statistics: Sequence[ImageStatistics], features: NDArray[np.float32] | None
+    reference: OodReference | None, statistics: "Sequence[ImageStatistics]", features: NDArray[np.float32] | None
 ) -> dict[OodSignal, Values]:
     """Return signal -> (B,) OOD scores of B cells with features (B, C), rounded to four decimals as shown.
 
@@ -159,7 +161,7 @@ def ood_scores(
     return {signal: np.round(values, 4) for signal, values in scores.items()}
 
 
-def overexposed(reference: OodReference | None, statistics: Sequence[ImageStatistics]) -> NDArray[np.bool_]:
+def overexposed(reference: OodReference | None, statistics: "Sequence[ImageStatistics]") -> NDArray[np.bool_]:
     """Return which cells (B,) are brighter than the median, so that a high exposure score means too much light.
 
     None of them without an OOD reference.

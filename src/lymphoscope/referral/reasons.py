@@ -5,15 +5,17 @@ To add a reason, add an entry to REASONS.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import numpy as np
 from pydantic import AfterValidator, WithJsonSchema
 
-from lymphoscope.referral.evidence import CellEvidence, Flags, ReferralLimits
 from lymphoscope.vocabulary import OodSignal
 
-Decide = Callable[[ReferralLimits, CellEvidence], Flags]
+if TYPE_CHECKING:
+    from lymphoscope.referral.evidence import CellEvidence, Flags, ReferralLimits
+
+    Decide = Callable[[ReferralLimits, CellEvidence], Flags]
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,14 @@ class Reason:
     """The fixed text in `refer_reason`. It may name limits in braces."""
     meaning: str
     """One sentence for the reader of a report."""
-    decide: Decide
+    decide: "Decide"
     """Which cells of a batch it refers, from the limits and the evidence."""
     rule: str | None = None
     """The entry of `referral.rules` that switches it off when left out; None for a reason that is always checked."""
     limit: str = ""
     """Where its limit comes from, for the documentation."""
 
-    def text(self, limits: ReferralLimits) -> str:
+    def text(self, limits: "ReferralLimits") -> str:
         """Return the phrase with the limits filled in."""
         return self.phrase.format(minimum_score=limits.minimum_score)
 
@@ -59,31 +61,31 @@ def reasons_table() -> str:
     return "\n".join(["| reason | meaning | limit from |", "|---|---|---|", *rows])
 
 
-def _streams_disagree(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+def _streams_disagree(limits: "ReferralLimits", cells: "CellEvidence") -> "Flags":
     # Two decimals, as in the column `agreement`.
     return ~(np.round(cells.agreement.astype(np.float64), 2) >= limits.minimum_agreement)
 
 
-def _score_against_vote(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+def _score_against_vote(limits: "ReferralLimits", cells: "CellEvidence") -> "Flags":
     return _below_minimum(limits, cells) & _is_against_vote(cells)
 
 
-def _low_score(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+def _low_score(limits: "ReferralLimits", cells: "CellEvidence") -> "Flags":
     return _below_minimum(limits, cells) & ~_is_against_vote(cells)
 
 
-def _below_minimum(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+def _below_minimum(limits: "ReferralLimits", cells: "CellEvidence") -> "Flags":
     return np.asarray(~(cells.predicted_scores >= limits.minimum_score))
 
 
-def _is_against_vote(cells: CellEvidence) -> Flags:
+def _is_against_vote(cells: "CellEvidence") -> "Flags":
     return np.asarray(cells.predicted_scores < cells.scores.max(axis=1))
 
 
-def _in_band(*, supported: bool) -> Decide:
+def _in_band(*, supported: bool) -> "Decide":
     """A score in the band of referred scores; whether enough calibration subjects support signing off such cells."""
 
-    def decide(limits: ReferralLimits, cells: CellEvidence) -> Flags:
+    def decide(limits: "ReferralLimits", cells: "CellEvidence") -> "Flags":
         if limits.band is None or cells.blast_scores is None:
             return cells.none
         referred = limits.band.refers(cells.blast_scores, cells.predicted_blast)
@@ -92,12 +94,12 @@ def _in_band(*, supported: bool) -> Decide:
     return decide
 
 
-def _beyond(signal: OodSignal) -> Decide:
+def _beyond(signal: OodSignal) -> "Decide":
     """An OOD score above its limit, or NaN; a signal without a limit refers no cell."""
     return lambda _, cells: ~(cells.ood[signal] <= 1) if signal in cells.ood else cells.none
 
 
-def _exposure(*, too_bright: bool) -> Decide:
+def _exposure(*, too_bright: bool) -> "Decide":
     beyond = _beyond("exposure")
     return lambda limits, cells: (
         beyond(limits, cells) & (cells.overexposed == too_bright if "exposure" in cells.ood else False)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphoscope.data import Manifest, UnreadableImage, data_summary, read_image, split_by
+from lymphoscope.data import Manifest, data_summary, split_by
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import (
     REPLICATES,
@@ -148,6 +148,10 @@ def write_results(
 def _thumbnails(metrics: Metrics) -> dict[str, NDArray[np.uint8]]:
     """Return images (H, W, 3) of the most likely label errors, of those that can be read."""
     suspects = metrics.label_errors.flagged[:_MAX_LABEL_ERRORS] if metrics.label_errors else []
+    if not suspects:
+        return {}
+    from lymphoscope.data import UnreadableImage, read_image
+
     images = {}
     for suspect in suspects:
         with suppress(UnreadableImage, OSError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from lymphoscope.data import Manifest, read_manifest, write_manifest
+from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics
 from lymphoscope.extras import installed
@@ -95,6 +95,7 @@ class RunFolder:
 
     def write_plan(self, recipe: "Recipe", manifest: Manifest) -> None:
         """Write recipe and split; the recipe comes last, so a folder that has one can be resumed."""
+        from lymphoscope.data import write_manifest
         from lymphoscope.training import recipe_yaml
 
         write_manifest(manifest, self.manifest)
@@ -104,6 +105,7 @@ class RunFolder:
 
     def read_plan(self) -> "tuple[Recipe, Manifest]":
         """Read recipe and split. Raises LymphoscopeError if the folder has no run."""
+        from lymphoscope.data import read_manifest
         from lymphoscope.training import load_recipe
 
         if not self.config.is_file():

@@ -7,9 +7,7 @@ import pandas as pd
 from lymphoscope.data import Manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leakage, Metrics, classes_of, read_predictions
-from lymphoscope.model_file import load_description, shipped_models
 from lymphoscope.runs.joins import join_notices, missing_cells, model_notices, refuse_repeated_cells
-from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, training_cells_of_model
 from lymphoscope.runs.results import (
     DEFAULT_OPTIONS,
     EvaluationOptions,
@@ -76,8 +74,13 @@ def _leakage_of_shipped_model(predictions: pd.DataFrame) -> Leakage:
     """
     unchecked = Leakage(checked=[], allowed=False, leaking_cells=0, leaks=[], reason=_NO_MODEL)
     ids = set(predictions[MODEL_ID_COLUMN].dropna()) if MODEL_ID_COLUMN in predictions else set()
-    descriptions = [(folder, load_description(folder)) for folder in shipped_models().values()] if ids else []
-    for folder, description in descriptions:
+    if not ids:
+        return unchecked
+    from lymphoscope.model_file import load_description, shipped_models
+    from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, training_cells_of_model
+
+    for folder in shipped_models().values():
+        description = load_description(folder)
         if ids == {description.model_id}:
             trained = training_cells_of_model(folder, description)
             named = TrainingCells(trained.table.reindex(columns=["path", "label", "subject"]), trained.reason)

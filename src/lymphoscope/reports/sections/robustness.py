@@ -11,7 +11,6 @@ from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, sentence, with_interval, within_sentence
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
-from lymphoscope.robustness import CORRUPTIONS
 
 _SCORE: Final = "balanced_accuracy"
 _WIDTH, _HEIGHT = 3.2, 2.4
@@ -58,6 +57,8 @@ def _values(robustness: Robustness, num_classes: int) -> dict[str, object]:
 
 def corruption_title(name: str) -> str:
     """The title of a corruption."""
+    from lymphoscope.robustness import CORRUPTIONS
+
     known = CORRUPTIONS.get(name)
     return known.title if known else name.replace("_", " ").capitalize()
 

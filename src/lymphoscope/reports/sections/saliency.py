@@ -12,7 +12,6 @@ from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, sentence
 from lymphoscope.reports.plotting import BLUE, GREEN, ORANGE, PALE, PURPLE, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
-from lymphoscope.robustness import MAP_TITLES
 
 _WIDTH, _HEIGHT = 6.2, 3.4
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE)
@@ -58,6 +57,8 @@ def _values(saliency: Saliency) -> dict[str, object]:
 
 def map_title(name: str) -> str:
     """The title of a saliency map."""
+    from lymphoscope.robustness import MAP_TITLES
+
     return MAP_TITLES.get(name, name.replace("_", " ").capitalize())
 
 
