@@ -77,11 +77,12 @@ def _leakage_of_shipped_model(predictions: pd.DataFrame) -> Leakage:
     if not ids:
         return unchecked
     from lymphoscope.model_file import load_description, shipped_models
-    from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, training_cells_of_model
 
     for folder in shipped_models().values():
         description = load_description(folder)
         if ids == {description.model_id}:
+            from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, training_cells_of_model
+
             trained = training_cells_of_model(folder, description)
             named = TrainingCells(trained.table.reindex(columns=["path", "label", "subject"]), trained.reason)
             leakage = find_leaks(Manifest(predictions[["path", *_CELL_COLUMNS]], "predictions"), named)
