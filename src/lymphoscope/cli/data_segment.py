@@ -16,7 +16,11 @@ def segment_command(
     stain: Annotated[str, typer.Option(metavar="METHOD", help="Stain normalisation, as in `data.stain`.")] = "none",
     reference: Annotated[
         str | None,
-        typer.Option(metavar="SRC", help="Cells whose colours --stain takes. " + SOURCE_HELP, show_default=False),
+        typer.Option(
+            metavar="SRC",
+            help="Reference cells: --stain changes the colours to theirs. " + SOURCE_HELP,
+            show_default=False,
+        ),
     ] = None,
     subject_pattern: SubjectPattern = None,
 ) -> None:

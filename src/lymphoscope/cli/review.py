@@ -43,7 +43,7 @@ def review_command(context: typer.Context) -> None:
     require("review", "review")
 
 
-Host = Annotated[str, typer.Option("--host", help="Address to listen on. Beyond the loopback, TLS is required.")]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on. Any other than loopback needs TLS.")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")]
 Certificate = Annotated[
     Path | None,
@@ -54,7 +54,7 @@ Key = Annotated[
 ]
 BehindProxy = Annotated[
     bool,
-    typer.Option("--behind-proxy", help="A proxy on this machine has TLS and sets X-Forwarded-For and -Proto."),
+    typer.Option("--behind-proxy", help="A proxy on this machine handles TLS and sets X-Forwarded-For and -Proto."),
 ]
 PublicName = Annotated[
     list[str] | None,
@@ -106,14 +106,14 @@ def serve_command(
         str | None,
         typer.Option(
             metavar="URL",
-            help="OpenID Connect provider that people may log in with; the client's secret is read from "
-            "LYMPHOSCOPE_OIDC_SECRET. Accounts are made before by `review users add`.",
+            help="OpenID Connect provider for logging in; the client's secret is read from "
+            "LYMPHOSCOPE_OIDC_SECRET. Create the accounts first with `review users add`.",
             show_default=False,
         ),
     ] = None,
     oidc_client: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="What the provider knows this server as.", show_default=False),
+        typer.Option(metavar="ID", help="Client id of this server at the provider.", show_default=False),
     ] = None,
 ) -> None:
     """Import results and serve the application until interrupted.

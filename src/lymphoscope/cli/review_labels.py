@@ -21,7 +21,7 @@ def export_labels_command(
     ] = "all",
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Take the labels of unsigned cases as well.")] = False,
 ) -> None:
-    """Write the labels that people confirmed as a manifest for `train` and `evaluate`, with who and when."""
+    """Write the confirmed labels as a manifest for `train` and `evaluate`, with who gave them and when."""
     from lymphoscope.review.label_export import export_labels
 
     with review_database(database) as opened:

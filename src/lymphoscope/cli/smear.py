@@ -56,7 +56,9 @@ Mpp = Annotated[
 Target = Annotated[
     str,
     typer.Option(
-        "--target", metavar="CELLS", help="White cells to count: 100, 200, 400, another number, or all. All are found."
+        "--target",
+        metavar="CELLS",
+        help="White cells to count: 100, 200, 400, another number, or all. The other cells are found, too.",
     ),
 ]
 DetectorOption = Annotated[

@@ -59,7 +59,8 @@ def train_detector_command(
 ) -> None:
     """Train a detector of white cells on boxes. Use it with `lymphoscope smear --detector DIR`.
 
-    The features are those of EfficientNet-Lite0 on ImageNet and stay as they are, so that minutes on a CPU suffice.
+    The features are those of EfficientNet-Lite0 trained on ImageNet. They are not trained further, so minutes on a
+    CPU suffice.
     """
     require("train", "smear train")
     from lymphoscope.smear.detection.center_file import train_detector
