@@ -39,8 +39,9 @@ def main() -> None:
         "straightforward": lambda: _straightforward(plain, description, paths, options.batch_size, options.work)
     }
     for way in options.ways:
-        runtime = TernaryRuntime(open_or_export(folder, *way.split("-"), exported, threads=options.threads))
-        ways[way] = _our_way(Model(runtime), paths, options.batch_size, options.work / f"{way}.csv")
+        runtime, precision = way.split("-")
+        network = open_or_export(folder, runtime, precision, exported, threads=options.threads)
+        ways[way] = _our_way(Model(TernaryRuntime(network)), paths, options.batch_size, options.work / f"{way}.csv")
     labels = {name: way() for name, way in ways.items()}
     seconds = interleaved(ways, options.rounds)
     rates = {name: len(paths) / value for name, value in seconds.items()}
