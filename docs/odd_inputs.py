@@ -197,7 +197,7 @@ def tables() -> list[Case]:
         table("Latin-1 instead of UTF-8", "path,label\ncell.png,é\n".encode("latin-1")),
         table("zero bytes", b"path\ncell\0.png\n"),
         table("one path with two labels", "path,label\ncell.png,all\ncell.png,hem\n"),
-        table("a row twice", ROW + "cell.png,all,1\n", "repeat the path"),
+        table("a row twice", ROW + "cell.png,all,1\n", "with the path of"),
         table("an address in a table", "path\ns3://bucket/cell.png\n", "cannot be read"),
         table("a formula as a subject", ROW.replace(",1", ",=1+1"), "formula"),
         table("subjects P01 and p1", "path,label,subject\na.png,all,P01\nb.png,hem,p1\n", command=split),

@@ -1,4 +1,4 @@
-"""Control characters of file names and labels reach the terminal as escapes only."""
+"""Counts with their nouns; control characters of file names and labels reach the terminal as escapes only."""
 
 import json
 import subprocess
@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
-from lymphoscope.terminal import one_line, printable
+from lymphoscope.terminal import counted, one_line, printable
 
 MAIN = "from lymphoscope.cli.main import main; main()"
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202egpj\x9bm"
+
+
+def test_a_count_has_its_noun_in_the_singular_or_the_plural() -> None:
+    assert [counted(count, "cell") for count in (0, 1, 2000)] == ["0 cells", "1 cell", "2,000 cells"]
 
 
 @given(st.text())

@@ -1,4 +1,4 @@
-"""Text for a terminal: control characters, which file names and labels may contain, become visible escapes.
+"""Text for people: counts in words; control characters, which file names may contain, become visible escapes.
 
 Otherwise a file name could move the cursor, recolour or overwrite what is shown, or change the window's title.
 """
@@ -22,6 +22,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return text as one printable line: a line break within a file name becomes an escape, too."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 cell", "2,000 cells"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def bar_stream() -> TextIO:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from lymphoscope.data.decoding import MAX_SCANS, PixelBudget
-from lymphoscope.data.images import BYTES_PER_PIXEL, MAX_PIXELS, UnreadableImage, read_image
+from lymphoscope.data.images import BYTES_PER_PIXEL, MAX_PIXELS, MAX_JPEG_2000_PIXELS, UnreadableImage, read_image
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 48), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 48, 3), dtype=np.uint8)
@@ -128,3 +128,17 @@ def test_pages_of_one_size_are_refused_with_the_reason(tmp_path: Path) -> None:
 def test_the_first_level_of_a_pyramid_is_read(tmp_path: Path) -> None:
     path = pages(COLOUR, COLOUR[::2, ::2], COLOUR[::4, ::4], path=tmp_path / "pyramid.tif")
     np.testing.assert_array_equal(read_image(path), COLOUR)
+
+
+def test_jpeg_2000_of_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    # A file whose header promises 4000 x 4000 pixels: the size is read, the pixels are not.
+    Image.new("L", (64, 64)).save(tmp_path / "cell.j2k")
+    content = bytearray((tmp_path / "cell.j2k").read_bytes())
+    assert read_image(tmp_path / "cell.j2k").shape == (64, 64, 3)
+    at = content.index(b"\xff\x51") + 6  # Xsiz and Ysiz in the marker SIZ
+    content[at : at + 8] = struct.pack(">II", 4000, 4000)
+    (tmp_path / "large.j2k").write_bytes(content)
+    with pytest.raises(
+        UnreadableImage, match=f"4000x4000: more than {MAX_JPEG_2000_PIXELS} pixels of JPEG 2000, .* as PNG"
+    ):
+        read_image(tmp_path / "large.j2k")

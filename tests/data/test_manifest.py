@@ -173,7 +173,7 @@ def test_rows_that_repeat_a_path_are_left_out_and_counted(tmp_path: Path) -> Non
     (tmp_path / "cells.csv").write_text("path,label\na.png,x\nb.png,y\n./a.png,x\n", encoding="utf-8")
     manifest = read_manifest(tmp_path / "cells.csv")
     assert manifest.table["label"].tolist() == ["x", "y"]
-    assert manifest.notices == ("1 rows repeat the path of an earlier row and are left out",)
+    assert manifest.notices == ("left out: 1 row with the path of an earlier row",)
 
 
 def test_one_path_on_two_slides_is_refused(tmp_path: Path) -> None:
@@ -193,4 +193,4 @@ def test_names_that_spreadsheets_take_for_formulas_are_named_and_kept(
     (tmp_path / "cells.csv").write_text(f"path,subject\na.png,{value}\n", encoding="utf-8")
     manifest = read_manifest(tmp_path / "cells.csv")
     assert manifest.table["subject"].tolist() == [value]
-    assert any("begin as a formula does" in notice for notice in manifest.notices) == is_formula
+    assert any("run as a formula" in notice for notice in manifest.notices) == is_formula

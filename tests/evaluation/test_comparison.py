@@ -175,10 +175,10 @@ def test_classes_may_be_in_another_order(predictions: Maker) -> None:
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("missing", r"/cells/0_0.png is not in the second table \(1 cells are not\)"),
-        ("more", r"/cells/0_0.png is not in the first table \(1 cells are not\)"),
+        ("missing", r"/cells/0_0.png is not in the second table \(1 such cell\)"),
+        ("more", r"/cells/0_0.png is not in the first table \(1 such cell\)"),
         ("twice", "/cells/0_1.png is twice in the second table"),
-        ("label", r"/cells/0_3.png: its label is all in the first table and hem in the second \(1 cells differ\)"),
+        ("label", r"/cells/0_3.png: its label is all in the first table and hem in the second \(1 such cell\)"),
         ("subject", "/cells/0_3.png: its subject is S000 in the first table and S9 in the second"),
         ("classes", "the tables have different classes: all, hem, and all, other"),
         ("empty", "the second table: the table of predictions has no rows"),

@@ -276,7 +276,7 @@ def test_append_computes_rows_with_an_error_again_and_says_so(
     paths[1].write_bytes(content)
     again = predict_cells(Model(by_colour), find_cells(paths), out, if_exists="append")
     assert (again.rows, again.failed) == (2, 0)
-    assert "predicting 1 cells again whose row" in capsys.readouterr().err
+    assert "predicting 1 cell again whose row" in capsys.readouterr().err
     table = read_predictions(out)
     assert sorted(table["path"]) == sorted(map(str, paths))
     assert table["error"].isna().all()

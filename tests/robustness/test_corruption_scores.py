@@ -133,7 +133,7 @@ def test_unknown_labels_no_labels_and_no_readable_cell_are_errors(by_colour: Run
         measure_corruptions([(Model(by_colour), other)])
     with pytest.raises(LymphoscopeError, match="no labelled rows"):
         measure_corruptions([(Model(by_colour), manifest_of([{"path": "/nowhere.png", "label": None}]))])
-    with pytest.raises(LymphoscopeError, match="none of 1 cells can be read"):
+    with pytest.raises(LymphoscopeError, match="none of 1 cell is readable"):
         measure_corruptions(
             [(Model(by_colour), manifest_of([{"path": str(tmp_path / "nowhere.png"), "label": "all"}]))]
         )

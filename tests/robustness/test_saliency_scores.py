@@ -146,5 +146,5 @@ def test_models_and_cells_that_cannot_be_tested_are_errors(
     with pytest.raises(LymphoscopeError, match="0 steps"):
         measure_saliency([(load(tiny_model, device="cpu", runtime="torch"), cells)], steps=0)
     nowhere = cells.with_table(cells.table.assign(path=str(tmp_path / "nowhere.png")))
-    with pytest.raises(LymphoscopeError, match="none of 8 cells can be read"):
+    with pytest.raises(LymphoscopeError, match="none of 8 cells is readable"):
         measure_saliency([(load(tiny_model, device="cpu", runtime="torch"), nowhere)])

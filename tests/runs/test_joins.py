@@ -56,7 +56,7 @@ def test_predictions_of_other_cells_are_named(tmp_path: Path) -> None:
 
 def test_a_cell_with_two_predictions_is_refused(tmp_path: Path) -> None:
     table = predictions()
-    with pytest.raises(LymphoscopeError, match=r"3 cells have more than one .* /cells/0_0.png in the rows 1, 31 after"):
+    with pytest.raises(LymphoscopeError, match=r"for 3 cells, such as /cells/0_0.png in the rows 1, 31 after"):
         score(pd.concat([table, table[:3]], ignore_index=True), tmp_path)
 
 
@@ -90,7 +90,10 @@ def test_predictions_of_a_shipped_model_are_compared_with_its_training_subjects(
             table = predictions().assign(model_id=description.model_id)
             assert score(table, tmp_path).leakage.leaks == []
             table.loc[table["subject"] == "S0", "subject"] = subjects[0]
-            leakage = score(table, tmp_path).leakage
-            assert leakage.leaking_cells == 5
+            metrics = score(table, tmp_path)
+            assert metrics.leakage.leaking_cells == 5
+            assert not metrics.leakage.allowed  # nothing was refused, so nothing was allowed
+            assert any("LEAKAGE" in notice and "is not refused for its leaks" in notice for notice in metrics.notices)
+            assert "allow-leak" not in (tmp_path / "out/report.html").read_text(encoding="utf-8")
             return
     pytest.skip("no model that ships records its subjects")

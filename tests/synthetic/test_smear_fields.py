@@ -99,5 +99,5 @@ def test_impossible_settings_are_refused() -> None:
 def test_the_command_writes_a_smear_beside_the_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--subjects", "2", "--cells-per-subject", "1", "--fields", "0", "--no-faults", "--size", "64"]
     assert run(["data", "synthesize", str(tmp_path / "set"), *words, "--smear", "1"]) == 0
-    assert "1 fields of a synthetic smear with 11 white cells" in capsys.readouterr().out
+    assert "1 field of a synthetic smear with 11 white cells" in capsys.readouterr().out
     assert (tmp_path / "set/smear/fields/field-0001.png").is_file()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import STREAMS, ExitStatus
 
 if TYPE_CHECKING:
@@ -187,10 +188,10 @@ def _read_rows(out: Path) -> Iterator[Row]:
 def _metrics_lines(metrics: "Metrics") -> "Iterator[str]":
     from lymphoscope.evaluation import METRICS
 
-    subjects = f"{metrics.subjects} subjects" if metrics.subjects else "unknown subjects"
+    subjects = counted(metrics.subjects, "subject") if metrics.subjects else "unknown subjects"
     failed = f", {metrics.failed:,} failed" if metrics.failed else ""
     unit = metrics.bootstrap.unit
-    yield f"{metrics.evaluated:,} cells of {subjects}{failed}; 95 % intervals from a bootstrap over {unit}s"
+    yield f"{counted(metrics.evaluated, 'cell')} of {subjects}{failed}; 95 % intervals from a bootstrap over {unit}s"
     guess = _best_guess(metrics)
     for name, metric in METRICS.items():
         constant = "" if guess is None else f"always {guess}: {_value(metrics.constant_baselines[guess][name])}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lymphoscope.cli.options import AsJson
+from lymphoscope.terminal import counted
 
 if TYPE_CHECKING:
     from lymphoscope.evaluation import Difference, PredictionComparison
@@ -39,11 +40,11 @@ def compare_command(
 
 
 def _as_text(comparison: "PredictionComparison", first: Path, second: Path) -> str:
-    subjects = f" of {comparison.subjects} subjects" if comparison.subjects else ""
+    subjects = f" of {counted(comparison.subjects, 'subject')}" if comparison.subjects else ""
     bootstrap = comparison.bootstrap
     linked = bootstrap.linked_subjects or []
     lines = [
-        f"{comparison.cells} cells{subjects} in both tables",
+        f"{counted(comparison.cells, 'cell')}{subjects} in both tables",
         f"first:  {first}",
         f"second: {second}",
         "",

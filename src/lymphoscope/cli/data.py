@@ -9,6 +9,7 @@ import typer
 from lymphoscope.cli.data_segment import segment_command
 from lymphoscope.cli.options import AsJson, Seed, Source, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import ExitStatus
 
 if TYPE_CHECKING:
@@ -115,10 +116,12 @@ def synthesize_command(
         seed=seed,
         size=size,
     )
-    typer.echo(f"{len(manifest)} synthetic cells of {manifest.table['subject'].nunique()} synthetic subjects: {folder}")
+    subjects = counted(manifest.table["subject"].nunique(), "synthetic subject")
+    typer.echo(f"{counted(len(manifest), 'synthetic cell')} of {subjects}: {folder}")
     if smear:
         white_cells = synthesize_smear(folder / "smear", SmearSettings(fields=smear, seed=seed))
-        typer.echo(f"{smear} fields of a synthetic smear with {len(white_cells)} white cells: {folder / 'smear'}")
+        white = counted(len(white_cells), "white cell")
+        typer.echo(f"{counted(smear, 'field')} of a synthetic smear with {white}: {folder / 'smear'}")
 
 
 app.command("segment", short_help="Cut cells out of their surroundings, onto black.")(segment_command)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lymphoscope.cli.options import SOURCE_HELP, OutFolder, Source, SubjectPattern
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import ExitStatus
 
 
@@ -42,6 +43,6 @@ def segment_command(
     )
     for line in done.left_out:
         typer.echo(line, err=True)
-    typer.echo(f"{done.written} of {len(cells)} cells: {out}")
+    typer.echo(f"{done.written:,} of {counted(len(cells), 'cell')}: {out}")
     if done.left_out:
         raise typer.Exit(ExitStatus.SOME_FAILED)

@@ -6,7 +6,6 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,10 +33,10 @@ FAULTS = (LymphoscopeError, ImportError, OSError, RuntimeError, ValueError, Asse
 
 @dataclass(frozen=True)
 class Check:
-    """One part of the self-test, whether it passed, and a detail for the reader."""
+    """One part of the self-test, whether it passed (None: not checked), and a detail for the reader."""
 
     part: str
-    passed: bool
+    passed: bool | None
     detail: str
 
 
@@ -58,7 +57,7 @@ def doctor_command(as_json: AsJson = False) -> None:
     checks = self_test(["cpu", *(f"cuda:{index}" for index in range(len(cuda)))])
     findings = Findings(_versions(), os.cpu_count() or 1, cuda, _free_disk_gb(), checks)
     typer.echo(json.dumps(asdict(findings), indent=2) if as_json else _as_text(findings))
-    if not all(check.passed for check in checks):
+    if any(check.passed is False for check in checks):
         raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
@@ -101,6 +100,8 @@ def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:
     try:
         return Check(part, True, attempt(device))
     except FAULTS as fault:
+        if isinstance(fault, FileNotFoundError) and not _temporary_folders():
+            return Check(part, None, "no writable temporary folder, which this part needs: mount one, or set TMPDIR")
         return Check(part, False, " ".join(f"{type(fault).__name__}: {fault}".split()))
 
 
@@ -169,16 +170,23 @@ def _cuda_devices() -> list[str]:
 
 
 def _free_disk_gb() -> dict[str, float]:
-    folders = [Path.cwd()]
-    with suppress(FileNotFoundError):  # no temporary folder can be written
-        folders.append(Path(tempfile.gettempdir()))
+    folders = [Path.cwd(), *_temporary_folders()]
     return {str(folder): round(shutil.disk_usage(folder).free / 1e9, 1) for folder in folders}
+
+
+def _temporary_folders() -> list[Path]:
+    """Return the temporary folder; nothing where none is writable."""
+    try:
+        return [Path(tempfile.gettempdir())]
+    except FileNotFoundError:
+        return []
 
 
 def _as_text(findings: Findings) -> str:
     rows = list(findings.versions.items())
     rows += [("processors", str(findings.cpus)), ("CUDA devices", ", ".join(findings.cuda) or "none")]
     rows += [(f"free in {folder}", f"{free} GB") for folder, free in findings.free_disk_gb.items()]
-    rows += [(check.part, f"{'ok' if check.passed else 'FAILED'}: {check.detail}") for check in findings.checks]
+    words = {True: "ok", False: "FAILED", None: "not checked"}
+    rows += [(check.part, f"{words[check.passed]}: {check.detail}") for check in findings.checks]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

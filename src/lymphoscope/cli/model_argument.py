@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import ExitStatus
 
 MODEL_FILES = ("model.json", "weights.safetensors")
@@ -56,7 +57,6 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_counts(rows: int, failed: int, out: str | Path | None) -> None:
     """Print to standard error how many cells were processed and how many failed. Exit with status 3 if any failed."""
-    cells = "1 cell" if rows == 1 else f"{rows:,} cells"
-    typer.echo(f"{cells}, {failed:,} failed" + (f"; wrote {out}" if out else ""), err=True)
+    typer.echo(f"{counted(rows, 'cell')}, {failed:,} failed" + (f"; wrote {out}" if out else ""), err=True)
     if failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)

@@ -7,6 +7,7 @@ import typer
 
 from lymphoscope.cli.options import AsJson, DataOption, Overrides, SubjectPattern
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import ExitStatus
 
 if TYPE_CHECKING:
@@ -122,8 +123,8 @@ def _plan(request: "Request", *, as_json: bool) -> None:
     for run in planned:
         done = f", {run.done} done" if run.done else ""
         typer.echo(
-            f"{run.name:24} {_counted(run.trainings, 'training')}{done}, {_counted(run.epochs, 'epoch')} of "
-            f"{_counted(run.steps, 'step')} of {run.step_seconds:.2f} s: about {format_duration(run.minutes)}"
+            f"{run.name:24} {counted(run.trainings, 'training')}{done}, {counted(run.epochs, 'epoch')} of "
+            f"{counted(run.steps, 'step')} of {run.step_seconds:.2f} s: about {format_duration(run.minutes)}"
         )
     total = sum(run.minutes for run in planned)
     typer.echo(f"{'all':24} about {format_duration(total)} of training steps on this machine at its current load.")
@@ -131,10 +132,6 @@ def _plan(request: "Request", *, as_json: bool) -> None:
         "One step of the cheapest run was measured; the others are scaled by multiply-adds. Reading images, validation "
         "and evaluation are not included; early stopping may save epochs."
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _ledger(folder: Path) -> None:

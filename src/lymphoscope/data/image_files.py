@@ -13,7 +13,7 @@ IMAGE_SUFFIXES = (
 DICOM_SUFFIXES = (".dcm", ".dicom")
 
 NO_HEADER = "without an image header"
-REPEATED_FOLDER = "links to a folder that is read already"
+REPEATED_FOLDER = "to a folder that is read already (a link)"
 CLOSED_FOLDER = "folders that cannot be opened"
 SPECIAL_FILE = "not regular files"
 HIDDEN = "hidden"

@@ -39,6 +39,8 @@ Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image that is decoded: stops a decompression bomb, allows a 60-megapixel camera field."""
+MAX_JPEG_2000_PIXELS = 12_000_000
+"""The same for JPEG 2000: a megapixel of lossless noise took 0.4 s of processor time, PNG 0.015 s and AVIF 0.04 s."""
 BYTES_PER_PIXEL = 24
 """Peak memory of decoding, at most: 11 bytes per pixel of grey to 22 of WebP were measured."""
 MIN_SIDE = 16
@@ -98,8 +100,8 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
 
     16-bit grey is divided by 257 and 16-bit RGB cut to its high byte, as the mode of the file says, whatever the
     range of its values (12 bits in 16 are logged once); transparency is laid over black; colour profiles are ignored.
-    Raises UnreadableImage: missing, empty, not an image, truncated, more than `max_pixels`, more than the memory has, a
-    side below 16 pixels, 32-bit samples (their range is unknown), several pages that are not a pyramid, a JPEG of more
+    Raises UnreadableImage: missing, empty, not an image, truncated, more than `max_pixels` (of JPEG 2000 more than
+    12,000,000, because it decodes slowly), more than the memory has, a side below 16 pixels, 32-bit samples (their range is unknown), several pages that are not a pyramid, a JPEG of more
     than 32 scans, DICOM of several frames or without pydicom.
     """
     with decoded_image(path, max_pixels=max_pixels) as pixels:
@@ -134,6 +136,7 @@ def _decode(path: Path, max_pixels: int, held: ExitStack) -> Pixels:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(path, image.size, max_pixels)
+            _check_decoding_time(path, image)
             fault = pages_fault(image) or scans_fault(path, image)
             if fault:
                 raise UnreadableImage(path, fault)
@@ -241,6 +244,12 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
         raise UnreadableImage(path, f"{width}x{height}: {limit}")
     if min(size) < MIN_SIDE:
         raise UnreadableImage(path, f"{width}x{height}: smaller than {MIN_SIDE} pixels on a side")
+
+
+def _check_decoding_time(path: Path, image: Image.Image) -> None:
+    if image.format == Jpeg2KImagePlugin.Jpeg2KImageFile.format and image.width * image.height > MAX_JPEG_2000_PIXELS:
+        slow = f"more than {MAX_JPEG_2000_PIXELS} pixels of JPEG 2000, which take too long to decode: save it as PNG"
+        raise UnreadableImage(path, f"{image.width}x{image.height}: {slow} or TIFF")
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Pixels:

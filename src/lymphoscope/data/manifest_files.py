@@ -14,6 +14,7 @@ from lymphoscope.data.sources import source_names
 from lymphoscope.data.tables import check_table_suffix, read_table_file, refuse_misspelled_columns
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import written_beside
+from lymphoscope.terminal import counted
 
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.]*$)")
 """How a value begins that spreadsheets take for a formula; a signed number is none."""
@@ -53,7 +54,7 @@ def manifest_from_table(table: pd.DataFrame, *, folder: Path, where: object = "t
     source = sources.pop() if len(sources) == 1 and sources <= set(source_names()) else "table"
     notices = [*_unused_columns(table.columns), *_formulas(table)]
     if repeated.any():
-        notices.append(f"{int(repeated.sum())} rows repeat the path of an earlier row and are left out")
+        notices.append(f"left out: {counted(int(repeated.sum()), 'row')} with the path of an earlier row")
     return Manifest(table, source, tuple(notices))
 
 
@@ -127,8 +128,8 @@ def _formulas(table: pd.DataFrame) -> Iterator[str]:
         names = [name for name in table[column].dropna().unique() if _FORMULA.match(str(name))]
         if names:
             yield (
-                f"{len(names)} values of {column} begin as a formula does, such as {names[0]!r:.60}: a spreadsheet "
-                "that opens a CSV with them may run it, import the column as text"
+                f"{counted(len(names), 'value')} of {column} that may run as a formula, such as {names[0]!r:.60}, if a "
+                "spreadsheet opens a CSV with them: import the column as text"
             )
 
 

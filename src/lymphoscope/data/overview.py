@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lymphoscope.data.manifest import PARTS, Manifest
 from lymphoscope.strict_model import StrictModel
+from lymphoscope.terminal import counted
 
 RANDOM_NOTICE = (
     "RANDOM SPLIT: cells were assigned regardless of their subjects, so cells of one subject are in training and in "
@@ -64,7 +65,7 @@ def split_notices(table: pd.DataFrame) -> tuple[str, ...]:
         return ()
     notices = [_random_notice(_split_cells(table))] if by == "random" else []
     if without := int(table["label"].isna().sum()):
-        notices.append(f"{without} cells without a label are in no part of the split")
+        notices.append(f"{counted(without, 'cell')} without a label, in no part of the split")
     return tuple(notices)
 
 

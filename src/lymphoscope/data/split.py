@@ -16,6 +16,7 @@ from lymphoscope.data.manifest import Manifest
 from lymphoscope.data.overview import split_notices
 from lymphoscope.data.similarity import with_fingerprints, without_near_duplicates
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 
 Counts = NDArray[np.int64]
 """(G, K) cells of each group and class."""
@@ -216,7 +217,7 @@ def _shortfalls(table: pd.DataFrame, asked: dict[str, float]) -> list[str]:
 
 def _finish(manifest: Manifest, table: pd.DataFrame, notices: Sequence[str] = ()) -> Manifest:
     table, left_out = without_near_duplicates(table.drop(columns="unit"))
-    notice = (f"{left_out} cells were left out of training: they are images of held-out cells",) if left_out else ()
+    notice = (f"left out of training: {counted(left_out, 'image')} of held-out cells",) if left_out else ()
     return manifest.with_table(table, *split_notices(table), *notices, *notice)
 
 

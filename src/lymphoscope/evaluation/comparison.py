@@ -32,6 +32,7 @@ from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, Weights
 from lymphoscope.evaluation.predictions import as_predictions, check_predictions, classes_of, has_prediction
 from lymphoscope.evaluation.risk_coverage import risk_coverage_area
 from lymphoscope.evaluation.subject_tests import holm, sign_flip_p
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import GROUP_COLUMN
 
 RISK_COVERAGE: Final = "risk_coverage_area"
@@ -174,7 +175,7 @@ def _check_same_cells(one: "pd.Series[str]", other: "pd.Series[str]") -> None:
     for which, missing in (("second", one[~one.isin(other)]), ("first", other[~other.isin(one)])):
         if len(missing):
             raise LymphoscopeError(
-                f"{missing.iloc[0]} is not in the {which} table ({len(missing)} cells are not): "
+                f"{missing.iloc[0]} is not in the {which} table ({counted(len(missing), 'such cell')}): "
                 "compare predictions of the same cells"
             )
 
@@ -186,5 +187,5 @@ def _check_same(one: pd.DataFrame, other: pd.DataFrame, column: str) -> None:
         row = int(np.flatnonzero(differs)[0])
         raise LymphoscopeError(
             f"{one['path'][row]}: its {column} is {left[row]} in the first table and {right[row]} in the second "
-            f"({differs.sum()} cells differ)"
+            f"({counted(int(differs.sum()), 'such cell')})"
         )

@@ -11,6 +11,7 @@ from lymphoscope.evaluation.bootstrap import MetricGroup, MetricSpec
 from lymphoscope.evaluation.metrics import METRICS, Metric
 from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, WeightedOutcomes, Weights
 from lymphoscope.evaluation.predictions import check_predictions, classes_of
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import STREAMS
 
 
@@ -113,6 +114,6 @@ def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], blast_class: s
     unknown = table["label"][table["label"].notna() & ~table["label"].isin(list(classes))]
     if len(unknown):
         raise LymphoscopeError(
-            f"label {unknown.iloc[0]!r} ({len(unknown)} cells) is not a class of the model ({', '.join(classes)}): "
-            "rename these labels or remove the cells"
+            f"label {unknown.iloc[0]!r} ({counted(len(unknown), 'cell')}) is not a class of the model "
+            f"({', '.join(classes)}): rename these labels or remove the cells"
         )

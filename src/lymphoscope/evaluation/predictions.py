@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import BOX_COLUMNS, SCORE_PREFIX, STREAMS, TEXT_COLUMNS, VOTE_COLUMNS, prediction_columns
 
 _SUM_TOLERANCE = 0.01
@@ -92,7 +93,7 @@ def _refuse_row(table: pd.DataFrame, wrong: NDArray[np.bool_], name: str, where:
         row = int(wrong.argmax())
         raise LymphoscopeError(
             f"{where}: row {row + 1} after the header has {name} {table[name].iloc[row]}, expected {expected} "
-            f"({int(wrong.sum())} such rows)"
+            f"({counted(int(wrong.sum()), 'such row')})"
         )
 
 

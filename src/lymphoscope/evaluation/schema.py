@@ -217,7 +217,7 @@ class Leakage(StrictModel):
     """What the evaluation set shares with the training set."""
 
     checked: list[str] = Field(description="The leak checks that ran.")
-    allowed: bool = Field(description="Whether leaks were allowed for this run.")
+    allowed: bool = Field(description="Whether leaks were allowed for this run by `--allow-leak`.")
     leaking_cells: int = Field(description="Number of leaking cells.")
     leaks: list[Leak] = Field(description="Every leak found.")
     scores_without_leaks: Scores | None = Field(

@@ -18,6 +18,7 @@ from lymphoscope.inference.rows import Row, columns_of
 from lymphoscope.inference.sinks.file_sink import FileSink, existing_cells
 from lymphoscope.inference.sinks.sink import Chunk, RunRecord
 from lymphoscope.progress import tracked
+from lymphoscope.terminal import counted
 from lymphoscope.version import __version__
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def predict_cells(
             cells = [cell for cell in cells if known.get(cell.printable_path, True)]  # new, or failed
             replaced = {cell.printable_path for cell in cells} & set(known)
             if replaced:
-                print(f"predicting {len(replaced):,} cells again whose row in {out} is an error", file=sys.stderr)
+                print(
+                    f"predicting {counted(len(replaced), 'cell')} again whose row in {out} is an error", file=sys.stderr
+                )
             if not cells:
                 return PredictionSummary(0, 0, out)
         return _predict_locked(model, cells, out, batch_size, workers, resume, if_exists, chunk_rows, replaced)

@@ -26,11 +26,6 @@ def with_interval(estimate: Estimate) -> str:
     return number(estimate.value) + (f" ({text})" if (text := interval(estimate)) else "")
 
 
-def counted(count: int, noun: str) -> str:
-    """A count with its noun: "1 cell", "2,000 cells"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def sentence(text: str) -> str:
     """The text as a sentence: first letter in upper case, with a full stop."""
     text = text.strip()

@@ -36,6 +36,7 @@ from lymphoscope.model_file import Description
 from lymphoscope.progress import tracked
 from lymphoscope.robustness.corruptions import CORRUPTIONS, LEVELS, corrupt_image, describe_amount
 from lymphoscope.robustness.sampling import sample_indices, sampling_note
+from lymphoscope.terminal import counted
 
 _COMPARED: Final = "balanced_accuracy"
 _PREFETCH: Final = 4
@@ -90,7 +91,9 @@ def measure_corruptions(
     predictions = list(_predict_all(sampled, seed, workers or default_workers()))
     readable = [each.cell for each, answer in zip(sampled, predictions, strict=True) if answer is not None]
     if not readable:
-        raise LymphoscopeError(f"none of {len(sampled)} cells can be read: `lymphoscope data audit` says why")
+        raise LymphoscopeError(
+            f"none of {counted(len(sampled), 'cell')} is readable: `lymphoscope data audit` says why"
+        )
     uncorrupted, *corrupted = _outcomes(readable, [each for each in predictions if each is not None], description)
     steps = [
         CorruptedOutcomes(name, level, describe_amount(name, level), outcomes)

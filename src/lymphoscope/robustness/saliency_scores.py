@@ -39,6 +39,7 @@ from lymphoscope.robustness.saliency_curves import (
     random_map,
 )
 from lymphoscope.robustness.sampling import sample_indices, sampling_note
+from lymphoscope.terminal import counted
 
 if TYPE_CHECKING:
     from lymphoscope.robustness.saliency_model import CellSaliency, SaliencyModel
@@ -91,7 +92,9 @@ def measure_saliency(
     sampled = [assigned[index] for index in sample_indices(cells, max_cells, seed)]
     tested = list(_test_cells(description, sampled, steps, random_maps, seed))
     if not tested:
-        raise LymphoscopeError(f"none of {len(sampled)} cells can be read: `lymphoscope data audit` says why")
+        raise LymphoscopeError(
+            f"none of {counted(len(sampled), 'cell')} is readable: `lymphoscope data audit` says why"
+        )
     notes = (
         f"softmax of the class predicted by the raw stream, masked pixels filled with {description.test_time.fill}, "
         f"{random_maps} random maps per cell",

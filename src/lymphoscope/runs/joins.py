@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import MODEL_ID_COLUMN
 
 
@@ -20,8 +21,8 @@ def refuse_repeated_cells(predictions: pd.DataFrame, where: object) -> None:
         rows = [str(row + 1) for row in (predictions[key] == first).to_numpy().nonzero()[0][:4]]
         cells = predictions.loc[repeated, key].nunique()
         raise LymphoscopeError(
-            f"{where}: {cells} cells have more than one prediction, such as {first} in the rows {', '.join(rows)} "
-            "after the header: keep one row per cell"
+            f"{where}: more than one prediction for {counted(cells, 'cell')}, such as {first} in the "
+            f"rows {', '.join(rows)} after the header: keep one row per cell"
         )
 
 

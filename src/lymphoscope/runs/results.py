@@ -190,7 +190,8 @@ def leak_notices(leakage: Leakage, manifest: Manifest) -> list[str]:
     if not leakage.leaks or is_declared:
         return []
     cells = f"{leakage.leaking_cells} of these cells, or others of their subjects ({count_leaks(leakage.leaks)})"
-    return [f"LEAKAGE: the model was trained on {cells}: the scores are too high. It was allowed by --allow-leak"]
+    how = "It was allowed by --allow-leak" if leakage.allowed else "A table that is scored is not refused for its leaks"
+    return [f"LEAKAGE: the model was trained on {cells}: the scores are too high. {how}"]
 
 
 def count_leaks(leaks: "Sequence[CellLeak | Leak]") -> str:

@@ -86,7 +86,8 @@ def _leakage_of_shipped_model(predictions: pd.DataFrame) -> Leakage:
             trained = training_cells_of_model(folder, description)
             named = TrainingCells(trained.table.reindex(columns=["path", "label", "subject"]), trained.reason)
             leakage = find_leaks(Manifest(predictions[["path", *_CELL_COLUMNS]], "predictions"), named)
-            return leakage.model_copy(update={"reason": leakage.reason or _ONLY_SUBJECTS.format(description.name)})
+            reason = leakage.reason or _ONLY_SUBJECTS.format(description.name)
+            return leakage.model_copy(update={"allowed": False, "reason": reason})
     if len(ids) == 1:
         reason = f"the table names the model {min(ids)}, which is not here to say what it was trained on"
         return unchecked.model_copy(update={"reason": f"{reason}: `lymphoscope evaluate` checks it"})

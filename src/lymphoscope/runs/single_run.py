@@ -11,6 +11,7 @@ from lymphoscope.runs.leak_guard import refuse_split, training_cells_of_split, w
 from lymphoscope.runs.referral_fitting import fit_on_validation_cells
 from lymphoscope.runs.results import card_scores
 from lymphoscope.runs.run_folder import RunFolder, is_rank_zero, log
+from lymphoscope.terminal import counted
 
 if TYPE_CHECKING:
     from lymphoscope.training import Recipe
@@ -48,7 +49,7 @@ def finish_training(folder: RunFolder) -> Metrics | None:
         write_training_cells(manifest, folder.model, record_subjects=recipe.record_subjects)
         fit_on_validation_cells(recipe, manifest, folder.model)
         if unreadable := description.trained_on["unreadable"]:
-            log(f"{unreadable} cells could not be read and were left out: `lymphoscope data audit` lists them")
+            log(f"left out: {counted(unreadable, 'cell')} that could not be read; `lymphoscope data audit` tells which")
         if not (manifest.table["split"] == "test").any():
             log("no test cells (split.test is 0): the model is written without scores")
             return None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lymphoscope.smear.differential import ClassCount, Count, Interval
 from lymphoscope.smear.run import REPORT_FILE, SmearResult
 from lymphoscope.smear.sentences import blast_sentence
+from lymphoscope.terminal import counted
 
 
 def describe_result(result: SmearResult) -> list[str]:
@@ -16,7 +17,7 @@ def _fields(result: SmearResult) -> Iterator[str]:
     record = result.record
     tiles, aside = len(record.tiles), sum(tile.set_aside for tile in record.tiles)
     of_tiles = f" in {tiles:,} tiles" if tiles > len(record.fields) else ""
-    yield f"{_counted(len(record.fields), 'field')}{of_tiles}, {_counted(record.cells, 'cell')} found."
+    yield f"{counted(len(record.fields), 'field')}{of_tiles}, {counted(record.cells, 'cell')} found."
     if aside:
         yield f"Set aside for their quality: {100 * aside / tiles:.0f} % of the tiles (smear.json has the reasons)."
     for one in record.fields:
@@ -31,7 +32,7 @@ def _count(count: Count) -> Iterator[str]:
         return
     if not count.reached:
         yield f"Only {count.white_cells:,} of the {count.target:,} white cells that were to be counted are there."
-    yield f"Differential of {_counted(count.white_cells, 'white cell')}, with 95 % intervals:"
+    yield f"Differential of {counted(count.white_cells, 'white cell')}, with 95 % intervals:"
     for row in count.classes:
         if row.number or row.referred or row.is_blast:
             yield f"  {row.title:22} {row.number:6,}  {_percentage(row)}"
@@ -61,7 +62,3 @@ def _interval(one: Interval | None) -> str:
 def _next(result: SmearResult) -> Iterator[str]:
     page = result.out / REPORT_FILE
     yield f"Research software, not a medical device. Read {page if page.is_file() else result.out}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,14 +1,20 @@
 """Device, number format and compilation of a training: `auto` resolved for this machine."""
 
 import copy
+import logging
 import os
 import sys
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
+import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.processor import has_instructions
 from lymphoscope.training.recipe import HardwareRecipe, Recipe
 
@@ -18,6 +24,35 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 def resolve_device(hardware: HardwareRecipe) -> Literal["cuda", "cpu"]:
     """Return the kind of device that Lightning uses for a recipe."""
     return "cuda" if hardware.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
+
+
+def check_hardware(hardware: HardwareRecipe) -> None:
+    """Raise LymphoscopeError, in one line, for an accelerator, devices or a strategy that this machine does not have.
+
+    Lightning decides: it is asked for a trainer, which starts no process and no training.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with hardware_faults(hardware), warnings.catch_warnings(action="ignore"):
+        lightning.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            strategy=hardware.strategy,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+
+@contextmanager
+def hardware_faults(hardware: HardwareRecipe) -> Iterator[None]:
+    """Raise what Lightning raises for hardware that is not here as LymphoscopeError, in one line."""
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
+        options = f"accelerator={hardware.accelerator}, devices={hardware.devices}, strategy={hardware.strategy}"
+        reason = " ".join(str(error).split())
+        raise LymphoscopeError(f"`hardware`: {options} does not work on this machine: {reason:.300}") from error
 
 
 def resolve_precision(precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"], device: str) -> Precision:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lymphoscope.backbones import Backbone, CutBackbone
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import build_network, load_description, load_network
+from lymphoscope.training.hardware import check_hardware
 from lymphoscope.training.recipe import Recipe
 from lymphoscope.vocabulary import find_blast_class, prediction_columns
 
@@ -31,8 +32,8 @@ def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
     """Check the network of a recipe against the data, without computing or downloading anything.
 
     Raises LymphoscopeError for fewer than two classes, for class names that are the names of other columns of the
-    predictions (`vote`), for titles of unknown classes, for an unknown blast class, backbone or stage, and for initial
-    weights that are not a model.
+    predictions (`vote`), for titles of unknown classes, for an unknown blast class, backbone or stage, for hardware
+    that is not here, and for initial weights that are not a model.
     """
     if len(classes) < 2:
         raise LymphoscopeError(f"training needs two classes or more; the data have {', '.join(classes) or 'none'}")
@@ -42,6 +43,7 @@ def check_recipe(recipe: Recipe, classes: Sequence[str]) -> None:
         raise LymphoscopeError(f"`class_titles`: {unknown[0]!r} is not a class of the data ({', '.join(classes)})")
     with torch.device("meta"):
         _freeze(build_network(recipe.architecture(), len(classes)), recipe)
+    check_hardware(recipe.hardware)
     if recipe.model.initial_weights is not None:
         load_description(Path(recipe.model.initial_weights))
 

@@ -26,7 +26,7 @@ from lymphoscope.training.batches import (
     sampling_weights,
 )
 from lymphoscope.training.fix_res import fine_tune_resolution
-from lymphoscope.training.hardware import compile_backbone, resolve_device, resolve_precision
+from lymphoscope.training.hardware import compile_backbone, hardware_faults, resolve_device, resolve_precision
 from lymphoscope.training.history import ErrorCurves, History, progress_callbacks
 from lymphoscope.training.initial_network import balanced_class_weights, build_initial_network, select_blast_class
 from lymphoscope.training.module import TrainingModule
@@ -103,21 +103,22 @@ def _module(recipe: Recipe, cells: LabelledCells, num_classes: int) -> TrainingM
 def _trainer(recipe: Recipe, folders: TrainingFolders) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     hardware = recipe.hardware
-    return lightning.Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy=hardware.strategy,
-        precision=resolve_precision(hardware.precision, resolve_device(hardware)),
-        max_epochs=recipe.optimisation.epochs,
-        callbacks=_callbacks(recipe, folders),
-        logger=TensorBoardLogger(folders.run, name="tensorboard", version=""),
-        default_root_dir=folders.run,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=bool(progress_callbacks()),
-        enable_model_summary=False,
-        log_every_n_steps=1,
-    )
+    with hardware_faults(hardware):
+        return lightning.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            strategy=hardware.strategy,
+            precision=resolve_precision(hardware.precision, resolve_device(hardware)),
+            max_epochs=recipe.optimisation.epochs,
+            callbacks=_callbacks(recipe, folders),
+            logger=TensorBoardLogger(folders.run, name="tensorboard", version=""),
+            default_root_dir=folders.run,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            enable_progress_bar=bool(progress_callbacks()),
+            enable_model_summary=False,
+            log_every_n_steps=1,
+        )
 
 
 class _EarlyStopping(EarlyStopping):

@@ -60,7 +60,7 @@ def test_phase_2_gets_names_and_labels_from_the_csv(tmp_path: Path, root: str) -
         ("hem", "H26", "H26_4", "phase-2"),
         (None, None, None, "phase-2"),
     ]
-    assert "C-NMC: 1 images of phase-1 and phase-2 have no label in their name or the CSV" in manifest.notices
+    assert "C-NMC: 1 image of phase-1 and 2 without a label in the name or the CSV" in manifest.notices
 
 
 def test_phase_3_has_no_labels(tmp_path: Path) -> None:
@@ -193,6 +193,6 @@ def test_a_cell_moved_to_the_folder_of_the_other_class_is_named(tmp_path: Path) 
     lay_out(tmp_path, f"{folder}/all/UID_1_1_1_all.bmp", f"{folder}/hem/UID_2_1_1_all.bmp")
     manifest = read_cnmc(tmp_path)
     assert manifest.table["label"].tolist() == ["all", "all"]
-    doubt = [notice for notice in manifest.notices if notice.startswith("LABELS IN DOUBT: 1 cells")]
+    doubt = [notice for notice in manifest.notices if notice.startswith("LABELS IN DOUBT: 1 cell in")]
     assert len(doubt) == 1
     assert "hem/UID_2_1_1_all.bmp" in doubt[0]

@@ -44,7 +44,7 @@ def test_subject_is_the_named_group_or_the_first(tmp_path: Path, pattern: str, s
 def test_images_outside_the_class_folders_have_no_label(tmp_path: Path) -> None:
     manifest = read_folders(lay_out(tmp_path, "1.png", "a/2.png"))
     assert manifest.table["label"].tolist() == [None, "a"]
-    assert manifest.notices == ("1 images are outside the class folders and have no label",)
+    assert manifest.notices == ("1 image outside the class folders, without a label",)
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,7 @@ def test_labels_are_the_kinds_of_the_file_names(pbc: Path) -> None:
     assert found == KINDS
     assert len(manifest.classes) == 11
     assert manifest.table["subject"].isna().all()
-    assert manifest.notices == (
-        "PBC: 2 images have no label, because their names (IG/NEUTROPHIL) do not tell kinds apart",
-    )
+    assert manifest.notices == ("PBC: 2 images without a label, because names (IG/NEUTROPHIL) do not tell kinds apart",)
 
 
 def test_the_layout_is_recognised(pbc: Path) -> None:

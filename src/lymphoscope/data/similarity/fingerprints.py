@@ -14,6 +14,7 @@ from lymphoscope.data.manifest import HASH_COLUMNS, Manifest
 from lymphoscope.data.quality import reaches_beyond_crop
 from lymphoscope.data.similarity.matching import hash_image, is_current_hash
 from lymphoscope.files import sha256_of
+from lymphoscope.terminal import counted
 
 FINGERPRINT_COLUMNS = ("sha256", "width", "height", *HASH_COLUMNS)
 """Columns of a manifest that identify an image: by its bytes, its size, and what it shows."""
@@ -110,7 +111,7 @@ def _changed(table: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def _changed_notice(paths: "pd.Series[Any]") -> str:
-    return f"{len(paths)} files are not those of the table's fingerprints, which were computed again: {paths.iloc[0]}"
+    return f"computed again: fingerprints of {counted(len(paths), 'file')} that differ from the table: {paths.iloc[0]}"
 
 
 def _sha256_if_readable(path: str) -> str | None:

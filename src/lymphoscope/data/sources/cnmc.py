@@ -14,6 +14,7 @@ from lymphoscope.data.image_files import describe_not_read, walk_files
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.data.sources.registry import source
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,12 +127,12 @@ def _notices(manifest: Manifest, labelled_names: int) -> list[str]:
     moved = moved_cells(table)
     if len(moved):
         notices.append(
-            f"LABELS IN DOUBT: {len(moved)} cells lie in a folder of another class than their file name says, and the "
+            f"LABELS IN DOUBT: {counted(len(moved), 'cell')} in a folder of another class than the file name says; the "
             f"name was used, such as {moved.iloc[0]}. If they were labelled again by moving them, rename them too"
         )
     unlabelled = int((table["label"].isna() & (table["phase"] != "phase-3")).sum())
     if unlabelled:
-        notices.append(f"C-NMC: {unlabelled} images of phase-1 and phase-2 have no label in their name or the CSV")
+        notices.append(f"C-NMC: {counted(unlabelled, 'image')} of phase-1 and 2 without a label in the name or the CSV")
     return [notice for notice in notices if notice]
 
 

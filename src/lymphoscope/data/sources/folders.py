@@ -10,6 +10,7 @@ from lymphoscope.data.image_files import describe_not_read, walk_files
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.data.sources.registry import source
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 
 if TYPE_CHECKING:
     import regex
@@ -107,7 +108,7 @@ def _notices(manifest: Manifest, pattern: "regex.Pattern[str] | None") -> list[s
     unlabelled = int(manifest.table["label"].isna().sum())
     without = manifest.table.loc[manifest.table["subject"].isna(), "path"]
     if unlabelled:
-        notices.append(f"{unlabelled} images are outside the class folders and have no label")
+        notices.append(f"{counted(unlabelled, 'image')} outside the class folders, without a label")
     if pattern is not None and len(without) == len(manifest):
         raise LymphoscopeError(f"subject pattern {pattern.pattern!r} matches no path, such as {without.iloc[0]}")
     if pattern is not None and len(without):

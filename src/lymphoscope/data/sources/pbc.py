@@ -12,6 +12,7 @@ from lymphoscope.data.image_files import walk_files
 from lymphoscope.data.manifest import Manifest, manifest_of
 from lymphoscope.data.sources.registry import source
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.terminal import counted
 
 KINDS: Final[dict[str, str | None]] = {
     "BA": "basophil",
@@ -61,7 +62,7 @@ def read_pbc(root: Path) -> Manifest:
     untold = "/".join(kind for kind, label in KINDS.items() if label is None)
     return manifest.with_table(
         manifest.table,
-        f"PBC: {unlabelled} images have no label, because their names ({untold}) do not tell kinds apart",
+        f"PBC: {counted(unlabelled, 'image')} without a label, because names ({untold}) do not tell kinds apart",
     )
 
 

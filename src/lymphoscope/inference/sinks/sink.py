@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lymphoscope.inference.rows import Row
+from lymphoscope.terminal import counted
 
 RunRecord = Mapping[str, Any]
 """Everything that the rows depend on: a run with another record cannot be continued. JSON values only."""
@@ -45,7 +46,7 @@ class Sink(ABC):
             if _is_json_of(recorded, self.record):
                 chunks = self._complete_chunks()
                 rows = sum(chunk.rows for chunk in chunks.values())
-                print(f"continuing after {rows:,} cells of an unfinished run", file=sys.stderr, flush=True)
+                print(f"continuing after {counted(rows, 'cell')} of an unfinished run", file=sys.stderr, flush=True)
                 return chunks
             print(
                 "starting over: the unfinished run had other inputs, another model or other options",

@@ -8,9 +8,10 @@ from lymphoscope.evaluation import CALIBRATION_METRICS, Estimate
 from lymphoscope.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from lymphoscope.evaluation.schema import Calibration
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import counted, missing_reasons, with_interval
+from lymphoscope.reports.formatting import missing_reasons, with_interval
 from lymphoscope.reports.plotting import BLUE, GREY, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+from lymphoscope.terminal import counted
 
 if TYPE_CHECKING:
     from lymphoscope.model_file import Description

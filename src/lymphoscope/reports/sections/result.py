@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from lymphoscope.evaluation import METRICS, Estimate, Metrics, Scores, applicable_metrics
 from lymphoscope.reports.banners import no_conclusion_reason
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import counted, interval, joined, number, within_sentence
+from lymphoscope.reports.formatting import interval, joined, number, within_sentence
 from lymphoscope.reports.registry import Section, SectionDefinition
 from lymphoscope.reports.sections.data import split_sentence
 from lymphoscope.reports.sections.subjects import averages_sentence
+from lymphoscope.terminal import counted
 
 _STREAM_NAMES = {"raw": "Raw stream", "crop": "Crop stream", "erase": "Erase stream"}
 _MANY_BASELINES = 5

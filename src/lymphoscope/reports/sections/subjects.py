@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from lymphoscope.evaluation import METRICS, Estimate, Metrics
 from lymphoscope.evaluation.schema import SubjectScores, SubjectSpread
 from lymphoscope.reports.contents import ReportContents
-from lymphoscope.reports.formatting import counted, joined, missing_reasons, with_interval
+from lymphoscope.reports.formatting import joined, missing_reasons, with_interval
 from lymphoscope.reports.plotting import BLUE, GREY, ORANGE, PALE, drawable, new_axes, styled
 from lymphoscope.reports.registry import Section, SectionDefinition, page_figure
+from lymphoscope.terminal import counted
 
 _WIDTH, _HEIGHT = 5.2, 3.6
 _MOST_LABELLED = 5
