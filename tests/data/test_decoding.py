@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from lymphoscope.data.decoding import MAX_SCANS, PixelBudget
-from lymphoscope.data.images import BYTES_PER_PIXEL, MAX_PIXELS, MAX_JPEG_2000_PIXELS, UnreadableImage, read_image
+from lymphoscope.data.images import BYTES_PER_PIXEL, MAX_JPEG_2000_PIXELS, MAX_PIXELS, UnreadableImage, read_image
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 48), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 48, 3), dtype=np.uint8)

@@ -101,8 +101,9 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     16-bit grey is divided by 257 and 16-bit RGB cut to its high byte, as the mode of the file says, whatever the
     range of its values (12 bits in 16 are logged once); transparency is laid over black; colour profiles are ignored.
     Raises UnreadableImage: missing, empty, not an image, truncated, more than `max_pixels` (of JPEG 2000 more than
-    12,000,000, because it decodes slowly), more than the memory has, a side below 16 pixels, 32-bit samples (their range is unknown), several pages that are not a pyramid, a JPEG of more
-    than 32 scans, DICOM of several frames or without pydicom.
+    12,000,000, because it decodes slowly), more than the memory has, a side below 16 pixels, 32-bit samples (their
+    range is unknown), several pages that are not a pyramid, a JPEG of more than 32 scans, DICOM of several frames or
+    without pydicom.
     """
     with decoded_image(path, max_pixels=max_pixels) as pixels:
         return pixels
