@@ -1,6 +1,7 @@
 """The doctor: healthy here, and honest where something is broken."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def test_a_failing_device_fails_only_its_own_rows() -> None:
     assert not checks["method on nonsense"].passed
     assert "nonsense" in checks["method on nonsense"].detail
     assert "\n" not in checks["method on nonsense"].detail
+
+
+def test_a_part_that_needs_a_temporary_folder_is_not_checked_where_none_is_writable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/none"])
+    check = doctor._checked("part", lambda _: tempfile.gettempdir(), "cpu")
+    assert check.passed is None
+    assert check.detail.startswith("no writable temporary folder")
 
 
 def test_a_vote_that_is_not_the_plurality_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:

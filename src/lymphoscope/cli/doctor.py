@@ -100,7 +100,7 @@ def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:
     try:
         return Check(part, True, attempt(device))
     except FAULTS as fault:
-        if isinstance(fault, FileNotFoundError) and not _temporary_folders():
+        if "No usable temporary directory" in str(fault):  # of `tempfile`, which PyTorch asks when it is imported
             return Check(part, None, "no writable temporary folder, which this part needs: mount one, or set TMPDIR")
         return Check(part, False, " ".join(f"{type(fault).__name__}: {fault}".split()))
 
