@@ -135,8 +135,11 @@ def two_models(layout: Layout, world: World, generator: np.random.Generator) -> 
 
 def levels(
     layout: Layout, world: World, studies: int, exchanges: int = 199, metrics: Mapping[str, Metric] = ALL
-) -> dict[str, float]:
-    """The share of studies of two equally good models in which each test has p of at most 0.05."""
+) -> dict[str, float | None]:
+    """The share of studies of two equally good models, among those tested, in which each test has p of at most 0.05.
+
+    None for a test that none of the studies has.
+    """
     generator = np.random.default_rng(8)
     rejected: dict[str, list[bool]] = {}
     for seed in range(studies):
@@ -146,8 +149,8 @@ def levels(
         p_values["auc"] = compare_areas(one.truth == 0, np.stack([one.scores[:, 0], other.scores[:, 0]]), names).p
         p_values["discordant"] = discordant_cells(one.correct, other.correct, names).p
         for name, p in p_values.items():
-            rejected.setdefault(name, []).append(p is not None and p <= _FIVE_PERCENT)
-    return {name: float(np.mean(each)) for name, each in rejected.items()}
+            rejected.setdefault(name, []).extend([] if p is None else [p <= _FIVE_PERCENT])
+    return {name: float(np.mean(each)) if each else None for name, each in rejected.items()}
 
 
 def _group(outcomes: Outcomes, metrics: Mapping[str, Metric]) -> MetricGroup:

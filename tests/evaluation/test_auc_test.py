@@ -26,7 +26,7 @@ def test_p_equals_exchanging_the_scores_of_subjects_in_every_way(digits: int, *,
     if mixed:
         positive = generator.random(len(positive)) < 0.5  # subjects with cells of both classes
     scores[1] = np.round(np.exp(scores[1]), digits)  # another scale
-    result = compare_areas(positive, scores, subjects)
+    result = compare_areas(positive, scores, subjects, least_units=0)
     assert (result.one, result.other) == pytest.approx([roc_auc_score(positive, row) for row in scores])
     ranks = np.array([stats.rankdata(row) for row in scores])
     differences = []
@@ -38,9 +38,21 @@ def test_p_equals_exchanging_the_scores_of_subjects_in_every_way(digits: int, *,
 
 
 def test_equal_scores_do_not_differ() -> None:
-    positive, scores, subjects = study(np.random.default_rng(0), np.full(8, 3))
+    positive, scores, subjects = study(np.random.default_rng(0), np.full(10, 3))
     result = compare_areas(positive, np.stack([scores[0], scores[0]]), subjects)
     assert (result.p, result.one) == (1, result.other)
+
+
+def test_areas_that_few_subjects_carry_are_not_tested() -> None:
+    """Five equal subjects of each class are enough; of 21 positive ones of whom three hold 84 %, worth 4.2, are not."""
+    positive, scores, subjects = study(np.random.default_rng(0), np.full(10, 3))
+    assert compare_areas(positive, scores, subjects).p is not None
+    sizes = np.where(np.arange(42) % 2 == 0, 8, 20)
+    sizes[[0, 2, 4]] = 252
+    positive, scores, subjects = study(np.random.default_rng(0), sizes)
+    result = compare_areas(positive, scores, subjects)
+    assert (result.p, result.one) == (None, pytest.approx(roc_auc_score(positive, scores[0])))
+    assert result.reason == "few subjects carry the comparison: worth 4.2 equal ones of a class, 5 needed"
 
 
 @pytest.mark.parametrize(
@@ -52,8 +64,8 @@ def test_equal_models_are_rejected_at_the_level_and_better_ones_are_found(subjec
     for _ in range(400):
         sizes = np.maximum(1, 10 * generator.lognormal(0, spread, subjects)).astype(int)
         positive, scores, names = study(generator, sizes)
-        equal.append(compare_areas(positive, scores, names).p)
+        equal.append(compare_areas(positive, scores, names, least_units=0).p)
         scores[0] += 1.5 * positive
-        better.append(compare_areas(positive, scores, names).p)
+        better.append(compare_areas(positive, scores, names, least_units=0).p)
     assert 0.02 <= np.mean(np.array(equal) < 0.05) <= 0.08
     assert np.mean(np.array(better) < 0.05) > 0.6

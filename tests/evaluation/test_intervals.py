@@ -129,7 +129,7 @@ def test_interval_of_a_share_is_symmetric_on_the_logit_scale_and_of_log_loss_on_
     assert wider.high - 0.9 == pytest.approx(2 * t * 0.02)
 
 
-@given(value=st.floats(0.001, 0.999), spread=st.floats(0.001, 1), degrees=st.floats(1, 100))
+@given(value=st.floats(0.001, 0.999), spread=st.floats(0.001, 1), degrees=st.floats(2, 100))
 def test_interval_holds_its_value_and_stays_on_its_scale(value: float, spread: float, degrees: float) -> None:
     replicas = value + np.array([-spread, spread])
     for scale in ("share", "positive"):
@@ -144,7 +144,7 @@ def test_a_biased_number_has_no_interval() -> None:
     assert "no interval from the bootstrap" in result.reason
 
 
-@given(misses=st.integers(0, 4000), units=st.integers(2, 100))
+@given(misses=st.integers(0, 4000), units=st.integers(3, 100))
 def test_upper_end_of_a_share_near_0_is_monotone_and_never_inside_the_exact_bound(misses: int, units: int) -> None:
     """Without an exceptional unit in the sample, 1 - 0.05 ** (1 / n) of them may be exceptional."""
     sample, share = SmallSample(1.0, units - 1.0, units), misses / (100 * units) if misses < 50 * units else 0.4
@@ -153,6 +153,19 @@ def test_upper_end_of_a_share_near_0_is_monotone_and_never_inside_the_exact_boun
     exact = stats.binomtest(0, units, alternative="less").proportion_ci(method="exact").high
     assert few.high >= exact - 1e-12
     assert more.high >= few.high - 1e-12
+
+
+def test_fewer_than_three_equal_units_have_no_interval_but_the_exact_bound() -> None:
+    """Two have one degree of freedom; three have two, and so they keep theirs."""
+    two, three = SmallSample(1.0, 1.0, 2), SmallSample(1.0, 2.0, 3)
+    replicas = 0.7 + np.array([-0.1, 0.1])
+    for scale in ("share", "bounded", "positive", "difference"):
+        refused = estimate_from_replicates(0.7, replicas, two, scale)
+        assert (refused.value, refused.low, refused.high, refused.p) == (0.7, None, None, None)
+        assert "too few subjects carry this number" in refused.reason
+        assert estimate_from_replicates(0.7, replicas, three, scale).low < 0.7
+    exact = stats.binomtest(2, 2, alternative="greater").proportion_ci(method="exact")
+    assert estimate_from_replicates(1.0, np.ones(50), two, "share").low == pytest.approx(exact.low)
 
 
 def test_difference_is_significant_where_its_interval_excludes_0() -> None:

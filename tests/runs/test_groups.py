@@ -11,7 +11,7 @@ from lymphoscope.data import Manifest
 from lymphoscope.evaluation import as_predictions, read_predictions, write_predictions
 from lymphoscope.inference import load
 from lymphoscope.runs import RunFolder, evaluate_model, score_predictions
-from lymphoscope.runs.evaluation import with_groups
+from lymphoscope.runs.evaluation import with_groups, with_groups_as_subjects
 from lymphoscope.runs.leak_guard import TrainingCells
 from lymphoscope.runs.results import EvaluationOptions
 
@@ -73,6 +73,17 @@ def test_groups_of_split_data_are_used_without_reading_an_image(tmp_path: Path) 
     without = Manifest(table.drop(columns="group"), "data")
     scored = score_predictions(tmp_path / "predictions.csv", RunFolder(tmp_path / "b"), data=without, options=FEW)
     assert (scored.bootstrap.linked_subjects, scored.bootstrap.units) == (None, 6)
+
+
+def test_stress_tests_draw_linked_subjects_as_one() -> None:
+    """The subject of their cells is the group of a split; a cell without a subject stays without one."""
+    table = table_of_predictions([f"/nowhere/{number}.png" for number in range(4)], ["S0", "S1", "S2", "S3"])
+    table = table[["path", "label", "subject"]].assign(group=["S0+S2", "S1", "S0+S2", "cell 3"])
+    table.loc[3, "subject"] = None
+    grouped = with_groups_as_subjects(Manifest(table, "split")).table
+    assert grouped["subject"].tolist()[:3] == ["S0+S2", "S1", "S0+S2"]
+    assert pd.isna(grouped["subject"][3])
+    assert grouped["path"].tolist() == table["path"].tolist()
 
 
 def test_no_groups_among_very_many_cells(monkeypatch: pytest.MonkeyPatch) -> None:

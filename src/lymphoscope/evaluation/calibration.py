@@ -141,8 +141,7 @@ def _of_different_units(weights: Floats, values: Floats) -> Floats:
     "Calibration intercept",
     "how many log odds all scores for \u201c{positive}\u201d are too low (above 0) or too high (below 0); 0 is best.",
     needs="one class and others",
-    scale="real",
-    worst=None,
+    scale="biased",
     registry=CALIBRATION_METRICS,
 )
 def calibration_intercept(cells: WeightedOutcomes) -> Floats:

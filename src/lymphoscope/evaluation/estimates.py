@@ -9,7 +9,7 @@ from lymphoscope.strict_model import StrictModel
 Scale = Literal["share", "bounded", "positive", "biased", "real", "difference"]
 """The range of a number.
 
-share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: from 0, and no interval holds; real: any number.
+share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: one of which no interval holds; real: any number.
 """
 
 

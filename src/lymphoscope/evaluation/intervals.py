@@ -32,10 +32,12 @@ _NUMBERS_AT_ONCE = 10_000_000
 # A class rare within mixed subjects may drop out of a replicate; with more such replicates than this, no interval.
 _MOST_UNDEFINED = 0.05
 _NO_SPREAD = 1e-9
-# With two units the spread is too uncertain for the normal quantile.
-_LEAST_FOR_NORMAL = 3
 _MANY_UNITS = 400
 _BIASED = "no interval from the bootstrap holds the true value often enough"
+# Of three equal units. The quantile of t grows from 4.3 at 2 degrees of freedom to 12.7 at 1, and the variance of
+# so few is hardly known: such an interval says nothing.
+_LEAST_DEGREES = 2 - 1e-6
+_FEW = "too few subjects carry this number: they tell less than three equal ones"
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ def estimate_from_replicates(
     n units without an exceptional one leave room for a share 1 - 0.05 ** (1 / n) of exceptional ones, the exact
     one-sided binomial bound. `worst` is the value of the number on an exceptional unit, and the interval reaches at
     least as far towards it as that share would take it. Replicates alone have too little spread, or none, where no such
-    unit is in the sample. The other end has the normal quantile in place of t (see above).
+    unit is in the sample. The other end has the normal quantile in place of t (see above). Below two degrees of freedom
+    there is no interval, except the exact bound of a share at 0 or 1.
     """
     if scale == "biased":
         return Estimate(value=value, reason=_BIASED)
@@ -161,10 +164,12 @@ def estimate_from_replicates(
     at_end = scale == "share" and not _NO_SPREAD < value < 1 - _NO_SPREAD
     if spread < _NO_SPREAD or at_end:
         return _without_spread(value, unseen, scale)
+    if sample.degrees < _LEAST_DEGREES:
+        return Estimate(value=value, reason=_FEW)
     quantile = float(special.stdtrit(sample.degrees, (1 + LEVEL) / 2))
     # A number without an upper end is more skewed still: its room alone leaves hardly any error at the worse end.
     level = LEVEL if scale == "positive" else (1 + LEVEL) / 2
-    better = float(special.ndtri(level)) if sample.units >= _LEAST_FOR_NORMAL else quantile
+    better = float(special.ndtri(level))
     below, above = (better if is_better_end else quantile for is_better_end in _better_ends(value, worst))
     low, high = _bounds(value, (below * spread, above * spread), scale)
     if worst is not None:

@@ -103,6 +103,15 @@ def with_groups(predictions: pd.DataFrame, cells: Manifest) -> pd.DataFrame:
     return predictions.assign(**{GROUP_COLUMN: predictions["path"].map(groups)})
 
 
+def with_groups_as_subjects(cells: Manifest) -> Manifest:
+    """Return the cells with groups of subjects who share a cell in place of subjects: what is drawn."""
+    table = with_groups(cells.table, cells)
+    if GROUP_COLUMN not in table:
+        return cells
+    grouped = table[GROUP_COLUMN].where(table["subject"].notna() & table[GROUP_COLUMN].notna(), table["subject"])
+    return cells.with_table(cells.table.assign(subject=grouped))
+
+
 def _is_searched(cells: Manifest) -> bool:
     return GROUP_COLUMN not in cells.table and len(cells.table) <= _MOST_COMPARED
 
@@ -137,6 +146,8 @@ def with_stress_tests(evaluated: Sequence[tuple[Model, Manifest]], metrics: Metr
     """Return the metrics with the results of the stress tests, for models and the cells that each was evaluated on."""
     replicates = metrics.bootstrap.replicates
     results: dict[str, Any] = {}
+    if stress.corruptions or stress.saliency:
+        evaluated = [(model, with_groups_as_subjects(cells)) for model, cells in evaluated]
     if stress.corruptions:
         results["robustness"] = measure_corruptions(evaluated, replicates=replicates, max_cells=stress.max_cells)
     if stress.saliency:
