@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import rich
 import torch
 
 from lymphoscope.cli.main import run
@@ -131,6 +132,7 @@ def test_a_terminal_shows_a_progress_bar(
     with os.fdopen(terminal, "w") as screen, monkeypatch.context() as patch:
         for name in ("stdout", "stderr"):
             patch.setattr(sys, name, screen)
+        patch.setattr(rich, "_console", None)  # rich's own console would go on writing to the terminal that is closed
         status = run(arguments(tiny_folder, tmp_path / "run", tiny))
     reading.join(timeout=60)
     os.close(reader)

@@ -161,15 +161,15 @@ def test_a_part_that_exists_is_not_predicted_again(tmp_path: Path, monkeypatch: 
     sink = work.sink(prediction_columns(["all", "hem"]))
     sink.open()
     sink.write(3, [{"path": "a.png", "refer": True, "error": "empty file"}])
-    monkeypatch.setattr(cluster, "_load_once", lambda *_: pytest.fail("predicted again"))
+    monkeypatch.setattr(cluster, "load_once", lambda *_: pytest.fail("predicted again"))
     chunk = predict_piece({"number": np.array([3]), "cells": np.array(["[]"])}, work)
     assert chunk == {"number": [3], "rows": [1], "failed": [1]}
 
 
 def test_the_error_of_a_worker_that_the_user_can_fix_is_shown() -> None:
-    from lymphoscope.inference.cluster import _user_error
+    from lymphoscope.inference.cluster import user_error
 
     outer = RuntimeError("a task failed")
     outer.__cause__ = LymphoscopeError("no such runtime")
-    assert str(_user_error(outer)) == "no such runtime"
-    assert _user_error(RuntimeError("other")) is None
+    assert str(user_error(outer)) == "no such runtime"
+    assert user_error(RuntimeError("other")) is None

@@ -9,7 +9,6 @@ from lymphoscope.model_file import Description
 from lymphoscope.smear.differential import (
     CountedCell,
     Differential,
-    blast_sentence,
     counted_as,
     differential_count,
     is_white_cell,
@@ -17,6 +16,7 @@ from lymphoscope.smear.differential import (
     until_target,
 )
 from lymphoscope.smear.error_correction import ClassifierErrors, corrected_intervals, errors_of
+from lymphoscope.smear.sentences import blast_sentence
 
 CLASSES = {"all": "lymphoblast", "lymphocyte": "lymphocyte", "erythroblast": "erythroblast", "platelet": "platelet"}
 

@@ -14,6 +14,9 @@ from lymphoscope.files import written_beside
 from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import BOX_COLUMNS, SCORE_PREFIX, STREAMS, TEXT_COLUMNS, VOTE_COLUMNS, prediction_columns
 
+# Numbers are read exactly by default from pandas 3.1, where the option is deprecated.
+_PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
+_EXACT_FLOATS: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
 _SUM_TOLERANCE = 0.01
 """Tables of other programs may round their scores."""
 
@@ -165,7 +168,7 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
         text: dict[str, type] = dict.fromkeys(TEXT_COLUMNS, str)
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], **_EXACT_FLOATS)
     except FileNotFoundError:
         raise LymphoscopeError(f"{path}: no such table of predictions") from None
     except pd.errors.EmptyDataError:

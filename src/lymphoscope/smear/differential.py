@@ -119,7 +119,7 @@ class Differential(StrictModel):
     format_version: int = Field(default=DIFFERENTIAL_FORMAT, description="Version of this format.")
     model_id: str = Field(description="Id of the model.")
     order: str = Field(
-        default="fields in the order of reading; within a field in stripes of 200 micrometres, to and fro",
+        default="fields in the order of reading; within a field in stripes of 200 micrometres, back and forth",
         description="The order in which cells are taken until the target is reached.",
     )
     error_source: str = Field(description="Where the errors of the classifier come from, or why they are not known.")

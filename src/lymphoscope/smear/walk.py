@@ -1,4 +1,4 @@
-"""The order in which cells are taken: field by field, and in each in stripes, to and fro, as a technician does."""
+"""The order in which cells are taken: field by field, and in each in stripes, back and forth, as a technician does."""
 
 import math
 
