@@ -122,9 +122,11 @@ def test_tests_reject_equal_models_at_their_level() -> None:
         result["sign flips"].append(compared.discordant.p)
         result["auc"].append(compared.auc_test.p)
     for name, values in result.items():
-        if name != "sign flips":  # discrete
+        rejected = np.mean(np.array(values) < 0.05)
+        assert rejected <= 0.09, name
+        if name in ("brier", "auc"):  # the others take few values, so that their p values are coarse and often 1
             assert stats.kstest(values, "uniform").pvalue > 0.005, name
-        assert 0.02 <= np.mean(np.array(values) < 0.05) <= 0.09, name
+            assert rejected >= 0.02, name
 
 
 def test_discordant_cells_are_counted_and_tested_by_subject() -> None:

@@ -1,5 +1,6 @@
 """Paths, arrays, images and tables -> cells, and files -> fitted cells."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -179,6 +180,7 @@ def test_python_callers_get_the_line_as_a_logged_warning(
 ) -> None:
     paint(tmp_path / "1.png", RED)
     (tmp_path / "1.zip").touch()
+    caplog.set_level(logging.WARNING, logger="lymphoscope")
     as_cells(tmp_path)
     assert [record.message for record in caplog.records] == ["not read: 1 .zip"]
 
