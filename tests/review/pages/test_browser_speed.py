@@ -101,8 +101,8 @@ def test_scrolling_through_all_cells_keeps_the_page_small(page: Page) -> None:
     page.wait_for_selector(f".tile[data-at='{CELLS - 1}']")
 
 
-def test_memory_of_page_and_server_stays_flat(page: Page, large: Any) -> None:
-    """Six rounds of some 15 seconds: labels, undo, scrolling. An hour is for `benchmarks/`, not for a test."""
+def test_memory_of_the_page_stays_flat(page: Page, large: Any) -> None:
+    """Six rounds of some 15 seconds: labels, undo, scrolling. The process, server and test in one, is printed only."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     server = psutil.Process()
@@ -120,8 +120,7 @@ def test_memory_of_page_and_server_stays_flat(page: Page, large: Any) -> None:
         page.wait_for_timeout(500)
         rounds.append((heap(session), server.memory_info().rss))
     print("page heap MB, process MB:", [(round(one / 1e6, 1), round(two / 1e6)) for one, two in rounds])
-    for number in range(2):
-        assert rounds[-1][number] < (1 + LARGEST_GROWTH) * rounds[1][number]
+    assert rounds[-1][0] < (1 + LARGEST_GROWTH) * rounds[1][0]
 
 
 def test_the_thumbnails_of_a_case_take_little_of_the_disk(large: Any) -> None:
