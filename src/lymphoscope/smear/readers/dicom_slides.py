@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.readers.pyramid import PyramidSlide, size_on_level
 from lymphoscope.smear.readers.registry import Reader
 from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale, shrunk_to
 
 _FAULTS = (OSError, ValueError, TypeError, LookupError, RuntimeError, NotImplementedError, AttributeError)
 
 
-class DicomField:
+class DicomField(PyramidSlide):
     """A slide that wsidicom reads. Slide and subject are its container and patient identifiers."""
 
     def __init__(self, path: Path) -> None:
@@ -32,17 +33,13 @@ class DicomField:
         self.slide = getattr(metadata.slide, "identifier", None) or path.stem
         self.subject = getattr(metadata.patient, "identifier", None)
 
-    def read(self, x: int, y: int, width: int, height: int) -> Pixels:
-        """Read a region, (height, width, 3) uint8 RGB. Raises UnreadableRegion if one of its frames is damaged."""
-        return self._read_level((x, y), 0, (width, height))
-
     def read_shrunk(self, x: int, y: int, width: int, height: int, factor: int) -> Pixels:
         """Read a region at 1 / `factor` of its size, from the level of the pyramid that fits."""
         levels = [int(level.level) for level in self._file.pyramid if 2 ** int(level.level) <= factor]
         level = max(levels, default=0)
         step = 2**level
-        size = (max(round(width / step), 1), max(round(height / step), 1))
-        return shrunk_to(self._read_level((x // step, y // step), level, size), width, height, factor)
+        region = self._read_level((x // step, y // step), level, size_on_level(width, height, step))
+        return shrunk_to(region, width, height, factor)
 
     def _read_level(self, corner: tuple[int, int], level: int, size: tuple[int, int]) -> Pixels:
         try:
@@ -50,10 +47,6 @@ class DicomField:
         except self._faults as error:
             raise UnreadableRegion(f"a frame cannot be decoded: {_line(error)}") from error
         return np.asarray(region.convert("RGB"))
-
-    def close(self) -> None:
-        """Close the files."""
-        self._file.close()
 
 
 def _line(error: Exception) -> str:

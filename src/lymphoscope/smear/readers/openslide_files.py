@@ -7,13 +7,14 @@ import numpy as np
 from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.readers.pyramid import PyramidSlide
 from lymphoscope.smear.readers.registry import Reader
-from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale, shrunk_to
+from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale
 
 _SUFFIXES = (".ndpi", ".mrxs", ".vms", ".vmu", ".scn", ".bif", ".svslide")
 
 
-class OpenSlideField:
+class OpenSlideField(PyramidSlide):
     """A slide that OpenSlide reads."""
 
     def __init__(self, path: Path) -> None:
@@ -29,17 +30,6 @@ class OpenSlideField:
         self.slide = path.stem
         self.subject: str | None = None
 
-    def read(self, x: int, y: int, width: int, height: int) -> Pixels:
-        """Read a region, (height, width, 3) uint8 RGB; what was not scanned is white. Raises UnreadableRegion."""
-        return self._read_level((x, y), 0, (width, height))
-
-    def read_shrunk(self, x: int, y: int, width: int, height: int, factor: int) -> Pixels:
-        """Read a region at 1 / `factor` of its size, from the level of the pyramid that fits."""
-        level = self._file.get_best_level_for_downsample(factor)
-        step = self._file.level_downsamples[level]
-        size = (max(round(width / step), 1), max(round(height / step), 1))
-        return shrunk_to(self._read_level((x, y), level, size), width, height, factor)
-
     def _read_level(self, corner: tuple[int, int], level: int, size: tuple[int, int]) -> Pixels:
         try:
             region = self._file.read_region(corner, level, size)
@@ -48,10 +38,6 @@ class OpenSlideField:
         white = Image.new("RGB", region.size, (255, 255, 255))
         white.paste(region, mask=region.getchannel("A"))
         return np.asarray(white)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def _number(text: object) -> float | None:

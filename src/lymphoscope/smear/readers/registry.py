@@ -14,7 +14,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.extras import installed
 from lymphoscope.smear.readers.slide import Slide
 
-_OTHER_MODULES = ("registry", "slide")
+_OTHER_MODULES = ("pyramid", "registry", "slide")
 
 
 @dataclass(frozen=True)

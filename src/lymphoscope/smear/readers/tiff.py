@@ -8,8 +8,9 @@ from PIL import Image
 
 from lymphoscope.data.images import MAX_PIXELS
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.smear.readers.pyramid import PyramidSlide
 from lymphoscope.smear.readers.registry import Reader
-from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale, shrunk_to
+from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale
 
 _SUFFIXES = (".svs", ".tif", ".tiff", ".btf")
 _TILE_WIDTH_TAG = 322
@@ -17,7 +18,7 @@ _TILE_WIDTH_TAG = 322
 _FAULTS = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError)
 
 
-class TiffField:
+class TiffField(PyramidSlide):
     """A slide that tiffslide reads."""
 
     def __init__(self, path: Path) -> None:
@@ -33,27 +34,12 @@ class TiffField:
         self.slide = path.stem
         self.subject: str | None = None
 
-    def read(self, x: int, y: int, width: int, height: int) -> Pixels:
-        """Read a region, (height, width, 3) uint8 RGB. Raises UnreadableRegion if one of its tiles is damaged."""
-        return self._read_level((x, y), 0, (width, height))
-
-    def read_shrunk(self, x: int, y: int, width: int, height: int, factor: int) -> Pixels:
-        """Read a region at 1 / `factor` of its size, from the level of the pyramid that fits."""
-        level = self._file.get_best_level_for_downsample(factor)
-        step = self._file.level_downsamples[level]
-        size = (max(round(width / step), 1), max(round(height / step), 1))
-        return shrunk_to(self._read_level((x, y), level, size), width, height, factor)
-
     def _read_level(self, corner: tuple[int, int], level: int, size: tuple[int, int]) -> Pixels:
         try:
             region = self._file.read_region(corner, level, size, as_array=True)
         except _FAULTS as error:
             raise UnreadableRegion(f"a tile cannot be decoded: {_line(error)}") from error
         return _as_rgb(np.asarray(region))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def _as_rgb(region: "np.ndarray[Any, Any]") -> Pixels:
