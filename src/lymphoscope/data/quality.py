@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.data.geometry import Geometry
 from lymphoscope.data.images import border_of, grey_of
+from lymphoscope.data.thresholds import otsu
 
 DEFAULT_CROP = Geometry.crop
 """Side in pixels of the central crop that C-NMC's cells get."""
@@ -121,7 +122,8 @@ def _largest_stain_on_border(green: NDArray[np.uint8]) -> float:
     """The share of the border that the largest stained object covers; stain is what is dark by Otsu's threshold."""
     from scipy import ndimage  # takes 0.4 seconds to import, and cells on black do not need it
 
-    labels, count = ndimage.label(green <= _otsu_threshold(green))
+    dark_to = otsu(green) if np.ptp(green) else 0  # one level throughout is no stain, unless it is black
+    labels, count = ndimage.label(green <= dark_to)
     if count == 0:
         return 0.0
     largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
@@ -130,17 +132,6 @@ def _largest_stain_on_border(green: NDArray[np.uint8]) -> float:
 
 def _border_share(inside: NDArray[Any]) -> float:
     return float(border_of(inside).mean())
-
-
-def _otsu_threshold(grey: NDArray[np.uint8]) -> int:
-    """The level up to which pixels are dark: maximal variance between the two classes (Otsu 1979)."""
-    counts = np.bincount(grey.ravel(), minlength=256).astype(np.float64)
-    below = np.cumsum(counts)
-    mass = np.cumsum(counts * np.arange(256))
-    above = below[-1] - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (mass[-1] * below / below[-1] - mass) ** 2 / (below * above)
-    return int(np.nan_to_num(between, nan=0.0, posinf=0.0).argmax())
 
 
 def _log_ratio(numerator: float, denominator: float) -> float:

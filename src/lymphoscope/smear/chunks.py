@@ -31,7 +31,7 @@ class ChunkStore:
         self.record = record
 
     def open(self, date: str, *, resume: bool = True) -> set[int]:
-        """Continue the unfinished run of the same record, or start anew; return the numbers of the chunks it has."""
+        """Continue the unfinished run of the same record, or start a new one; return the chunks that it has."""
         if resume and self._same_record():
             return {number for number in range(self.count) if self.has(number)}
         self.remove()

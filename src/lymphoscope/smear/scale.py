@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from lymphoscope.data.thresholds import otsu
 from lymphoscope.smear.illumination import EvenField, even_illumination
-from lymphoscope.smear.thresholds import otsu
 
 RED_CELL_DIAMETER = 7.5
 """Microns, of a human red cell on a dried smear."""

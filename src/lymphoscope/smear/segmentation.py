@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from lymphoscope.data.thresholds import otsu
 from lymphoscope.smear.illumination import even_illumination
-from lymphoscope.smear.thresholds import otsu
 
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lymphoscope.data.thresholds import otsu
 from lymphoscope.smear.detection.regions import Region
 from lymphoscope.smear.illumination import EvenField
-from lymphoscope.smear.thresholds import otsu
 
 FEATURES = (
     "log_area",

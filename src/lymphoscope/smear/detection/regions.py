@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lymphoscope.smear.thresholds import otsu
+from lymphoscope.data.thresholds import otsu
 
 Mask = NDArray[np.bool_]
 
