@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 
+from lymphoscope.privacy import cache_path
 from lymphoscope.review.access import ReviewContext
 from lymphoscope.review.pages import case_pages, images, people_pages, references, report_pages
 
@@ -22,4 +23,4 @@ def thumbnail_cache(context: ReviewContext) -> Path:
     """Return the folder of the cut thumbnails: beside an SQLite database, else in the user's cache folder."""
     if context.database.is_sqlite and context.database.url.database:
         return Path(context.database.url.database).parent / "thumbnails"
-    return Path.home() / ".cache" / "lymphoscope" / "thumbnails"
+    return Path(cache_path()) / "thumbnails"
