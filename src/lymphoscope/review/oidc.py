@@ -55,7 +55,7 @@ class Provider:
         self._configuration: dict[str, Any] | None = None
 
     def begin(self, *, again: bool) -> tuple[str, str]:
-        """Return the provider's address to send a browser to, and the state that must come back; `again` asks anew."""
+        """Return the provider's address and the state that must come back; `again` asks for a new login."""
         present = time.monotonic()
         self._waiting = {state: one for state, one in self._waiting.items() if one.until > present}
         if len(self._waiting) >= MOST_WAITING:

@@ -21,7 +21,9 @@ _ARRIVED = '<!doctype html><html lang="en"><title>Logged in</title><meta http-eq
 
 
 @router.get("/oidc/login", dependencies=[allow(Permission.PUBLIC)])
-def begin(context: Context, again: Annotated[bool, Query(description="Whether to prove it anew.")] = False) -> Response:
+def begin(
+    context: Context, again: Annotated[bool, Query(description="Whether to log in at the provider again.")] = False
+) -> Response:
     """Send the browser to the provider."""
     address, state = _provider(context.provider).begin(again=again)
     response = RedirectResponse(address, status_code=303)

@@ -1,6 +1,6 @@
 """Images of a case: thumbnails, cells with their surroundings, tiles of fields, and what the model saw.
 
-Everything is read from the results folder and the images that it names, decoded, and encoded anew. An address always
+Everything is read from the results folder and the images that it names, decoded, and encoded again. An address always
 gives the same image, so that browsers keep it.
 """
 

@@ -1,4 +1,4 @@
-"""Pixels as JPEG: what a browser gets is always encoded anew, never the bytes of a file that was imported."""
+"""Pixels as JPEG: what a browser gets is always encoded by us, never the bytes of a file that was imported."""
 
 import io
 
