@@ -116,8 +116,8 @@ def synthesize_command(
         seed=seed,
         size=size,
     )
-    subjects = counted(manifest.table["subject"].nunique(), "synthetic subject")
-    typer.echo(f"{counted(len(manifest), 'synthetic cell')} of {subjects}: {folder}")
+    of_subjects = counted(manifest.table["subject"].nunique(), "synthetic subject")
+    typer.echo(f"{counted(len(manifest), 'synthetic cell')} of {of_subjects}: {folder}")
     if smear:
         white_cells = synthesize_smear(folder / "smear", SmearSettings(fields=smear, seed=seed))
         white = counted(len(white_cells), "white cell")

@@ -168,7 +168,8 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
         text: dict[str, type] = dict.fromkeys(TEXT_COLUMNS, str)
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], **_EXACT_FLOATS)
+        table: pd.DataFrame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], **_EXACT_FLOATS)
+        return table
     except FileNotFoundError:
         raise LymphoscopeError(f"{path}: no such table of predictions") from None
     except pd.errors.EmptyDataError:
