@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -168,8 +168,9 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         # Only an empty field is missing: a subject may be called "NA", and "007" is not 7.
         text: dict[str, type] = dict.fromkeys(TEXT_COLUMNS, str)
-        table: pd.DataFrame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], **_EXACT_FLOATS)
-        return table
+        return cast(
+            "pd.DataFrame", pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""], **_EXACT_FLOATS)
+        )
     except FileNotFoundError:
         raise LymphoscopeError(f"{path}: no such table of predictions") from None
     except pd.errors.EmptyDataError:
