@@ -94,6 +94,16 @@ def test_unidentified_cells_that_may_be_blasts_leave_the_side_undecided() -> Non
     assert "undecided until a person has looked" in blast_sentence(blasts)
 
 
+def test_more_cells_are_not_promised_to_decide_what_unidentified_cells_leave_open() -> None:
+    blasts = count([cell(refer=True)] * 29, threshold=20).overall.blasts
+    assert blasts is not None
+    assert "undecided until a person has looked" in blast_sentence(blasts)
+    few = count([cell("all")] * 2 + [cell()] * 6 + [cell(refer=True)], threshold=20).overall.blasts
+    assert few is not None
+    assert few.waits_for_review
+    assert "more cells" not in blast_sentence(few)
+
+
 def test_a_side_is_decided_where_the_unidentified_cells_do_not_matter() -> None:
     above = count([cell("all")] * 60 + [cell(refer=True)] * 40, threshold=20).overall.blasts
     below = count([cell()] * 198 + [cell("all", refer=True)] * 2, threshold=20).overall.blasts

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from lymphoscope.evaluation.intervals import exact_interval
-from lymphoscope.evaluation.subjects.proportions import Side, more_cells, side_of
+from lymphoscope.evaluation.subjects.proportions import Side, more_cells
 from lymphoscope.smear.cell_classes import CellClass, Counting, cell_class, in_table_order
 from lymphoscope.smear.error_correction import ClassifierErrors, corrected_intervals
 from lymphoscope.strict_model import StrictModel
@@ -88,7 +88,7 @@ class BlastShare(StrictModel):
         "the lower end of `accepted` is above it, below if the upper end of `possible` is below it, else undecided."
     )
     waits_for_review: bool = Field(
-        description="Whether the unidentified cells alone leave the side undecided: `share` lies on one side."
+        description="Whether unidentified cells must be decided before the side can be: it is undecided and there are some."
     )
     more_cells: int | None = Field(
         description="White cells that must be counted in addition to decide the side of `share`, if it stays; null if "
@@ -322,7 +322,7 @@ def _blast_share(
         accepted=accepted,
         possible=possible,
         side=side,
-        waits_for_review=side == "undecided" and side_of(number, predicted_white, threshold / 100) != "undecided",
+        waits_for_review=side == "undecided" and unidentified > 0,
         more_cells=more_cells(number, predicted_white, threshold / 100),
         expected=tuple(_expected(number / predicted_white, cells) for cells in COMPARED),
     )
