@@ -87,9 +87,7 @@ class BlastShare(StrictModel):
         description="The side of the threshold on which the share lies whatever the unidentified cells are: above if "
         "the lower end of `accepted` is above it, below if the upper end of `possible` is below it, else undecided."
     )
-    waits_for_review: bool = Field(
-        description="Whether unidentified cells must be decided before the side can be: it is undecided and there are some."
-    )
+    waits_for_review: bool = Field(description="Whether unidentified cells must be decided before the side can be.")
     more_cells: int | None = Field(
         description="White cells that must be counted in addition to decide the side of `share`, if it stays; null if "
         "it is decided, and if 100,000 would not be enough."
