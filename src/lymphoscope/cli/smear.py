@@ -118,6 +118,13 @@ def smear_command(
         bool,
         typer.Option("--crops", help="Also write each cell as the model takes it, one PNG per cell, to DIR/crops."),
     ] = False,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features/--no-features",
+            help="Write the feature vector of each cell, with which the review sorts by similarity, to features.npy.",
+        ),
+    ] = True,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +164,7 @@ def smear_command(
         resume=not fresh,
         overwrite=overwrite,
         crops=crops,
+        features=features,
         cluster=cluster,
         command=shlex.join(["lymphoscope", *sys.argv[1:]]),
     )

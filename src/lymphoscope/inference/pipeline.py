@@ -48,8 +48,11 @@ def predicted_rows(
     batch_size: int = BATCH_SIZE,
     workers: int | None = None,
     window: int = WINDOW,
+    features: bool = False,
 ) -> Iterator[Iterator[Row]]:
     """Yield an iterator over the row of each cell, in order. Memory holds a window of fitted cells, not all of them.
+
+    With `features`, rows have those of their cells under `FEATURES_KEY`.
 
     Batches and windows (`window` batches) are cut by position, whether readable or not, so that continuing at a
     multiple of `batch_size` * `window` gives the same numbers.
@@ -60,7 +63,9 @@ def predicted_rows(
         prefetch(computed) as ahead,
     ):
         yield (
-            row for batch, read, outputs in ahead for row in prediction_rows(batch, read, outputs, runtime.description)
+            row
+            for batch, read, outputs in ahead
+            for row in prediction_rows(batch, read, outputs, runtime.description, features=features)
         )
 
 

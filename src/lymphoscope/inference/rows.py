@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """A row of the predictions table. A missing key is an empty value."""
 
+FEATURES_KEY = "features"
+"""Key of a row, on request, and no column of the table: the features (C,) of its cell as an array."""
+
 
 @dataclass(frozen=True)
 class _Batch:
@@ -70,9 +73,17 @@ def column_type(column: str) -> Literal["text", "integer", "boolean", "number"]:
 
 
 def prediction_rows(
-    cells: Sequence[Cell], read: Sequence[ReadCell], outputs: StreamOutputs | None, description: Description
+    cells: Sequence[Cell],
+    read: Sequence[ReadCell],
+    outputs: StreamOutputs | None,
+    description: Description,
+    *,
+    features: bool = False,
 ) -> list[Row]:
-    """Return one row per cell, in order; `outputs` are those of the readable cells, None if there are none."""
+    """Return one row per cell, in order; `outputs` are those of the readable cells, None if there are none.
+
+    With `features`, a row has those of its cell under `FEATURES_KEY`, if the runtime returns them.
+    """
     rows, index = [], 0
     batch = None if outputs is None else _batch(read, outputs, description)
     model_id = description.model_id
@@ -84,6 +95,8 @@ def prediction_rows(
             row |= {"refer": True, "refer_reason": UNREADABLE, "error": image.error}
         else:
             row |= _predicted(batch, index, description) | _box(batch.outputs, index, image, description)
+            if features and batch.outputs.features is not None:
+                row[FEATURES_KEY] = batch.outputs.features[index]
             index += 1
         rows.append({**row, MODEL_ID_COLUMN: model_id})  # in the order of columns_of
     return rows

@@ -4,6 +4,7 @@ from .cell_classes import (
     Counting as Counting,
     cell_class as cell_class,
 )
+from .cell_features import read_features as read_features
 from .detection import Detections as Detections, Detector as Detector, load_detector as load_detector
 from .differential import Count as Count, Differential as Differential, differential_count as differential_count
 from .field_inputs import FieldInput as FieldInput, find_fields as find_fields
@@ -37,6 +38,7 @@ __all__ = [
     "estimate_scale",
     "find_fields",
     "load_detector",
+    "read_features",
     "run_smear",
     "segment_cell",
     "tile_quality",

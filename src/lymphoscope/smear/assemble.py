@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.files import written_beside
 from lymphoscope.model_file import Description
+from lymphoscope.smear.cell_features import FEATURES_FILE, CellFeatures, FeatureWriter
 from lymphoscope.smear.cell_pipeline import MARK_SEPARATOR
 from lymphoscope.smear.chunks import ChunkStore
 from lymphoscope.smear.cutting import SPRITE_SIDE
@@ -23,7 +24,7 @@ from lymphoscope.smear.outputs import (
     sprite_place,
     table_columns,
 )
-from lymphoscope.smear.records import FieldRecord, TileRecord
+from lymphoscope.smear.records import FieldRecord, SmearFeatures, TileRecord
 from lymphoscope.smear.seams import Candidates, kept_once
 from lymphoscope.smear.walk import walk_key
 from lymphoscope.vocabulary import score_column
@@ -64,6 +65,7 @@ class Assembled:
     fields: tuple[FieldRecord, ...]
     table: str
     seconds: dict[str, float]
+    features: SmearFeatures | None = None
 
 
 def assemble_results(
@@ -85,8 +87,10 @@ def assemble_results(
         cell.order, cell.in_target = place, place <= taken
     tiles, seconds = _tiles(store, cells, fields)
     records = _field_records(fields, tiles, cells)
-    table = _write(store, out, records, description, kept, cells)
-    return Assembled(walked, tiles, records, table, seconds)
+    table, dimensions = _write(store, out, records, description, kept, cells)
+    method = CellFeatures(description).method
+    features = SmearFeatures(file=FEATURES_FILE, dimensions=dimensions, method=method) if dimensions else None
+    return Assembled(walked, tiles, records, table, seconds, features)
 
 
 def _light(row: Mapping[str, Any], numbers: Mapping[str, int], description: Description) -> LightCell:
@@ -184,12 +188,14 @@ def _write(
     description: Description,
     kept: NDArray[np.bool_],
     cells: Sequence[LightCell],
-) -> str:
+) -> tuple[str, int]:
+    """Write the files of the results; return the name of the table and the dimensions of the features."""
     titles = {name: description.title(name) for name in description.classes}
     table = TableWriter(out, table_columns(description))
     sprites = SpriteWriter(out)
     geojson = GeoJsonWriter(out / "cells.geojson", description.classes, titles)
     coco = CocoWriter(out / "cells.coco.json", fields, description.classes, titles)
+    features = FeatureWriter(out, len(cells))
     candidate, place = 0, 0
     for number in range(store.count):
         chunk = store.read(number)
@@ -202,6 +208,8 @@ def _write(
                 coco.write(rows[-1])
                 place += 1
             candidate += 1
+        if chunk.features is not None:
+            features.write(chunk.features[kept[candidate - len(chunk.rows) : candidate]])
         table.write(rows)
         for name, content in chunk.previews.items():
             with written_beside(out / name, durable=False) as beside:
@@ -209,7 +217,7 @@ def _write(
     for writer in (table, sprites, geojson, coco):
         writer.close()
     (out / SPRITE_FOLDER).mkdir(exist_ok=True)
-    return table.name
+    return table.name, features.close()
 
 
 def _write_crop(out: Path, name: str, crops: Mapping[str, bytes]) -> str | None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lymphoscope.inference import BATCH_SIZE, Cell, Runtime, default_workers, predicted_rows, prefetch_map
-from lymphoscope.inference.rows import Row
+from lymphoscope.inference.rows import FEATURES_KEY, Row
+from lymphoscope.smear.cell_features import CellFeatures, Vectors
 from lymphoscope.smear.cutting import CellCutter, Colour, glass_colour, thumbnail
 from lymphoscope.smear.detection import Detector
 from lymphoscope.smear.finding import FoundTile, OpenSlides, find_in_tile
@@ -41,6 +42,8 @@ class ChunkResult:
     seconds: dict[str, float]
     crops: dict[str, bytes] = field(default_factory=dict)
     """The cells as the model took them, PNG, by their id; only on request."""
+    features: Vectors | None = None
+    """(N, D) one per row; only on request."""
 
 
 class CellsOfTiles(Sequence[Cell]):
@@ -112,6 +115,7 @@ def chunk_results(
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
     crops: bool = False,
+    features: bool = False,
 ) -> Iterator[Iterator[ChunkResult]]:
     """Yield an iterator over the result of each chunk, in order; memory holds the tiles of two chunks."""
     tiles = [tile for chunk in chunks for tile in chunk]
@@ -120,7 +124,7 @@ def chunk_results(
         find = partial(find_in_tile, fields=fields, detector=detector, slides=slides)
         with prefetch_map(find, tiles, workers=workers or default_workers(), buffer_size=ahead) as found:
             yield (
-                _classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size, crops)
+                _classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size, crops, features)
                 for chunk in chunks
             )
 
@@ -132,14 +136,18 @@ def _classified(
     cutter: CellCutter,
     batch_size: int,
     crops: bool,
+    features: bool,
 ) -> ChunkResult:
     cells = CellsOfTiles(found, fields, cutter)
     start = time.perf_counter()
     rows: list[Row] = []
     if len(cells):
         window = -(-len(cells) // batch_size)
-        with predicted_rows(runtime, cells, batch_size=batch_size, workers=1, window=window) as predicted:
+        with predicted_rows(
+            runtime, cells, batch_size=batch_size, workers=1, window=window, features=features
+        ) as predicted:
             rows = list(predicted)
+    vectors = CellFeatures(runtime.description).vectors([row.pop(FEATURES_KEY, None) for row in rows])
     seconds = {"classify": time.perf_counter() - start}
     for tile in found:
         for stage, spent in tile.seconds.items():
@@ -155,6 +163,7 @@ def _classified(
         previews={str(one.record.preview): one.preview for one in found if one.preview is not None},
         seconds=seconds,
         crops={cell.path: _png(cell.image) for cell in cells if cell.image is not None} if crops else {},
+        features=vectors if features else None,
     )
 
 

@@ -37,6 +37,7 @@ class ChunkWork:
     batch_size: int
     workers: int | None
     crops: bool
+    features: bool
 
 
 def write_on_cluster(
@@ -52,6 +53,7 @@ def write_on_cluster(
     batch_size: int,
     workers: int | None,
     crops: bool = False,
+    features: bool = False,
 ) -> Iterator[int]:
     """Write the missing chunks on a cluster; yield their numbers as they are written, in any order.
 
@@ -65,7 +67,7 @@ def write_on_cluster(
         records = json.dumps([one.model_dump(mode="json") for one in fields])
         work = ChunkWork(
             ray.put(model_files(model)), tuple(sorted(options.items())), ray.put(records), detector, str(out),
-            store.record, store.count, batch_size, workers, crops,
+            store.record, store.count, batch_size, workers, crops, features,
         )  # fmt: skip
         items = [
             {"number": number, "tiles": json.dumps([asdict(tile) for tile in tiles])}
@@ -93,7 +95,7 @@ def write_chunk(piece: dict[str, Any], work: ChunkWork) -> dict[str, Any]:
         model = load_once(work.model, work.options)
         with chunk_results(
             [tiles], fields, load_detector(work.detector), model.runtime, cell_cutter(model.description),
-            workers=work.workers, batch_size=work.batch_size, crops=work.crops,
+            workers=work.workers, batch_size=work.batch_size, crops=work.crops, features=work.features,
         ) as results:  # fmt: skip
             store.write(number, next(results))
     return {"number": [number]}

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lymphoscope.files import write_text, written_beside
+from lymphoscope.smear.cell_features import Vectors
 from lymphoscope.smear.cell_pipeline import ChunkResult
 from lymphoscope.smear.cutting import SPRITE_SIDE
 from lymphoscope.smear.readers import Pixels
@@ -57,6 +58,9 @@ class ChunkStore:
             archive.writestr("head.json", json.dumps(head))
             archive.writestr("rows.json", json.dumps(result.rows))
             archive.writestr("thumbnails.png", _strip(result.thumbnails))
+            if result.features is not None:
+                with archive.open("features.npy", "w") as stream:
+                    np.save(stream, result.features, allow_pickle=False)
             for name, content in result.previews.items():
                 archive.writestr(name, content)
             for name, content in result.crops.items():
@@ -70,8 +74,9 @@ class ChunkStore:
             thumbnails = _unstrip(archive.read("thumbnails.png"), len(rows))
             previews = {name: archive.read(name) for name in head["previews"]}
             crops = {name: archive.read(f"crops/{name}") for name in head["crops"]}
+            features = _features(archive)
         tiles = tuple(TileRecord.model_validate(tile) for tile in head["tiles"])
-        return ChunkResult(tiles, rows, thumbnails, previews, head["seconds"], crops)
+        return ChunkResult(tiles, rows, thumbnails, previews, head["seconds"], crops, features)
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows of each chunk, without pictures."""
@@ -108,6 +113,13 @@ class ChunkStore:
         except (OSError, ValueError):
             return False
         return bool(written == json.loads(json.dumps(self.record)))
+
+
+def _features(archive: zipfile.ZipFile) -> Vectors | None:
+    if "features.npy" not in archive.namelist():
+        return None
+    vectors: Vectors = np.load(io.BytesIO(archive.read("features.npy")), allow_pickle=False)
+    return vectors
 
 
 def _strip(thumbnails: list[Pixels]) -> bytes:

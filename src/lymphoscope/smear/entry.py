@@ -36,6 +36,7 @@ def smear(
     resume: bool = True,
     overwrite: bool = False,
     crops: bool = False,
+    features: bool = True,
     cluster: str | None = None,
     command: str = "lymphoscope.smear()",
 ) -> "SmearResult":
@@ -43,8 +44,8 @@ def smear(
 
     `model` is a model folder, the name of a model that ships, or None for the default one. `fields` are files, folders
     or tables, as on the command line. `target` is the number of white cells to count, None for all. `crops` writes each
-    cell as the model took it. `cluster` is the address of a Ray cluster, or `local`. The result has the differential
-    count and the record of every field.
+    cell as the model took it, `features` its feature vector. `cluster` is the address of a Ray cluster, or `local`. The
+    result has the differential count and the record of every field.
 
     Raises LymphoscopeError for fields whose scale is not known and cannot be estimated from red cells, and for results
     in `out` unless `overwrite`.
@@ -63,7 +64,7 @@ def smear(
     loaded = load(folder, runtime=runtime, **how)
     options = RunOptions(
         microns_per_pixel=microns_per_pixel, target=target, blast_threshold=blast_threshold, workers=workers,
-        resume=resume, overwrite=overwrite, command=command, crops=crops,
+        resume=resume, overwrite=overwrite, command=command, crops=crops, features=features,
         cluster=cluster, model_folder=folder, detector=detector,
         model_options={**how, "threads": threads or 1, "runtime": loaded.runtime.options["runtime"]},
     )  # fmt: skip

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lymphoscope.strict_model import StrictModel
 
-SMEAR_FORMAT = 1
+SMEAR_FORMAT = 2
 ScaleSource = Literal["given", "file", "red cells"]
 
 
@@ -28,6 +28,14 @@ class SmearOptions(StrictModel):
     core: int = Field(description="Side of a tile's core in pixels.")
     erase: str = Field(description="When the erase stream of the model runs.")
     precision: str = Field(description="Arithmetic of the network.")
+
+
+class SmearFeatures(StrictModel):
+    """The feature vectors of the cells, for the similarity of cells found by one model."""
+
+    file: str = Field(description="NumPy array (cells, dimensions) of float16, rows as in the table of cells.")
+    dimensions: int = Field(description="Numbers per cell.")
+    method: str = Field(description="What the vectors are.")
 
 
 class FieldRecord(StrictModel):
@@ -79,6 +87,9 @@ class SmearRecord(StrictModel):
     options: SmearOptions = Field(description="Options of the run.")
     cells_table: str = Field(description="File of the table of cells.")
     cells: int = Field(description="Number of cells in the table.")
+    features: SmearFeatures | None = Field(
+        default=None, description="Feature vectors of the cells; null if none were written."
+    )
     synthetic: bool = Field(default=False, description="Whether the fields were drawn by a program.")
     notices: tuple[str, ...] = Field(default=(), description="What a reader must know, in sentences.")
     fields: tuple[FieldRecord, ...] = Field(description="The fields, in order.")

@@ -14,6 +14,7 @@ from lymphoscope.files import output_lock, write_json
 from lymphoscope.inference import Model
 from lymphoscope.progress import tracked
 from lymphoscope.smear.assemble import Assembled, assemble_results
+from lymphoscope.smear.cell_features import FEATURES_FILE
 from lymphoscope.smear.cell_pipeline import chunk_results
 from lymphoscope.smear.chunks import ChunkStore
 from lymphoscope.smear.cutting import cell_cutter
@@ -30,6 +31,7 @@ from lymphoscope.version import __version__
 RECORD_FILE, DIFFERENTIAL_FILE, REPORT_FILE = "smear.json", "differential.json", "report.html"
 _OWN_FILES = (
     RECORD_FILE, DIFFERENTIAL_FILE, REPORT_FILE, "cells.parquet", "cells.csv", "cells.geojson", "cells.coco.json",
+    FEATURES_FILE,
 )  # fmt: skip
 _OWN_FOLDERS = ("sprites", "fields", "crops")
 
@@ -49,6 +51,7 @@ class RunOptions:
     whole: int = WHOLE
     command: str = "lymphoscope.smear()"
     crops: bool = False
+    features: bool = True
     cluster: str | None = None
     """Address of a Ray cluster; it needs `model_folder`, the `model_options` of `load`, and `detector`."""
     model_folder: Path | None = None
@@ -122,6 +125,7 @@ def _here(
         workers=options.workers,
         batch_size=options.batch_size,
         crops=options.crops,
+        features=options.features,
     ) as results:
         total = len(plan.chunks)
         for number, result in tracked(
@@ -145,7 +149,7 @@ def _on_cluster(
     return write_on_cluster(
         store, out.resolve(), missing, plan.fields, address=address, model=options.model_folder,
         options=options.model_options, detector=options.detector, batch_size=options.batch_size,
-        workers=options.workers, crops=options.crops,
+        workers=options.workers, crops=options.crops, features=options.features,
     )  # fmt: skip
 
 
@@ -181,6 +185,7 @@ def run_record(model: Model, detector: Detector, plan: Plan, options: RunOptions
             "batch_size": options.batch_size,
             "core": options.core,
             "crops": options.crops,
+            "features": options.features,
         },
         "detector": detector.name,
         "fields_sha256": hashlib.sha256(repr(files).encode()).hexdigest(),
@@ -213,6 +218,7 @@ def _record(
         ),
         cells_table=assembled.table,
         cells=len(assembled.cells),
+        features=assembled.features,
         synthetic=any(is_synthetic(one) for one in plan.fields),
         notices=plan.notices,
         fields=assembled.fields,
