@@ -69,6 +69,9 @@ def test_a_table_of_predictions_without_subjects_is_one_case(empty_database: Any
         ("path,score_all,score_hem\na.png,1,0\n", "column predicted is missing"),
         ("path,predicted,score_all,score_hem\n", "no rows"),
         ("path,predicted,score_all,score_hem\na.png,all,1,0\na.png,all,1,0\n", "is in two rows"),
+        ('path,predicted,score_all,score_hem\n"a.png,all,1,0\n', "a quote is missing"),
+        ("path,predicted,score_all,score_hem\na.png,all,1\n", "has 3 fields, but the header has 4"),
+        ("path,predicted,score_all,score_hem\na.png,all,1,0\nb.png,all,high,0\n", "row 2 .* 'high', which is not a"),
     ],
 )
 def test_a_table_that_is_no_result_is_refused_and_leaves_nothing(

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
+
+from lymphoscope.model_file import load_description, shipped_models
 
 NOT_NEEDED = (
     "lymphoscope.data.images",
@@ -37,17 +40,43 @@ def predictions(subjects: int = 6) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_score_loads_only_what_metrics_and_a_report_need(tmp_path: Path) -> None:
-    predictions().to_csv(tmp_path / "predictions.csv", index=False)
-    code = f"""
+MOST_MODULES = 78
+"""Modules that `score` may load for predictions of a shipped model, package `__init__` files not counted."""
+
+
+def score_in_a_new_process(folder: Path, table: pd.DataFrame) -> list[str]:
+    """Score a table on the command line; return the modules of the package that were loaded, without packages."""
+    table.to_csv(folder / "predictions.csv", index=False)
+    code = """
 import json, sys
 from lymphoscope.cli.main import run
 status = run(["score", "predictions.csv", "--out", "scored", "--replicates", "100"])
-loaded = [name for name in sys.modules if name.startswith({NOT_NEEDED!r})]
-print(json.dumps([status, sorted(loaded)]))
+modules = {name: module for name, module in sys.modules.items() if name.startswith("lymphoscope.")}
+print(json.dumps([status, sorted(name for name, module in modules.items() if not hasattr(module, "__path__"))]))
 """
     answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120, check=True
     )
-    assert json.loads(answer.stdout.splitlines()[-1]) == [0, []], answer.stderr
+    status, modules = json.loads(answer.stdout.splitlines()[-1])
+    assert status == 0, answer.stderr
+    return list(modules)
+
+
+def test_score_loads_only_what_metrics_and_a_report_need(tmp_path: Path) -> None:
+    loaded = score_in_a_new_process(tmp_path, predictions())
+    assert [name for name in loaded if name.startswith(NOT_NEEDED)] == []
     assert json.loads((tmp_path / "scored" / "metrics.json").read_text(encoding="utf-8"))["evaluated"] == 12
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_predictions_of_a_shipped_model_are_compared_by_subject_without_its_schema(tmp_path: Path, name: str) -> None:
+    description = load_description(shipped_models()[name])
+    table = predictions().assign(model_id=description.model_id)
+    subjects = description.trained_on["subjects"]["validation"][:1]
+    table.loc[:2, "subject"] = subjects[0] if subjects else "S0"
+    loaded = score_in_a_new_process(tmp_path, table)
+    leakage = json.loads((tmp_path / "scored" / "metrics.json").read_text(encoding="utf-8"))["leakage"]
+    assert leakage["checked"] == (["subjects"] if subjects else [])
+    assert leakage["leaking_cells"] == (3 if subjects else 0)
+    assert len(loaded) <= MOST_MODULES, loaded
+    assert "lymphoscope.model_file.description" not in loaded

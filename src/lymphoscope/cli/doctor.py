@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from lymphoscope.cli.options import AsJson
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.extras import installed
 from lymphoscope.inference.backends.registry import export_runtimes, runtimes
 from lymphoscope.version import __version__
@@ -102,7 +102,7 @@ def _checked(part: str, attempt: Callable[[str], str], device: str) -> Check:
     except FAULTS as fault:
         if "No usable temporary directory" in str(fault):  # of `tempfile`, which PyTorch asks when it is imported
             return Check(part, None, "no writable temporary folder, which this part needs: mount one, or set TMPDIR")
-        return Check(part, False, " ".join(f"{type(fault).__name__}: {fault}".split()))
+        return Check(part, False, one_line(f"{type(fault).__name__}: {fault}"))
 
 
 def _try_method(device: str) -> str:

@@ -19,7 +19,7 @@ from lymphoscope.cli.process import (
     stop_on_signals,
 )
 from lymphoscope.cli.scratch import prepare_scratch
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.extras import explain_missing
 from lymphoscope.vocabulary import ExitStatus
 
@@ -176,7 +176,7 @@ def _print_error(line: str) -> int:
 def _explain(error: Exception) -> str | None:
     """Return the line for an error that a user can fix; None for a bug."""
     if isinstance(error, LymphoscopeError):
-        return " ".join(str(error).split())
+        return one_line(error)
     if isinstance(error, typer.TyperException):
         return _explain_usage(error)
     if isinstance(error, ModuleNotFoundError):
@@ -187,7 +187,7 @@ def _explain(error: Exception) -> str | None:
 
 def _explain_usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
-    line = " ".join(error.format_message().split())
+    line = one_line(error.format_message())
     if line.startswith("No such option: -") and not line.startswith("No such option: --"):
         line += ". If it begins the name of a file, put -- before the files."
     return f"{line} Try '{context.command_path} --help'." if context else line

@@ -31,7 +31,7 @@ from PIL import (
 from lymphoscope.data.decoding import PixelBudget, pages_fault, scans_fault
 from lymphoscope.data.dicom import DicomError, dicom_pixels, open_dicom
 from lymphoscope.data.image_files import is_dicom_header
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.progress import tracked
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class UnreadableImage(LymphoscopeError):  # noqa: N818 - named for how it reads 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, reason)
         self.path = Path(path)
-        self.reason = " ".join(reason.split())
+        self.reason = one_line(reason)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.extras import require
 
 TABLE_SUFFIXES = (".csv", ".parquet")
@@ -27,7 +27,7 @@ def read_table_file(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     except (ValueError, OSError, csv.Error) as error:
-        raise LymphoscopeError(f"{path} is not a readable table: {' '.join(str(error).split())[:200]}") from error
+        raise LymphoscopeError(f"{path} is not a readable table: {one_line(error, 200)}") from error
     table.columns = pd.Index(_column_names(table.columns, path))
     return table
 

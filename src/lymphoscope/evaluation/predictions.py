@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
 from lymphoscope.terminal import counted
@@ -176,7 +176,7 @@ def _read(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise LymphoscopeError(f"{path}: the table of predictions is empty") from None
     except (ValueError, OSError) as error:
-        raise LymphoscopeError(f"{path}: not a table of predictions ({str(error).splitlines()[0]})") from error
+        raise LymphoscopeError(f"{path}: not a table of predictions ({one_line(error, 200)})") from error
 
 
 def _suffix(path: Path) -> str:

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.experiments.grid import MODEL_SOURCE_FILE
 from lymphoscope.experiments.result import RunState
 from lymphoscope.files import write_json, write_text
@@ -36,9 +36,9 @@ def execute(folder: Path) -> None:
     try:
         _finish(RunFolder(folder))
     except _RUN_FAILURES as error:
-        text = " ".join(str(error).split())[:400]
         write_text(folder / "failed.txt", traceback.format_exc())
-        reason = text if isinstance(error, LymphoscopeError) else f"{type(error).__name__}: {text}"
+        known = isinstance(error, LymphoscopeError)
+        reason = one_line(error if known else f"{type(error).__name__}: {error}", 400)
     seconds = time.monotonic() - started + float(_read_ended(folder).get("seconds") or 0.0)
     write_json(folder / ENDED_FILE, {"seconds": seconds, "reason": reason})
 

@@ -18,7 +18,7 @@ from lymphoscope.data import CellPreparation
 from lymphoscope.data.image_files import IMAGE_SUFFIXES, describe_not_read, walk_files
 from lymphoscope.data.images import UnreadableImage, decoded_image, image_pixels
 from lymphoscope.data.quality import ImageStatistics, image_statistics, visible_part
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.inference.remote import TABLE_SUFFIXES, exists, images_at, is_remote, is_table, local_copy
 
 if TYPE_CHECKING:
@@ -258,4 +258,4 @@ def _read_remote(url: str, preparation: CellPreparation, measured: bool) -> Read
             return read_cell(str(copy), preparation, measured=measured)
     except (OSError, LymphoscopeError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return ReadCell(None, error=f"cannot be fetched: {' '.join(reason.split())}")
+        return ReadCell(None, error=f"cannot be fetched: {one_line(reason)}")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lymphoscope.data.image_files import HIDDEN, IMAGE_SUFFIXES, NO_HEADER
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.extras import installed
 
 PROTOCOL_MARK = "://"
@@ -47,7 +47,7 @@ def file_system(path: str) -> tuple[Any, str]:
         with _any_error_as_os_error():
             system, name = url_to_fs(path)
     except OSError as error:
-        raise LymphoscopeError(f"{path}: {_one_line(error)}") from error
+        raise LymphoscopeError(f"{path}: {one_line(error.strerror or error)}") from error
     return system, str(name)
 
 
@@ -61,7 +61,7 @@ def images_at(url: str) -> tuple[list[str], Counter[str]]:
         with _any_error_as_os_error():
             names = sorted(system.find(root))
     except OSError as error:
-        raise LymphoscopeError(f"{url} cannot be listed: {_one_line(error)}") from error
+        raise LymphoscopeError(f"{url} cannot be listed: {one_line(error.strerror or error)}") from error
     images = [name for name in names if _is_image(name, root)]
     others = Counter(_kind(name, root) for name in names if not _is_image(name, root))
     return [system.unstrip_protocol(name) for name in images], others
@@ -87,7 +87,7 @@ def exists(url: str) -> bool:
         with _any_error_as_os_error():
             return bool(system.exists(name))
     except OSError as error:
-        raise LymphoscopeError(f"{url} cannot be reached: {_one_line(error)}") from error
+        raise LymphoscopeError(f"{url} cannot be reached: {one_line(error.strerror or error)}") from error
 
 
 def is_table(url: str) -> bool:
@@ -114,11 +114,7 @@ def _any_error_as_os_error() -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        raise OSError(errno.EIO, f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]) from error
-
-
-def _one_line(error: OSError) -> str:
-    return " ".join(str(error.strerror or error).split())
+        raise OSError(errno.EIO, one_line(f"{type(error).__name__}: {error}", 300)) from error
 
 
 def _is_image(name: str, root: str) -> bool:

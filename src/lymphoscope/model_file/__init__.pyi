@@ -18,11 +18,13 @@ from .folder import (
     record_scores as record_scores,
     save_model as save_model,
 )
+from .model_json import training_subjects as training_subjects
 from .shipped import (
     default_model as default_model,
     default_model_notice as default_model_notice,
     resolve_model as resolve_model,
     shipped_models as shipped_models,
+    subjects_of_shipped_model as subjects_of_shipped_model,
 )
 
 __all__ = [
@@ -46,4 +48,6 @@ __all__ = [
     "resolve_model",
     "save_model",
     "shipped_models",
+    "subjects_of_shipped_model",
+    "training_subjects",
 ]

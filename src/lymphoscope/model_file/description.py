@@ -1,7 +1,5 @@
 """`model.json`: everything that inference must know about a trained model, as typed pydantic models."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -9,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lymphoscope.data import CellPreparation, Geometry, StainNormalization
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.model_file.model_json import FORMAT_VERSION, IDENTITY, model_id_of
 from lymphoscope.referral import SCORE_RULE, Calibration, Referral, ScoreBand
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import (
@@ -24,9 +23,6 @@ from lymphoscope.vocabulary import (
     class_title,
     prediction_columns,
 )
-
-FORMAT_VERSION = 3
-ID_LENGTH = 16
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -156,20 +152,6 @@ class Export(StrictModel):
     versions: dict[str, str] = Field(default={}, description="Versions of the packages that wrote it.")
 
 
-_IDENTITY = {
-    "architecture",
-    "classes",
-    "blast_class",
-    "preprocessing",
-    "test_time",
-    "calibration",
-    "referral",
-    "weights_sha256",
-}
-_ONLY_FOR_FIELDS = frozenset({"microns_per_pixel", "surroundings"})
-"""Keys of the preprocessing that count for the identity only where they are set."""
-
-
 class Description(StrictModel):
     """The content of `model.json`."""
 
@@ -218,10 +200,7 @@ class Description(StrictModel):
         It covers weights, architecture, classes, preprocessing, test-time options, calibration and referral, but
         neither scores nor texts nor exports.
         """
-        parts = self.model_dump(mode="json", include=_IDENTITY)
-        for name in _ONLY_FOR_FIELDS & {name for name, value in parts["preprocessing"].items() if value is None}:
-            del parts["preprocessing"][name]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
+        return model_id_of(self.model_dump(mode="json", include=set(IDENTITY)))
 
     def promises(self, options: Mapping[str, str]) -> list[str]:
         """Return what the referral promises for predictions with these runtime options, in sentences.

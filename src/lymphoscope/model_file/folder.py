@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.files import sha256_of, write_text, written_beside
 from lymphoscope.model_file.card import write_card
-from lymphoscope.model_file.description import FORMAT_VERSION, Architecture, Description, Export
+from lymphoscope.model_file.description import Architecture, Description, Export
+from lymphoscope.model_file.model_json import COPY_AGAIN, MODEL_JSON, read_model_json
 from lymphoscope.referral import Calibration, FeatureArrays, Referral
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 WEIGHTS = "weights.safetensors"
-DESCRIPTION = "model.json"
 OOD_REFERENCE = "ood_reference.safetensors"
-_COPY_AGAIN = "copy the model folder again from its run"
 
 
 def build_network(architecture: Architecture, num_classes: int, *, pretrained: bool = False) -> "nn.Module":
@@ -109,7 +108,7 @@ def export_files(folder: Path, export: Export) -> list[Path]:
         if not (folder / name).is_file():
             raise LymphoscopeError(f"{folder / name} is missing: export the model again")
         if sha256_of(folder / name) != expected:
-            raise LymphoscopeError(f"{folder / name} differs from the file that {DESCRIPTION} names: export it again")
+            raise LymphoscopeError(f"{folder / name} differs from the file that {MODEL_JSON} names: export it again")
     return [folder / name for name in export.files]
 
 
@@ -118,19 +117,15 @@ def load_description(folder: Path) -> Description:
 
     Raises LymphoscopeError where a file is missing, damaged or of another format.
     """
-    path = folder / DESCRIPTION
-    if not path.is_file():
-        raise LymphoscopeError(f"{folder} is not a model: it has no {DESCRIPTION}. A run has its model in RUN/model.")
-    content = _read_json(path)
-    _check_version(content.get("format_version"), path)
+    path, content = folder / MODEL_JSON, read_model_json(folder)
     try:
         description = Description.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise LymphoscopeError(f"{path}: {where}: {_one_line(first['msg'])}: {_COPY_AGAIN}") from error
+        raise LymphoscopeError(f"{path}: {where}: {one_line(first['msg'])}: {COPY_AGAIN}") from error
     if not description.weights_sha256:
-        raise LymphoscopeError(f"{path}: weights_sha256 is empty, so the weights cannot be checked: {_COPY_AGAIN}")
+        raise LymphoscopeError(f"{path}: weights_sha256 is empty, so the weights cannot be checked: {COPY_AGAIN}")
     return _with_arrays(description, folder)
 
 
@@ -145,18 +140,16 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
         network = build_network(description.architecture, len(description.classes))
         network.load_state_dict(weights)
     except LymphoscopeError as error:
-        raise LymphoscopeError(f"{folder / DESCRIPTION}: {error}") from error
+        raise LymphoscopeError(f"{folder / MODEL_JSON}: {error}") from error
     except (RuntimeError, ValueError, TypeError) as error:
-        raise LymphoscopeError(
-            f"{folder / WEIGHTS} does not fit the network of {DESCRIPTION}: {_COPY_AGAIN}"
-        ) from error
+        raise LymphoscopeError(f"{folder / WEIGHTS} does not fit the network of {MODEL_JSON}: {COPY_AGAIN}") from error
     return network.eval(), description
 
 
 def _update(description: Description, folder: Path, **changes: Any) -> Description:
     updated = description.model_copy(update=changes)
     write_card(updated, folder)
-    write_text(folder / DESCRIPTION, updated.model_dump_json(indent=2) + "\n")
+    write_text(folder / MODEL_JSON, updated.model_dump_json(indent=2) + "\n")
     return updated
 
 
@@ -166,16 +159,6 @@ def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
     with written_beside(folder / OOD_REFERENCE) as beside:
         beside.write_bytes(save({"centre": arrays.centre, "axes": np.ascontiguousarray(arrays.axes)}))
     return sha256_of(folder / OOD_REFERENCE)
-
-
-def _check_version(version: object, path: Path) -> None:
-    if version == FORMAT_VERSION and not isinstance(version, bool):
-        return
-    newer = isinstance(version, int) and version > FORMAT_VERSION
-    remedy = "install a newer version" if newer else "train the model again"
-    raise LymphoscopeError(
-        f"{path} is of format {version}; this version of Lymphoscope reads format {FORMAT_VERSION}: {remedy}"
-    )
 
 
 def _with_arrays(description: Description, folder: Path) -> Description:
@@ -197,21 +180,7 @@ def _read_arrays(path: Path, expected_sha256: str) -> FeatureArrays:
     try:
         return FeatureArrays(**load(content))
     except (SafetensorError, TypeError, LymphoscopeError) as error:
-        raise LymphoscopeError(f"{path} does not hold the arrays of an OOD reference: {_COPY_AGAIN}") from error
-
-
-def _read_json(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(_read_bytes(path).decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of too many digits, NaN
-        raise LymphoscopeError(f"{path} is not JSON ({_one_line(str(error))}): {_COPY_AGAIN}") from error
-    if not isinstance(content, dict):
-        raise LymphoscopeError(f"{path} does not hold a JSON object: {_COPY_AGAIN}")
-    return content
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+        raise LymphoscopeError(f"{path} does not hold the arrays of an OOD reference: {COPY_AGAIN}") from error
 
 
 def _read_weights(path: Path, expected_sha256: str) -> "dict[str, Tensor]":
@@ -221,25 +190,21 @@ def _read_weights(path: Path, expected_sha256: str) -> "dict[str, Tensor]":
     try:
         return load(_checked_bytes(path, expected_sha256))
     except SafetensorError as error:
-        raise LymphoscopeError(f"{path} is not a safetensors file ({_one_line(str(error))}): {_COPY_AGAIN}") from error
+        raise LymphoscopeError(f"{path} is not a safetensors file ({one_line(error)}): {COPY_AGAIN}") from error
 
 
 def _checked_bytes(path: Path, expected_sha256: str) -> bytes:
     """Return the content of a file that `model.json` names, if its hash is the expected one."""
     content = _read_bytes(path)
     if hashlib.sha256(content).hexdigest() != expected_sha256:
-        raise LymphoscopeError(f"{path} is not the file that {DESCRIPTION} names (SHA-256 differs): {_COPY_AGAIN}")
+        raise LymphoscopeError(f"{path} is not the file that {MODEL_JSON} names (SHA-256 differs): {COPY_AGAIN}")
     return content
 
 
 def _read_bytes(path: Path) -> bytes:
     if not path.is_file():
-        raise LymphoscopeError(f"{path} is missing: {_COPY_AGAIN}")
+        raise LymphoscopeError(f"{path} is missing: {COPY_AGAIN}")
     try:
         return path.read_bytes()
     except OSError as error:
         raise LymphoscopeError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

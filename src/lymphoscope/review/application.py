@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lymphoscope.errors import one_line
 from lymphoscope.review.access import Gate, ReviewContext
 from lymphoscope.review.api import ROUTERS
 from lymphoscope.review.database import open_database
@@ -139,7 +140,7 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 
 
 async def _no_database(_request: Request, error: Exception) -> Response:
-    print(f"lymphoscope: the database failed: {' '.join(str(error).split())[:300]}", file=sys.stderr)
+    print(f"lymphoscope: the database failed: {one_line(error, 300)}", file=sys.stderr)
     message = "the database does not answer: load the page again in a moment, and see what is there"
     return _problem(503, {"status": 503, "error": "no_database", "message": message}, {"Retry-After": "5"})
 

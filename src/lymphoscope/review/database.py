@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 
 WRITERS_LOCK: Final = 0x6C796D70686F
 """The key of the advisory lock that writers on PostgreSQL take."""
@@ -62,7 +62,7 @@ def open_database(address: str | Path) -> Database:
             pass
     except OperationalError as error:
         database.close()
-        reason = " ".join(str(error.orig).split())
+        reason = one_line(error.orig)
         shown = url.render_as_string(hide_password=True)
         raise LymphoscopeError(f"{shown}: the database cannot be opened ({reason}): check --database") from error
     return database

@@ -11,17 +11,20 @@ import numpy as np
 import pandas as pd
 
 from lymphoscope.data.identity import clean_name
+from lymphoscope.data.tables import TABLE_SUFFIXES, read_table_file
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import classes_of
-from lymphoscope.extras import require
 from lymphoscope.files import sha256_of
 from lymphoscope.review.audit import digest
 from lymphoscope.smear import cell_class
-from lymphoscope.vocabulary import MODEL_ID_COLUMN, SCORE_PREFIX, TEXT_COLUMNS
+from lymphoscope.vocabulary import MODEL_ID_COLUMN, SCORE_PREFIX
 
 TABLES: Final = ("cells.parquet", "cells.csv", "predictions.parquet", "predictions.csv")
 """Names of the table in a results folder, in the order in which they are looked for."""
-_TEXT: Final = frozenset({*TEXT_COLUMNS, "cell_id", "field", "marks", "quality", "sprite", "outline"})
+_NUMBERS: Final = (
+    *("x", "y", "width", "height", "microns_per_pixel", "detector_score"),
+    *("sprite_x", "sprite_y", "sprite_size"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def read_results(table_path: Path) -> Results:
     if description:
         hashes.append(sha256_of(folder / "smear.json"))
     _check_ids(table, table_path)
+    _check_numbers(table, classes, table_path)
     return Results(
         folder=folder,
         table_name=table_path.name,
@@ -196,18 +200,9 @@ def _table_in(folder: Path) -> Path | None:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        require("parquet", str(path))
-    elif suffix != ".csv":
+    if path.suffix.lower() not in TABLE_SUFFIXES:
         raise LymphoscopeError(f"{path}: results are a folder, or a .csv or .parquet table")
-    try:
-        if suffix == ".parquet":
-            return pd.read_parquet(path)
-        columns: dict[str, type] = dict.fromkeys(_TEXT, str)
-        return pd.read_csv(path, dtype=columns, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError) as error:
-        raise LymphoscopeError(f"{path} is not a readable table: {' '.join(str(error).split())[:200]}") from error
+    return read_table_file(path)
 
 
 def _describe(path: Path) -> dict[str, Any]:
@@ -236,3 +231,15 @@ def _check_ids(table: pd.DataFrame, path: Path) -> None:
     doubled = table[column][table[column].duplicated() & table[column].notna()]
     if not doubled.empty:
         raise LymphoscopeError(f"{path}: {column} {doubled.iloc[0]} is in two rows: every cell needs its own")
+
+
+def _check_numbers(table: pd.DataFrame, classes: tuple[str, ...], path: Path) -> None:
+    """Raise LymphoscopeError for a value that is not a number, in a column of numbers."""
+    for name in (*_NUMBERS, *(SCORE_PREFIX + one for one in classes)):
+        values = table[name] if name in table else pd.Series(dtype=float)
+        wrong = pd.to_numeric(values, errors="coerce").isna() & values.notna() & (values != "nan")
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax())
+            raise LymphoscopeError(
+                f"{path}: row {row + 1} after the header: {name} is {values.iloc[row]!r}, which is not a number"
+            )

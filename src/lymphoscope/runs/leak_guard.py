@@ -3,31 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lymphoscope.data import (
-    FINGERPRINT_COLUMNS,
-    CellLeak,
-    Manifest,
-    below_common_folder,
-    leak_checks,
-    leaks_between,
-    split_leaks,
-    unchecked_reason,
-    with_fingerprints,
-)
+from lymphoscope.data import CellLeak, Manifest, leak_checks, leaks_between, split_leaks, unchecked_reason
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leak, Leakage
 from lymphoscope.extras import require
 from lymphoscope.files import written_beside
-from lymphoscope.model_file import Description
+from lymphoscope.model_file import training_subjects
 from lymphoscope.runs.results import count_leaks
+
+if TYPE_CHECKING:
+    from lymphoscope.model_file import Description
 
 TRAINING_CELLS = "training_cells.parquet"
 
 _MAX_NAMED = 3
-_COLUMNS = ("path", "label", "subject", "split", *FINGERPRINT_COLUMNS)
 _NO_FINGERPRINTS = "the model has no fingerprints of its training cells, so duplicates were not checked"
 _NO_TRAINING_CELLS = "the model does not say what it was trained on"
 
@@ -45,7 +38,7 @@ def training_cells_of_split(manifest: Manifest) -> TrainingCells:
     return TrainingCells(manifest.table[manifest.table["split"].isin(["train", "validation"])])
 
 
-def training_cells_of_model(folder: Path, description: Description) -> TrainingCells:
+def training_cells_of_model(folder: Path, description: "Description") -> TrainingCells:
     """Return what the model in `folder` was trained on: its `training_cells.parquet`, else the names of its subjects.
 
     Raises LymphoscopeError if this installation cannot read Parquet: a guard that checks less than it was made for
@@ -54,8 +47,11 @@ def training_cells_of_model(folder: Path, description: Description) -> TrainingC
     if (folder / TRAINING_CELLS).is_file():
         require("parquet", f"the leak guard of {folder}")
         return TrainingCells(pd.read_parquet(folder / TRAINING_CELLS))
-    parts = description.trained_on.get("subjects", {})
-    subjects = [*parts.get("train", ()), *parts.get("validation", ())]
+    return training_cells_of_subjects(training_subjects(description.trained_on))
+
+
+def training_cells_of_subjects(subjects: list[str]) -> TrainingCells:
+    """Return the training cells of a model of which only the subjects are known."""
     table = pd.DataFrame({"path": [f"subject {name}" for name in subjects], "subject": subjects}, dtype=object)
     return TrainingCells(table, _NO_FINGERPRINTS if subjects else _NO_TRAINING_CELLS)
 
@@ -65,17 +61,25 @@ def write_training_cells(manifest: Manifest, folder: Path, *, record_subjects: b
 
     Without `record_subjects` neither subjects nor file names are written, because a name often contains its subject.
     """
+    from lymphoscope.data import FINGERPRINT_COLUMNS, below_common_folder, with_fingerprints
+
     table = training_cells_of_split(with_fingerprints(manifest)).table
     if not record_subjects:
         table = table.assign(subject=None, path=[f"cell {number}" for number in range(len(table))])
-    table = table.reindex(columns=list(_COLUMNS)).assign(path=below_common_folder(list(table["path"])))
+    table = table.reindex(columns=["path", "label", "subject", "split", *FINGERPRINT_COLUMNS]).assign(
+        path=below_common_folder(list(table["path"]))
+    )
     with written_beside(folder / TRAINING_CELLS) as temporary:
         table.to_parquet(temporary, index=False)
 
 
 def find_leaks(cells: Manifest, training_cells: TrainingCells) -> Leakage:
     """Find the cells that the model was trained on; their images are read if the model has fingerprints."""
-    compared = with_fingerprints(cells) if "sha256" in training_cells.table else cells
+    compared = cells
+    if "sha256" in training_cells.table:
+        from lymphoscope.data import with_fingerprints  # here, so that comparing subjects loads nothing of images
+
+        compared = with_fingerprints(cells)
     leaks = leaks_between(compared.table, training_cells.table)
     checks = leak_checks(compared.table, training_cells.table)
     reason = training_cells.reason or unchecked_reason(checks)
@@ -111,5 +115,7 @@ def refuse_split(manifest: Manifest, *, by: str, allow: bool) -> None:
 
     `by` is the recipe's `split.by`: "random" accepts subjects in two parts.
     """
+    from lymphoscope.data import with_fingerprints
+
     leaks = split_leaks(with_fingerprints(manifest).table)
     refuse_leaks([leak for leak in leaks if leak.kind != "subject" or by != "random"], allow=allow)

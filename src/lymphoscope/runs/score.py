@@ -19,7 +19,6 @@ from lymphoscope.runs.run_folder import RunFolder
 from lymphoscope.vocabulary import GROUP_COLUMN, MODEL_ID_COLUMN, find_blast_class
 
 _NO_MODEL = "predictions alone do not say what the model was trained on"
-_ONLY_SUBJECTS = "the predictions are of the model {} that ships; only subjects were compared, no images"
 _CELL_COLUMNS = ("label", "subject", "slide")
 
 
@@ -76,22 +75,18 @@ def _leakage_of_shipped_model(predictions: pd.DataFrame) -> Leakage:
     ids = set(predictions[MODEL_ID_COLUMN].dropna()) if MODEL_ID_COLUMN in predictions else set()
     if not ids:
         return unchecked
-    from lymphoscope.model_file import load_description, shipped_models
+    from lymphoscope.model_file import subjects_of_shipped_model
 
-    for folder in shipped_models().values():
-        description = load_description(folder)
-        if ids == {description.model_id}:
-            from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, training_cells_of_model
-
-            trained = training_cells_of_model(folder, description)
-            named = TrainingCells(trained.table.reindex(columns=["path", "label", "subject"]), trained.reason)
-            leakage = find_leaks(Manifest(predictions[["path", *_CELL_COLUMNS]], "predictions"), named)
-            reason = leakage.reason or _ONLY_SUBJECTS.format(description.name)
-            return leakage.model_copy(update={"allowed": False, "reason": reason})
-    if len(ids) == 1:
+    if len(ids) > 1:
+        return unchecked
+    subjects = subjects_of_shipped_model(str(min(ids)))
+    if subjects is None:
         reason = f"the table names the model {min(ids)}, which is not here to say what it was trained on"
         return unchecked.model_copy(update={"reason": f"{reason}: `lymphoscope evaluate` checks it"})
-    return unchecked
+    from lymphoscope.runs.leak_guard import find_leaks, training_cells_of_subjects
+
+    cells = Manifest(predictions[["path", *_CELL_COLUMNS]], "predictions")
+    return find_leaks(cells, training_cells_of_subjects(subjects)).model_copy(update={"allowed": False})
 
 
 def _join_labels(predictions: pd.DataFrame, data: Manifest, part: str | None, path: Path) -> pd.DataFrame:

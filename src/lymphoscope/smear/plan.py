@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.smear.field_inputs import FieldInput
 from lymphoscope.smear.readers import Slide, UnreadableRegion, open_slide
 from lymphoscope.smear.records import FieldRecord, ScaleSource
@@ -77,7 +77,7 @@ def _open(number: int, given: FieldInput) -> _Opened:
         slide = open_slide(given.path)
     except LymphoscopeError as error:
         reason = getattr(error, "reason", None) or str(error).removeprefix(f"{given.path}: ")
-        return _Opened(given, replace_record(blank, error=" ".join(reason.split())))
+        return _Opened(given, replace_record(blank, error=one_line(reason)))
     try:
         record = replace_record(
             blank,

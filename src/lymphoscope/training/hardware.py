@@ -14,7 +14,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.processor import has_instructions
 from lymphoscope.training.recipe import HardwareRecipe, Recipe
 
@@ -51,7 +51,7 @@ def hardware_faults(hardware: HardwareRecipe) -> Iterator[None]:
         yield
     except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
         options = f"accelerator={hardware.accelerator}, devices={hardware.devices}, strategy={hardware.strategy}"
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise LymphoscopeError(f"`hardware`: {options} does not work on this machine: {reason:.300}") from error
 
 

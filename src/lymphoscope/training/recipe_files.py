@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.training.recipe import Recipe
 
 _MAX_BYTES = 1_000_000
@@ -87,7 +87,7 @@ def _parse_tree(content: bytes, source: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise LymphoscopeError(f"{source} is not UTF-8 text: save it as UTF-8") from error
     except (yaml.YAMLError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        reason = "nested too deeply" if isinstance(error, RecursionError) else one_line(error)
         raise LymphoscopeError(f"{source} is not valid YAML: {reason:.300}") from error
     if not isinstance(tree, dict):
         raise LymphoscopeError(f"{source} has no keys: write them as `key: value`")

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from lymphoscope.data.identity import name_key
-from lymphoscope.data.similarity.matching import is_current_hash, matching_cells_between
+from lymphoscope.data.manifest import HASH_COLUMNS
 
 LeakKind = Literal["duplicate", "near-duplicate", "subject"]
 
@@ -93,7 +93,7 @@ def leak_checks(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[LeakChe
         checks.append(LeakCheck("subjects", counts[0], len(evaluated), counts[1], len(training)))
     if all("sha256" in table and table["sha256"].notna().any() for table in tables):
         checks.append(LeakCheck("duplicates", *_all_of(*tables)))
-    if all("phash" in table and table["phash"].map(is_current_hash).any() for table in tables):
+    if all(_has_perceptual_hashes(table) for table in tables):
         checks.append(LeakCheck("near duplicates", *_all_of(*tables)))
     return checks
 
@@ -131,12 +131,16 @@ def _all_of(evaluated: pd.DataFrame, training: pd.DataFrame) -> tuple[int, int, 
     return len(evaluated), len(evaluated), len(training), len(training)
 
 
+def _has_perceptual_hashes(table: pd.DataFrame) -> bool:
+    if "phash" not in table:
+        return False
+    from lymphoscope.data.similarity.matching import is_current_hash
+
+    return bool(table["phash"].map(is_current_hash).any())
+
+
 def _same_image(evaluated: pd.DataFrame, training: pd.DataFrame) -> list[_Pair]:
-    matches = matching_cells_between(evaluated, training)
-    near = [
-        _Pair(match.row, match.other, "near-duplicate", f"shows the same cell ({match.detail})") for match in matches
-    ]
-    return [*_duplicates(evaluated, training), *near]
+    return [*_duplicates(evaluated, training), *_near_duplicates(evaluated, training)]
 
 
 def _duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pair]:
@@ -148,6 +152,15 @@ def _duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pa
     for row, digest in enumerate(evaluated["sha256"]):
         if pd.notna(digest):
             yield from (_Pair(row, other, "duplicate", "the same file") for other in rows.get(digest, ()))
+
+
+def _near_duplicates(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[_Pair]:
+    if not all(any(name in table for name in HASH_COLUMNS) for table in (evaluated, training)):
+        return
+    from lymphoscope.data.similarity.matching import matching_cells_between  # here: subjects need no hashes
+
+    for match in matching_cells_between(evaluated, training):
+        yield _Pair(match.row, match.other, "near-duplicate", f"shows the same cell ({match.detail})")
 
 
 def _same_subject(evaluated: pd.DataFrame, training: pd.DataFrame) -> Iterator[CellLeak]:

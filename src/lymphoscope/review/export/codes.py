@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import yaml
 from pydantic import Field, ValidationError
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.strict_model import StrictModel
 
 SHIPPED: Final = Path(__file__).parent / "loinc.yaml"
@@ -34,5 +34,5 @@ def read_codes(path: Path | None = None) -> Codes:
     try:
         return Codes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise LymphoscopeError(f"{path}: not a table of codes ({reason}): copy {SHIPPED} and edit it") from error

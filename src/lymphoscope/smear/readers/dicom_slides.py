@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.smear.readers.pyramid import PyramidSlide, size_on_level
 from lymphoscope.smear.readers.registry import Reader
 from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale, shrunk_to
@@ -28,7 +28,7 @@ class DicomField(PyramidSlide):
             self.width, self.height = self._file.size.width, self._file.size.height
             scale, metadata = self._file.mpp.width, self._file.metadata
         except self._faults as error:
-            raise LymphoscopeError(f"{path} cannot be read as a DICOM slide: {_line(error)}") from error
+            raise LymphoscopeError(f"{path} cannot be read as a DICOM slide: {one_line(error, 160)}") from error
         self.microns_per_pixel = plausible_scale(scale)
         self.slide = getattr(metadata.slide, "identifier", None) or path.stem
         self.subject = getattr(metadata.patient, "identifier", None)
@@ -45,12 +45,8 @@ class DicomField(PyramidSlide):
         try:
             region = self._file.read_region(corner, level, size)
         except self._faults as error:
-            raise UnreadableRegion(f"a frame cannot be decoded: {_line(error)}") from error
+            raise UnreadableRegion(f"a frame cannot be decoded: {one_line(error, 160)}") from error
         return np.asarray(region.convert("RGB"))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _is_dicom(path: Path) -> bool:

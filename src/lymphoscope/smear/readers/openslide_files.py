@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.smear.readers.pyramid import PyramidSlide
 from lymphoscope.smear.readers.registry import Reader
 from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale
@@ -24,7 +24,7 @@ class OpenSlideField(PyramidSlide):
         try:
             self._file: Any = openslide.OpenSlide(path)
         except (openslide.OpenSlideError, OSError) as error:
-            raise LymphoscopeError(f"{path} cannot be read by OpenSlide: {' '.join(str(error).split())}") from error
+            raise LymphoscopeError(f"{path} cannot be read by OpenSlide: {one_line(error)}") from error
         self.width, self.height = self._file.dimensions
         self.microns_per_pixel = plausible_scale(_number(self._file.properties.get("openslide.mpp-x")))
         self.slide = path.stem
@@ -34,7 +34,7 @@ class OpenSlideField(PyramidSlide):
         try:
             region = self._file.read_region(corner, level, size)
         except (self._fault, OSError) as error:
-            raise UnreadableRegion(f"a tile cannot be decoded: {' '.join(str(error).split())}") from error
+            raise UnreadableRegion(f"a tile cannot be decoded: {one_line(error)}") from error
         white = Image.new("RGB", region.size, (255, 255, 255))
         white.paste(region, mask=region.getchannel("A"))
         return np.asarray(white)

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from lymphoscope.data.images import MAX_PIXELS
-from lymphoscope.errors import LymphoscopeError
+from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.smear.readers.pyramid import PyramidSlide
 from lymphoscope.smear.readers.registry import Reader
 from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale
@@ -29,7 +29,7 @@ class TiffField(PyramidSlide):
             self.width, self.height = (int(side) for side in self._file.dimensions)
             properties = self._file.properties
         except _FAULTS as error:
-            raise LymphoscopeError(f"{path} cannot be read as a TIFF slide: {_line(error)}") from error
+            raise LymphoscopeError(f"{path} cannot be read as a TIFF slide: {one_line(error, 160)}") from error
         self.microns_per_pixel = plausible_scale(properties.get("tiffslide.mpp-x"))
         self.slide = path.stem
         self.subject: str | None = None
@@ -38,7 +38,7 @@ class TiffField(PyramidSlide):
         try:
             region = self._file.read_region(corner, level, size, as_array=True)
         except _FAULTS as error:
-            raise UnreadableRegion(f"a tile cannot be decoded: {_line(error)}") from error
+            raise UnreadableRegion(f"a tile cannot be decoded: {one_line(error, 160)}") from error
         return _as_rgb(np.asarray(region))
 
 
@@ -50,10 +50,6 @@ def _as_rgb(region: "np.ndarray[Any, Any]") -> Pixels:
     if region.ndim == 2:
         region = region[:, :, None]
     return np.ascontiguousarray(region[:, :, :3] if region.shape[2] >= 3 else np.repeat(region[:, :, :1], 3, axis=2))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _recognises(path: Path) -> bool:
