@@ -26,8 +26,9 @@ from lymphoscope.evaluation.bootstrap import BootstrapSamples
 from lymphoscope.evaluation.comparison import discordant_cells
 from lymphoscope.evaluation.estimates import Bootstrap
 from lymphoscope.evaluation.exchange_test import exchange_p
-from lymphoscope.evaluation.intervals import LEVEL, units_of
+from lymphoscope.evaluation.intervals import LEVEL
 from lymphoscope.evaluation.outcomes import WeightedOutcomes
+from lymphoscope.evaluation.units import units_of
 
 CLASSES = ("all", "hem")
 _FIVE_PERCENT = 0.05 + 1e-9
@@ -37,13 +38,24 @@ ALL = {name: each for name, each in (METRICS | CALIBRATION_METRICS).items() if e
 
 @dataclass(frozen=True)
 class Layout:
-    """Numbers of positive and negative subjects, and their cells: a log-normal spread, and the share of the largest."""
+    """Numbers of positive and negative subjects, and their cells: a log-normal spread, and the share of the largest.
+
+    `of_both` persons are a positive and a negative subject at once: they have cells of both classes, and one effect.
+    """
 
     positives: int
     negatives: int
     cells: float
     spread: float = 0.0
     share_of_three: float = 0.0
+    of_both: int = 0
+
+    @property
+    def persons(self) -> Indices:
+        """The person, of which a bootstrap draws, that is each subject: positives first."""
+        persons = np.arange(self.positives + self.negatives)
+        persons[self.positives : self.positives + self.of_both] = np.arange(self.of_both)
+        return persons
 
     def sizes(self, generator: np.random.Generator) -> Indices:
         """Cells of each subject, positives first."""
@@ -79,6 +91,8 @@ LAYOUTS: Final = {
     "13+15 log-normal": Layout(13, 15, 30, spread=1.0),
     "21+13, three hold 84 %": Layout(21, 13, 15, share_of_three=0.84),
     "5+5 equal": Layout(5, 5, 30),
+    "12+9, one of both": Layout(12, 9, 20, spread=0.5, of_both=1),
+    "20+16, twelve of both": Layout(20, 16, 20, spread=0.7, of_both=12),
 }
 WORLDS: Final = {
     "normal": World(),
@@ -92,17 +106,17 @@ WORLDS: Final = {
 
 
 def study(layout: Layout, world: World, generator: np.random.Generator) -> tuple[Outcomes, Indices]:
-    """Draw one study: its outcomes (N,), and the subject of each cell (N,)."""
-    sizes = layout.sizes(generator)
+    """Draw one study: its outcomes (N,), and the person of each cell (N,)."""
+    sizes, persons = layout.sizes(generator), layout.persons
     truth = np.repeat([0, 1], [layout.positives, layout.negatives])
-    effect = _effects(world, len(sizes), generator)
+    effect = _effects(world, len(sizes), generator)[persons]
     ease = world.ease - world.tied * np.log(sizes / layout.cells)
-    ease = np.where(generator.random(len(sizes)) < world.odd, -world.ease, ease)
+    ease = np.where(generator.random(len(sizes))[persons] < world.odd, -world.ease, ease)
     centre = np.where(truth == 0, ease, -ease) + effect
     subject = np.repeat(np.arange(len(sizes)), sizes)
     score = expit(1.5 * (centre[subject] + generator.normal(0, 1, len(subject))))
     scores = np.stack([score, 1 - score], axis=1)
-    return Outcomes(truth[subject], scores.argmax(axis=1), scores, CLASSES, positive_index=0), subject
+    return Outcomes(truth[subject], scores.argmax(axis=1), scores, CLASSES, positive_index=0), persons[subject]
 
 
 def true_values(layout: Layout, world: World, studies: int = 500) -> dict[str, float]:
@@ -121,16 +135,17 @@ def two_models(layout: Layout, world: World, generator: np.random.Generator) -> 
     sizes = layout.sizes(generator)
     truth = np.repeat([0, 1], [layout.positives, layout.negatives])
     subject = np.repeat(np.arange(len(sizes)), sizes)
-    ease = world.ease - world.tied * np.log(sizes / layout.cells)
+    ease, persons = world.ease - world.tied * np.log(sizes / layout.cells), layout.persons
     shared, shared_cell = _effects(world, len(sizes), generator), generator.normal(0, 0.7, len(subject))
     models = []
     for _ in range(2):
-        own = np.where(generator.random(len(sizes)) < world.odd, -world.ease, ease)
-        centre = np.where(truth == 0, own, -own) + (shared + _effects(world, len(sizes), generator)) / np.sqrt(2)
+        own = np.where(generator.random(len(sizes))[persons] < world.odd, -world.ease, ease)
+        effect = (shared + _effects(world, len(sizes), generator)) / np.sqrt(2)
+        centre = np.where(truth == 0, own, -own) + effect[persons]
         score = expit(1.5 * (centre[subject] + shared_cell + generator.normal(0, 0.7, len(subject))))
         scores = np.stack([score, 1 - score], axis=1)
         models.append(Outcomes(truth[subject], scores.argmax(axis=1), scores, CLASSES, positive_index=0))
-    return models[0], models[1], subject
+    return models[0], models[1], persons[subject]
 
 
 def levels(
@@ -143,9 +158,11 @@ def levels(
     generator = np.random.default_rng(8)
     rejected: dict[str, list[bool]] = {}
     for seed in range(studies):
-        one, other, subject = two_models(layout, world, generator)
-        p_values = exchange_p(one, other, subject, partial(_group, metrics=metrics), exchanges=exchanges, seed=seed)
-        names = subject.astype(object)
+        one, other, person = two_models(layout, world, generator)
+        # Numbered from 0 without gaps, as the units of a bootstrap are.
+        person = np.unique(person, return_inverse=True)[1]
+        p_values = exchange_p(one, other, person, partial(_group, metrics=metrics), exchanges=exchanges, seed=seed)
+        names = person.astype(object)
         p_values["auc"] = compare_areas(one.truth == 0, np.stack([one.scores[:, 0], other.scores[:, 0]]), names).p
         p_values["discordant"] = discordant_cells(one.correct, other.correct, names).p
         for name, p in p_values.items():
@@ -170,13 +187,11 @@ def coverage(
     true, generator = true_values(layout, world), np.random.default_rng(7)
     held: dict[str, list[bool]] = {name: [] for name in metrics}
     for seed in range(studies):
-        outcomes, subject = study(layout, world, generator)
-        units = units_of(subject.astype(object), outcomes)
-        bootstrap = Bootstrap(
-            unit="subject", units=len(units.class_index), replicates=replicates, seed=seed, level=LEVEL
-        )
+        outcomes, person = study(layout, world, generator)
+        units = units_of(person, outcomes.truth, len(CLASSES))
+        bootstrap = Bootstrap(unit="subject", units=units.number, replicates=replicates, seed=seed, level=LEVEL)
         samples = BootstrapSamples(units, CLASSES, bootstrap)
-        groups = {"scores": metric_group(outcomes, np.ones(len(subject), dtype=bool), metrics)}
+        groups = {"scores": metric_group(outcomes, np.ones(len(person), dtype=bool), metrics)}
         for name, estimate in samples.estimate(groups)["scores"].items():
             if estimate.low is not None and estimate.high is not None:
                 held[name].append(estimate.low <= true[name] <= estimate.high)

@@ -6,9 +6,9 @@ import pytest
 
 from lymphoscope.evaluation.bootstrap import BootstrapSamples, MetricGroup, MetricSpec, draw_bootstrap_samples
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
-from lymphoscope.evaluation.intervals import replicate_weights
 from lymphoscope.evaluation.metrics import METRICS, compute_metrics
 from lymphoscope.evaluation.outcomes import Weights
+from lymphoscope.evaluation.units import replicate_weights
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -48,9 +48,9 @@ def test_samples_are_shared_and_do_not_depend_on_chunks(predictions: Maker, monk
 
     first = samples.estimate({name: noting(name) for name in seen})
     np.testing.assert_array_equal(np.concatenate(seen["one"]), np.concatenate(seen["other"]))
-    expected = np.concatenate(list(replicate_weights(samples.units, 40, 0)))
+    expected = np.concatenate(list(replicate_weights(samples.units.stratum, 40, 0)))
     np.testing.assert_array_equal(np.concatenate(seen["one"])[-40:], expected)
-    monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 50)
+    monkeypatch.setattr("lymphoscope.evaluation.units._NUMBERS_AT_ONCE", 50)
     monkeypatch.setattr("lymphoscope.evaluation.bootstrap.FEW_UNITS", 5)
     assert samples.estimate({name: noting(name) for name in seen}) == first
 
@@ -78,6 +78,36 @@ def test_class_with_one_subject_gives_no_interval_except_for_the_other_class(pre
         assert result[metric].reason == "only one subject of class hem, an interval over subjects needs two"
 
 
+def test_one_linked_unit_with_cells_of_both_classes_leaves_every_interval(predictions: Maker) -> None:
+    """A subject of each class share a cell: one unit has cells of both, and six others have normal cells."""
+    table = predictions(subjects=14, cells=12, seed=4)
+    linked = table.assign(group=table["subject"].replace({"S000": "S000+S001", "S001": "S000+S001"}))
+    apart, together = scores(table, replicates=1000), scores(linked, replicates=1000)
+    for metric, result in together.items():
+        assert result.reason is None, metric
+        assert result.low < result.value < result.high
+    # The cells of a class are on seven units in both tables, so its recall has about the same interval.
+    for metric in ("sensitivity", "specificity"):
+        assert together[metric].low == pytest.approx(apart[metric].low, abs=0.03)
+        assert together[metric].high == pytest.approx(apart[metric].high, abs=0.03)
+
+
+def test_units_with_cells_of_both_classes_count_for_both(predictions: Maker) -> None:
+    """Where every unit has cells of both classes, no class has too few units, whatever its commonest label."""
+    table = predictions(subjects=16, cells=12)
+    pairs = table["subject"].str[1:].astype(int) // 2
+    result = scores(table.assign(subject="P" + pairs.astype(str)), replicates=500)
+    assert all(each.low is not None for each in result.values())
+
+
+def test_class_in_one_unit_of_several_classes_gives_no_interval(predictions: Maker) -> None:
+    table = predictions(subjects=8, cells=12)
+    table.loc[table["label"] == "hem", "subject"] = "S000"
+    result = scores(table)
+    assert result["specificity"].reason == "only one subject of class hem, an interval over subjects needs two"
+    assert result["sensitivity"].low is not None
+
+
 def test_class_missing_from_many_replicates_gives_no_interval(predictions: Maker) -> None:
     """Mixed subjects: one cell of the rare class in one of many subjects is absent from a third of the replicates."""
     table = predictions(subjects=10, cells=5).assign(label="all")
@@ -96,7 +126,7 @@ def test_small_class_of_little_weight_hardly_widens_an_interval(predictions: Mak
     assert result["accuracy"].high - result["accuracy"].low < 0.25
 
 
-def test_units_of_large_classes_are_not_left_out_one_by_one(predictions: Maker) -> None:
+def test_units_of_large_strata_are_not_left_out_one_by_one(predictions: Maker) -> None:
     """With more than 200 cells a class as units, what leaving out cost is saved, and the interval is the binomial's."""
     table = predictions(subjects=40, cells=25).assign(subject=None)
     result = scores(table, replicates=1000)["accuracy"]

@@ -5,87 +5,20 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy import special, stats
 
-from lymphoscope.evaluation.intervals import (
-    SmallSample,
-    Units,
-    estimate_from_replicates,
-    exact_interval,
-    leave_one_out_weights,
-    replicate_weights,
-    small_sample,
-    units_of,
-)
-from lymphoscope.evaluation.outcomes import Outcomes
+from lymphoscope.evaluation.intervals import SmallSample, estimate_from_replicates, exact_interval, small_sample
+from lymphoscope.evaluation.units import Units
 
 
-def subjects(num_classes: list[int], cells: int) -> tuple[Units, Outcomes]:
-    """A subject of each class in turn, each with so many cells."""
-    truth = np.repeat(num_classes, cells)
-    names = np.repeat([f"S{subject:02}" for subject in range(len(num_classes))], cells).astype(object)
-    outcomes = Outcomes(truth, truth, np.eye(2)[truth], ("all", "hem"), positive_index=0)
-    return units_of(names, outcomes), outcomes
-
-
-def test_units_have_the_class_of_their_commonest_label() -> None:
-    truth = np.array([0, 0, 1, 1, 1, 0])
-    outcomes = Outcomes(truth, truth, np.eye(2)[truth], ("all", "hem"), positive_index=0)
-    units = units_of(np.array(list("bbbaaa"), dtype=object), outcomes)
-    assert units.of_cell.tolist() == [1, 1, 1, 0, 0, 0]
-    assert units.class_index.tolist() == [1, 0]
-
-
-def test_replicates_draw_whole_subjects_and_keep_the_weight_of_each_class() -> None:
-    units, _ = subjects([0, 1] * 4 + [0], 4)
-    weights = np.concatenate(list(replicate_weights(units, 300, seed=1)))
-    assert weights.shape == (300, 9)
-    np.testing.assert_allclose(weights[:, 0::2].sum(axis=1), 5)
-    np.testing.assert_allclose(weights[:, 1::2].sum(axis=1), 4)
-    assert weights.mean(axis=0) == pytest.approx(np.ones(9), abs=0.25)
-    assert len(np.unique(weights, axis=0)) > 200
-
-
-@pytest.mark.parametrize("number", [2, 3, 8])
-def test_bootstrap_spread_of_a_mean_equals_its_standard_error(number: int) -> None:
-    """The bootstrap that samples n of n has sqrt((n - 1) / n) of it, which is what drawing n - 1 mends."""
-    units, _ = subjects([0] * number, 1)
-    values = np.random.default_rng(number).normal(size=number)
-    weights = np.concatenate(list(replicate_weights(units, 40_000, seed=0)))
-    spread = (weights @ values / number).std()
-    assert spread == pytest.approx(values.std(ddof=1) / np.sqrt(number), rel=0.02)
-
-
-def test_only_subject_of_a_class_is_in_every_replicate() -> None:
-    units, _ = subjects([0, 0, 0, 1], 2)
-    weights = np.concatenate(list(replicate_weights(units, 20, seed=0)))
-    assert (weights[:, 3:] == 1).all()
-
-
-def test_chunks_are_bounded_and_add_up_to_all_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lymphoscope.evaluation.intervals._NUMBERS_AT_ONCE", 25)
-    units, _ = subjects([0, 1, 0, 1, 0], 4)
-    assert [chunk.shape for chunk in replicate_weights(units, 13, seed=0)] == [(5, 5), (5, 5), (3, 5)]
-    assert [chunk.shape for chunk in leave_one_out_weights(units, np.array([0, 3]))] == [(2, 5)]
-
-
-def test_same_seed_gives_the_same_result() -> None:
-    units, _ = subjects([0, 1] * 5, 3)
-    first, again, other = (np.concatenate(list(replicate_weights(units, 9, seed=seed))) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-
-
-def test_leaving_one_out_redistributes_its_weight_within_its_class() -> None:
-    units, _ = subjects([0, 0, 0, 1, 1], 2)
-    weights = np.concatenate(list(leave_one_out_weights(units, np.array([0, 4]))))
-    np.testing.assert_allclose(weights[0], [0, 1.5, 1.5, 1, 1])
-    np.testing.assert_allclose(weights[1], [1, 1, 1, 2, 0])
+def single_cells(classes: list[int]) -> Units:
+    """A unit of one cell for each of these classes of two."""
+    return Units(np.arange(len(classes)), np.array(classes), 2)
 
 
 def test_degrees_of_freedom_equal_welch_for_equal_units() -> None:
     """Of the difference of two means; scipy's t test of unequal variances as the reference."""
     generator = np.random.default_rng(0)
     one, other = generator.normal(0, 3, 5), generator.normal(0, 1, 9)
-    units, _ = subjects([0] * 5 + [1] * 9, 1)
+    units = single_cells([0] * 5 + [1] * 9)
     without = [one_out.mean() - other.mean() for one_out in (np.delete(one, i) for i in range(5))]
     without += [one.mean() - other_out.mean() for other_out in (np.delete(other, i) for i in range(9))]
     expected = stats.ttest_ind(one, other, equal_var=False)
@@ -103,7 +36,7 @@ def test_unequal_units_have_the_variance_and_degrees_of_a_simulation() -> None:
     shares = sizes / sizes.sum()
     values = np.random.default_rng(0).normal(size=(200_000, 5))
     estimated = 5 / 4 * (shares**2 * (values - (values @ shares)[:, None]) ** 2).sum(axis=1)
-    units, _ = subjects([0] * 5, 1)
+    units = single_cells([0] * 5)
     result = small_sample(units, sizes, np.arange(5), np.arange(5.0), 1.0)
     assert result.inflation**2 == pytest.approx((shares**2).sum() / estimated.mean(), rel=0.01)
     assert result.degrees == pytest.approx(2 * estimated.mean() ** 2 / estimated.var(), rel=0.02)

@@ -11,20 +11,13 @@ from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scale
-from lymphoscope.evaluation.intervals import (
-    LEVEL,
-    Units,
-    estimate_from_replicates,
-    leave_one_out_weights,
-    replicate_weights,
-    small_sample,
-    units_of,
-)
+from lymphoscope.evaluation.intervals import LEVEL, estimate_from_replicates, small_sample
 from lymphoscope.evaluation.metrics import FEW_UNITS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes, Weights
+from lymphoscope.evaluation.units import Units, leave_one_out_weights, replicate_weights, units_of
 from lymphoscope.vocabulary import GROUP_COLUMN
 
-# With more units in a class its degrees of freedom no longer matter, and leaving out each of them takes long.
+# With more units in a stratum its degrees of freedom no longer matter, and leaving out each of them takes long.
 _MANY = 200
 
 Compute = Callable[[Weights], Mapping[str, Floats]]
@@ -56,7 +49,7 @@ class MetricGroup:
 class BootstrapSamples:
     """The bootstrap samples of a table of N cells.
 
-    `bootstrap` states how they were drawn, `classes` names the class indices of the units.
+    `bootstrap` states how they were drawn, `classes` names the class indices of the cells.
     """
 
     units: Units
@@ -66,8 +59,8 @@ class BootstrapSamples:
     def estimate(self, groups: Mapping[str, MetricGroup]) -> dict[str, dict[str, Estimate]]:
         """Every number of every group with its interval, all from the same samples; in bounded memory."""
         computes = {name: group.compute for name, group in groups.items()}
-        left_out = np.flatnonzero(np.bincount(self.units.class_index, minlength=1)[self.units.class_index] <= _MANY)
-        values = _computed(computes, self.units.of_cell, [np.ones((1, len(self.units.class_index)))])
+        left_out = np.flatnonzero(np.bincount(self.units.stratum, minlength=1)[self.units.stratum] <= _MANY)
+        values = _computed(computes, self.units.of_cell, [np.ones((1, self.units.number))])
         resampled = _computed(computes, self.units.of_cell, self._weightings(left_out))
         return {
             name: {
@@ -80,11 +73,11 @@ class BootstrapSamples:
     def _weightings(self, left_out: Indices) -> Iterator[Floats]:
         """Chunks (r, U): every unit of `left_out` left out in turn, then the replicates."""
         chunks = chain(
-            leave_one_out_weights(self.units, left_out),
-            replicate_weights(self.units, self.bootstrap.replicates, self.bootstrap.seed),
+            leave_one_out_weights(self.units.stratum, left_out),
+            replicate_weights(self.units.stratum, self.bootstrap.replicates, self.bootstrap.seed),
         )
         # What a group computes from the cells is computed once per chunk.
-        return iter([np.concatenate(list(chunks))]) if len(self.units.class_index) <= FEW_UNITS else chunks
+        return iter([np.concatenate(list(chunks))]) if self.units.number <= FEW_UNITS else chunks
 
     def _estimate(self, spec: MetricSpec, left_out: Indices, values: Floats, resampled: Floats) -> Estimate:
         if spec.undefined:
@@ -93,27 +86,28 @@ class BootstrapSamples:
         if np.isnan(value):
             return Estimate(value=None, reason=UNDEFINED)
         weights = spec.depends_on.astype(np.float64)
-        sizes = np.bincount(self.units.of_cell, weights, minlength=len(self.units.class_index)).astype(np.float64)
-        if reason := self._too_few(sizes > 0):
+        if reason := self._too_few(weights > 0):
             return Estimate(value=value, reason=reason)
         without, replicas = np.split(resampled, [len(left_out)])
         defined = replicas[~np.isnan(replicas)]
         spread = float(defined.std()) if len(defined) else 0.0
-        sample = small_sample(self.units, sizes, left_out, without, spread)
+        sample = small_sample(self.units, weights, left_out, without, spread)
         return estimate_from_replicates(value, replicas, sample, spec.scale, spec.worst)
 
-    def _too_few(self, used: Mask) -> str | None:
-        """Drawing a single unit again and again shows no spread."""
-        unit = self.bootstrap.unit
-        for index, number in zip(*np.unique(self.units.class_index[used], return_counts=True), strict=True):
-            if number < 2:
-                return f"only one {unit} of class {self.classes[index]}, an interval over {unit}s needs two"
-        return None
+    def _too_few(self, cells: Mask) -> str | None:
+        """Why units with some of these `cells` (N,) show no spread: all are in one, or one is alone in its stratum."""
+        unit, used = self.bootstrap.unit, np.flatnonzero(np.bincount(self.units.of_cell[cells]))
+        alone = used[np.bincount(self.units.stratum)[self.units.stratum[used]] == 1]
+        if len(used) > 1 and len(alone) == 0:
+            return None
+        labels = np.unique(self.units.class_of_cell[cells & (self.units.of_cell == (alone if len(alone) else used)[0])])
+        of_class = f" of class {self.classes[labels[0]]}" if len(labels) == 1 else ""
+        return f"only one {unit}{of_class}, an interval over {unit}s needs two"
 
 
 def draw_bootstrap_samples(rows: pd.DataFrame, outcomes: Outcomes, *, replicates: int, seed: int) -> BootstrapSamples:
     """Draw subjects where every cell has one, else cells. Raises LymphoscopeError as `unit_names` does."""
-    units = units_of(unit_names(rows), outcomes)
+    units = units_of(unit_names(rows), outcomes.truth, len(outcomes.classes))
     without = int(rows["subject"].isna().sum())
     note = (
         f"{without} of {len(rows)} cells have no subject, so cells were drawn as if they were independent: "
@@ -121,7 +115,7 @@ def draw_bootstrap_samples(rows: pd.DataFrame, outcomes: Outcomes, *, replicates
     )
     bootstrap = Bootstrap(
         unit="cell" if without or rows.empty else "subject",
-        units=len(units.class_index),
+        units=units.number,
         linked_subjects=None if without else linked_subjects(rows),
         replicates=replicates,
         seed=seed,

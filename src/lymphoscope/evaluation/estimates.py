@@ -52,7 +52,8 @@ class Bootstrap(StrictModel):
     """How the bootstrap samples for the intervals were drawn."""
 
     unit: Literal["subject", "cell"] = Field(
-        description="What was drawn: whole subjects, class by class, or cells where some cell has no subject."
+        description="What was drawn: whole subjects, among those with cells of the same classes, or cells where some "
+        "cell has no subject."
     )
     units: int = Field(description="How many there are to draw from; subjects who share a cell are one.")
     linked_subjects: list[list[str]] | None = Field(

@@ -1,10 +1,7 @@
-"""95 % intervals by a bootstrap over subjects, stratified by the subject's class.
-
-Cells of one subject resemble each other, so it is subjects that are drawn again, each with all of its cells; cells
-only where no subjects are known. Each class keeps its number of subjects, so that no replicate lacks a class.
+"""95 % intervals by a bootstrap over subjects, stratified by the classes of the subjects' cells (see `units`).
 
 An interval is value +- t * spread on a scale without ends (the logit of a share; for a log loss, the logit of the
-probability that it means), `spread` being the standard deviation over the replicates. Of the n subjects of a class
+probability that it means), `spread` being the standard deviation over the replicates. Of the n subjects of a stratum
 n - 1 are drawn and weighted by n / (n - 1) (Rao and Wu 1988), so that few subjects do not make the spread too small.
 Unequal subjects are worth fewer equal ones: spread and degrees of freedom are corrected for it (`small_sample`). And no
 sample shows the subjects that it does not have: an interval leaves room for as many exceptional subjects as the exact
@@ -15,20 +12,17 @@ therefore the normal quantile; with that of few degrees of freedom intervals hel
 exceptional subjects; docs/evidence.md has the table.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from lymphoscope.evaluation.estimates import Estimate, Scale
-from lymphoscope.evaluation.outcomes import Floats, Indices, Outcomes
+from lymphoscope.evaluation.outcomes import Floats, Indices
+from lymphoscope.evaluation.units import Units, strata_of
 
 LEVEL: Final = 0.95
-# Bounds the memory of a chunk of replicates: replicates x units, at 8 bytes each.
-_NUMBERS_AT_ONCE = 10_000_000
 # A class rare within mixed subjects may drop out of a replicate; with more such replicates than this, no interval.
 _MOST_UNDEFINED = 0.05
 _NO_SPREAD = 1e-9
@@ -38,52 +32,6 @@ _BIASED = "no interval from the bootstrap holds the true value often enough"
 # so few is hardly known: such an interval says nothing.
 _LEAST_DEGREES = 2 - 1e-6
 _FEW = "too few subjects carry this number: they tell less than three equal ones"
-
-
-@dataclass(frozen=True)
-class Units:
-    """What is drawn: the unit of each cell (N,) and the class index of each unit (U,), that of its commonest label."""
-
-    of_cell: Indices
-    class_index: Indices
-
-
-def units_of(names: NDArray[np.object_], outcomes: Outcomes) -> Units:
-    """Return the units of N cells with these subject names (N,), independent of the order of the cells."""
-    _, of_cell = np.unique(names.astype(str), return_inverse=True)
-    counts = np.zeros((of_cell.max(initial=-1) + 1, len(outcomes.classes)))
-    np.add.at(counts, (of_cell, outcomes.truth), 1)
-    return Units(of_cell, counts.argmax(axis=1) if counts.size else np.zeros(0, dtype=np.int64))
-
-
-def replicate_weights(units: Units, replicates: int, seed: int) -> Iterator[Floats]:
-    """Chunks (r, U) of the weight of each unit, `replicates` rows in all; a class keeps its number of units.
-
-    Of n units n - 1 are drawn with replacement, with weight n / (n - 1) each; a class of one unit has weight 1.
-    """
-    classes = _members(units)
-    # One generator per class, so that the draws are the same whatever the size of a chunk.
-    generators = np.random.default_rng(seed).spawn(len(classes))
-    for rows in _chunks(replicates, len(units.class_index)):
-        drawn = np.ones((len(rows), len(units.class_index)))
-        for members, generator in zip(classes, generators, strict=True):
-            number = len(members)
-            if number > 1:
-                times = generator.multinomial(number - 1, np.full(number, 1 / number), len(rows))
-                drawn[:, members] = times * (number / (number - 1))
-        yield drawn
-
-
-def leave_one_out_weights(units: Units, left_out: Indices) -> Iterator[Floats]:
-    """Chunks (r, U), one row per unit of `left_out` (J,): its weight is 0, that of its class's others n / (n - 1)."""
-    number = np.bincount(units.class_index)
-    for rows in _chunks(len(left_out), len(units.class_index)):
-        absent = left_out[rows]
-        index = units.class_index[absent]
-        same = units.class_index == index[:, None]  # (r, U)
-        weights = np.where(same, (number[index] / np.maximum(number[index] - 1, 1))[:, None], 1.0)
-        weights[np.arange(len(absent)), absent] = 0
-        yield weights
 
 
 @dataclass(frozen=True)
@@ -99,48 +47,74 @@ class SmallSample:
     units: int
 
 
-def small_sample(units: Units, sizes: Floats, left_out: Indices, without: Floats, spread: float) -> SmallSample:
-    """The small-sample terms of a number that depends on `sizes` (U,) cells, or weights, of the units.
+def small_sample(units: Units, weights: Floats, left_out: Indices, without: Floats, spread: float) -> SmallSample:
+    """The small-sample terms of a number that depends on cells with these `weights` (N,).
 
-    Class by class, the variance is that of the mean of units with these sizes, under a working model in which all
-    units vary alike: the bias of its estimate is removed, and its degrees of freedom are those of Bell and McCaffrey
-    (2002), which are n - 1 for n equal units. The classes are added by Satterthwaite's rule. `without` (J,) is the
-    number without each unit of `left_out`, the units of classes with few units; the rest of the variance
-    `spread` ** 2 is attributed to the classes with many.
+    The units with such cells are grouped by the classes of these cells, as strata are: for a number of the cells of one
+    class they are one group, whatever else a unit has. Group by group, the variance is that of the mean of units with
+    these sizes, under a working model in which all units vary alike: the bias of its estimate is removed, and its
+    degrees of freedom are those of Bell and McCaffrey (2002), which are n - 1 for n equal units. The groups are added
+    by Satterthwaite's rule. `without` (J,) is the number without each unit of `left_out`, the units of strata with few;
+    the rest of the variance `spread` ** 2 is attributed to the groups with many.
     """
+    by_class = units.weight_by_class(weights)
+    sizes = by_class.sum(axis=1)
+    used = np.flatnonzero(sizes > 0)
+    groups, stratum_size = strata_of(by_class[used]), np.bincount(units.stratum)[units.stratum]
+    without_unit = np.full(units.number, np.nan)
+    without_unit[left_out] = without
+    squares = _jackknife_squares(units.stratum, without_unit)
     parts: list[tuple[float, float, float]] = []  # variance, its factor, its degrees of freedom
     many = []
-    for index in np.unique(units.class_index[sizes > 0]):
-        members = (sizes > 0) & (units.class_index == index)
-        factor, degrees = _unequal(sizes[members] / sizes[members].sum())
-        rows = members[left_out]
-        if rows.any():
-            parts.append((_jackknife_variance(without[rows]), factor, degrees))
+    for index in np.unique(groups):
+        members = used[groups == index]
+        factor, degrees = _unequal(sizes[members] / sizes[members].sum(), units.stratum[members], stratum_size[members])
+        if np.isin(members, left_out).all():
+            parts.append((float(np.nansum(squares[members])), factor, degrees))
         else:
             many.append((factor, degrees))
     if many:
         rest = max(0.0, spread**2 - sum(variance for variance, _, _ in parts)) / len(many)
         parts += [(rest, factor, degrees) for factor, degrees in many]
-    plain, number = sum(variance for variance, _, _ in parts), int((sizes > 0).sum())
+    plain = sum(variance for variance, _, _ in parts)
     total: float = sum(variance * factor for variance, factor, _ in parts)
     below = sum((variance * factor) ** 2 / degrees for variance, factor, degrees in parts)
     if not below > 0:
-        return SmallSample(1.0, min(degrees for _, _, degrees in parts), number)
-    return SmallSample(float(np.sqrt(total / plain)), total**2 / below, number)
+        return SmallSample(1.0, min(degrees for _, _, degrees in parts), len(used))
+    return SmallSample(float(np.sqrt(total / plain)), total**2 / below, len(used))
 
 
-def _unequal(shares: Floats) -> tuple[float, float]:
-    """Factor of the variance, and degrees of freedom, of n units with `shares` (n,) of the weight."""
+def _unequal(shares: Floats, stratum: Indices, stratum_size: Indices) -> tuple[float, float]:
+    """Factor of the variance, and degrees of freedom, of a group of n units with `shares` (n,) of its weight.
+
+    `stratum` (n,) is that in which each is drawn, of `stratum_size` (n,) units, in or outside the group.
+    """
     number, squares = len(shares), float((shares**2).sum())
     if number < 2:
         return 1.0, 1.0
-    estimated = number / (number - 1) * float((shares**2 * (1 - 2 * shares + squares)).sum())
     if number > _MANY_UNITS:
-        return squares / estimated, 1 / squares - 1
-    # The variance estimate is the quadratic form y' G y of the units' values.
-    form = np.diag(shares**2) - np.outer(shares, shares**2) - np.outer(shares**2, shares)
-    form += squares * np.outer(shares, shares)
-    return squares / estimated, float(np.trace(form) ** 2 / (form**2).sum())
+        return squares / (
+            number / (number - 1) * float((shares**2 * (1 - 2 * shares + squares)).sum())
+        ), 1 / squares - 1
+    # The variance is estimated from the residuals R y of the units' values y, centred in each stratum: y' R' C R y.
+    residuals = np.diag(shares) - np.outer(shares, shares)
+    centred = np.eye(number) - np.equal.outer(stratum, stratum) / stratum_size
+    form = residuals.T @ (centred * (stratum_size / np.maximum(stratum_size - 1, 1))) @ residuals
+    estimated = float(np.trace(form))
+    return squares / estimated, float(estimated**2 / (form**2).sum())
+
+
+def _jackknife_squares(stratum: Indices, without: Floats) -> Floats:
+    """(U,) what each unit adds to the jackknife variance of a number, from its values (U,) without each; NaN if none.
+
+    A unit counts by its distance from the mean of its stratum.
+    """
+    squares = np.full(len(without), np.nan)
+    for index in np.unique(stratum[~np.isnan(without)]):
+        members = np.flatnonzero((stratum == index) & ~np.isnan(without))
+        number = len(members)
+        squares[members] = (number - 1) / number * (without[members] - without[members].mean()) ** 2
+    return squares
 
 
 def estimate_from_replicates(
@@ -220,18 +194,3 @@ def _without_spread(value: float, unseen: float, scale: Scale) -> Estimate:
         return Estimate(value=value, low=0.0, high=unseen)
     same = abs(value) < _NO_SPREAD and scale == "difference"
     return Estimate(value=value, p=1.0 if same else None, reason="it is the same in every bootstrap replicate")
-
-
-def _jackknife_variance(values: Floats) -> float:
-    defined = values[~np.isnan(values)]
-    return float((len(defined) - 1) * defined.var()) if len(defined) else 0.0
-
-
-def _members(units: Units) -> list[Indices]:
-    return [np.flatnonzero(units.class_index == index) for index in np.unique(units.class_index)]
-
-
-def _chunks(rows: int, units: int) -> Iterator[range]:
-    at_once = max(1, _NUMBERS_AT_ONCE // max(1, units))
-    for done in range(0, rows, at_once):
-        yield range(done, min(done + at_once, rows))

@@ -55,7 +55,7 @@ def estimate_over_seeds(
         groups = [difference_group(group, _group(other)) for group, other in zip(groups, others, strict=True)]
     samples = draw_bootstrap_samples(evaluated[0].rows, evaluated[0].outcomes, replicates=replicates, seed=0)
     over_subjects = samples.estimate({"mean": _mean_group(groups)})["mean"]
-    every = Weights(np.ones((1, len(samples.units.class_index))), samples.units.of_cell)
+    every = Weights(np.ones((1, samples.units.number)), samples.units.of_cell)
     values = [group.compute(every) for group in groups]
     return {
         name: _with_seeds(estimate, tuple(float(each[name][0]) for each in values))

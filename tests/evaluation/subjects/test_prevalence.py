@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lymphoscope.evaluation.intervals import Units, exact_interval, replicate_weights
+from lymphoscope.evaluation.intervals import exact_interval
 from lymphoscope.evaluation.subjects.prevalence import (
     RateOfOthers,
     corrected_bounds,
@@ -10,10 +10,11 @@ from lymphoscope.evaluation.subjects.prevalence import (
     spread_of_others,
 )
 from lymphoscope.evaluation.subjects.proportions import rogan_gladen
+from lymphoscope.evaluation.units import replicate_weights
 
 
 def drawn_weights(kind: np.ndarray, replicates: int, seed: int) -> np.ndarray:
-    return np.concatenate(list(replicate_weights(Units(np.arange(len(kind)), kind), replicates, seed)))
+    return np.concatenate(list(replicate_weights(kind, replicates, seed)))
 
 
 def test_rate_of_others_leaves_the_subject_out() -> None:

@@ -10,7 +10,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.bootstrap import BootstrapSamples, unit_names
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate
 from lymphoscope.evaluation.evaluation_set import metric_group
-from lymphoscope.evaluation.intervals import LEVEL, Units, exact_interval, replicate_weights
+from lymphoscope.evaluation.intervals import LEVEL, exact_interval
 from lymphoscope.evaluation.metrics import METRICS
 from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes
 from lymphoscope.evaluation.predictions import classes_of, has_prediction
@@ -18,6 +18,7 @@ from lymphoscope.evaluation.schema import BlastShare, Curve, DecisionCurve, Subj
 from lymphoscope.evaluation.subjects.decision_curve import decision_curves
 from lymphoscope.evaluation.subjects.prevalence import RateOfOthers, corrected_bounds, rate_of_others
 from lymphoscope.evaluation.subjects.proportions import Side, more_cells, rogan_gladen
+from lymphoscope.evaluation.units import replicate_weights, units_of
 
 # The ICSH recommends at least 200 nucleated cells per smear: Palmer et al. 2015, Int J Lab Hematol 37, 287-303.
 MIN_CELLS: Final = 200
@@ -194,20 +195,14 @@ def _groups(table: pd.DataFrame, counts: Counts) -> Indices:
     return np.unique([str(of_subject[subject]) for subject in counts.subjects], return_inverse=True)[1]
 
 
-def _units(groups: Indices, is_blast: Mask) -> Units:
-    """The units of subjects, of which each is in one of `groups` (S,), with the commonest label of the group."""
-    of_subject = np.unique(groups, return_inverse=True)[1]
-    return Units(of_subject, (np.bincount(of_subject, np.where(is_blast, 1, -1)) > 0).astype(np.int64))
-
-
 def _draw_subjects(counts: Counts, groups: Indices, blast_class: str, replicates: int, seed: int) -> Floats:
-    """The weight of each subject in each draw (R, S), drawn from those of the same label; 0 without a label."""
+    """The weight of each subject in each draw (R, S), drawn in strata by label; 0 without a label."""
     labelled = _labelled(counts)
     is_blast = np.array([label == blast_class for label in counts.labels], dtype=bool)[labelled]
     weights = np.zeros((replicates, len(counts.cells)))
     if labelled.any():
-        units = _units(groups[labelled], is_blast)
-        drawn = np.concatenate(list(replicate_weights(units, replicates, seed)))
+        units = units_of(groups[labelled], is_blast.astype(np.int64), 2)
+        drawn = np.concatenate(list(replicate_weights(units.stratum, replicates, seed)))
         weights[:, labelled] = drawn[:, units.of_cell]
     return weights
 
@@ -223,9 +218,8 @@ def _separation(
     share = counts.predicted[labelled] / counts.cells[labelled]
     truth, scores = (~positive).astype(np.int64), np.stack([share, 1 - share], axis=1)
     outcomes = Outcomes(truth, truth, scores, (f"class {blast_class}", "another class"), positive_index=0)
-    units = _units(groups[labelled], ~positive)
-    number = len(units.class_index)
-    bootstrap = Bootstrap(unit="subject", units=number, replicates=replicates, seed=seed, level=LEVEL)
+    units = units_of(groups[labelled], truth, 2)
+    bootstrap = Bootstrap(unit="subject", units=units.number, replicates=replicates, seed=seed, level=LEVEL)
     samples = BootstrapSamples(units, (f"{blast_class}", "another class"), bootstrap)
     area = metric_group(outcomes, np.ones(len(truth), dtype=bool), {"auc": METRICS["auc"]})
     auc = samples.estimate({"auc": area})["auc"]["auc"]

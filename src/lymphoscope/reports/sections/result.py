@@ -180,7 +180,8 @@ def interval_sentence(metrics: Metrics) -> str:
     whole = ", each with all of its cells" if unit == "subject" else ""
     text = (
         f"Intervals are {level} intervals from {bootstrap.replicates:,} bootstrap replicates over {unit}s "
-        f"({bootstrap.units:,} {unit}s resampled with replacement within each class{whole}; seed {bootstrap.seed}): "
+        f"({bootstrap.units:,} {unit}s resampled with replacement among those with cells of the same classes{whole}; "
+        f"seed {bootstrap.seed}): "
         "the value and, on either side, a quantile times the standard deviation of the replicates, on a scale that "
         f"stays within 0 and 1. They are corrected for {unit}s of unequal size, and leave room for exceptional {unit}s "
         "of whom there may be some although none is among these."
