@@ -26,6 +26,7 @@ from lymphoscope.review.importing import import_results
 from lymphoscope.review.migrate import upgrade
 from lymphoscope.review.people import add_user, hash_password
 from lymphoscope.review.settings import ReviewSettings
+from lymphoscope.smear.records import FieldRecord, SmearFeatures, SmearModel, SmearOptions, SmearRecord
 
 PASSWORD = "a long enough password"  # noqa: S105
 CLASSES = ("lymphocyte", "monocyte", "segmented_neutrophil", "blast")
@@ -37,7 +38,15 @@ PEOPLE = {
 }
 
 
-def write_results(folder: Path, *, cells: int = 40, subjects: tuple[str, ...] = ("S1",), seed: int = 0) -> Path:
+def write_results(
+    folder: Path,
+    *,
+    cells: int = 40,
+    subjects: tuple[str, ...] = ("S1",),
+    seed: int = 0,
+    features: bool = False,
+    target: int | None = None,
+) -> Path:
     """A results folder as `lymphoscope smear` writes it, without images."""
     generator = np.random.default_rng(seed)
     rows = []
@@ -73,6 +82,9 @@ def write_results(folder: Path, *, cells: int = 40, subjects: tuple[str, ...] = 
                 "model_id": "m1",
             }
         )
+        if target is not None:
+            rows[-1] |= {"counted_as": "unidentified" if doubtful else rows[-1]["predicted"]}
+            rows[-1] |= {"in_target": index < target}
     table = pd.DataFrame(rows)
     folder.mkdir(parents=True, exist_ok=True)
     table.to_parquet(folder / "cells.parquet")
@@ -80,9 +92,24 @@ def write_results(folder: Path, *, cells: int = 40, subjects: tuple[str, ...] = 
         {"field": name, "path": f"fields/{name}.png", "width": 1000, "height": 800, "microns_per_pixel": 0.2}
         for name in sorted(table["field"].unique())
     ]
-    model = {"id": "m1", "name": "white-cells", "classes": list(CLASSES), "blast_class": "blast"}
-    smear = {"format_version": 1, "model": model, "fields": fields}
-    (folder / "smear.json").write_text(json.dumps(smear), encoding="utf-8")
+    record = SmearRecord(
+        lymphoscope="1",
+        date="2026-11-28",
+        model=SmearModel(id="m1", name="white-cells", classes=CLASSES, class_titles={}, blast_class="blast"),
+        detector="a test",
+        options=SmearOptions(target=target, blast_threshold=20, core=1024, erase="auto", precision="float32"),
+        cells_table="cells.parquet",
+        cells=cells,
+        features=SmearFeatures(file="features.npy", dimensions=8, method="random") if features else None,
+        fields=tuple(FieldRecord.model_validate(field) for field in fields),
+        tiles=(),
+    )
+    (folder / "smear.json").write_text(record.model_dump_json(), encoding="utf-8")
+    if features:
+        vectors = generator.normal(size=(cells, 8))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors[cells - 1] = np.nan  # a cell that could not be classified
+        np.save(folder / "features.npy", vectors.astype("<f2"))
     return folder
 
 

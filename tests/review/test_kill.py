@@ -1,6 +1,10 @@
-"""SIGKILL of the server, or of the database, in the middle of a scripted review: what was acknowledged is there."""
+"""SIGKILL of the server, or of the database, in the middle of a scripted review: what was acknowledged is there.
+
+A few kills of each kind; for more: `LYMPHOSCOPE_KILLS=30 pytest -s tests/review/test_kill.py`.
+"""
 
 import contextlib
+import os
 import random
 import socket
 import subprocess
@@ -19,7 +23,7 @@ from lymphoscope.review.database import open_database
 from lymphoscope.review.tables import Event
 from lymphoscope.review.verification import verify
 
-TRIALS = {"sqlite": 30, "postgresql": 10}
+KILLS = int(os.environ.get("LYMPHOSCOPE_KILLS", "5"))
 SERVE = """
 import sys
 from pathlib import Path
@@ -88,9 +92,11 @@ def check(address: str, acknowledged: dict[int, dict[str, Any]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    ("kind", "killed"), [("sqlite", "server"), ("postgresql", "server"), ("postgresql", "database")]
+)
 def test_every_acknowledged_event_survives_a_kill_at_a_random_moment(
-    kind: str, make_server: Any, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, killed: str, make_server: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     address = request.getfixturevalue("postgresql") if kind == "postgresql" else str(tmp_path / "review.db")
     made = make_server(address)
@@ -103,9 +109,9 @@ def test_every_acknowledged_event_survives_a_kill_at_a_random_moment(
     generator = random.Random(7)  # noqa: S311
     acknowledged: dict[int, dict[str, Any]] = {}
     login: dict[str, Any] = {}
-    for trial in range(TRIALS[kind]):
+    gone = (ConnectionError,) if killed == "database" else ()
+    for _ in range(KILLS):
         server = start(address, folder, port)
-        kill_database = kind == "postgresql" and trial % 2 == 1
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
             if not login:
                 answer = http.post("/api/login", json={"name": "rita", "password": made.password})
@@ -113,17 +119,17 @@ def test_every_acknowledged_event_survives_a_kill_at_a_random_moment(
             http.cookies.update(login["cookies"])
             http.headers["X-CSRF-Token"] = login["token"]
             review = Review(http, generator)
-            kill = request.getfixturevalue("postgres_server").kill if kill_database else server.kill
+            kill = request.getfixturevalue("postgres_server").kill if killed == "database" else server.kill
             killer = threading.Timer(generator.uniform(0.05, 1.0), kill)
             killer.start()
-            with contextlib.suppress(httpx.TransportError, *([ConnectionError] if kill_database else [])):
+            with contextlib.suppress(httpx.TransportError, *gone):
                 review.work(cells)
             killer.join()
             server.kill()
             server.wait()
-        if kill_database:
+        if killed == "database":
             request.getfixturevalue("postgres_server").start()
         acknowledged |= review.acknowledged
         check(address, acknowledged)
-    assert len(acknowledged) > TRIALS[kind]
-    print(f"{kind}: {TRIALS[kind]} kills, {len(acknowledged)} acknowledged events, all there")
+    assert len(acknowledged) > KILLS
+    print(f"{kind}, {killed} killed {KILLS} times: {len(acknowledged)} acknowledged events, all there")

@@ -34,6 +34,14 @@ def test_every_fifth_cell_is_random_so_that_sure_ones_come_as_well() -> None:
     assert random_places / 2 < sum(index >= 100 for index in early)
 
 
+def test_with_features_the_second_cell_is_far_from_the_first_whatever_the_scores_say() -> None:
+    scores = [{"a": 0.5, "b": 0.5}] * 3 + [{"a": 0.52, "b": 0.48}] * 3
+    features = np.array([[1, 0], [1, 0], [0, 1], [1, 0], [np.nan, np.nan], [-1, 0]], dtype=np.float32)
+    ranks = learning_order(scores, features, seed="x")
+    assert sorted(ranks) == list(range(6))
+    assert [ranks.index(0), ranks.index(1)] == [0, 5]
+
+
 def test_cells_without_scores_come_first_and_no_cells_have_no_order() -> None:
     ranks = learning_order([{"a": 0.99, "b": 0.01}] * 5 + [{}], seed="x")
     assert ranks[5] == 0

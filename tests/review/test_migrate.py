@@ -6,19 +6,33 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.review.database import database_url, open_database
+from lymphoscope.review.importing import import_results
 from lymphoscope.review.migrate import revision_of, upgrade
-from lymphoscope.review.tables import Base
+from lymphoscope.review.settings import ReviewSettings
+from lymphoscope.review.tables import Base, Cell
 
 
 def test_the_migrations_make_exactly_the_tables_of_this_version(empty_database: Any) -> None:
     with empty_database.read() as session:
         assert compare_metadata(MigrationContext.configure(session.connection()), Base.metadata) == []
-        assert revision_of(session.connection()) == "0001"
+        assert revision_of(session.connection()) == "0002"
     upgrade(empty_database)
+
+
+def test_a_database_of_the_first_version_keeps_its_cells(empty_database: Any, make_server: Any, tmp_path: Path) -> None:
+    import_results(empty_database, make_server.results(tmp_path / "results"), ReviewSettings(""), by=None)
+    with empty_database.write() as session:
+        for column in ("table_row", "counted_as", "in_target"):
+            session.execute(text(f"ALTER TABLE cells DROP COLUMN {column}"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    upgrade(empty_database)
+    with empty_database.read() as session:
+        assert set(session.scalars(select(Cell.table_row))) == {None}
+        assert len(session.scalars(select(Cell.cell_id)).all()) == 40
 
 
 def test_no_table_has_a_column_for_pixels() -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from lymphoscope.evaluation.intervals import exact_interval
 from lymphoscope.review.tables import Answer, Case, Cell, Reading
+from lymphoscope.review.workflow.changes import NOT_A_CELL, UNIDENTIFIED
 from lymphoscope.smear.cell_classes import Counting, cell_class, in_table_order
 
 
@@ -39,6 +40,8 @@ class LiveDifferential:
 
     target: int
     counted: int
+    partial: bool
+    """Whether `before` counts only the first white cells, as `lymphoscope smear --target` asked for."""
     before: CountTable
     after: CountTable
 
@@ -46,7 +49,8 @@ class LiveDifferential:
 def live_differential(session: Session, case: Case, reading: Reading) -> LiveDifferential:
     """Count the cells of a case before and after the review in a reading."""
     after = count_table(confirmed_counts(session, reading))
-    return LiveDifferential(case.target, after.white_cells, count_table(suggested_counts(session, case)), after)
+    suggested, partial = suggested_counts(session, case)
+    return LiveDifferential(case.target, after.white_cells, partial, count_table(suggested), after)
 
 
 def confirmed_counts(session: Session, reading: Reading) -> dict[str, int]:
@@ -55,17 +59,29 @@ def confirmed_counts(session: Session, reading: Reading) -> dict[str, int]:
     return {label: count for label, count in session.execute(query.group_by(Answer.label)) if label is not None}
 
 
-def suggested_counts(session: Session, case: Case) -> dict[str, int]:
-    """Return the number of imported cells by the class that the model suggests, as `lymphoscope smear` counts them.
+def suggested_counts(session: Session, case: Case) -> tuple[dict[str, int], bool]:
+    """Return the number of imported cells by the class that the model suggests, and whether some are left out.
 
-    A white cell that it refers to a person, or without a class, is unidentified.
+    Where the results say how `lymphoscope smear` counted them, up to its target, this is that count. Else a white cell
+    that the model refers to a person, or without a class, is unidentified.
     """
-    query = select(Cell.suggested, Cell.referred, func.count()).where(Cell.case_id == case.id, ~Cell.added)
+    columns = (Cell.in_target, Cell.counted_as, Cell.suggested, Cell.referred)
+    query = select(*columns, func.count()).where(Cell.case_id == case.id, ~Cell.added).group_by(*columns)
     counts: Counter[str] = Counter()
-    for label, referred, count in session.execute(query.group_by(Cell.suggested, Cell.referred)):
-        decided = label is not None and not (referred and cell_class(label).is_white_cell)
-        counts[label if decided and label else "unidentified"] += count
-    return dict(counts)
+    partial = False
+    for in_target, counted_as, suggested, referred, count in session.execute(query):
+        if in_target is False:
+            partial = True
+        else:
+            counts[_counted_label(counted_as, suggested, referred)] += count
+    return dict(counts), partial
+
+
+def _counted_label(counted_as: str | None, suggested: str | None, referred: bool) -> str:
+    if counted_as is not None:
+        return NOT_A_CELL if counted_as == "not_classed" else counted_as
+    decided = suggested is not None and not (referred and cell_class(suggested).is_white_cell)
+    return suggested if decided and suggested else UNIDENTIFIED
 
 
 def white_cells_in(counts: Mapping[str, int]) -> int:

@@ -110,12 +110,14 @@ def _add_case(
     fields = _add_fields(session, case, rows, results)
     cells = [cell_values(row, results.classes) for row in _records(rows)]
     blind = _blind_cells(cells, settings, seed=f"{source.hash} {key}")
-    ranks = learning_order([cell["scores"] for cell in cells], seed=f"{source.hash} {key} order")
-    for position, (cell, name) in enumerate(zip(cells, _field_names(rows), strict=True)):
+    features = None if results.features is None else results.features[rows.index.to_numpy()]
+    ranks = learning_order([cell["scores"] for cell in cells], features, seed=f"{source.hash} {key} order")
+    for position, (cell, name, row) in enumerate(zip(cells, _field_names(rows), rows.index, strict=True)):
         cell |= {
             "case_id": case.id,
             "field_id": fields.get(name),
             "position": position,
+            "table_row": int(row),
             "blind": position in blind,
             "learning_rank": ranks[position],
             "added": False,

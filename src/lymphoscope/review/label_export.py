@@ -14,6 +14,7 @@ from lymphoscope.data.manifest import manifest_of
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import sha256_of
 from lymphoscope.review import audit
+from lymphoscope.review.cell_crops import CropFolder
 from lymphoscope.review.database import Database
 from lymphoscope.review.listing import user_names
 from lymphoscope.review.tables import Answer, Case, Cell, Reading, Source
@@ -40,18 +41,22 @@ class LabelExport:
 def export_labels(database: Database, out: Path, *, part: Part = "all", unsigned: bool = False) -> LabelExport:
     """Write the confirmed labels of signed cases (with `unsigned` of all) as a manifest, with who and when.
 
-    `part` keeps the labels that were given without the model's suggestion, or the others. Raises LymphoscopeError if
-    there are none.
+    `part` keeps the labels that were given without the model's suggestion, or the others. Cells without an image file
+    of their own, such as those that a person added, are cut out of their fields into a folder beside the manifest.
+    Raises LymphoscopeError if there are no labels.
     """
     left_out: Counter[str] = Counter()
+    crops = CropFolder(out.resolve().parent / f"{out.stem}-crops")
+    with database.read() as session:
+        rows = list(_rows(session, part, unsigned, crops, left_out))
+    if not rows:
+        hint = "" if unsigned else "; --unsigned takes those of unsigned cases as well"
+        reasons = "".join(f"; {count:,} {why}" for why, count in left_out.items())
+        raise LymphoscopeError(f"no confirmed labels to export{reasons}{hint}")
+    write_manifest(manifest_of(rows, "table"), out)
+    blind = sum(row["blind"] for row in rows)
+    data = {"labels": len(rows), "blind": blind, "part": part, "unsigned": unsigned, "sha256": sha256_of(out)}
     with database.write() as session:
-        rows = [row for row in _rows(session, unsigned, left_out) if part == "all" or row["blind"] == (part == "blind")]
-        if not rows:
-            hint = "" if unsigned else "; --unsigned takes those of unsigned cases as well"
-            raise LymphoscopeError(f"no confirmed labels to export{hint}")
-        write_manifest(manifest_of(rows, "table"), out)
-        blind = sum(row["blind"] for row in rows)
-        data = {"labels": len(rows), "blind": blind, "part": part, "unsigned": unsigned, "sha256": sha256_of(out)}
         audit.append(session, "labels_exported", by=None, data=data)
     return LabelExport(out, len(rows), blind, dict(left_out))
 
@@ -82,7 +87,9 @@ def cells_to_label(database: Database, count: int) -> list[dict[str, Any]]:
         ]
 
 
-def _rows(session: Session, unsigned: bool, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+def _rows(
+    session: Session, part: Part, unsigned: bool, crops: CropFolder, left_out: Counter[str]
+) -> Iterator[dict[str, Any]]:
     """The present revision of every case; a label counts as blind if the first revision, which hid it, has the same."""
     names = user_names(session)
     for case in session.scalars(select(Case).order_by(Case.id)):
@@ -94,9 +101,17 @@ def _rows(session: Session, unsigned: bool, left_out: Counter[str]) -> Iterator[
         query = select(Cell, Answer).join(Answer, Answer.cell_id == Cell.id)
         query = query.where(Answer.reading_id == reading.id, Answer.status == "confirmed").order_by(Cell.position)
         for cell, answer in session.execute(query):
-            path, why = _image_path(source, cell), _why_not(answer)
-            if why or path is None:
-                left_out[why or "without an image file of their own"] += 1
+            blind = cell.blind and first.get(cell.id) == answer.label
+            if part != "all" and blind != (part == "blind"):
+                continue
+            why = _why_not(answer)
+            path = None if why else _image_path(source, cell)
+            try:
+                path = path if path or why else str(crops.write(session, source, cell))
+            except LymphoscopeError as error:
+                why = str(error)
+            if why:
+                left_out[why] += 1
                 continue
             yield {
                 "path": path,
@@ -106,7 +121,7 @@ def _rows(session: Session, unsigned: bool, left_out: Counter[str]) -> Iterator[
                 "cell_id": cell.cell_id,
                 "labelled_by": names.get(answer.user_id or 0),
                 "labelled_at": answer.at,
-                "blind": cell.blind and first.get(cell.id) == answer.label,
+                "blind": blind,
                 "suggested": cell.suggested,
                 "signed": reading.state == "signed",
             }

@@ -1,7 +1,8 @@
 """Which cells to label next: uncertainty, diversity and a random share.
 
 Uncertain cells alone are much alike. So the next cell is the one of the highest product of its entropy and its distance
-to the cells already chosen, in the space of the scores; every fifth is random, which keeps the choice from missing what
+to the cells already chosen, in the space of the network's features (of the scores where there are none); every fifth is
+random, which keeps the choice from missing what
 the model is wrongly sure of. (Settles 2009, Active Learning Literature Survey, sections 3.1 and 4.2.)
 """
 
@@ -17,16 +18,20 @@ GREEDY: Final = 500
 """So many cells are chosen one by one; the others follow by entropy."""
 
 
-def learning_order(scores: Sequence[Mapping[str, float]], *, seed: str) -> list[int]:
+def learning_order(
+    scores: Sequence[Mapping[str, float]], features: NDArray[np.float32] | None = None, *, seed: str
+) -> list[int]:
     """Return the rank (N,) of each cell, 0 the first to label, from its scores by class; {} where there are none.
 
-    Cells without scores are undecided: they have the highest entropy.
+    Cells without scores are undecided: they have the highest entropy. `features` (N, D) of unit length, NaN where a
+    cell has none, say how much cells differ.
     """
     if not scores:
         return []
     vectors = _vectors(scores)
     entropy = _entropy(vectors)
-    order = _greedy(vectors, entropy, random.Random(seed))  # noqa: S311 - a sample, not a secret
+    places = vectors if features is None else np.nan_to_num(features)  # those without are like each other
+    order = _greedy(places, entropy, random.Random(seed))  # noqa: S311 - a sample, not a secret
     ranks = np.empty(len(scores), dtype=np.int64)
     ranks[order] = np.arange(len(order))
     return [int(rank) for rank in ranks]
@@ -46,10 +51,10 @@ def _entropy(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return entropy
 
 
-def _greedy(vectors: NDArray[np.float64], entropy: NDArray[np.float64], generator: Any) -> NDArray[np.int64]:
+def _greedy(vectors: NDArray[np.floating], entropy: NDArray[np.float64], generator: Any) -> NDArray[np.int64]:
     total = len(vectors)
     free = np.ones(total, dtype=bool)
-    distance = np.ones(total)
+    distance = np.full(total, 2.0)  # the largest one of vectors of unit length
     chosen: list[int] = []
     for place in range(min(GREEDY, total)):
         if place % RANDOM_EVERY == RANDOM_EVERY - 1:

@@ -14,7 +14,8 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from lymphoscope.review.refusals import RefusalError, invalid
+from lymphoscope.review.refusals import invalid
+from lymphoscope.review.similarity import similarity_ranks
 from lymphoscope.review.tables import Answer, Cell, Reading, User
 from lymphoscope.smear import CELL_CLASSES
 
@@ -42,6 +43,8 @@ class Order:
 
     sort: Sort = "position"
     descending: bool | None = None
+    to: int | None = None
+    """The cell to which others are compared, for `similarity`."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ def list_cells(
     session: Session, reading: Reading, order: Order, filters: Filters, *, after: str | None, limit: int
 ) -> Page:
     """Return a page of the cells of a reading. Raises RefusalError for a cursor of another order, or `unavailable`."""
+    ranks = _ranks(session, reading, order)
+    if ranks is not None:
+        return _ranked_page(session, reading, order, filters, ranks, after=after, limit=limit)
     key, descending = sort_key(reading, order)
     query = cells_query(reading, filters).add_columns(key.label("sort_key"))
     if after is not None:
@@ -98,22 +104,23 @@ def cells_query(reading: Reading, filters: Filters) -> Select[Any, Any]:
 
 def hidden(reading: Reading) -> ColumnElement[bool]:
     """Return the condition for cells whose suggestion is hidden: blind ones, until the reading is closed."""
-    if reading.state == "open" and reading.revision == 1:
+    if hides_blind_cells(reading):
         return Cell.blind.is_(True)
     return literal(value=False)
 
 
+def hides_blind_cells(reading: Reading) -> bool:
+    """Return whether the suggestions of blind cells are hidden in a reading: until it is closed."""
+    return reading.state == "open" and reading.revision == 1
+
+
 def is_hidden(cell: Cell, reading: Reading) -> bool:
     """Return whether a cell's suggestion is hidden in a reading."""
-    return cell.blind and reading.state == "open" and reading.revision == 1
+    return cell.blind and hides_blind_cells(reading)
 
 
 def sort_key(reading: Reading, order: Order) -> tuple[ColumnElement[Any], bool]:
-    """Return the expression of an order, never NULL, and whether it descends. Raises RefusalError `unavailable`."""
-    if order.sort == "similarity":
-        raise RefusalError(
-            422, "unavailable", "these results have no features of the cells: choose another order than similarity"
-        )
+    """Return the expression of an order, never NULL, and whether it descends."""
     ranks = {name: place for place, name in enumerate(CELL_CLASSES)}
     keys: Mapping[str, tuple[Any, bool]] = MappingProxyType(
         {
@@ -153,7 +160,8 @@ def shown_cell(cell: Cell, answer: Answer, reading: Reading, names: Mapping[int,
 
 def column_index(session: Session, reading: Reading, order: Order, filters: Filters) -> dict[str, Any]:
     """Return what a gallery needs of all cells of a list, as columns: ids, labels, states, places in the sprites."""
-    key, descending = sort_key(reading, order)
+    ranks = _ranks(session, reading, order)
+    key, descending = sort_key(reading, order if ranks is None else Order())
     columns = (
         Cell.id,
         Answer.label,
@@ -165,7 +173,9 @@ def column_index(session: Session, reading: Reading, order: Order, filters: Filt
         Cell.sprite_y,
     )
     query = cells_query(reading, filters).with_only_columns(*columns)
-    rows = session.execute(query.order_by(key.desc() if descending else key.asc(), Cell.id.asc())).all()
+    rows = list(session.execute(query.order_by(key.desc() if descending else key.asc(), Cell.id.asc())))
+    if ranks is not None:
+        rows.sort(key=lambda row: ranks[row.id])
     labels, statuses, sprites = _Names(), _Names(), _Names()
     cells = {
         "id": [row.id for row in rows],
@@ -188,9 +198,11 @@ def column_index(session: Session, reading: Reading, order: Order, filters: Filt
 
 def next_cell(session: Session, reading: Reading, order: Order, after: int | None) -> tuple[Cell, Answer] | None:
     """Return the next cell that needs review (cell, answer) behind `after` in an order; from the start at its end."""
+    query = cells_query(reading, Filters()).where(needs_review(reading))
+    ranks = _ranks(session, reading, order)
+    if ranks is not None:
+        return _next_ranked(session, query, ranks, after)
     key, descending = sort_key(reading, order)
-    needs = needs_review(reading)
-    query = cells_query(reading, Filters()).where(needs)
     ordered = query.order_by(key.desc() if descending else key.asc(), Cell.id.asc()).limit(1)
     if after is not None:
         place = cells_query(reading, Filters()).where(Cell.id == after).with_only_columns(key)
@@ -215,6 +227,48 @@ def needs_review(reading: Reading) -> ColumnElement[bool]:
 def user_names(session: Session) -> dict[int, str]:
     """Return the names of all people by id."""
     return {row.id: row.name for row in session.execute(select(User.id, User.name))}
+
+
+def _ranks(session: Session, reading: Reading, order: Order) -> dict[int, int] | None:
+    """The ranks of the cells in an order that the database cannot compute; None for the others."""
+    if order.sort != "similarity":
+        return None
+    if order.to is None:
+        raise invalid("to: say to which cell others are compared")
+    ranks = similarity_ranks(session, reading.case_id, order.to, hides_blind_cells(reading))
+    return {cell: -rank for cell, rank in ranks.items()} if order.descending else ranks
+
+
+def _ranked_page(
+    session: Session,
+    reading: Reading,
+    order: Order,
+    filters: Filters,
+    ranks: Mapping[int, int],
+    *,
+    after: str | None,
+    limit: int,
+) -> Page:
+    listed = sorted(session.scalars(cells_query(reading, filters).with_only_columns(Cell.id)), key=ranks.__getitem__)
+    if after is not None:
+        beyond, _ = _decode(after, order)
+        listed = [cell for cell in listed if ranks[cell] > beyond]
+    following = _encode(ranks[listed[limit - 1]], listed[limit - 1], order) if len(listed) > limit else None
+    found = session.execute(cells_query(reading, Filters()).where(Cell.id.in_(listed[:limit])))
+    rows = sorted(((row[0], row[1]) for row in found), key=lambda row: ranks[row[0].id])
+    names = user_names(session)
+    return Page([shown_cell(cell, answer, reading, names) for cell, answer in rows], following)
+
+
+def _next_ranked(
+    session: Session, query: Select[Any, Any], ranks: Mapping[int, int], after: int | None
+) -> tuple[Cell, Answer] | None:
+    waiting = sorted(session.scalars(query.with_only_columns(Cell.id)), key=ranks.__getitem__)
+    if not waiting:
+        return None
+    beyond = [cell for cell in waiting if after is not None and ranks[cell] > ranks.get(after, len(ranks))]
+    found = session.execute(query.where(Cell.id == (beyond or waiting)[0])).one()
+    return found[0], found[1]
 
 
 class _Names:

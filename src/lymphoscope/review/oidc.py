@@ -6,14 +6,13 @@ Accounts are made before by an administrator: the provider says who somebody is,
 
 import secrets
 import time
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
@@ -21,6 +20,9 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.review.clock import as_text
 from lymphoscope.review.refusals import RefusalError
 from lymphoscope.review.settings import OidcSettings
+
+if TYPE_CHECKING:
+    from authlib.integrations.httpx_client import OAuth2Client
 
 ALGORITHMS: Final = ("RS256", "ES256")
 SECONDS_TO_LOG_IN: Final = 600
@@ -79,6 +81,8 @@ class Provider:
         attempt = self._waiting.pop(state, None)
         if attempt is None or attempt.until < time.monotonic():
             raise RefusalError(401, "oidc", "this login has expired: begin again")
+        from authlib.integrations.base_client.errors import OAuthError
+
         try:
             with self._client() as client:
                 token = client.fetch_token(
@@ -105,7 +109,9 @@ class Provider:
         ).validate(decoded.claims)
         return dict(decoded.claims)
 
-    def _client(self) -> OAuth2Client:
+    def _client(self) -> "OAuth2Client":
+        with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # of httpx, which is what we have
+            from authlib.integrations.httpx_client import OAuth2Client
         return OAuth2Client(
             self.settings.client_id,
             self.settings.client_secret,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lymphoscope.data.identity import clean_name
 from lymphoscope.data.tables import TABLE_SUFFIXES, read_table_file
@@ -16,7 +17,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import classes_of
 from lymphoscope.files import sha256_of
 from lymphoscope.review.audit import digest
-from lymphoscope.smear import cell_class
+from lymphoscope.smear import cell_class, read_features
 from lymphoscope.vocabulary import MODEL_ID_COLUMN, SCORE_PREFIX
 
 TABLES: Final = ("cells.parquet", "cells.csv", "predictions.parquet", "predictions.csv")
@@ -42,6 +43,8 @@ class Results:
     model: dict[str, Any]
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name of a field -> its entry of smear.json."""
+    features: NDArray[np.float32] | None = None
+    """(N, D) vectors of the rows of the table, of unit length; None where the results have none."""
 
 
 def find_results(path: Path) -> list[Path]:
@@ -86,6 +89,7 @@ def read_results(table_path: Path) -> Results:
         classes=classes,
         model=_model_of(description, table, classes),
         fields={str(one.get("field")): one for one in description.get("fields", []) if isinstance(one, dict)},
+        features=read_features(folder) if description.get("features") else None,
     )
 
 
@@ -124,6 +128,8 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
         "referred": flag(row.get("refer")),
         "refer_reason": text(row.get("refer_reason")),
         "error": text(row.get("error")),
+        "counted_as": text(row.get("counted_as")),
+        "in_target": None if _is_missing(row.get("in_target")) else flag(row.get("in_target")),
     }
 
 
@@ -162,7 +168,7 @@ def flag(value: Any) -> bool:
     """Return a value as true or false; missing is true, so that a person looks."""
     if isinstance(value, str):
         return value.strip().lower() not in ("false", "0", "no")
-    return True if value is None or value is pd.NA or value != value else bool(value)
+    return True if _is_missing(value) else bool(value)
 
 
 def names(value: Any) -> list[str]:
@@ -188,6 +194,10 @@ def outline(value: Any) -> list[list[float]] | None:
     if points and not isinstance(points[0][0], int | float | np.number):  # rings of a polygon: the outer one
         points = [list(point) for point in points[0]]
     return [[round(float(x), 2), round(float(y), 2)] for x, y in points] or None
+
+
+def _is_missing(value: Any) -> bool:
+    return bool(value is None or value is pd.NA or value != value or value == "")
 
 
 def _case_key(row: Any) -> str:
@@ -223,7 +233,8 @@ def _model_of(description: Mapping[str, Any], table: pd.DataFrame, classes: tupl
     known = {"id": str(ids[0])} if len(ids) == 1 else {}
     model = description.get("model")
     stated = model if isinstance(model, dict) else {"id": str(model)} if model else {}
-    return {"classes": list(classes), **known, **stated, "synthetic": bool(description.get("synthetic"))}
+    told = {"synthetic": bool(description.get("synthetic")), "features": bool(description.get("features"))}
+    return {"classes": list(classes), **known, **stated, **told}
 
 
 def _check_ids(table: pd.DataFrame, path: Path) -> None:

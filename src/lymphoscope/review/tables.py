@@ -168,6 +168,9 @@ class Cell(Base):
     refer_reason: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     learning_rank: Mapped[int | None] = mapped_column(Integer)
+    table_row: Mapped[int | None] = mapped_column(Integer)
+    counted_as: Mapped[str | None] = mapped_column(Text)
+    in_target: Mapped[bool | None] = mapped_column(Boolean)
     blind: Mapped[bool] = mapped_column(Boolean, default=False)
     added: Mapped[bool] = mapped_column(Boolean, default=False)
 

@@ -1,7 +1,9 @@
 """A reader works through a case: what she sees, what she changes, and how it is taken back."""
 
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from lymphoscope.review.verification import verify
@@ -113,8 +115,19 @@ def test_cells_come_by_falling_blast_score(server: Any) -> None:
 def test_similarity_says_that_the_results_have_no_features(server: Any) -> None:
     rita = server.person("rita")
     _, reading, _ = open_case(rita)
-    answer = rita.call("GET", f"/api/readings/{reading}/cells?sort=similarity")
+    answer = rita.call("GET", f"/api/readings/{reading}/cells?sort=similarity&to=1")
     assert (answer.status_code, answer.json()["error"]) == (422, "unavailable")
+    assert "no features" in answer.json()["message"]
+
+
+def test_the_count_before_is_that_of_smear_with_its_target(make_server: Any, tmp_path: Path) -> None:
+    folder = make_server.results(tmp_path / "targeted", target=15)
+    rita = make_server(results=folder).person("rita")
+    shown = rita.get("/api/readings/1/differential")
+    table = pd.read_parquet(folder / "cells.parquet")
+    counted = table[table["in_target"]]["counted_as"].value_counts().to_dict()
+    assert {one["name"]: one["count"] for one in shown["before"]["classes"]} == counted
+    assert (shown["before"]["white_cells"], shown["partial"]) == (15, True)
 
 
 def test_next_leads_through_every_referred_cell_until_all_are_seen(server: Any) -> None:

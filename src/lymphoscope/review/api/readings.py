@@ -55,8 +55,9 @@ class _Undo(Body):
 def _order(
     sort: Annotated[Sort, Query(description="The order.")] = "position",
     descending: Annotated[bool | None, Query(description="Whether it is reversed.")] = None,
+    to: Annotated[Id | None, Query(description="The cell to which others are compared, for `similarity`.")] = None,
 ) -> Order:
-    return Order(sort, descending)
+    return Order(sort, descending, to)
 
 
 def _filters(

@@ -21,12 +21,12 @@ from lymphoscope.review.api.schema import PathId
 from lymphoscope.review.pages.cell_places import CellPlace, field_file, find_place
 from lymphoscope.review.pages.deep_zoom import Pyramids, Region
 from lymphoscope.review.pages.jpeg import as_jpeg
+from lymphoscope.review.pages.model_cells import as_model_takes
 from lymphoscope.review.pages.model_views import ModelViews
 from lymphoscope.review.pages.sprite_index import SpriteIndex
 from lymphoscope.review.pages.thumbnails import SIDE, Thumbnails
 from lymphoscope.review.refusals import RefusalError
 from lymphoscope.review.roles import Permission
-from lymphoscope.smear.cutting import cell_cutter, glass_colour
 from lymphoscope.smear.readers import open_slide
 
 KEEP: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -94,12 +94,10 @@ def model_view(
     """Return what a stream of the model received of a cell; 404 with the reason where that is not available."""
     place = _place(shared, case_id, cell_id)
 
-    def make() -> bytes:
-        return shared.views.of_cell((case_id, cell_id), place.model, lambda how: _as_model_takes(shared, place, how))[
-            view
-        ]
+    def cut(how: Description) -> Pixels:
+        return as_model_takes(place, how, lambda box: shared.around(place, box))
 
-    return _answer(make)
+    return _answer(lambda: shared.views.of_cell((case_id, cell_id), place.model, cut)[view])
 
 
 @router.get("/fields/{field_id}/tiles/{level}/{column}-{row}.jpg")
@@ -147,18 +145,3 @@ def _shrunk(pixels: Pixels, side: int) -> Pixels:
     image = Image.fromarray(pixels)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.asarray(image)
-
-
-def _as_model_takes(shared: Pictures, place: CellPlace, how: Description) -> Pixels:
-    """Return a cell as `smear` or `predict` gave it to the model, before the model's own preparation."""
-    if place.box is None:
-        return read_image(place.path)
-    if place.microns_per_pixel is None:
-        raise LymphoscopeError("not available: the scale of the field is unknown")
-    cutter = cell_cutter(how)
-    reach = round(cutter.side(place.microns_per_pixel))  # twice what is cut out, so that the glass is seen as well
-    left, top = round(place.centre[0]) - reach, round(place.centre[1]) - reach
-    window = shared.around(place, (left, top, left + 2 * reach, top + 2 * reach))
-    corner = np.array([max(left, 0), max(top, 0)], dtype=np.float32)
-    centre = (place.centre[0] - float(corner[0]), place.centre[1] - float(corner[1]))
-    return cutter.cut(window, centre, place.polygon() - corner, place.microns_per_pixel, glass_colour(window))

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference import CellStreams, Model, load
-from lymphoscope.model_file import Description, load_description, shipped_models
+from lymphoscope.model_file import Description
 from lymphoscope.reports.plotting import attention_overlay
 from lymphoscope.review.pages.jpeg import as_jpeg
+from lymphoscope.review.pages.model_cells import model_folder
 
 VIEWS: Final = ("attention", "crop", "erase")
 _KEPT: Final = 500
@@ -54,24 +55,10 @@ class ModelViews:
     def _model(self, source_model: Mapping[str, Any]) -> Model:
         wanted = str(source_model.get("id") or "")
         if wanted not in self._models:
-            self._models[wanted] = load(_folder_of(wanted, source_model, self._roots))
+            self._models[wanted] = load(model_folder(source_model, self._roots))
             if len(self._models) > _KEPT_MODELS:
                 self._models.popitem(last=False)
         return self._models[wanted]
-
-
-def _folder_of(wanted: str, source_model: Mapping[str, Any], roots: tuple[Path, ...]) -> Path:
-    """Return the folder of the model with this id. Raises LymphoscopeError if there is none."""
-    if not wanted:
-        raise LymphoscopeError("not available: the results do not say which model made them")
-    candidates = list(shipped_models().values())
-    named = Path(str(source_model.get("path") or "."))
-    if any(named.resolve().is_relative_to(root.resolve()) for root in roots) and (named / "model.json").is_file():
-        candidates.append(named)
-    for folder in candidates:
-        if load_description(folder).model_id == wanted:
-            return folder
-    raise LymphoscopeError(f"not available: the model {wanted} is neither one that ships nor below the served folders")
 
 
 def _drawn(streams: CellStreams) -> Views:
