@@ -169,7 +169,7 @@ def folders() -> list[Case]:
         Case("classes one folder too deep", "data audit .", classes("images/all/1.png", "images/hem/2.png"),
              "ONE CLASS"),
         Case("a C-NMC cell moved to the other class", "data audit .", classes(
-             "fold_0/all/UID_1_1_1_all.png", "fold_0/hem/UID_2_1_1_all.png"), "LABELS IN DOUBT"),
+             "fold_0/all/UID_1_1_1_all.png", "fold_0/hem/UID_2_1_1_all.png"), "LABELLED AGAIN"),
         Case("a pattern that takes exponential time", "data audit . --subject-pattern ^a/((x|xx)+)(?<!x)",
              classes(f"a/{'x' * 60}.png")),
         Case("a pattern without a group", "data audit . --subject-pattern S1", classes("a/S1.png")),

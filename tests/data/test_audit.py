@@ -182,14 +182,24 @@ def test_12_bits_in_16_are_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_cell_in_a_folder_named_as_another_class_is_a_warning(tmp_path: Path) -> None:
+    for name, color in (("all/1.png", "red"), ("hem/2.png", "green"), ("hem/3.png", "blue")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20), color).save(tmp_path / name)
+    (tmp_path / "cells.csv").write_text("path,label\nall/1.png,all\nhem/2.png,hem\nhem/3.png,all\n")
+    report = audit_manifest(read_source(str(tmp_path / "cells.csv")))
+    assert details(report, "folder-label") == ["its label is all, but it lies in the folder hem"]
+    assert report.failed
+
+
+def test_cnmc_cells_that_were_moved_to_another_class_are_listed(tmp_path: Path) -> None:
     folder = tmp_path / "C-NMC_training_data" / "fold_0"
     for number, (place, label) in enumerate([("all", "all"), ("hem", "hem"), ("hem", "all")]):
         path = folder / place / f"UID_{number}_1_1_{label}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (20, 20), (50 * number, 9, 9)).save(path)
     report = audit_manifest(read_source(str(tmp_path)))
-    assert details(report, "folder-label") == ["its label is all, but it lies in the folder hem"]
-    assert report.failed
+    assert details(report, "labelled-again") == ["its file name says all; its label is hem, as its folder says"]
+    assert any(notice.startswith("LABELLED AGAIN: 1 cell") for notice in report.notices)
 
 
 def test_what_is_not_read_is_a_notice(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from lymphoscope.data.similarity import (
     inspect_files,
     near_duplicates,
 )
+from lymphoscope.data.sources.cnmc import label_in_name
 
 _INSPECTED = ("fault", "sha256", *HASH_COLUMNS, "beyond_crop", "few_bits")
 _USUAL_SIZE_SHARE = 0.9
@@ -68,6 +69,7 @@ def _report(
         *_beyond_crop(cells),
         *_few_bits(cells),
         *_other_folder(cells),
+        *_labelled_again(manifest),
         *_flat_folder(manifest),
     ]
     notices = tuple(dict.fromkeys(manifest.notices + split_notices(cells)))
@@ -168,6 +170,17 @@ def _other_folder(cells: pd.DataFrame) -> Iterator[Finding]:
     for row in cells[folders.isin(classes) & cells["label"].notna() & (folders != cells["label"])].itertuples():
         detail = f"its label is {row.label}, but it lies in the folder {Path(str(row.path)).parent.name}"
         yield Finding("folder-label", "warning", str(row.path), None, detail)
+
+
+def _labelled_again(manifest: Manifest) -> Iterator[Finding]:
+    """Cells of C-NMC whose folder, and so whose label, is another class than their name says."""
+    if manifest.source != "cnmc":
+        return
+    for path, label in manifest.table[["path", "label"]].itertuples(index=False, name=None):
+        named = label_in_name(Path(path))
+        if named not in (None, label):
+            detail = f"its file name says {named}; its label is {label}, as its folder says"
+            yield Finding("labelled-again", "notice", path, None, detail)
 
 
 def _few_bits(cells: pd.DataFrame) -> Iterator[Finding]:

@@ -188,11 +188,29 @@ def test_jpeg_beside_png_is_read(tmp_path: Path) -> None:
     assert len(manifest) == 2
 
 
-def test_a_cell_moved_to_the_folder_of_the_other_class_is_named(tmp_path: Path) -> None:
+def test_a_cell_moved_to_the_folder_of_the_other_class_has_the_label_of_the_folder(tmp_path: Path) -> None:
     folder = "C-NMC_training_data/fold_0"
     lay_out(tmp_path, f"{folder}/all/UID_1_1_1_all.bmp", f"{folder}/hem/UID_2_1_1_all.bmp")
     manifest = read_cnmc(tmp_path)
-    assert manifest.table["label"].tolist() == ["all", "all"]
-    doubt = [notice for notice in manifest.notices if notice.startswith("LABELS IN DOUBT: 1 cell in")]
-    assert len(doubt) == 1
-    assert "hem/UID_2_1_1_all.bmp" in doubt[0]
+    assert facts(manifest) == [("all", "1", "1_1", "phase-1"), ("hem", "2", "2_1", "phase-1")]
+    moved = [notice for notice in manifest.notices if notice.startswith("LABELLED AGAIN: 1 cell in")]
+    assert len(moved) == 1
+    assert "(1 in hem), such as" in moved[0]
+    assert "hem/UID_2_1_1_all.bmp; the folder was used" in moved[0]
+
+
+def test_a_folder_of_relabelled_phase_2_cells_wins_over_the_csv(tmp_path: Path) -> None:
+    cells = "validation_data/C-NMC_test_prelim_phase_data"
+    lay_out(tmp_path, f"{cells}/all/2.bmp", f"{cells}/hem/3.bmp")
+    rows = "UID_57_29_1_hem.bmp,2.bmp,0\nUID_h26_4_3_hem.bmp,3.bmp,0\n"
+    (tmp_path / "validation_data" / LABELS_FILE).write_text(HEADER + rows)
+    manifest = read_cnmc(tmp_path)
+    assert manifest.table["label"].tolist() == ["all", "hem"]
+    assert sum(notice.startswith("LABELLED AGAIN: 1 cell") for notice in manifest.notices) == 1
+
+
+def test_a_folder_named_all_with_cells_of_both_classes_is_no_class(tmp_path: Path) -> None:
+    lay_out(tmp_path, "all/UID_1_1_1_all.bmp", "all/UID_H2_1_1_hem.bmp")
+    manifest = read_cnmc(tmp_path)
+    assert manifest.table["label"].tolist() == ["all", "hem"]
+    assert [notice for notice in manifest.notices if notice.startswith("LABELS IN DOUBT: 1 cell in")]

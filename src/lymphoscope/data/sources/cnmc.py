@@ -29,6 +29,7 @@ PUBLISHED = {
 """Published number of cells and subjects by phase and label; the file names of phase 3 do not contain subjects."""
 LABELS_FILE = "C-NMC_test_prelim_phase_data_labels.csv"
 
+_CLASSES = frozenset({"all", "hem"})
 _LABEL_COLUMNS = ("Patient_ID", "new_names", "labels")
 _NAME = re.compile(r"UID_(?P<subject>[^_]+)_(?P<image>[^_]+)_(?P<cell>[^_]+)_(?P<label>all|hem)", re.IGNORECASE)
 _PHASE_2 = re.compile(r"prelim|validation_data", re.IGNORECASE)
@@ -43,23 +44,33 @@ def looks_like_cnmc(root: Path) -> bool:
     return any(_NAME.fullmatch(path.stem) for path in walk_files(root))
 
 
+def label_in_name(path: Path) -> str | None:
+    """Return the class that a file name of C-NMC states, None for other names."""
+    match = _NAME.fullmatch(path.stem)
+    return match["label"].lower() if match else None
+
+
 @source("cnmc", title="the folders of C-NMC 2019", reads="folder", detect=looks_like_cnmc, priority=2)
 def read_cnmc(root: Path) -> Manifest:
     """Read C-NMC at `root`, which may be the whole set, one phase, or any folder above them.
 
-    Labels come from the file names, those of phase 2 from the CSV; phase 3 has none. Subjects are upper case, a slide
-    is subject_image. Notices report counts that differ from PUBLISHED. Raises LymphoscopeError: no image, a broken CSV
-    of labels.
+    Labels come from the file names, those of phase 2 from the CSV; phase 3 has none. A cell in a folder `all` or `hem`
+    beside a folder of the other name has the label of its folder: so experts label cells again. Subjects are upper
+    case, a slide is subject_image. Notices report cells that were labelled again, and counts that differ from
+    PUBLISHED. Raises LymphoscopeError: no image, a broken CSV of labels.
     """
     labels = _read_labels(root)
     not_read: Counter[str] = Counter()
-    cells = [_cell(path, root, labels) for path in walk_files(root, not_read=not_read)]
-    if not cells:
+    named = [_cell(path, root, labels) for path in walk_files(root, not_read=not_read)]
+    if not named:
         raise LymphoscopeError(f"{root} contains no images: give the folder that contains C-NMC_training_data")
+    classes = _class_folders({Path(cell["path"]).parent for cell in named})
+    cells = [{**cell, "label": classes.get(Path(cell["path"]).parent, cell["label"])} for cell in named]
     manifest = manifest_of(cells, "cnmc")
     not_read[".csv"] -= len(list(root.rglob(LABELS_FILE)))  # which is read
     skipped = describe_not_read(+not_read)
-    return manifest.with_table(manifest.table, *_notices(manifest, len(labels)), *([skipped] if skipped else []))
+    notices = [*_labelled_again(named, cells), *_notices(manifest, len(labels)), *([skipped] if skipped else [])]
+    return manifest.with_table(manifest.table, *notices)
 
 
 def _cell(path: Path, root: Path, labels: dict[str, tuple[str, str]]) -> dict[str, Any]:
@@ -68,7 +79,7 @@ def _cell(path: Path, root: Path, labels: dict[str, tuple[str, str]]) -> dict[st
     match = _NAME.fullmatch(name)
     if match is None:
         folder = path.parent.name.lower()
-        return {"path": str(path), "phase": phase, "label": folder if folder in ("all", "hem") else label}
+        return {"path": str(path), "phase": phase, "label": folder if folder in _CLASSES else label}
     subject = match["subject"].upper()
     slide = f"{subject}_{match['image']}"
     label = label or match["label"].lower()
@@ -95,10 +106,36 @@ def _read_labels(root: Path) -> dict[str, tuple[str, str]]:
         return dict(_label_of(row, path, line) for line, row in enumerate(rows, start=2))
 
 
-def moved_cells(table: "pd.DataFrame") -> "pd.Series[Any]":
+def _in_other_folder(table: "pd.DataFrame") -> "pd.Series[Any]":
     """Return the paths of cells in a folder named `all` or `hem` whose label is the other one."""
     folders = table["path"].map(lambda path: Path(path).parent.name.lower())
-    return table.loc[folders.isin(["all", "hem"]) & table["label"].notna() & (folders != table["label"]), "path"]
+    return table.loc[folders.isin(_CLASSES) & table["label"].notna() & (folders != table["label"]), "path"]
+
+
+def _class_folders(folders: set[Path]) -> dict[Path, str]:
+    """Folder -> its class, for those named `all` or `hem` that lie beside a folder of the other name.
+
+    A folder `all` by itself may hold all cells.
+    """
+    found = {}
+    for folder in folders:
+        name = folder.name.lower()
+        if name in _CLASSES and {path.name.lower() for path in folder.parent.iterdir() if path.is_dir()} >= _CLASSES:
+            found[folder] = name
+    return found
+
+
+def _labelled_again(named: list[dict[str, Any]], cells: list[dict[str, Any]]) -> Iterator[str]:
+    """A notice of the cells whose folder is another class than their name, or in phase 2 the CSV, says."""
+    moved = [new for old, new in zip(named, cells, strict=True) if old["label"] not in (None, new["label"])]
+    if moved:
+        counts = Counter(cell["label"] for cell in moved)
+        into = ", ".join(f"{count} in {label}" for label, count in sorted(counts.items()))
+        yield (
+            f"LABELLED AGAIN: {counted(len(moved), 'cell')} in the folder of another class than the file name or the "
+            f"CSV says ({into}), such as {moved[0]['path']}; the folder was used. If nobody moved them on purpose, "
+            "move them back"
+        )
 
 
 def _label_files(root: Path) -> Iterator[Path]:
@@ -124,11 +161,11 @@ def _notices(manifest: Manifest, labelled_names: int) -> list[str]:
     notices = [_difference(table, *key) for key in PUBLISHED if key[0] in phases]
     if labelled_names and "phase-2" not in phases:
         notices.append(f"C-NMC phase-2: the labels of {labelled_names} cells are here, their images are not")
-    moved = moved_cells(table)
-    if len(moved):
+    beside = _in_other_folder(table)
+    if len(beside):
         notices.append(
-            f"LABELS IN DOUBT: {counted(len(moved), 'cell')} in a folder of another class than the file name says; the "
-            f"name was used, such as {moved.iloc[0]}. If they were labelled again by moving them, rename them too"
+            f"LABELS IN DOUBT: {counted(len(beside), 'cell')} in a folder named as another class than the file name "
+            f"says, such as {beside.iloc[0]}; the name was used, because no folder of the other class lies beside it"
         )
     unlabelled = int((table["label"].isna() & (table["phase"] != "phase-3")).sum())
     if unlabelled:
