@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from lymphoscope.data.decoding import MAX_SCANS, PixelBudget
-from lymphoscope.data.images import BYTES_PER_PIXEL, MAX_JPEG_2000_PIXELS, MAX_PIXELS, UnreadableImage, read_image
+from lymphoscope.data.images import BYTES_PER_PIXEL, MAX_PIXELS, MAX_SLOW_PIXELS, UnreadableImage, read_image
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 48), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 48, 3), dtype=np.uint8)
@@ -138,7 +138,5 @@ def test_jpeg_2000_of_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path
     at = content.index(b"\xff\x51") + 6  # Xsiz and Ysiz in the marker SIZ
     content[at : at + 8] = struct.pack(">II", 4000, 4000)
     (tmp_path / "large.j2k").write_bytes(content)
-    with pytest.raises(
-        UnreadableImage, match=f"4000x4000: more than {MAX_JPEG_2000_PIXELS} pixels of JPEG 2000, .* as PNG"
-    ):
+    with pytest.raises(UnreadableImage, match=f"4000x4000: more than {MAX_SLOW_PIXELS} pixels of JPEG 2000, .* as PNG"):
         read_image(tmp_path / "large.j2k")

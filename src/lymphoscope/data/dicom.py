@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ def can_read_dicom() -> bool:
     return installed("pydicom")
 
 
-def open_dicom(path: Path) -> Any:
-    """Open a DICOM file and return its data set, without decoding the pixels; `Columns` and `Rows` are its size.
+def open_dicom(file: Path | BinaryIO) -> Any:
+    """Read a DICOM file and return its data set, without decoding the pixels; `Columns` and `Rows` are its size.
 
     Raises DicomError: pydicom is missing, not a DICOM file, no image, more than one frame.
     """
@@ -34,7 +34,7 @@ def open_dicom(path: Path) -> Any:
     from pydicom.errors import InvalidDicomError
 
     try:
-        data = pydicom.dcmread(path)
+        data = pydicom.dcmread(file)
         frames = int(data.get("NumberOfFrames") or 1)
         int(data.Rows), int(data.Columns)
     except (InvalidDicomError, AttributeError, TypeError, ValueError, KeyError, EOFError) as error:
@@ -42,6 +42,11 @@ def open_dicom(path: Path) -> Any:
     if frames != 1:
         raise DicomError(f"DICOM with {frames} frames (a slide or a series): save each cell as a file of its own")
     return data
+
+
+def is_compressed(data: Any) -> bool:
+    """Return whether the pixels of a data set of `open_dicom` are compressed."""
+    return bool(data.file_meta.TransferSyntaxUID.is_compressed)
 
 
 def dicom_pixels(data: Any) -> NDArray[np.uint8]:

@@ -28,8 +28,17 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from lymphoscope.data.decoding import PixelBudget, pages_fault, scans_fault
-from lymphoscope.data.dicom import DicomError, dicom_pixels, open_dicom
+from lymphoscope.data.decoding import (
+    MAX_FILE_BYTES,
+    MAX_SECONDS,
+    DecodingTimeError,
+    PixelBudget,
+    TimedFile,
+    pages_fault,
+    scans_fault,
+    tiles_fault,
+)
+from lymphoscope.data.dicom import DicomError, dicom_pixels, is_compressed, open_dicom
 from lymphoscope.data.image_files import is_dicom_header
 from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.progress import tracked
@@ -39,8 +48,9 @@ Pixels = NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image that is decoded: stops a decompression bomb, allows a 60-megapixel camera field."""
-MAX_JPEG_2000_PIXELS = 12_000_000
-"""The same for JPEG 2000: a megapixel of lossless noise took 0.4 s of processor time, PNG 0.015 s and AVIF 0.04 s."""
+MAX_SLOW_PIXELS = 12_000_000
+"""The same for JPEG 2000 and compressed DICOM: a megapixel of lossless noise took JPEG 2000 0.4 s of processor time,
+PNG 0.015 s and AVIF 0.04 s."""
 BYTES_PER_PIXEL = 24
 """Peak memory of decoding, at most: 11 bytes per pixel of grey to 22 of WebP were measured."""
 MIN_SIDE = 16
@@ -102,8 +112,8 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     range of its values (12 bits in 16 are logged once); transparency is laid over black; colour profiles are ignored.
     Raises UnreadableImage: missing, empty, not an image, truncated, more than `max_pixels` (of JPEG 2000 more than
     12,000,000, because it decodes slowly), more than the memory has, a side below 16 pixels, 32-bit samples (their
-    range is unknown), several pages that are not a pyramid, a JPEG of more than 32 scans, DICOM of several frames or
-    without pydicom.
+    range is unknown), several pages that are not a pyramid, a JPEG of more than 32 scans, a TIFF of more than 200,000
+    tiles, a file of more than a gigabyte or 30 seconds of processor time, DICOM of several frames or without pydicom.
     """
     with decoded_image(path, max_pixels=max_pixels) as pixels:
         return pixels
@@ -126,19 +136,19 @@ def has_few_bits(path: str | Path, pixels: Pixels) -> bool:
     if pixels.max(initial=0) >= _DARKEST_16_BIT:
         return False
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with _opened(Path(path)) as (image, _):
             return _has_16_bits(image)
-    except (*_DECODER_ERRORS, *_BOMBS):
+    except (*_DECODER_ERRORS, *_BOMBS, UnreadableImage):
         return False
 
 
 def _decode(path: Path, max_pixels: int, held: ExitStack) -> Pixels:
     _check_file(path)
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with _opened(path) as (image, stream):
             _check_size(path, image.size, max_pixels)
             _check_decoding_time(path, image)
-            fault = pages_fault(image) or scans_fault(path, image)
+            fault = pages_fault(image) or scans_fault(image, stream)
             if fault:
                 raise UnreadableImage(path, fault)
             held.enter_context(_BUDGET.reserved(image.width * image.height))
@@ -159,11 +169,34 @@ def _decode(path: Path, max_pixels: int, held: ExitStack) -> Pixels:
         raise UnreadableImage(path, _reason(error)) from error
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Image.Image, TimedFile]]:
+    """Open an image with a limit of processor time, which holds until the end of the context."""
+    with _timed(path) as stream:
+        fault = tiles_fault(stream)
+        if fault:
+            raise UnreadableImage(path, fault)
+        with Image.open(stream, formats=_FORMATS) as image:
+            yield image, stream
+
+
+@contextmanager
+def _timed(path: Path) -> Iterator[TimedFile]:
+    try:
+        with TimedFile(path) as stream:
+            yield stream
+    except DecodingTimeError as error:
+        raise UnreadableImage(path, f"takes more than {MAX_SECONDS:.0f} seconds to decode: save it again") from error
+
+
 def _decode_dicom(path: Path, max_pixels: int, held: ExitStack) -> Pixels:
     try:
-        data = open_dicom(path)
+        with _timed(path) as stream:
+            data = open_dicom(stream)
         size = int(data.Columns), int(data.Rows)
         _check_size(path, size, max_pixels)
+        if is_compressed(data) and size[0] * size[1] > MAX_SLOW_PIXELS:
+            raise UnreadableImage(path, _slow(size, "compressed DICOM"))
         held.enter_context(_BUDGET.reserved(size[0] * size[1]))
         return dicom_pixels(data)
     except MemoryError as error:
@@ -236,6 +269,8 @@ def _check_file(path: Path) -> None:
         raise UnreadableImage(path, "not a file")
     if size == 0:
         raise UnreadableImage(path, "empty file")
+    if size > MAX_FILE_BYTES:
+        raise UnreadableImage(path, f"{size} bytes, at most {MAX_FILE_BYTES} are read: save it with compression")
 
 
 def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
@@ -248,9 +283,13 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _check_decoding_time(path: Path, image: Image.Image) -> None:
-    if image.format == Jpeg2KImagePlugin.Jpeg2KImageFile.format and image.width * image.height > MAX_JPEG_2000_PIXELS:
-        slow = f"more than {MAX_JPEG_2000_PIXELS} pixels of JPEG 2000, which take too long to decode: save it as PNG"
-        raise UnreadableImage(path, f"{image.width}x{image.height}: {slow} or TIFF")
+    if image.format == Jpeg2KImagePlugin.Jpeg2KImageFile.format and image.width * image.height > MAX_SLOW_PIXELS:
+        raise UnreadableImage(path, _slow(image.size, "JPEG 2000"))
+
+
+def _slow(size: tuple[int, int], kind: str) -> str:
+    limit = f"more than {MAX_SLOW_PIXELS} pixels of {kind}, which take too long to decode"
+    return f"{size[0]}x{size[1]}: {limit}: save it as PNG or TIFF"
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Pixels:
