@@ -39,6 +39,12 @@ def test_the_page_has_a_line_for_each_way_of_running() -> None:
     assert len(LINES) >= 3
 
 
+def test_containers_of_the_plain_install_write_csv_which_needs_no_extra() -> None:
+    outputs = [words_of(line) for line in LINES if line.startswith("docker run")]
+    outputs.append(yaml.safe_load(JOB)["spec"]["template"]["spec"]["containers"][0]["args"])
+    assert [words[words.index("--out") + 1] for words in outputs] == ["/data/p.csv"] * len(outputs)
+
+
 def test_the_kubernetes_job_is_read_only_restarts_and_runs_a_valid_command() -> None:
     job = yaml.safe_load(JOB)
     pod = job["spec"]["template"]["spec"]

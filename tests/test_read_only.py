@@ -109,6 +109,7 @@ def test_a_command_runs(run: Run, volume: Path, words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "atplotlib" not in done.stderr
+    assert "Fontconfig" not in done.stderr  # what fc-list prints, where it is installed
 
 
 def test_doctor_says_what_does_not_work_without_any_temporary_folder(run: Run) -> None:

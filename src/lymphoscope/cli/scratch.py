@@ -21,6 +21,8 @@ def prepare_scratch(arguments: Sequence[str]) -> None:
     if not _is_writable(Path(cache_path())):
         # Matplotlib then keeps its list of fonts in a temporary folder, and would warn of that in every run.
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
+        # It makes the list with fc-list, which would complain a dozen times that it cannot write its own cache.
+        os.environ.setdefault("FONTCONFIG_FILE", str(Path(__file__).with_name("no_fonts.conf")))
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
