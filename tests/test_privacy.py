@@ -4,11 +4,16 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +23,7 @@ from PIL import Image
 
 from lymphoscope.cli import main
 from lymphoscope.privacy import NO_TELEMETRY
+from lymphoscope.vocabulary import ExitStatus
 
 pytestmark = pytest.mark.slow
 
@@ -75,14 +81,14 @@ class Watched:
     written: set[Path]
 
 
-def watch(words: list[str], folder: Path, temporary: Path) -> Watched:
+def watch(words: list[str], folder: Path, temporary: Path, status: int = 0) -> Watched:
     """Run a command under strace, with a home, a cache and a temporary folder of its own."""
     trace = folder / "trace"
-    calls = "trace=connect,sendto,openat,creat,mkdir,rename"
+    calls = "trace=connect,bind,sendto,openat,creat,mkdir,rename"
     command = ["strace", "-f", "-e", calls, "-o", str(trace), sys.executable, "-c", MAIN, *words]
     environment = {**clean_environment(folder / "home"), "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     lines = trace.read_text(errors="replace").splitlines()
     return Watched(set(_addresses(lines)), {(folder / name).resolve() for name in _written(lines)})
 
@@ -158,6 +164,48 @@ def test_a_local_cluster_connects_to_this_machine_only_and_sends_no_usage(
     assert {one for one in others if not one.startswith("127.")} <= {"8.8.8.8"}
     usage = [path for path in watched.written if path.name == "usage_stats.json"]
     assert [json.loads(path.read_text()) for path in usage if path.exists()] == []
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def stop_when_it_answers(port: int, folder: Path) -> int:
+    """Wait for the server that a trace in `folder` is of, ask it for a page, and terminate it."""
+    status = 0
+    while not status:
+        time.sleep(0.2)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                status = answer.status
+        except urllib.error.HTTPError as error:
+            status = error.code
+        except OSError:
+            pass  # not yet
+    (line,) = (line for line in (folder / "trace").read_text(errors="replace").splitlines() if "bind(" in line)
+    os.kill(int(line.split()[0]), signal.SIGTERM)
+    return status
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="watches system calls with strace")
+def test_the_review_server_listens_on_loopback_and_connects_to_nothing(
+    cell: Path, tmp_path: Path, temporary: Path
+) -> None:
+    pytest.importorskip("fastapi")
+    out, port = tmp_path / "out", free_port()
+    out.mkdir()
+    assert main.run(["predict", str(cell), "--out", str(out / "p.csv")]) == 0
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(stop_when_it_answers, port, tmp_path)
+        words = ["review", "serve", str(out / "p.csv"), "--port", str(port)]
+        watched = watch(words, tmp_path, temporary, status=ExitStatus.TERMINATED)
+        assert answer.result() == 401  # nobody has logged in
+    lines = (tmp_path / "trace").read_text(errors="replace").splitlines()
+    assert [line for line in lines if " connect(" in line and "AF_INET" in line] == []
+    assert watched.addresses == {"127.0.0.1"}
+    assert outside(watched, out, temporary, tmp_path / "home/.cache/lymphoscope") == []
 
 
 def test_telemetry_is_off_before_any_library_is_imported_and_the_user_can_turn_it_on() -> None:

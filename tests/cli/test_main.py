@@ -29,7 +29,7 @@ HEAVY = (
 
 def in_a_process(*arguments: str, before: str = "", after: str = "") -> subprocess.CompletedProcess[str]:
     code = f"from lymphoscope.cli import main\n{before}\ntry: main.main()\nfinally:\n  {after or 'pass'}"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
 
 
 def with_command(body: str) -> subprocess.CompletedProcess[str]:

@@ -30,7 +30,7 @@ FULL = Path("/dev/full")
 def shell(line: str) -> subprocess.CompletedProcess[str]:
     """Run a shell line in which $LYMPHOSCOPE is the command; PIPESTATUS is not needed, as the status is printed."""
     command = f'LYMPHOSCOPE="{sys.executable} -c \'{CODE}\'"; run() {{ eval "$LYMPHOSCOPE $*"; }}; {line}'
-    return subprocess.run([str(SHELL), "-c", command], capture_output=True, text=True, timeout=60)
+    return subprocess.run([str(SHELL), "-c", command], capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_signal_is_one_line_with_its_own_status_after_clean_up(number: int, st
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     child.send_signal(number)
-    out, err = child.communicate(timeout=30)
+    out, err = child.communicate(timeout=600)
     assert child.returncode == status
     assert out == "cleaned up\n"
     assert err == f"lymphoscope: {message}; give the same command again to continue, if it has --out\n"
@@ -64,7 +64,7 @@ def test_a_stopped_training_has_its_status_and_can_be_resumed(
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     child.send_signal(number)
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=600)
     assert child.returncode == status, err
     assert "Traceback" not in err
     assert err.splitlines()[-1].endswith("; continue with --resume")
@@ -109,7 +109,7 @@ def test_closed_streams_never_receive_an_output_file(tmp_path: Path) -> None:
 
 def test_a_file_that_begins_with_a_dash_is_explained(tmp_path: Path) -> None:
     answer = subprocess.run(
-        [sys.executable, "-c", CODE, "predict", "-dash.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", CODE, "predict", "-dash.png"], cwd=tmp_path, capture_output=True, text=True, timeout=600,
         env=os.environ,
     )  # fmt: skip
     assert answer.returncode == 2

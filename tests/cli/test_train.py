@@ -134,7 +134,7 @@ def test_a_terminal_shows_a_progress_bar(
             patch.setattr(sys, name, screen)
         patch.setattr(rich, "_console", None)  # rich's own console would go on writing to the terminal that is closed
         status = run(arguments(tiny_folder, tmp_path / "run", tiny))
-    reading.join(timeout=60)
+    reading.join(timeout=600)
     os.close(reader)
     shown = b"".join(pieces)
     assert status == 0, shown.decode()

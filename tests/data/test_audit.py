@@ -209,3 +209,12 @@ def test_what_is_not_read_is_a_notice(tmp_path: Path) -> None:
     report = audit_manifest(read_source(str(tmp_path)))
     assert "notice: not read: 1 .zip" in report.to_text().splitlines()
     assert report.to_dict()["notices"] == ["not read: 1 .zip"]
+
+
+def test_an_address_in_a_table_is_an_unreadable_file_of_the_audit(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "cell.png")
+    (tmp_path / "cells.csv").write_text("path,label\ncell.png,all\ns3://bucket/cell.png,hem\n")
+    report = audit_manifest(read_source(str(tmp_path / "cells.csv")))
+    unreadable = report.findings[report.findings["check"] == "unreadable"]
+    assert unreadable["path"].tolist() == ["s3://bucket/cell.png"]
+    assert "s3://bucket/cell.png" in report.to_text()

@@ -194,3 +194,11 @@ def test_names_that_spreadsheets_take_for_formulas_are_named_and_kept(
     manifest = read_manifest(tmp_path / "cells.csv")
     assert manifest.table["subject"].tolist() == [value]
     assert any("run as a formula" in notice for notice in manifest.notices) == is_formula
+
+
+@pytest.mark.parametrize("address", ["C://cells/a.png", "s3://bucket/a.png", "file:///dev/zero"])
+def test_an_address_among_files_stays_as_it_is(address: str) -> None:
+    assert below_common_folder(["/data/x/a.png", address, "/data/y/b.png"]) == ["x/a.png", address, "y/b.png"]
+    assert below_common_folder([address]) == [address]
+    assert below_common_folder(["/data/a.png", "b.png"]) == ["a.png", "b.png"]
+    assert below_common_folder(["x/a.png", "x/b.png"]) == ["a.png", "b.png"]

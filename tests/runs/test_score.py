@@ -55,7 +55,7 @@ modules = {name: module for name, module in sys.modules.items() if name.startswi
 print(json.dumps([status, sorted(name for name, module in modules.items() if not hasattr(module, "__path__"))]))
 """
     answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=600, check=True
     )
     status, modules = json.loads(answer.stdout.splitlines()[-1])
     assert status == 0, answer.stderr

@@ -248,7 +248,7 @@ def test_signal_ends_training_with_its_status_and_one_line(
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for_file(out / "checkpoints/last.ckpt", child)
     child.send_signal(number)
-    _, error = child.communicate(timeout=60)
+    _, error = child.communicate(timeout=600)
     assert child.returncode == status
     last = error.splitlines()[-1]
     assert last == f"lymphoscope: {word}; continue with --resume"

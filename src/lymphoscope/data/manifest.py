@@ -70,11 +70,16 @@ def manifest_of(cells: list[dict[str, Any]], source: str, notices: tuple[str, ..
 
 
 def below_common_folder(paths: list[str]) -> list[str]:
-    """Return paths relative to the deepest folder that contains them all, with forward slashes."""
-    if not paths:
-        return []
-    common = Path(os.path.commonpath([str(Path(path).parent) for path in paths]))
-    return [Path(path).relative_to(common).as_posix() for path in paths]
+    """Return paths relative to the deepest folder that contains them all, with forward slashes.
+
+    Addresses, and relative paths among absolute ones, are in no such folder and stay as they are.
+    """
+    local = {path for path in paths if "://" not in path}
+    below = {path for path in local if Path(path).is_absolute()} or local
+    if not below:
+        return list(paths)
+    common = Path(os.path.commonpath([str(Path(path).parent) for path in below]))
+    return [Path(path).relative_to(common).as_posix() if path in below else path for path in paths]
 
 
 def _tidy(table: pd.DataFrame) -> pd.DataFrame:
