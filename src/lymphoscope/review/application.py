@@ -79,7 +79,7 @@ def create_app(settings: ReviewSettings) -> FastAPI:
         app.include_router(router)
     _add_pages(app)
     _add_error_answers(app)
-    app.add_middleware(GZipMiddleware, minimum_size=2000)
+    app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=3)
     app.add_middleware(_Headers, secure=settings.secure)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts))
     for path, _methods, permission in declared_routes(app):

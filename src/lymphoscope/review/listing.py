@@ -6,7 +6,7 @@ reading is closed.
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
@@ -35,6 +35,8 @@ class Filters:
     field: int | None = None
     blind: bool | None = None
     added: bool | None = None
+    undecided: bool | None = None
+    """Cells without a label, or unidentified: what keeps a case from being signed."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,9 @@ def cells_query(reading: Reading, filters: Filters) -> Select[Any, Any]:
     for column, value in equal.items():
         if value is not None:
             query = query.where(column == value)
+    if filters.undecided is not None:
+        undecided = or_(Answer.label.is_(None), Answer.label == "unidentified")
+        query = query.where(undecided if filters.undecided else ~undecided)
     if filters.referred is not None:
         referred = and_(Cell.referred, ~hidden(reading))
         query = query.where(referred if filters.referred else ~referred)
@@ -159,40 +164,33 @@ def shown_cell(cell: Cell, answer: Answer, reading: Reading, names: Mapping[int,
 
 
 def column_index(session: Session, reading: Reading, order: Order, filters: Filters) -> dict[str, Any]:
-    """Return what a gallery needs of all cells of a list, as columns: ids, labels, states, places in the sprites."""
+    """Return what a gallery needs of all cells of a list, as columns: ids, labels and states.
+
+    It is what opening a gallery waits for, so rows stay plain tuples.
+    """
     ranks = _ranks(session, reading, order)
     key, descending = sort_key(reading, order if ranks is None else Order())
-    columns = (
-        Cell.id,
-        Answer.label,
-        Answer.status,
-        Answer.seen,
-        (and_(Cell.referred, ~hidden(reading))).label("referred"),
-        Cell.sprite,
-        Cell.sprite_x,
-        Cell.sprite_y,
-    )
+    referred = and_(Cell.referred, ~hidden(reading))
+    columns = (Cell.id, Answer.label, Answer.status, Answer.seen, referred)
     query = cells_query(reading, filters).with_only_columns(*columns)
-    rows = list(session.execute(query.order_by(key.desc() if descending else key.asc(), Cell.id.asc())))
+    query = query.order_by(key.desc() if descending else key.asc(), Cell.id.asc())
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in session.connection().execute(query)]
     if ranks is not None:
-        rows.sort(key=lambda row: ranks[row.id])
-    labels, statuses, sprites = _Names(), _Names(), _Names()
-    cells = {
-        "id": [row.id for row in rows],
-        "label": [labels.index(row.label) for row in rows],
-        "status": [statuses.index(row.status) for row in rows],
-        "seen": [int(row.seen) for row in rows],
-        "referred": [int(row.referred) for row in rows],
-        "sprite": [sprites.index(row.sprite) for row in rows],
-        "sprite_x": [row.sprite_x for row in rows],
-        "sprite_y": [row.sprite_y for row in rows],
-    }
+        rows.sort(key=lambda row: ranks[row[0]])
+    ids, labels, statuses, seen, refers = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    label_names, label_places = _places(labels)
+    status_names, status_places = _places(statuses)
     return {
         "total": len(rows),
-        "labels": labels.names,
-        "statuses": statuses.names,
-        "sprites": sprites.names,
-        "cells": cells,
+        "labels": label_names,
+        "statuses": status_names,
+        "cells": {
+            "id": ids,
+            "label": label_places,
+            "status": status_places,
+            "seen": [int(one) for one in seen],
+            "referred": [int(one) for one in refers],
+        },
     }
 
 
@@ -271,18 +269,11 @@ def _next_ranked(
     return found[0], found[1]
 
 
-class _Names:
-    """Names and their places in a list; None has place -1."""
-
-    def __init__(self) -> None:
-        self.places: dict[str, int] = {}
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.places)
-
-    def index(self, name: str | None) -> int:
-        return -1 if name is None else self.places.setdefault(name, len(self.places))
+def _places(values: Sequence[str | None]) -> tuple[list[str], list[int]]:
+    """The different values in order, and the place of each value among them; -1 for None."""
+    names = [name for name in dict.fromkeys(values) if name is not None]
+    places: dict[str | None, int] = {None: -1, **{name: at for at, name in enumerate(names)}}
+    return names, [places[value] for value in values]
 
 
 def _shown_number(column: Any, reading: Reading) -> ColumnElement[float]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -194,14 +195,19 @@ def test_fhir_is_valid_and_final_only_after_signing(server: Any) -> None:
 
     def export() -> Any:
         bundle = bundles.Bundle.model_validate_json(sana.call("GET", f"/api/cases/{case}/export/fhir").text)
+        addresses = [entry.fullUrl for entry in bundle.entry]
+        assert len(set(addresses)) == len(addresses)
+        told = json.dumps(json.loads(bundle.model_dump_json()))
+        assert set(re.findall(r'"reference": "(.*?)"', told)) <= set(addresses)
         return [entry.resource for entry in bundle.entry]
 
     version = confirm_all(sana, reading)
     report, *observations = export()
     assert {one.status for one in (report, *observations)} == {"preliminary"}
     sana.post(f"/api/cases/{case}/sign", signature(server), version)
-    report, *observations = export()
+    report, *observations, signer = export()
     assert {one.status for one in (report, *observations)} == {"final"}
+    assert (signer.identifier[0].value, signer.name[0].text) == ("sana", "Sana")
     codes = {one.code.coding[0].code for one in observations}
     assert codes == {"737-7", "744-3", "769-0", "709-6"}
     assert len(report.result) == len(observations)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +11,9 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import update
+
+from lymphoscope.review.tables import Reading
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +45,7 @@ def open_page(chromium: Browser, served: Any, helpers: ModuleType) -> Iterator[O
     yield open_as
     for context in contexts:
         context.close()
-    refused = ("409 (Conflict)", "403 (Forbidden)")  # what the tests provoke: a conflict, a wrong password
+    refused = ("409 (Conflict)", "403 (Forbidden)", "423 (Locked)")  # what the tests provoke
     assert [fault for fault in faults if not any(one in fault for one in refused)] == []
 
 
@@ -107,6 +111,7 @@ def test_the_whole_work_of_each_role_by_keyboard_alone(open_page: OpenPage, help
     assert len(answers) == 240
     assert {one["status"] for one in answers} == {"confirmed"}
     assert {one["by"] for one in answers} == {"ben"}
+    page.goto("/")  # he leaves: the case is free
 
     # the second reader does not see these answers
     page = open_page("cleo", "/cases/1/second")
@@ -279,10 +284,84 @@ def test_keys_can_be_changed_and_switched_off_and_stay_so(open_page: OpenPage) -
     assert sum(one["status"] == "confirmed" for one in answers_of(page, 1)) == 2
 
 
-def test_an_answer_that_somebody_else_changed_is_not_overwritten(open_page: OpenPage, client: httpx.Client) -> None:
+def expire_leases(served: Any) -> None:
+    with served.context.database.write() as session:
+        session.execute(update(Reading).values(lease_until="2026-01-01T00:00:00Z"))
+
+
+def test_who_works_on_a_case_holds_it_and_the_next_person_gets_it_when_she_leaves(
+    open_page: OpenPage, served: Any
+) -> None:
+    ben = open_page("ben")
+    enter_gallery(ben)
+    expect(ben.locator("#held")).to_be_hidden()
+    ada = open_page("ada")
+    enter_gallery(ada)
+    expect(ada.locator("#held")).to_contain_text("Ben Tester is working on this case", timeout=SECONDS)
+    ada.locator(".tile.focus").focus()
+    ada.keyboard.press("Enter")
+    expect(ada.locator("#alert")).to_contain_text("Ben Tester", timeout=SECONDS)
+    expect(ada.get_by_role("button", name="Undo")).to_be_disabled()
+    assert {one["status"] for one in answers_of(ada, 1)} <= {"suggested", "unanswered"}
+    ada.goto("/")
+    assert "ben is working on it" in ada.locator("main").inner_text()
+    enter_gallery(ada)
+
+    ben.locator(".tile.focus").focus()
+    ben.keyboard.press("Enter")
+    wait_saved(ben)
+    ben.goto("/account")  # the lease is given back
+    expect(ada.locator("#held")).to_be_hidden(timeout=SECONDS)  # asked for again after half a minute
+    expect(ada.locator(".tile.confirmed")).to_have_count(1)
+    ada.locator(".tile.focus").focus()
+    ada.keyboard.press("ArrowRight")
+    ada.keyboard.press("2")
+    wait_saved(ada)
+    assert {one["by"] for one in answers_of(ada, 1)} == {None, "ben", "ada"}
+
+    # a lease that nobody renews ends by itself
+    expire_leases(served)
+    enter_gallery(ben)
+    expect(ben.locator("#held")).to_be_hidden()
+    ben.locator(".tile.focus").focus()
+    ben.keyboard.press("3")
+    wait_saved(ben)
+
+
+def test_cells_are_answered_on_the_field_with_the_same_keys(open_page: OpenPage) -> None:
+    page = open_page("ben")
+    cells = answers_of(page, 1)
+    first, second = next(pair for pair in pairwise(cells) if pair[0]["label"] and pair[1]["label"])
+    page.goto(f"/cases/1/fields/{first['field']}?cell={first['id']}")
+    expect(page.locator("#picked")).to_contain_text(f"Cell {first['id']}:", timeout=SECONDS)
+    page.keyboard.press("4")
+    expect(page.locator("#said")).to_contain_text(f"Saved: Cell {first['id']}: lymphocyte, confirmed", timeout=SECONDS)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#said")).to_contain_text(f"Saved: Cell {second['id']}:", timeout=SECONDS)
+    page.keyboard.press("k")
+    expect(page.locator("#picked")).to_contain_text(f"Cell {first['id']}:", timeout=SECONDS)
+    found = {one["id"]: (one["label"], one["status"]) for one in answers_of(page, 1)}
+    assert found[first["id"]] == ("lymphocyte", "confirmed")
+    assert found[second["id"]] == (second["label"], "confirmed")
+
+
+def test_the_sign_page_leads_to_the_cells_that_are_left(open_page: OpenPage) -> None:
+    page = open_page("ada", "/cases/1/sign")
+    page.get_by_role("listitem").filter(has_text="have no class").get_by_role("link", name="show them").click()
+    page.wait_for_selector("#case[data-open]")
+    left = [one["id"] for one in answers_of(page, 1) if one["label"] is None]
+    expect(page.locator("#count")).to_have_text(f"{len(left)} cells")
+    assert page.locator("#filter").input_value() == "open"
+
+
+def test_an_answer_that_somebody_else_changed_is_not_overwritten(
+    open_page: OpenPage, client: httpx.Client, served: Any
+) -> None:
     page = open_page("ben")
     enter_gallery(page)
     cell = int(page.locator(".tile.focus").get_attribute("id").removeprefix("tile-"))
+    expire_leases(served)
     version = client.get("/api/readings/1").json()["version"]
     body = {"cells": [cell], "label": "monocyte"}
     client.post("/api/readings/1/labels", json=body, headers={"If-Match": f'"{version}"'}).raise_for_status()

@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 from pypdf import PdfReader
@@ -60,6 +62,32 @@ def test_an_unsigned_report_is_marked_preliminary_on_every_page() -> None:
     assert len(pages) > 2
     assert all("PRELIMINARY" in page and HASH in page for page in pages)
     assert "Nobody has signed this count" in " ".join(pages)
+
+
+@pytest.mark.parametrize("name", ["Ελένη Παπαδοπούλου", "Żółć Wiśniewska", "Nguyễn Thị Hương", "Ольга Ковальчук"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_of_many_languages_stand_in_the_document(name: str, form: Literal["NFC", "NFD"]) -> None:
+    signed = dataclasses.replace(SIGNED, display_name=normalize(form, name))
+    (text,) = text_of(dataclasses.replace(REPORT, signatures=(signed,)))
+    assert normalize("NFC", name) in normalize("NFC", text)
+    assert "lacks some characters" not in text
+
+
+def test_a_character_that_the_font_lacks_is_admitted() -> None:
+    (text,) = text_of(dataclasses.replace(REPORT, signatures=(dataclasses.replace(SIGNED, display_name="山田"),)))
+    assert "lacks some characters" in text
+
+
+def test_the_document_states_title_language_and_bookmarks() -> None:
+    document = PdfReader(io.BytesIO(report_pdf(REPORT)))
+    assert document.metadata is not None
+    assert document.metadata.title == "Differential count, Subject S01: final"
+    assert document.metadata.author == "Ada Łovelace"
+    assert document.trailer["/Root"]["/Lang"] == "en"
+    assert document.trailer["/Root"]["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert document.trailer["/Root"]["/StructTreeRoot"]
+    outline = [entry["/Title"] for entry in document.outline if not isinstance(entry, list)]
+    assert outline == ["Count", "Signatures", "Second reading", "Comments"]
 
 
 def test_an_override_and_synthetic_cells_are_stated() -> None:

@@ -1,5 +1,6 @@
 """Pages of cases: the worklist, the gallery, a field, signing, the second reading, comments and events."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
@@ -27,6 +28,8 @@ MEANINGS: Final = (
     "I have reviewed the cells; this count is preliminary.",
     "I have reviewed and corrected an earlier count.",
 )
+SHOW_OF: Final = {"unidentified": "open", "referred_unseen": "unseen", "target": "status:suggested"}
+"""What stands in the way of a signature -> what the gallery shows of it."""
 STATES: Final = (("", "all cases"), *((state, words(state)) for state in CASE_STATES))
 
 
@@ -75,6 +78,7 @@ def signing(case_id: PathId, person: Viewer, context: Context) -> Response:
     reading = chosen_reading(case, None)
     differential = readings.show_differential(person, reading["id"], context)
     values = {"signing": found, "open": found["open"], "signatures": case["signatures"], "meanings": MEANINGS}
+    values["show_of"] = SHOW_OF
     count = {
         "rows": paired_rows(differential),
         "white_cells": differential["counted"],
@@ -119,24 +123,28 @@ def events(case_id: PathId, person: Viewer, context: Context, after: After = 0) 
     case = cases.show_case(person, case_id, context)
     listed = cases.list_events(person, case_id, context, after)
     head = cases.show_head(context)
-    shown = [{**event, "details": described(event)} for event in listed["events"]]
+    titles = {one["name"]: one["title"] for one in cases.list_classes(context, case_id)}
+    shown = [{**event, "details": described(event, titles)} for event in listed["events"]]
     return case_page(
         "events.html.j2", person, case, "/events", events=shown, next=listed["next"], head=head, verified=None
     )
 
 
-def described(event: JsonObject) -> str:
-    """Return the data of an event in a few words."""
+def described(event: JsonObject, titles: Mapping[str, str]) -> str:
+    """Return the data of an event in a few words; `titles` are those of the classes."""
     data = dict(event["data"])
     changes = data.pop("changes", None)
-    parts = [] if changes is None else [_changed(changes)]
+    parts = [] if changes is None else [_changed(changes, titles)]
     parts += [f"{words(name)}: {value}" for name, value in data.items() if isinstance(value, str | int | float)]
     return "; ".join(parts)[:300]
 
 
-def _changed(changes: list[Any]) -> str:
+def _changed(changes: list[Any], titles: Mapping[str, str]) -> str:
     cell, old, new = changes[0]
-    first = f"cell {cell}: {old[0]} ({old[1]}) to {new[0]} ({new[1]})"
+    before, after = (
+        f"{titles.get(label, label) if label else 'no class'} ({status})" for label, status, _ in (old, new)
+    )
+    first = f"cell {cell}: {before} to {after}"
     return first if len(changes) == 1 else f"{len(changes)} cells, {first} and others"
 
 

@@ -1,12 +1,16 @@
 """The report as PDF: the count with intervals, the signatures, and the head of the audit chain on every page."""
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Final
+from unicodedata import normalize
 
 import matplotlib
-from fpdf import FPDF, FontFace
+from fpdf import FPDF, FontFace, TextStyle
 from fpdf.enums import TableBordersLayout
+from fpdf.fonts import TTFFont
+from fpdf.prefs import ViewerPreferences
 
 from lymphoscope.review.pages.report_contents import NOT_A_DEVICE, Report, Signed
 
@@ -20,7 +24,11 @@ _FONT: Final = "DejaVu"
 
 
 def report_pdf(report: Report) -> bytes:
-    """Return the report as a PDF of A4 pages; text in any script that DejaVu Sans has."""
+    """Return the report as a PDF of A4 pages, with its sections as bookmarks.
+
+    Text is shown in the scripts that DejaVu Sans has: Latin with all its accents, Greek, Cyrillic, Arabic, Hebrew and
+    others; the document says so where a character is in none of them.
+    """
     pdf = _Paper(report)
     pdf.add_page()
     _heading(pdf, report)
@@ -38,6 +46,8 @@ def report_pdf(report: Report) -> bytes:
         _section(pdf, "Comments")
         for comment in report.comments:
             pdf.paragraph(comment)
+    if pdf.has_unknown_characters(report):
+        pdf.paragraph("The font of this document lacks some characters above: the page of the report has them.", SOFT)
     return bytes(pdf.output())
 
 
@@ -52,9 +62,14 @@ class _Paper(FPDF):
         self.add_font(_FONT, "B", fonts / "DejaVuSans-Bold.ttf")
         self.set_margins(MARGIN, MARGIN)
         self.set_auto_page_break(True, 26)
-        self.set_title(report.title)
+        self.set_title(f"Differential count, {report.title}: {report.standing}")
+        self.set_author("; ".join(signed.display_name for signed in report.signatures) or "nobody has signed")
+        self.set_subject(NOT_A_DEVICE)
         self.set_creator("Lymphoscope")
         self.set_lang("en")
+        self.viewer_preferences = ViewerPreferences(display_doc_title=True)
+        title = TextStyle(_FONT, "B", 12, INK, t_margin=3, b_margin=1)
+        self.set_section_title_styles(title)
         self.alias_nb_pages()
 
     def header(self) -> None:
@@ -81,6 +96,18 @@ class _Paper(FPDF):
         for line in lines:
             self.cell(0, 3.6, line, new_x="LMARGIN", new_y="NEXT")
 
+    def has_unknown_characters(self, report: Report) -> bool:
+        """Return whether the font has no glyph for a character of what people or results named."""
+        signed = [(one.display_name, one.meaning, one.override_reason or "") for one in report.signatures]
+        texts = [report.title, *(value for _, value in report.facts), *report.comments, *chain.from_iterable(signed)]
+        font = self.fonts[_FONT.lower()]
+        assert isinstance(font, TTFFont)  # noqa: S101 - it was added from a file
+        return any(ord(one) not in font.cmap for text in texts for one in normalize("NFC", text) if one.isprintable())
+
+    def normalize_text(self, text: str) -> str:
+        """Return a text with composed accents, as the font has them."""
+        return super().normalize_text(normalize("NFC", text))
+
     def paragraph(self, text: str, colour: tuple[int, int, int] = INK, size: float = 9, style: str = "") -> None:
         """Write text that is broken into lines."""
         self.set_font(_FONT, style, size)
@@ -100,8 +127,7 @@ def _heading(pdf: _Paper, report: Report) -> None:
 
 
 def _section(pdf: _Paper, title: str) -> None:
-    pdf.ln(3)
-    pdf.paragraph(title, size=12, style="B")
+    pdf.start_section(title)
 
 
 def _facts(pdf: _Paper, facts: Iterable[tuple[str, str]]) -> None:

@@ -1,7 +1,7 @@
 """The report of a case as a page and as a PDF; both are recorded as exports when they are handed out."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
@@ -19,6 +19,7 @@ from lymphoscope.review.report_data import record_export, report_of as export_of
 from lymphoscope.review.roles import Permission
 
 router = APIRouter(route_class=PageRoute)
+_STATES: Final = {"open": "not signed", "signed": "signed", "superseded": "superseded by an amendment"}
 Chosen = Annotated[Id | None, Query()]
 
 
@@ -94,7 +95,7 @@ def _facts(case: JsonObject, reading: JsonObject) -> tuple[tuple[str, str], ...]
         ("Model", name),
         ("Fields", str(len(case["fields"]))),
         ("Cells", f"{counts['cells']}, of which {counts['confirmed']} confirmed by a person"),
-        ("Revision", f"{reading['revision']}, {reading['state']}"),
+        ("Revision", f"{reading['revision']}, {_STATES[reading['state']]}"),
     )
 
 

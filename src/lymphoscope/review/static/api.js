@@ -10,10 +10,11 @@ export class ApiError extends Error {
 
 const WITHOUT_TOKEN = ["/api/login", "/api/setup"];
 let token = null;
+let known = ""; // the token once it has come, for requests that cannot wait
 
 // The CSRF token of this login, asked for once.
 async function csrfToken() {
-  token ??= fetch("/api/me", { headers: { Accept: "application/json" } }).then(async (answer) => (answer.ok ? (await answer.json()).csrf_token : ""));
+  token ??= fetch("/api/me", { headers: { Accept: "application/json" } }).then(async (answer) => (known = answer.ok ? (await answer.json()).csrf_token : ""));
   return token;
 }
 
@@ -32,6 +33,11 @@ export async function api(method, path, body, version) {
   const value = parsed(text);
   if (!answer.ok) throw new ApiError(answer.status, words(value, answer), value);
   return value;
+}
+
+// A DELETE that outlives the page.
+export function leave(path) {
+  fetch(path, { method: "DELETE", keepalive: true, headers: { "X-CSRF-Token": known } });
 }
 
 function parsed(text) {

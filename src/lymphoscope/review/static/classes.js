@@ -5,9 +5,10 @@ import { api } from "./api.js";
 const ALWAYS = ["artefact", "unidentified"];
 const TITLES = { artefact: "not a cell" };
 
-export async function loadClasses(caseId) {
-  const [listed, shown] = await Promise.all([api("GET", `/api/classes?case=${caseId}`), api("GET", `/api/cases/${caseId}`)]);
-  const usual = new Set([...(shown.model.classes ?? []), ...ALWAYS]);
+// `known` are the classes of the model, as the page has them, in JSON.
+export async function loadClasses(caseId, known) {
+  const listed = await api("GET", `/api/classes?case=${caseId}`);
+  const usual = new Set([...JSON.parse(known), ...ALWAYS]);
   const inOrder = [...listed.filter((one) => usual.has(one.name)), ...listed.filter((one) => !usual.has(one.name))];
   const titled = inOrder.map((one) => ({ ...one, title: TITLES[one.name] ?? one.title, usual: usual.has(one.name) }));
   return new Map(titled.map((one) => [one.name, one]));

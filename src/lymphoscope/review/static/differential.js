@@ -19,9 +19,12 @@ export function drawDifferential(place, differential) {
   const counted = after.white_cells;
   const goal = target ? ` of ${target} needed` : "";
   place.querySelector("[data-counted]").textContent = `${counted} white cells confirmed${goal}`;
-  const bar = place.querySelector("progress");
-  bar.max = target || Math.max(1, before.white_cells);
-  bar.value = Math.min(counted, bar.max);
+  for (const bar of document.querySelectorAll("[data-done]")) {
+    bar.max = target || Math.max(1, before.white_cells);
+    bar.value = Math.min(counted, bar.max);
+  }
+  for (const short of document.querySelectorAll("[data-short]")) short.textContent = target ? `${counted} of ${target}` : `${counted}`;
+  place.querySelector("[data-partial]").hidden = !differential.partial;
 }
 
 function line(model, person) {

@@ -2,6 +2,8 @@
 
 import { api, element } from "./api.js";
 import { loadClasses } from "./classes.js";
+import { classKeys, Keys } from "./keys.js";
+import { Lease } from "./lease.js";
 
 // OpenSeadragon adds an inline style sheet unless an element of this name exists; the page's policy forbids those.
 const stand = document.createElementNS("https://lymphoscope.invalid/none", "style");
@@ -12,13 +14,14 @@ const MOST_BOXES = 400;
 const MOST_LISTED = 200;
 const page = document.getElementById("field");
 const { case: caseId, reading, field } = page.dataset;
-const writable = page.dataset.writable === "true";
+let writable = page.dataset.writable === "true";
 const microns = Number(page.dataset.microns);
 const size = { width: Number(page.dataset.width), height: Number(page.dataset.height) };
 const find = (id) => document.getElementById(id);
 const path = `/api/readings/${reading}`;
 
 let classes = new Map();
+let keys;
 let version = null;
 let cells = [];
 let picked = null;
@@ -39,15 +42,63 @@ viewer.canvas.setAttribute("role", "application");
 viewer.canvas.setAttribute("aria-label", "The field. Arrow keys move, plus and minus zoom. Its cells are listed beside it.");
 
 async function open() {
-  [classes] = await Promise.all([loadClasses(caseId), load()]);
-  const usual = [...classes.values()].filter((one) => one.usual);
-  const buttons = usual.map((one) => element("button", { type: "button", onclick: () => answer(one.name) }, one.title));
-  find("labels").replaceChildren(...(writable ? buttons : []));
+  const [found, me] = await Promise.all([loadClasses(caseId, page.dataset.usual), api("GET", "/api/me"), load()]);
+  classes = found;
+  keys = new Keys(actions([...classes.values()].filter((one) => one.usual)), me.preferences);
+  find("hint").hidden = keys.off;
+  buttons();
+  if (writable) hold();
   list();
   const wanted = cells.find((cell) => cell.id === Number(page.dataset.cell));
   if (wanted) pick(wanted, true);
   else pick(null);
   boxesInView();
+}
+
+// The keys of the gallery, as the person has chosen them.
+function actions(usual) {
+  const keyOf = classKeys(usual.map((one) => one.name));
+  return [
+    { name: "confirm", title: "Confirm", key: "Enter", run: () => picked && confirm() },
+    ...usual.map((one) => ({ name: `label:${one.name}`, title: one.title, key: keyOf[one.name] ?? "", run: () => picked && answer(one.name) })),
+    { name: "next", title: "Next cell", key: "j", run: () => step(1) },
+    { name: "previous", title: "Previous cell", key: "k", run: () => step(-1) },
+  ];
+}
+
+function buttons() {
+  const shown = writable ? keys.actions.filter((one) => one.name === "confirm" || one.name.startsWith("label:")) : [];
+  const made = shown.map((one) => {
+    const hint = keys.shown(one) === "Enter" ? "⏎" : keys.shown(one);
+    const key = hint ? element("kbd", { "aria-hidden": "true" }, hint) : null;
+    return element("button", { type: "button", onclick: one.run, disabled: !picked, "data-action": one.name }, one.title, key);
+  });
+  find("labels").replaceChildren(...made);
+}
+
+function step(by) {
+  const at = picked ? cells.indexOf(picked) + by : 0;
+  if (cells.length) pick(cells[(at + cells.length) % cells.length], true);
+}
+
+// As in the gallery: while somebody else works on the case, it is only shown.
+function hold() {
+  const lease = new Lease(reading);
+  const show = (change, words) => {
+    writable = change;
+    find("held").textContent = words;
+    find("held").hidden = !words;
+    find("add").hidden = !change;
+    buttons();
+  };
+  lease.addEventListener("taken", () => show(false, `${lease.words}. You can look; this page opens for changes when it is free.`));
+  lease.addEventListener("free", async () => {
+    await load();
+    show(true, "");
+    pick(cells.find((cell) => cell.id === picked?.id) ?? null);
+    list();
+  });
+  lease.start();
 }
 
 async function load() {
@@ -93,6 +144,7 @@ function addBox(cell) {
 function paint(box, cell) {
   box.className = `cell-box ${cell.status}${cell === picked ? " wanted" : ""}`;
   box.title = described(cell);
+  box.dataset.label = `${titleOf(cell.label)}${cell.status === "confirmed" ? "" : " ?"}`;
   box.setAttribute("aria-label", described(cell));
 }
 
@@ -114,10 +166,18 @@ function closeUp(cell) {
   viewer.viewport.fitBounds(viewer.viewport.imageToViewportRectangle(rect));
 }
 
+function confirm() {
+  if (picked.status === "suggested" && picked.label !== null) return answer(null);
+  return say("There is no suggestion to confirm here: choose a class.", true);
+}
+
+// Give the picked cell a label; null confirms the one that it has.
 async function answer(label) {
+  if (!writable) return say(find("held").textContent || "This reading cannot be changed.", true);
   const cell = picked;
+  const body = { cells: [cell.id], ...(label === null ? {} : { label }) };
   try {
-    const change = await api("POST", `${path}/labels`, { cells: [cell.id], label }, version);
+    const change = await api("POST", `${path}/${label === null ? "confirm" : "labels"}`, body, version);
     version = change.version;
     Object.assign(cell, change.cells.find((one) => one.id === cell.id), { version: undefined });
   } catch (error) {
@@ -197,6 +257,13 @@ async function add(event) {
     say(error.message, true);
   }
 }
+
+// Enter on a button presses the button. The viewer has keys of its own for moving; those of the answers come first.
+window.addEventListener("keydown", (event) => {
+  if (!keys || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.key === "Enter" && event.target.closest("a, button:not(.cell-box)")) return;
+  if (keys.press(event)) event.stopPropagation();
+}, true);
 
 viewer.addHandler("open", () => {
   boxesInView();

@@ -7,10 +7,11 @@ import { Detail } from "./detail.js";
 import { drawDifferential } from "./differential.js";
 import { Grid } from "./grid.js";
 import { classKeys, Keys } from "./keys.js";
+import { Lease } from "./lease.js";
 
 const page = document.getElementById("case");
 const caseId = Number(page.dataset.case);
-const writable = page.dataset.writable === "true";
+let writable = page.dataset.writable === "true";
 const find = (id) => document.getElementById(id);
 const scroller = find("gallery");
 const cells = new Cells(page.dataset.reading);
@@ -19,13 +20,15 @@ const grid = new Grid(scroller, tile);
 let classes = new Map();
 let keys;
 let detail;
+const asked = new URLSearchParams(location.search).get("show");
+if ([...find("filter").options].some((one) => one.value === asked)) find("filter").value = asked;
 let order = currentOrder();
 let focus = 0;
 let anchor = 0;
 const selected = new Set();
 
 async function open() {
-  const [me, found] = await Promise.all([api("GET", "/api/me"), loadClasses(caseId), load()]);
+  const [me, found] = await Promise.all([api("GET", "/api/me"), loadClasses(caseId, page.dataset.usual), load()]);
   classes = found;
   keys = new Keys(actions([...classes.values()]), me.preferences);
   detail = new Detail(find("side"), { caseId, reading: page.dataset.reading, classes, permissions: me.permissions, say });
@@ -37,7 +40,32 @@ async function open() {
   const wanted = Number(new URLSearchParams(location.search).get("cell"));
   focusOn(cells.at.get(wanted) ?? Math.max(0, cells.next(-1)), { quiet: !wanted });
   page.dataset.open = performance.now(); // milliseconds after the page was asked for
+  if (writable) hold();
   refreshDifferential(await api("GET", `${cells.path}/differential`));
+}
+
+// While somebody else works on this case it is shown but not changed; when it is free, what she changed is loaded.
+function hold() {
+  const lease = new Lease(page.dataset.reading);
+  lease.addEventListener("taken", () => allow(false, `${lease.words}. You can look; this page opens for changes when it is free.`));
+  lease.addEventListener("free", async () => {
+    allow(true, "");
+    await reload();
+    say("The case is free again: it is yours now.");
+  });
+  lease.start();
+}
+
+function allow(change, words) {
+  writable = change;
+  find("undo").disabled = !change;
+  find("held").textContent = words;
+  find("held").hidden = !words;
+  labelBar();
+}
+
+function refuse() {
+  say(find("held").textContent || "This reading cannot be changed: it is signed, or it is not yours.", true);
 }
 
 async function load() {
@@ -52,6 +80,8 @@ function currentOrder() {
   if (order.sort === "similarity") order.to = cells.ids?.[focus] ?? "";
   if (["blast_score", "doubt", "size"].includes(order.sort)) order.descending = true;
   if (filter === "referred") order.referred = true;
+  else if (filter === "unseen") Object.assign(order, { referred: true, seen: false });
+  else if (filter === "open") order.undecided = true;
   else if (filter === "blind") order.blind = true;
   else if (filter.startsWith("status:")) order.status = filter.slice(7);
   else if (filter.startsWith("label:")) order.label = filter.slice(6);
@@ -174,7 +204,7 @@ function answered(positions) {
 }
 
 function give(label) {
-  if (!writable) return say("This reading cannot be changed: it is signed, or it is not yours.", true);
+  if (!writable) return refuse();
   const positions = targets();
   cells.give(positions, label);
   answered(positions);
@@ -182,7 +212,7 @@ function give(label) {
 }
 
 function confirm() {
-  if (!writable) return say("This reading cannot be changed: it is signed, or it is not yours.", true);
+  if (!writable) return refuse();
   const positions = targets();
   const number = cells.confirm(positions);
   if (number) answered(positions);

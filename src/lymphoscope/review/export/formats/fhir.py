@@ -1,4 +1,4 @@
-"""FHIR R4: a Bundle of a DiagnosticReport and one Observation per class. https://hl7.org/fhir/R4/diagnosticreport.html
+"""FHIR R4: a Bundle of a DiagnosticReport, one Observation per class, and the Practitioner who signed. https://hl7.org/fhir/R4/diagnosticreport.html
 
 The status is `preliminary` before signing, then `final`, and `amended` from the second revision on.
 """
@@ -11,6 +11,7 @@ from lymphoscope.review.counting import ClassShare
 from lymphoscope.review.export.codes import Codes
 from lymphoscope.review.export.registry import ExportFormat
 from lymphoscope.review.report_data import ReportData
+from lymphoscope.review.tables import Signature
 from lymphoscope.smear.cell_classes import cell_class
 from lymphoscope.version import __version__
 
@@ -25,14 +26,15 @@ def write_fhir(report: ReportData, codes: Codes) -> str:
     observations = [_observation(report, share, codes) for share in shares]
     results = [f"urn:uuid:{_uuid(report, index)}" for index in range(1, len(shares) + 1)]
     diagnostic = _diagnostic_report(report, codes, results)
-    entries = [diagnostic, *observations]
+    signer = [] if report.signature is None else [_practitioner(report.signature)]
+    entries = [diagnostic, *observations, *signer]
     bundle = {
         "resourceType": "Bundle",
         "type": "collection",
         "timestamp": report.made,
         "identifier": _identifier(report, f"{report.case.id}/{report.reading.revision}"),
         "entry": [
-            {"fullUrl": f"urn:uuid:{_uuid(report, index)}", "resource": resource}
+            {"fullUrl": _address(report, resource, index), "resource": resource}
             for index, resource in enumerate(entries)
         ],
     }
@@ -48,6 +50,7 @@ def _diagnostic_report(report: ReportData, codes: Codes, results: list[str]) -> 
         "category": [{"coding": [{"system": _CATEGORY, "code": "HM", "display": "Hematology"}]}],
         "code": _coded(codes.system, codes.panel.code, codes.panel.display),
         **_about(report),
+        **({"resultsInterpreter": [{"reference": _signer_address(report)}]} if report.signature else {}),
         "result": [{"reference": one} for one in results],
         "conclusion": f"{after.white_cells} white cells confirmed by a person. Content {_content(report)}. "
         f"Audit chain {report.head.sequence} {report.head.hash}. Lymphoscope {__version__}. {_NOTE}",
@@ -97,8 +100,18 @@ def _about(report: ReportData) -> dict[str, Any]:
     about: dict[str, Any] = {"subject": subject, "issued": signature.at if signature else report.made}
     about["effectiveDateTime"] = signature.at if signature else report.made
     if signature is not None:
-        about["performer"] = [{"display": f"{signature.display_name} ({signature.by}): {signature.meaning}"}]
+        words = f"{signature.display_name} ({signature.by}): {signature.meaning}"
+        about["performer"] = [{"reference": _signer_address(report), "display": words}]
     return about
+
+
+def _practitioner(signature: Signature) -> dict[str, Any]:
+    """Who signed: the name under the signature, and the login name at this server."""
+    return {
+        "resourceType": "Practitioner",
+        "identifier": [{"system": "urn:lymphoscope:person", "value": signature.by}],
+        "name": [{"text": " ".join(signature.display_name.split())}],
+    }
 
 
 def _component(text: str, value: float, unit: str) -> dict[str, Any]:
@@ -119,6 +132,15 @@ def _identifier(report: ReportData, value: str, kind: str = "case") -> dict[str,
 
 def _content(report: ReportData) -> str:
     return report.signature.content_hash if report.signature else "not signed"
+
+
+def _address(report: ReportData, resource: dict[str, Any], index: int) -> str:
+    is_signer = resource["resourceType"] == "Practitioner"
+    return _signer_address(report) if is_signer else f"urn:uuid:{_uuid(report, index)}"
+
+
+def _signer_address(report: ReportData) -> str:
+    return f"urn:uuid:{_uuid(report, -1)}"
 
 
 def _uuid(report: ReportData, index: int) -> str:
