@@ -20,6 +20,7 @@ REPORT = Report(
     facts=(("Subject", "S01"), ("Model", "blast (0123)")),
     white_cells=200,
     target=200,
+    partial=True,
     rows=(
         Row("lymphoblast", False, Share(60, 30.0, 23.7, 36.9), Share(64, 32.0, 25.6, 38.9)),
         Row("erythroblast", True, None, Share(0, None, None, None)),
@@ -44,6 +45,7 @@ def test_the_report_has_count_intervals_signature_and_audit_head() -> None:
         "30.0 (23.7 to 36.9), n 60",
         "32.0 (25.6 to 38.9), n 64",
         "erythroblast (per 100 white cells)",
+        "The model's count is of the first white cells",
         "Ada Łovelace (ada), 2026-11-28 10:00 UTC, revision 1",
         "I have checked every cell.",
         HASH,

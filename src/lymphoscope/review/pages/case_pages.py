@@ -82,6 +82,7 @@ def signing(case_id: PathId, person: Viewer, context: Context) -> Response:
     count = {
         "rows": paired_rows(differential),
         "white_cells": differential["counted"],
+        "partial": differential["partial"],
         "target": differential["target"],
     }
     return case_page("sign.html.j2", person, case, "/sign", reading=reading, **count, **values)

@@ -160,10 +160,11 @@ def _count(pdf: _Paper, report: Report) -> None:
             title = f"{row.title} (per 100 white cells)" if row.per_100 else row.title
             table.row((title, _cell(row.confirmed), _cell(row.suggested)))
     needed = f" of {report.target} needed" if report.target else ""
+    partial = " The model's count is of the first white cells, up to the target of the smear." if report.partial else ""
     pdf.ln(1)
     pdf.paragraph(
         f"{report.white_cells} white cells confirmed{needed}. Per cent of white cells with 95 % intervals; n is the "
-        "number of cells.",
+        f"number of cells.{partial}",
         SOFT,
         size=8,
     )

@@ -58,6 +58,8 @@ class Report:
     facts: tuple[tuple[str, str], ...]
     white_cells: int
     target: int
+    partial: bool
+    """Whether the model's count is only of the first white cells, up to the target of the smear."""
     rows: tuple[Row, ...]
     signatures: tuple[Signed, ...]
     agreement: tuple[tuple[str, str], ...]

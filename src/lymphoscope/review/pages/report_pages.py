@@ -73,6 +73,7 @@ def report_of(person: Person, context: ReviewContext, case: JsonObject, reading:
         facts=_facts(case, reading),
         white_cells=differential["after"]["white_cells"],
         target=differential["target"],
+        partial=differential["partial"],
         rows=paired_rows(differential),
         signatures=signatures,
         agreement=_agreement(person, context, case),

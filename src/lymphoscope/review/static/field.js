@@ -57,7 +57,7 @@ async function open() {
 
 // The keys of the gallery, as the person has chosen them.
 function actions(usual) {
-  const keyOf = classKeys(usual.map((one) => one.name));
+  const keyOf = classKeys(usual);
   return [
     { name: "confirm", title: "Confirm", key: "Enter", run: () => picked && confirm() },
     ...usual.map((one) => ({ name: `label:${one.name}`, title: one.title, key: keyOf[one.name] ?? "", run: () => picked && answer(one.name) })),

@@ -221,7 +221,7 @@ function confirm() {
 }
 
 function actions(listed) {
-  const keyOf = classKeys(listed.filter((one) => one.usual).map((one) => one.name));
+  const keyOf = classKeys(listed.filter((one) => one.usual));
   return [
     { name: "confirm", title: "Confirm the suggestion", key: "Enter", run: confirm },
     ...listed.map((one) => ({ name: `label:${one.name}`, title: one.title, key: keyOf[one.name] ?? "", run: () => give(one.name) })),

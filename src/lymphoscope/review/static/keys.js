@@ -96,10 +96,9 @@ function clash(wanted) {
   return "";
 }
 
-// Keys of the classes: the usual ones of this case get 1 to 9 and 0, in their order; two answers have letters.
-const LETTERS = { artefact: "x", unidentified: "u" };
-
+// Keys of the usual classes: a letter for those that are not of the model, 1 to 9 and 0 for the others in their order.
 export function classKeys(usual) {
-  const digits = usual.filter((name) => !(name in LETTERS)).slice(0, 10);
-  return { ...LETTERS, ...Object.fromEntries(digits.map((name, at) => [name, String((at + 1) % 10)])) };
+  const digits = usual.filter((one) => !one.letter).slice(0, 10);
+  const letters = usual.filter((one) => one.letter).map((one) => [one.name, one.letter]);
+  return Object.fromEntries([...letters, ...digits.map((one, at) => [one.name, String((at + 1) % 10)])]);
 }
