@@ -154,9 +154,9 @@ def _row(world: World, method: str, results: Sequence[tuple[float, float | None]
 
 
 def _true_rates(world: World, pool: Floats, limits: Floats) -> Floats:
-    """Return the expected share (L,) of a new subject's blasts below each limit, interpolated between 400 limits."""
-    grid = special.logit(np.clip(np.quantile(limits, np.linspace(0, 1, 400)), 1e-12, 0.5))
-    grid = np.unique(grid)
+    """Return the expected share (L,) of a new subject's blasts below each limit, interpolated between 400 of many."""
+    chosen = np.quantile(limits, np.linspace(0, 1, 400)) if len(limits) > 400 else limits
+    grid = np.unique(special.logit(np.clip(chosen, 1e-12, 0.5)))
     at_grid = world.losses(pool, special.expit(grid)).mean(axis=0)
     return np.asarray(np.interp(special.logit(limits), grid, at_grid))
 

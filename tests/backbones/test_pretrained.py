@@ -59,7 +59,7 @@ def test_weights_of_other_shapes_are_refused(cache: Path) -> None:
 def test_offline_error_comes_within_seconds_and_says_what_to_do(cache: Path) -> None:
     start = time.monotonic()
     with pytest.raises(
-        LymphoscopeError, match=r"resnet18: .* cannot be downloaded here .*; set pretrained: false"
+        LymphoscopeError, match=r"resnet18: .* cannot be downloaded here .*; set model.pretrained=false"
     ) as refusal:
         create_backbone("resnet18", pretrained=True)
     assert time.monotonic() - start < 8
@@ -68,7 +68,7 @@ def test_offline_error_comes_within_seconds_and_says_what_to_do(cache: Path) -> 
 
 
 def test_weights_that_are_not_safetensors_are_refused(cache: Path) -> None:
-    with pytest.raises(LymphoscopeError, match="timm has no safetensors weights for it; set pretrained: false"):
+    with pytest.raises(LymphoscopeError, match=r"timm has no safetensors weights for it: set model\.pretrained=false"):
         create_backbone("legacy_seresnext26_32x4d", pretrained=True)
 
 

@@ -86,5 +86,5 @@ def test_an_address_is_not_a_name() -> None:
 
 
 def test_own_networks_have_no_imagenet_weights() -> None:
-    with pytest.raises(LymphoscopeError, match=r"inception_v1 has no ImageNet weights; set pretrained: false"):
+    with pytest.raises(LymphoscopeError, match=r"inception_v1 has no ImageNet weights: set model.pretrained=false"):
         create_backbone("inception_v1", pretrained=True)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from lymphoscope.evaluation.bootstrap import BootstrapSamples, MetricGroup, MetricSpec, draw_bootstrap_samples
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
 from lymphoscope.evaluation.metrics import METRICS, compute_metrics
-from lymphoscope.evaluation.outcomes import Weights
+from lymphoscope.evaluation.outcomes import Floats, Weights
 from lymphoscope.evaluation.units import replicate_weights
 
 Maker = Callable[..., pd.DataFrame]
@@ -140,3 +140,19 @@ def test_without_subjects_cells_are_drawn_with_a_note(predictions: Maker) -> Non
     _, samples = drawn(table)
     assert samples.bootstrap.unit == "cell"
     assert "1 of 120 cells have no subject" in samples.bootstrap.note
+
+
+def test_a_group_that_several_need_is_computed_once_per_chunk_and_gives_the_same_numbers(predictions: Maker) -> None:
+    evaluated = select_evaluation_set(predictions(), "all")
+    samples = draw_bootstrap_samples(evaluated.rows, evaluated.outcomes, replicates=100, seed=0)
+    group = metric_group(evaluated.outcomes, np.ones(len(evaluated.outcomes.truth), dtype=bool))
+    calls: list[Weights] = []
+
+    def counted(weights: Weights) -> Mapping[str, Floats]:
+        calls.append(weights)
+        return group.compute(weights)
+
+    shared = MetricGroup(counted, group.specs).remembered()
+    together = samples.estimate({"own": shared, "again": shared})
+    assert together["own"] == together["again"] == samples.estimate({"own": group})["own"]
+    assert len(calls) == len({id(weights) for weights in calls})

@@ -116,7 +116,7 @@ def test_tests_reject_equal_models_at_their_level() -> None:
     result: dict[str, list[float]] = {"accuracy": [], "brier": [], "sign flips": [], "auc": []}
     for seed in range(300):
         tables = two_equal_readers(generator, 24, 12)
-        compared = compare_predictions(*tables, blast_class="all", replicates=200, seed=seed)
+        compared = compare_predictions(*tables, blast_class="all", replicates=100, seed=seed)
         for name in ("accuracy", "brier"):
             result[name].append(compared.differences[name].p)
         result["sign flips"].append(compared.discordant.p)

@@ -36,7 +36,7 @@ def create_pretrained(name: str, **options: Any) -> nn.Module:
     try:
         body: nn.Module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=file, **options)
     except RuntimeError as error:
-        raise LymphoscopeError(f"backbone {name}: timm's weights do not fit it; set pretrained: false") from error
+        raise LymphoscopeError(f"backbone {name}: timm's weights do not fit it: set model.pretrained=false") from error
     return body
 
 
@@ -45,7 +45,9 @@ def _with_package_weights(name: str, **options: Any) -> nn.Module:
     with torch.device("meta"):
         own = timm.create_model(name).state_dict()
     if [value.shape for value in own.values()] != [value.shape for value in weights]:
-        raise LymphoscopeError(f"backbone {name}: the weights of {PACKAGES[name]} do not fit it; set pretrained: false")
+        raise LymphoscopeError(
+            f"backbone {name}: the weights of {PACKAGES[name]} do not fit it: set model.pretrained=false"
+        )
     named = dict(zip(own, weights, strict=True))  # the package has other names in the same order
     body: nn.Module = timm.create_model(name, **options)
     body.load_state_dict({key: named[key] for key in body.state_dict()})
@@ -73,7 +75,7 @@ def pretrained_file(name: str) -> Path:
     config = timm.get_pretrained_cfg(name)
     filename = (config and config.hf_hub_filename) or constants.SAFETENSORS_SINGLE_FILE
     if config is None or not config.hf_hub_id or Path(filename).suffix != ".safetensors":
-        raise LymphoscopeError(f"backbone {name}: timm has no safetensors weights for it; set pretrained: false")
+        raise LymphoscopeError(f"backbone {name}: timm has no safetensors weights for it: set model.pretrained=false")
     cached = try_to_load_from_cache(config.hf_hub_id, filename, cache_dir=constants.HF_HUB_CACHE)
     if isinstance(cached, str):
         return Path(cached)
@@ -87,8 +89,8 @@ def _download(name: str, repository: str, filename: str) -> Path:
     except OSError as error:
         reason = str(getattr(error, "reason", error)).partition("\n")[0]
         raise LymphoscopeError(
-            f"backbone {name}: its ImageNet weights cannot be downloaded here ({reason}); set pretrained: false, or "
-            f"run this on a machine with a network and copy the folder {constants.HF_HUB_CACHE}"
+            f"backbone {name}: its ImageNet weights cannot be downloaded here ({reason}); set model.pretrained=false, "
+            f"or run this on a machine with a network and copy the folder {constants.HF_HUB_CACHE}"
         ) from error
 
 

@@ -73,7 +73,7 @@ def create_backbone(name: str, *, pretrained: bool = False, features: str | int 
     """
     if own := _own_backbones().get(name):
         if pretrained:
-            raise LymphoscopeError(f"backbone {name} has no ImageNet weights; set pretrained: false")
+            raise LymphoscopeError(f"backbone {name} has no ImageNet weights: set model.pretrained=false")
         backbone = own[1]()
         return backbone if features is None else backbone.cut(features)
     model = _timm_name(name)
@@ -87,7 +87,7 @@ def pretrained_normalisation(name: str) -> tuple[Triple, Triple]:
     """
     config = None if name in _own_backbones() else timm.get_pretrained_cfg(_timm_name(name))
     if config is None:
-        raise LymphoscopeError(f"backbone {name} has no ImageNet weights; set pretrained: false")
+        raise LymphoscopeError(f"backbone {name} has no ImageNet weights: set model.pretrained=false")
     (a, b, c), (d, e, f) = config.mean, config.std
     return (a, b, c), (d, e, f)
 

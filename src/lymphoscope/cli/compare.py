@@ -31,7 +31,8 @@ def compare_command(
 ) -> None:
     """Compare two prediction tables of the same cells, matched by path: first minus second.
 
-    Intervals come from a paired bootstrap over subjects, p-values from exchanging the models on whole subjects.
+    Intervals come from a paired bootstrap over subjects, p-values from a permutation test that exchanges the two models
+    on whole subjects.
     """
     from lymphoscope.api import compare
 

@@ -39,7 +39,7 @@ def audit_command(
     subject_pattern: SubjectPattern = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find unreadable files, wrong sizes, duplicates, and leaks between subjects or parts of a split.
+    """Find unreadable files, images of another size, repeated images, and cells that two subjects or two parts share.
 
     The exit status is 3 if there is an error or a warning.
     """

@@ -37,7 +37,9 @@ def explain_command(
     allow_remote: AllowRemote = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what each stream received: one PNG per cell, and index.csv with the predictions.
+    """Draw what the model attended to, and what its streams (raw, crop, erase) received.
+
+    Writes one PNG per cell, and index.csv with the predictions.
 
     A file that cannot be read becomes a row with an error, and the exit status is 3.
     """

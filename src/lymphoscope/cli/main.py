@@ -29,17 +29,17 @@ PATH_ERRORS = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIS
 COMMANDS = MappingProxyType(
     {
         "demo": "Run every step once, in minutes.",
-        "data": "Audit and split cells; generate synthetic ones.",
+        "data": "Check, split, segment and generate cells.",
         "models": "List the models that ship.",
         "train": "Train a model and evaluate it on held-out subjects.",
         "predict": "Classify cells.",
         "evaluate": "Evaluate a model on labelled cells.",
         "smear": "Find, classify and count the white cells of fields and slides.",
-        "score": "Compute the same metrics from a table of predictions.",
-        "stress": "Test a model under corruptions; test its saliency maps.",
+        "score": "Compute metrics from a table of predictions, without a model.",
+        "stress": "Test a model on corrupted images; test its saliency maps.",
         "compare": "Compare two prediction tables of the same cells.",
-        "explain": "Show what each stream received.",
-        "export": "Write a model for runtimes without torch.",
+        "explain": "Draw what the model attended to, one picture per cell.",
+        "export": "Convert a model for ONNX Runtime or OpenVINO.",
         "review": "Correct, sign and export counts in the browser.",
         "reproduce": "Rerun a table or figure of the paper.",
         "doctor": "Show versions and devices; run a self-test.",
@@ -111,7 +111,7 @@ def root_command(
 ) -> None:
     """Tell lymphoblasts from other white cells in images of blood smears, and show what the model attended to.
 
-    Research software, not a medical device.
+    Research software, not a medical device. To begin: `lymphoscope demo`, or `lymphoscope predict IMAGE`.
     """
     if version:
         from lymphoscope.version import __version__

@@ -48,7 +48,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed. The same seed gives the same output.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, as in a.b=c. May be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe, such as optimisation.epochs=20. May be repeated.",
+    ),
 ]
 
 ModelOrRun = Annotated[

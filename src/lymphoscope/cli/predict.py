@@ -80,7 +80,10 @@ def predict_command(
     allow_remote: AllowRemote = False,
     as_json: AsJson = False,
 ) -> None:
-    """Classify cells: one row per cell with scores, the votes of the three streams, the box, and referral.
+    """Classify cells.
+
+    Writes one row per cell: the scores, the votes of the three streams (raw, crop, erase), the box that the model
+    attended to, and whether a person should check the cell.
 
     A file that cannot be read becomes a row with an error, and the exit status is 3.
     """

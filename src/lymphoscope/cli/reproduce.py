@@ -70,10 +70,10 @@ def reproduce_command(
     subject_pattern: SubjectPattern = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rerun a table or figure of the paper beside its published numbers, or resume an unfinished rerun.
+    """Rerun a table or figure of the paper, and write the results beside the published numbers.
 
-    Writes NAME.html, NAME.csv and NAME.json, and a folder for each run. If a run fails it is marked, the others
-    finish, and the exit status is 3.
+    Writes NAME.html, NAME.csv and NAME.json, and a folder for each run; an unfinished rerun continues. If a run fails
+    it is marked, the others finish, and the exit status is 3.
     """
     from lymphoscope.experiments import Limits, Request
 

@@ -36,7 +36,10 @@ app.add_typer(review_users.app, name="users", short_help="Add, list and change a
 
 @app.callback(invoke_without_command=True)
 def review_command(context: typer.Context) -> None:
-    """Correct the cells of a smear, sign the count, and export it: `lymphoscope review DIR` opens the application."""
+    """Correct the cells of a smear, sign the count, and export it.
+
+    `lymphoscope review DIR` opens the application; its options are those of `lymphoscope review serve`.
+    """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(ExitStatus.USAGE)
@@ -59,7 +62,10 @@ BehindProxy = Annotated[
 PublicName = Annotated[
     list[str] | None,
     typer.Option(
-        "--public-name", metavar="NAME", help="A name by which people reach the server; repeatable.", show_default=False
+        "--public-name",
+        metavar="NAME",
+        help="Host name by which browsers reach the server. May be repeated.",
+        show_default=False,
     ),
 ]
 BlindShare = Annotated[
@@ -98,7 +104,7 @@ def serve_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Table of codes for FHIR and HL7, YAML, in place of the LOINC table.",
+            help="YAML file with the codes of the FHIR and HL7 exports. Default: LOINC codes.",
             show_default=False,
         ),
     ] = None,
@@ -173,7 +179,10 @@ def verify_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every event's hash and place, and the state against the events. The exit status is 3 on a fault."""
+    """Check the hash and the position of every event of the audit chain, and that the database agrees with the events.
+
+    The exit status is 3 if something is wrong.
+    """
     from lymphoscope.review.verification import verify
 
     with review_database(database) as opened:

@@ -15,8 +15,8 @@ def export_labels_command(
     part: Annotated[
         Literal["all", "blind", "shown"],
         typer.Option(
-            help="blind: only labels that were given without the model's suggestion, which alone are unbiased; shown: "
-            "only the others."
+            help="blind: only labels that were given without the model's suggestion in sight, and so without bias; "
+            "shown: only the others."
         ),
     ] = "all",
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Take the labels of unsigned cases as well.")] = False,

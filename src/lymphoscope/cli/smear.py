@@ -58,7 +58,8 @@ Target = Annotated[
     typer.Option(
         "--target",
         metavar="CELLS",
-        help="White cells to count: 100, 200, 400, another number, or all. The other cells are found, too.",
+        help="White cells to count: 100, 200, 400, another number, or all. Cells beyond that number are listed, not "
+        "counted.",
     ),
 ]
 DetectorOption = Annotated[
@@ -140,7 +141,8 @@ def smear_command(
 ) -> None:
     """Find the white cells of fields or slides, classify and count them.
 
-    A field that cannot be read is named with its reason, and the exit status is 3.
+    A field that cannot be read is named with its reason, and the exit status is 3. `lymphoscope smear train` trains a
+    detector of white cells.
     """
     from lymphoscope.api import smear
 

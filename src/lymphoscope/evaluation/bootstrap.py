@@ -44,6 +44,18 @@ class MetricGroup:
     compute: Compute
     specs: Mapping[str, MetricSpec]
 
+    def remembered(self) -> "MetricGroup":
+        """Return the group that computes its numbers once where several groups of one `estimate` need them."""
+        last: tuple[Weights, Mapping[str, Floats]] | None = None
+
+        def compute(weights: Weights) -> Mapping[str, Floats]:
+            nonlocal last
+            if last is None or last[0] is not weights:
+                last = weights, self.compute(weights)
+            return last[1]
+
+        return MetricGroup(compute, self.specs)
+
 
 @dataclass(frozen=True)
 class BootstrapSamples:
@@ -157,9 +169,10 @@ def _computed(
 ) -> dict[str, dict[str, Floats]]:
     """Name -> key -> (R,) values, from chunks of R weightings in all; each chunk is used by every computation."""
     parts: dict[str, dict[str, list[Floats]]] = {name: {} for name in computes}
-    for weights in chunks:
+    for chunk in chunks:
+        weights = Weights(chunk, unit_of_cell)
         for name, compute in computes.items():
-            for key, values in compute(Weights(weights, unit_of_cell)).items():
+            for key, values in compute(weights).items():
                 parts[name].setdefault(key, []).append(values)
     joined = {name: {key: np.concatenate(pieces) for key, pieces in by_key.items()} for name, by_key in parts.items()}
     return {name: defaultdict(lambda: np.zeros(0), by_key) for name, by_key in joined.items()}

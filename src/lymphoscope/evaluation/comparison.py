@@ -79,7 +79,7 @@ def discordant_cells(one_correct: Mask, other_correct: Mask, units: NDArray[np.o
 
 
 def _compared(one: EvaluationSet, other: EvaluationSet, samples: BootstrapSamples) -> PredictionComparison:
-    first, second = _compared_group(one.outcomes), _compared_group(other.outcomes)
+    first, second = (_compared_group(each.outcomes).remembered() for each in (one, other))
     estimates = samples.estimate({"one": first, "other": second, "difference": difference_group(first, second)})
     replicates, seed = samples.bootstrap.replicates, samples.bootstrap.seed
     p_values = exchange_p(
@@ -160,7 +160,10 @@ def _matched(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
             raise LymphoscopeError(f"{repeated.iloc[0]} is twice in the {which} table: give each cell one prediction")
     classes, others = classes_of(one), classes_of(other)
     if sorted(classes) != sorted(others):
-        raise LymphoscopeError(f"the tables have different classes: {', '.join(classes)}, and {', '.join(others)}")
+        raise LymphoscopeError(
+            f"the tables have different classes: {', '.join(classes)}, and {', '.join(others)}: compare models of the "
+            "same classes"
+        )
     _check_same_cells(one["path"], other["path"])
     one, other = (table.sort_values("path").reset_index(drop=True) for table in (one, as_predictions(other, classes)))
     for column in ("label", "subject", GROUP_COLUMN):

@@ -174,7 +174,7 @@ def _read(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise LymphoscopeError(f"{path}: no such table of predictions") from None
     except pd.errors.EmptyDataError:
-        raise LymphoscopeError(f"{path}: the table of predictions is empty") from None
+        raise LymphoscopeError(f"{path}: the table of predictions is empty: predict again") from None
     except (ValueError, OSError) as error:
         raise LymphoscopeError(f"{path}: not a table of predictions ({one_line(error, 200)})") from error
 
@@ -182,7 +182,9 @@ def _read(path: Path) -> pd.DataFrame:
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
-        raise LymphoscopeError(f"{path}: predictions are .csv or .parquet files, not {suffix or 'without a suffix'}")
+        raise LymphoscopeError(
+            f"{path}: predictions are a .csv or .parquet file, not {suffix or 'a file without suffix'}"
+        )
     if suffix == ".parquet":
         require("parquet", str(path))
     return suffix

@@ -85,7 +85,9 @@ def draw_embedding(result: Result, request: Request, manifest: Manifest) -> Resu
     """
     vectors, rows = _vectors(request, manifest.table[manifest.table["label"].notna()])
     if len(rows) < FEWEST_EMBEDDED:
-        raise LymphoscopeError(f"{len(rows)} readable labelled cells: an embedding needs at least {FEWEST_EMBEDDED}")
+        raise LymphoscopeError(
+            f"only {len(rows)} labelled cells can be read: an embedding needs at least {FEWEST_EMBEDDED}"
+        )
     perplexity = min(30.0, (len(rows) - 1) / 3)
     points = _embed(vectors, perplexity)
     save_figure(_scatter(points, rows["label"]), request.out / "plane.svg")

@@ -131,7 +131,7 @@ def _check_options(network: nn.Module, streams: Sequence[Stream], decision: str,
         )
     if views > 1 and erase == "on_disagreement" and set(streams) == set(STREAMS):
         raise LymphoscopeError(
-            f"erase='on_disagreement' is for one view of the images, not {views}: use erase='always'"
+            f"erase='on_disagreement' does not work with a model that averages {views} views: use erase='always'"
         )
 
 

@@ -106,7 +106,7 @@ def feature_space(features: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.
     """
     cells = np.asarray(features, dtype=np.float64)
     if len(cells) < 2:
-        raise LymphoscopeError(f"OOD reference: {len(cells)} training cells span no feature space, use at least two")
+        raise LymphoscopeError(f"OOD reference: it needs the features of at least two training cells, not {len(cells)}")
     centre = cells.mean(axis=0)
     _, spread, axes = np.linalg.svd(cells - centre, full_matrices=False)
     count = min(AXES, len(cells) - 1, len(axes))

@@ -17,6 +17,7 @@ its normal cells that are signed off as blasts. It never falls as the limit is l
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,7 @@ def subjects_needed(rate: float, kind: PromiseKind, confidence: float) -> int:
     return math.ceil(math.log(1 - confidence) / math.log(1 - rate) - _TOLERANCE)
 
 
+@cache
 def allowed_loss(subjects: int, rate: float, kind: PromiseKind, confidence: float) -> float:
     """Return the largest sum of the subjects' losses with which the rate is promised."""
     if kind == "average":

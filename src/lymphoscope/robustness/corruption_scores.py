@@ -124,7 +124,7 @@ def score_corruptions(
     every = np.ones(len(uncorrupted.truth), dtype=bool)
     groups = {"uncorrupted": metric_group(uncorrupted, every)}
     of_difference = {_COMPARED: METRICS[_COMPARED]}
-    before = metric_group(uncorrupted, every, of_difference)
+    before = metric_group(uncorrupted, every, of_difference).remembered()
     for index, step in enumerate(corrupted):
         groups[f"{index}"] = metric_group(step.outcomes, every)
         groups[f"{index} difference"] = difference_group(metric_group(step.outcomes, every, of_difference), before)

@@ -47,7 +47,9 @@ def begin_second_reading(session: Session, person: Person, case_id: int) -> Read
     if any(reading.revision == case.revision for reading in readings):
         raise RefusalError(409, "second_reading_exists", "this revision of the case has a second reading already")
     if _took_part(session, person, case_id):
-        raise RefusalError(403, "not_allowed", "you took part in the first reading: another person reads the second")
+        raise RefusalError(
+            403, "not_allowed", "you took part in the first reading: the second reading needs another person"
+        )
     reading = Reading(
         case_id=case_id,
         role="second",
