@@ -33,14 +33,16 @@ def _bar(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
 
 
 def _lines(items: Iterable[T], what: str, total: int, done: int) -> Iterator[T]:
-    start = time.monotonic()
-    due = start + SECONDS_BEFORE_FIRST_LINE
+    due = time.monotonic() + SECONDS_BEFORE_FIRST_LINE
+    first = None  # when the first item was here: cells come in batches, and it alone took as long as its batch
     for count, item in enumerate(items, start=done + 1):
         yield item
         now = time.monotonic()
+        first = first or now
         if now >= due:
             due = now + SECONDS_BETWEEN_LINES
-            left = _time_left((now - start) / (count - done) * (total - count))
+            others = count - done - 1
+            left = _time_left((now - first) / others * (total - count)) if others else ""
             print(f"{what}: {count} of {total}{left}", file=sys.stderr, flush=True)
 
 

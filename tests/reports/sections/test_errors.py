@@ -54,3 +54,15 @@ def test_axes_name_the_class_in_words(predictions: Maker) -> None:
     assert axes.get_ylabel() == "lymphoblast cells found  (sensitivity)"
     ticks = errors.confusion_figure(["all (lymphoblast)", "hem (normal)"], [[1, 0], [0, 1]]).axes[0].get_yticklabels()
     assert [tick.get_text() for tick in ticks] == ["all\n(lymphoblast)", "hem\n(normal)"]
+
+
+@pytest.mark.parametrize(
+    "labels", [["all (lymphoblast)", "hem (normal)"], ["all", "hem"], [f"kind {n} (title {n})" for n in range(11)]]
+)
+def test_nothing_of_the_confusion_matrix_is_cut_off(labels: list[str]) -> None:
+    figure = errors.confusion_figure(labels, np.ones((len(labels), len(labels)), dtype=int).tolist())
+    figure_uri(figure)  # lays it out
+    left, bottom, right, top = figure.get_tightbbox().extents
+    width, height = figure.get_size_inches()
+    assert min(left, bottom) >= 0
+    assert (right <= width, top <= height) == (True, True)

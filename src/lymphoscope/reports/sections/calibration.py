@@ -115,7 +115,7 @@ def _lead(ece: Estimate, calibration: str) -> str:
 _TEMPLATE = """
 {% if calibration %}
 <p>{{ lead }}</p>
-<div class="pair">
+<div class="pair one">
 {{ figure(reliability) }}
 <div>
 {% call region("Calibration errors") %}

@@ -70,6 +70,8 @@ def confusion_figure(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(3 + 0.4 * len(labels), 9)
     figure, axes = new_axes(side + 0.6, side)
+    # Squares leave room that the usual layout does not give to the names of the classes: it would cut them.
+    figure.set_layout_engine("compressed")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*counts.shape):
         _write_count(axes, row, column, int(counts[row, column]), float(shares[row, column]), len(labels))

@@ -59,7 +59,6 @@ def build(contents: ReportContents) -> Section:
             "reasons": missing_reasons({each.name: each.mean for each in subject_averages(metrics)}),
             "concentration": _concentration(contents),
             "is_scored": contents.is_scored,
-            "one_column": contents.has_many_classes,
         },
     )
 
@@ -178,7 +177,7 @@ second every person. {{ concentration }}</p>
 {% endfor %}
 {% endif %}
 {% if subjects %}
-<div class="pair{% if one_column %} one{% endif %}">
+<div class="pair one">
 {{ figure(subjects) }}
 <div class="wide" role="region" aria-label="Table of subjects" tabindex="0">
 <table>
