@@ -103,13 +103,17 @@ class RunFolder:
             write_json(self.notices, list(manifest.notices))
         write_text(self.config, recipe_yaml(recipe))
 
+    def require_plan(self) -> None:
+        """Raise LymphoscopeError if the folder has no run."""
+        if not self.config.is_file():
+            raise LymphoscopeError(f"{self.path} has no run to resume: start it without --resume")
+
     def read_plan(self) -> "tuple[Recipe, Manifest]":
         """Read recipe and split. Raises LymphoscopeError if the folder has no run."""
         from lymphoscope.data import read_manifest
         from lymphoscope.training import load_recipe
 
-        if not self.config.is_file():
-            raise LymphoscopeError(f"{self.path} has no run to resume: start it without --resume")
+        self.require_plan()
         manifest = read_manifest(self.manifest)
         notices = json.loads(self.notices.read_text(encoding="utf-8")) if self.notices.is_file() else []
         return load_recipe(str(self.config)), manifest.with_table(manifest.table, *notices)

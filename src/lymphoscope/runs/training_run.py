@@ -49,7 +49,7 @@ def finish_run(folder: RunFolder, *, ignored_options: Sequence[str] = ()) -> Met
     `ignored_options` are named on standard error: a resumed run follows its own plan. Raises LymphoscopeError if the
     folder has no run.
     """
-    folder.read_plan()
+    folder.require_plan()
     if ignored_options:
         with folder.logged():
             log(f"--resume continues the run as planned in {folder.config}; ignored: {', '.join(ignored_options)}")

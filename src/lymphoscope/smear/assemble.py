@@ -1,5 +1,6 @@
 """Chunks of candidate cells -> the results folder: cells on seams counted once, put in order, counted and written."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,11 @@ from lymphoscope.smear.outputs import (
 )
 from lymphoscope.smear.records import FieldRecord, SmearFeatures, TileRecord
 from lymphoscope.smear.seams import Candidates, kept_once
-from lymphoscope.smear.walk import walk_key
 from lymphoscope.vocabulary import score_column
 
 CROP_FOLDER = "crops"
+_STRIPE_MICRONS = 200.0
+"""Height of a stripe of the walk: about the field of view of a 100x objective."""
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ def _kept(candidates: list[LightCell], fields: Sequence[FieldRecord]) -> NDArray
 
 
 def _key(cell: LightCell, fields: Sequence[FieldRecord]) -> tuple[int, float, float]:
-    return walk_key(*cell.centre, fields[cell.field].microns_per_pixel or 1.0)
+    return _walk_key(*cell.centre, fields[cell.field].microns_per_pixel or 1.0)
 
 
 def _tiles(
@@ -243,3 +245,12 @@ def _finished(row: Mapping[str, Any], cell: LightCell, crop: str | None) -> dict
         "sprite_y": y,
         "sprite_size": SPRITE_SIDE,
     }
+
+
+def _walk_key(x: float, y: float, microns_per_pixel: float) -> tuple[int, float, float]:
+    """The sort key of a cell of a field by its centre in pixels: stripes, back and forth, as a technician walks.
+
+    It does not depend on how the field was cut into tiles.
+    """
+    stripe = math.floor(y * microns_per_pixel / _STRIPE_MICRONS)
+    return stripe, x if stripe % 2 == 0 else -x, y

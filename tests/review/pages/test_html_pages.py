@@ -1,10 +1,13 @@
 """Pages over HTTP: who sees which, and that no text from data is ever markup."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 
 import httpx
 import pytest
+
+from lymphoscope.review.export import export_formats
 
 PAGES = ("/", "/cases/1", "/cases/1/sign", "/cases/1/second", "/cases/1/comments", "/cases/1/events", "/cases/1/report")
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>"\'{{7*7}}'
@@ -71,6 +74,14 @@ def test_hostile_names_and_comments_stay_text(tmp_path: Path, helpers: ModuleTyp
             assert "<img src=x" not in text
             assert "&lt;script&gt;" in text, address
         assert client.get("/cases/1/report.pdf").content.startswith(b"%PDF")
+
+
+def test_the_report_offers_every_export_format(client: httpx.Client) -> None:
+    page = client.get("/cases/1/report").text
+    for name, one in export_formats().items():
+        assert re.search(rf'href="/api/cases/1/export/{name}\?reading=\d+" download>{re.escape(one.title)}<', page), (
+            name
+        )
 
 
 def test_the_report_is_preliminary_until_it_is_signed_and_its_export_is_an_event(client: httpx.Client) -> None:

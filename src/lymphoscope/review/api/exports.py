@@ -24,7 +24,7 @@ def export_case(
     context: Context,
     reading: Annotated[Id | None, Query(description="A reading of an earlier revision, or a second one.")] = None,
 ) -> Response:
-    """Return a case in a format: csv, geojson, fhir or hl7. It says `preliminary` before signing."""
+    """Return a case in an export format, such as csv, geojson, fhir or hl7. It says `preliminary` before signing."""
     wanted, codes = export_format(kind), read_codes(context.settings.codes)
     with context.database.write() as session:
         report = report_of(session, person, case_id, reading)

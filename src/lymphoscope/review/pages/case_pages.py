@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse
 from lymphoscope.review.access import Context, ReviewContext, allow
 from lymphoscope.review.api import cases, readings
 from lymphoscope.review.api.schema import Id, JsonObject, PathId
-from lymphoscope.review.pages.differential_rows import paired_rows
 from lymphoscope.review.pages.images import Shared
 from lymphoscope.review.pages.rendering import page, words
+from lymphoscope.review.pages.report_contents import paired_rows
 from lymphoscope.review.pages.routing import PageRoute
 from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import RefusalError, not_found

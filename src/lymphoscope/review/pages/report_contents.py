@@ -1,6 +1,9 @@
 """What a report says, ready to be printed: the HTML page and the PDF show the same."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from lymphoscope.smear.cell_classes import in_table_order
 
 NOT_A_DEVICE = (
     "Research software, not a medical device. This is not a diagnosis, and no one should be treated based on it."
@@ -72,3 +75,25 @@ class Report:
     def preliminary(self) -> bool:
         """Whether nobody has signed this reading."""
         return self.standing == "preliminary"
+
+
+def paired_rows(differential: dict[str, Any]) -> tuple[Row, ...]:
+    """Return the rows of a differential, classes as suggested and as confirmed, in the order of the table of classes.
+
+    Classes without cells are left out.
+    """
+    before, after = (
+        {one["name"]: one for one in differential[name]["classes"] if one["count"]} for name in ("before", "after")
+    )
+    order = in_table_order(list({**before, **after}))
+    return tuple(_row(before.get(name), after.get(name)) for name in order)
+
+
+def _row(before: dict[str, Any] | None, after: dict[str, Any] | None) -> Row:
+    known: dict[str, Any] = after or before or {}
+    counted = known["counted"]
+    return Row(known["title"], counted == "per_100_white_cells", _share(before), _share(after))
+
+
+def _share(row: dict[str, Any] | None) -> Share | None:
+    return None if row is None else Share(row["count"], row["percent"], row["low"], row["high"])

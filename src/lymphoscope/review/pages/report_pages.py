@@ -9,10 +9,10 @@ from lymphoscope.review import audit
 from lymphoscope.review.access import Context, ReviewContext, allow
 from lymphoscope.review.api import cases, readings
 from lymphoscope.review.api.schema import Id, JsonObject, PathId
+from lymphoscope.review.export import export_formats
 from lymphoscope.review.pages.case_pages import case_page, chosen_reading, is_synthetic
-from lymphoscope.review.pages.differential_rows import paired_rows
 from lymphoscope.review.pages.rendering import in_minutes
-from lymphoscope.review.pages.report_contents import NOT_A_DEVICE, Report, Signed
+from lymphoscope.review.pages.report_contents import NOT_A_DEVICE, Report, Signed, paired_rows
 from lymphoscope.review.pages.routing import PageRoute
 from lymphoscope.review.people import Person
 from lymphoscope.review.report_data import record_export, report_of as export_of
@@ -38,6 +38,7 @@ def report_page(
         report=report_of(person, context, case, chosen),
         reading=chosen,
         readings=[one for one in case["readings"] if one["role"] == "primary"],
+        formats=export_formats().values(),
         may_export=Permission.EXPORT in person.permissions,
         not_a_device=NOT_A_DEVICE,
     )

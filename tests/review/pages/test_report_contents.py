@@ -1,7 +1,6 @@
 """Rows of the count: in the order of the table of classes, whatever the order and the gaps of either count."""
 
-from lymphoscope.review.pages.differential_rows import paired_rows
-from lymphoscope.review.pages.report_contents import Share
+from lymphoscope.review.pages.report_contents import Share, paired_rows
 
 
 def table(**counts: int) -> dict[str, object]:
