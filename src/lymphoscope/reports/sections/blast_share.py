@@ -195,7 +195,7 @@ _TEMPLATE = """
 {% endif %}
 {% if decision_curve %}
 <h3>What acting on the share is worth</h3>
-<div class="pair one">{{ figure(decision_curve) }}</div>
+<div class="pair one broad">{{ figure(decision_curve) }}</div>
 {% endif %}
 {% elif blast %}
 <p>The subjects of these cells are not known, so there is no share per subject.</p>

@@ -115,7 +115,7 @@ def _lead(ece: Estimate, calibration: str) -> str:
 _TEMPLATE = """
 {% if calibration %}
 <p>{{ lead }}</p>
-<div class="pair one">
+<div class="pair one narrow">
 {{ figure(reliability) }}
 <div>
 {% call region("Calibration errors") %}

@@ -13,6 +13,7 @@ from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons, number, with_interval
 from lymphoscope.reports.plotting import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, new_axes, styled
 from lymphoscope.reports.registry import PageFigure, Section, SectionDefinition, page_figure
+from lymphoscope.terminal import counted
 
 _MOST_FAILED: Final = 50
 _RULES: Final = "this model\u2019s rules"
@@ -111,10 +112,11 @@ def _lead(metrics: Metrics, referral: Referral) -> str:
     cells = f"{referral.cells:,} of {metrics.cells:,} cells (fraction {number(referral.fraction)})"
     if referral.accepted_accuracy.value is None:
         return f"The model refers {cells} to a person."
+    others = counted(referral.accepted_cells, "labelled cell")
     return (
-        f"The model refers {cells} to a person. Of the {referral.accepted_cells:,} labelled cells that it does not "
-        f"refer, it classified a fraction of {with_interval(referral.accepted_accuracy)} as labelled; of all labelled "
-        f"cells, {with_interval(metrics.vote['accuracy'])}."
+        f"The model refers {cells} to a person. Of the {others} that it does not refer, it classified a fraction of "
+        f"{with_interval(referral.accepted_accuracy)} as labelled; of all labelled cells, "
+        f"{with_interval(metrics.vote['accuracy'])}."
     )
 
 

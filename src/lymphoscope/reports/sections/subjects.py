@@ -177,7 +177,7 @@ second every person. {{ concentration }}</p>
 {% endfor %}
 {% endif %}
 {% if subjects %}
-<div class="pair one">
+<div class="pair one narrow">
 {{ figure(subjects) }}
 <div class="wide" role="region" aria-label="Table of subjects" tabindex="0">
 <table>
