@@ -34,6 +34,8 @@ CLASSES = ("all", "hem")
 _FIVE_PERCENT = 0.05 + 1e-9
 ALL = {name: each for name, each in (METRICS | CALIBRATION_METRICS).items() if each.scale != "biased"}
 """The metrics that have an interval."""
+Answers = dict[str, list[bool | None]]
+"""Name of a number: yes or no for each study, None where its interval or test was refused."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,15 @@ def levels(
 
     None for a test that none of the studies has.
     """
+    return _shares(rejections(layout, world, studies, exchanges, metrics))
+
+
+def rejections(
+    layout: Layout, world: World, studies: int, exchanges: int = 199, metrics: Mapping[str, Metric] = ALL
+) -> Answers:
+    """Whether each test of two equally good models has p of at most 0.05, study by study."""
     generator = np.random.default_rng(8)
-    rejected: dict[str, list[bool]] = {}
+    rejected: Answers = {}
     for seed in range(studies):
         one, other, person = two_models(layout, world, generator)
         # Numbered from 0 without gaps, as the units of a bootstrap are.
@@ -166,8 +175,14 @@ def levels(
         p_values["auc"] = compare_areas(one.truth == 0, np.stack([one.scores[:, 0], other.scores[:, 0]]), names).p
         p_values["discordant"] = discordant_cells(one.correct, other.correct, names).p
         for name, p in p_values.items():
-            rejected.setdefault(name, []).extend([] if p is None else [p <= _FIVE_PERCENT])
-    return {name: float(np.mean(each)) if each else None for name, each in rejected.items()}
+            rejected.setdefault(name, []).append(None if p is None else p <= _FIVE_PERCENT)
+    return rejected
+
+
+def _shares(answers: Answers) -> dict[str, float | None]:
+    """The share of yes among the answers that there are; None without any."""
+    given = {name: [answer for answer in each if answer is not None] for name, each in answers.items()}
+    return {name: float(np.mean(each)) if each else None for name, each in given.items()}
 
 
 def _group(outcomes: Outcomes, metrics: Mapping[str, Metric]) -> MetricGroup:
@@ -184,8 +199,15 @@ def coverage(
     layout: Layout, world: World, studies: int, replicates: int = 200, metrics: Mapping[str, Metric] = ALL
 ) -> dict[str, float | None]:
     """The share of studies in which the interval of each metric holds the true value; None where it has no interval."""
+    return _shares(holds(layout, world, studies, replicates, metrics))
+
+
+def holds(
+    layout: Layout, world: World, studies: int, replicates: int = 200, metrics: Mapping[str, Metric] = ALL
+) -> Answers:
+    """Whether the interval of each metric holds the true value, study by study."""
     true, generator = true_values(layout, world), np.random.default_rng(7)
-    held: dict[str, list[bool]] = {name: [] for name in metrics}
+    held: Answers = {name: [] for name in metrics}
     for seed in range(studies):
         outcomes, person = study(layout, world, generator)
         units = units_of(person, outcomes.truth, len(CLASSES))
@@ -193,9 +215,9 @@ def coverage(
         samples = BootstrapSamples(units, CLASSES, bootstrap)
         groups = {"scores": metric_group(outcomes, np.ones(len(person), dtype=bool), metrics)}
         for name, estimate in samples.estimate(groups)["scores"].items():
-            if estimate.low is not None and estimate.high is not None:
-                held[name].append(estimate.low <= true[name] <= estimate.high)
-    return {name: float(np.mean(each)) if each else None for name, each in held.items()}
+            known = estimate.low is not None and estimate.high is not None
+            held[name].append(estimate.low <= true[name] <= estimate.high if known else None)
+    return held
 
 
 def main() -> None:
@@ -207,21 +229,29 @@ def main() -> None:
     options = parser.parse_args()
     start = time.process_time()
     some = {name: each for name, each in (METRICS | CALIBRATION_METRICS).items() if name not in options.without}
+    every: list[float] = []
     for number, (layout_name, world_name) in enumerate(product(LAYOUTS, WORLDS)):
         layout, world = LAYOUTS[layout_name], WORLDS[world_name]
-        shares: Mapping[str, float | None] = (
-            levels(layout, world, options.studies, metrics=some)
+        intervals = {name: each for name, each in some.items() if name in ALL}
+        answers = (
+            rejections(layout, world, options.studies, metrics=some)
             if options.tests
-            else coverage(
-                layout, world, options.studies, metrics={name: each for name, each in some.items() if name in ALL}
-            )
+            else holds(layout, world, options.studies, metrics=intervals)
         )
         if number == 0:
-            titles = [(METRICS | CALIBRATION_METRICS)[name].title if name != "discordant" else name for name in shares]
-            print(f"| subjects | world | {' | '.join(titles)} |\n|---|---|{'---:|' * len(titles)}")
-        cells = ["none" if share is None else f"{100 * share:.1f}" for share in shares.values()]
+            titles = [(METRICS | CALIBRATION_METRICS)[name].title if name != "discordant" else name for name in answers]
+            print(f"| subjects | world | {' | '.join(titles)} | refused |\n|---|---|{'---:|' * (len(titles) + 1)}")
+        shares = _shares(answers)
+        every += [share for share in shares.values() if share is not None]
+        refused = np.mean([answer is None for each in answers.values() for answer in each])
+        cells = ["none" if share is None else f"{100 * share:.1f}" for share in (*shares.values(), refused)]
         print(f"| {layout_name} | {world_name} | {' | '.join(cells)} |", flush=True)
-    print(f"\nPercent of {options.studies} studies per row; {time.process_time() - start:.0f} s of one core.")
+    low, high = (0.03, 0.07) if options.tests else (0.92, 0.99)
+    print(
+        f"\nOf {len(every)} entries {sum(share < low for share in every)} are below {low:.0%}, "
+        f"{sum(share > high for share in every)} above {high:.0%}; lowest {min(every):.1%}, highest {max(every):.1%}."
+    )
+    print(f"Percent of {options.studies} studies per row; {time.process_time() - start:.0f} s of one core.")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import METRICS, compare_predictions, evaluate_predictions
 from lymphoscope.evaluation.auc_test import compare_areas
 from lymphoscope.evaluation.comparison import compared_metrics, discordant_cells
+from lymphoscope.evaluation.subject_tests import NO_P
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -134,9 +135,10 @@ def test_discordant_cells_are_counted_and_tested_by_subject() -> None:
     other = np.array([False] * 6 + [True] * 2 + [True] * 4)
     result = discordant_cells(one, other, np.repeat(["a", "b", "c"], 4).astype(object))
     assert (result.only_one_right, result.only_other_right) == (6, 2)
-    assert result.p == 1  # only the first subject differs, and either sign is as extreme
+    assert (result.p, result.reason) == (None, NO_P)  # two subjects differ, and any sign is as extreme
     alone = discordant_cells(one, other, np.arange(12).astype(object))
-    assert alone.p == pytest.approx(stats.binomtest(6, 8).pvalue)
+    binomial = stats.binom(8, 0.5)
+    assert alone.p == pytest.approx(2 * binomial.sf(6) + binomial.pmf(6))  # the mid-p of McNemar's exact test
 
 
 def test_auc_test_is_of_the_blast_class_and_needs_one_for_many_classes(predictions: Maker) -> None:

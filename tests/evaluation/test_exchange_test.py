@@ -43,9 +43,9 @@ def exchanged(one: np.ndarray, other: np.ndarray, unit: np.ndarray, subject_set:
     return np.where(swap, other, one)
 
 
-@pytest.mark.parametrize("subjects", [5, 7])
-def test_p_equals_exchanging_in_every_way_by_scikit_learn(subjects: int) -> None:
-    one, other, unit = study(np.random.default_rng(subjects), subjects)
+@pytest.mark.parametrize(("subjects", "seed"), [(7, 11), (8, 9)])
+def test_p_equals_exchanging_in_every_way_by_scikit_learn(subjects: int, seed: int) -> None:
+    one, other, unit = study(np.random.default_rng(seed), subjects)
     result = exchange_p(one, other, unit, scores_group, exchanges=2000)
     errors = exchange_p(one, other, unit, calibration_group, exchanges=2000)
     f1, brier = [], []
@@ -56,7 +56,8 @@ def test_p_equals_exchanging_in_every_way_by_scikit_learn(subjects: int) -> None
         f1.append(np.subtract(*[f1_score(one.truth, each, average="weighted") for each in labels]))
         brier.append(np.subtract(*[brier_score_loss(one.truth, each) for each in scores]))
     for found, expected in ((result["weighted_f1"], f1), (errors["brier"], brier)):
-        assert found == pytest.approx(np.mean(np.abs(expected) >= abs(expected[0]) - 1e-9))
+        size = np.abs(expected)
+        assert found == pytest.approx((np.mean(size >= size[0] - 1e-9) + np.mean(size > size[0] + 1e-9)) / 2)
 
 
 def test_random_exchanges_of_accuracy_are_sign_flips() -> None:
@@ -67,13 +68,23 @@ def test_random_exchanges_of_accuracy_are_sign_flips() -> None:
 
 
 def test_an_undefined_number_has_no_p() -> None:
-    one, other, unit = study(np.random.default_rng(0), 8)
+    one, other, unit = study(np.random.default_rng(0), 16)
     only = one.truth == 0
     found = exchange_p(
         one.at(only), other.at(only), np.unique(unit[only], return_inverse=True)[1], scores_group, exchanges=99
     )
     assert (found["auc"], found["specificity"]) == (None, None)
     assert found["sensitivity"] is not None
+
+
+def test_a_number_that_four_subjects_decide_has_no_p() -> None:
+    """Four subjects have eight differences, each with its opposite: the mid-p of the largest is 1 in 16."""
+    generator = np.random.default_rng(3)
+    one, other, unit = study(generator, 8)
+    found = exchange_p(one, other, unit, scores_group, exchanges=500)
+    assert (found["sensitivity"], found["specificity"]) == (None, None)
+    assert found["accuracy"] is not None
+    assert all(p == 1 for p in exchange_p(one, one, unit, scores_group, exchanges=500).values())
 
 
 @pytest.mark.slow

@@ -28,6 +28,19 @@ def test_missed_blast_is_predicted_as_another_class_and_not_referred(predictions
     assert result.stated_miss_rate == 0.01
 
 
+def test_missed_blasts_of_subjects_weigh_every_subject_alike(predictions: Maker) -> None:
+    """The promise of a referral is about the average of the next subject, not about the cells of a large one."""
+    table = predictions(subjects=20, cells=20, seed=2)
+    few = table.groupby("subject").cumcount() < np.where(table["subject"] > "S009", 4, 20)
+    blasts = table[few & (table["label"] == "all")]
+    missed = ((blasts["predicted"] == "hem") & ~blasts["refer"]).groupby(blasts["subject"]).mean()
+    result = refer(table[few])
+    assert result.missed_blasts_of_subjects.value == pytest.approx(missed.mean())
+    assert result.missed_blasts_of_subjects.value != pytest.approx(result.missed_blasts.value)
+    assert result.missed_blasts_of_subjects.low < missed.mean() < result.missed_blasts_of_subjects.high
+    assert refer(table.assign(subject=None)).missed_blasts_of_subjects is None
+
+
 def test_every_reason_of_every_row_is_counted(predictions: Maker) -> None:
     known = predictions(subjects=4, cells=5).assign(refer=False, refer_reason=None)
     known.loc[0, ["refer", "refer_reason"]] = [True, "streams disagree; out of focus"]

@@ -3,10 +3,11 @@ import pytest
 from scipy import stats
 
 from lymphoscope.evaluation import holm, resampled_t_p, sign_flip_p
+from lymphoscope.evaluation.subject_tests import mid_p
 
 
-@pytest.mark.parametrize("subjects", [3, 9, 14])
-def test_sign_flips_equal_scipys_permutation_test(subjects: int) -> None:
+@pytest.mark.parametrize("subjects", [5, 9, 14])
+def test_sign_flips_equal_scipys_permutation_test_less_half_of_the_ties(subjects: int) -> None:
     differences = np.random.default_rng(subjects).normal(0.4, 1, subjects)
     expected = stats.permutation_test(
         (differences, np.zeros(subjects)),
@@ -14,7 +15,25 @@ def test_sign_flips_equal_scipys_permutation_test(subjects: int) -> None:
         permutation_type="samples",
         n_resamples=np.inf,
     )
-    assert sign_flip_p(differences) == pytest.approx(expected.pvalue)
+    assert sign_flip_p(differences) == pytest.approx(expected.pvalue - 1 / 2**subjects)
+
+
+def test_few_values_of_p_keep_their_level_by_the_mid_p() -> None:
+    """Counts of cells between -2 and 2 on nine subjects: many ties."""
+    generator = np.random.default_rng(1)
+    found = [sign_flip_p(generator.integers(-2, 3, 9).astype(float)) for _ in range(3000)]
+    tested = [p for p in found if p is not None]
+    assert len(tested) > 2500
+    assert 0.04 <= np.mean([p <= 0.05 for p in tested]) <= 0.065
+
+
+def test_four_subjects_cannot_show_a_difference() -> None:
+    assert sign_flip_p(np.array([5.0, 3, 2, 1, 0, 0])) is None
+    assert sign_flip_p(np.array([5.0, 3, 2, 1, 1, 0])) == pytest.approx(1 / 32)
+
+
+def test_an_undefined_difference_counts_as_the_largest() -> None:
+    assert mid_p(np.array([1.0, 2, np.nan, *[0.0] * 97])) == pytest.approx(0.025)
 
 
 def test_many_subjects_are_sampled_and_subjects_without_a_difference_do_not_count() -> None:

@@ -192,6 +192,11 @@ def _metrics_lines(metrics: "Metrics") -> "Iterator[str]":
     failed = f", {metrics.failed:,} failed" if metrics.failed else ""
     unit = metrics.bootstrap.unit
     yield f"{counted(metrics.evaluated, 'cell')} of {subjects}{failed}; 95 % intervals from a bootstrap over {unit}s"
+    if metrics.subject_mean is not None:
+        shown = ("sensitivity", "specificity") if metrics.blast_class is not None else ("accuracy",)
+        means = ", ".join(f"{METRICS[name].title.lower()} {_shown(metrics.subject_mean[name])}" for name in shown)
+        yield f"averaged over subjects, each person alike: {means}"
+        yield "over cells, each cell alike:"
     guess = _best_guess(metrics)
     for name, metric in METRICS.items():
         constant = "" if guess is None else f"always {guess}: {_value(metrics.constant_baselines[guess][name])}"

@@ -9,6 +9,8 @@ from lymphoscope.cli.options import AsJson
 from lymphoscope.terminal import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lymphoscope.evaluation import Difference, PredictionComparison
     from lymphoscope.evaluation.estimates import AucTest
 
@@ -59,9 +61,21 @@ def _as_text(comparison: "PredictionComparison", first: Path, second: Path) -> s
         _auc_line(comparison.auc_test, bootstrap.unit),
         f"Cells correct only in the first: {comparison.discordant.only_one_right}, only in the second: "
         f"{comparison.discordant.only_other_right}; sign flips over {bootstrap.unit}s, p {_p(comparison.discordant.p)}",
+        *_why_no_p(comparison),
         f"Smallest p of the table after Holm's adjustment: {_p(_smallest(comparison))}",
     ]
     return "\n".join(lines)
+
+
+def _why_no_p(comparison: "PredictionComparison") -> "Iterator[str]":
+    """One line per reason for a missing p, with the numbers that it holds of."""
+    missing: dict[str, list[str]] = {}
+    for name, difference in comparison.differences.items():
+        if difference.p_reason is not None and not (name == "auc" and comparison.auc_test.reason):
+            missing.setdefault(difference.p_reason, []).append(name.replace("_", " "))
+    if comparison.discordant.reason is not None:
+        missing.setdefault(comparison.discordant.reason, []).append("discordant cells")
+    yield from (f"No p for {', '.join(names)}: {reason}" for reason, names in missing.items())
 
 
 def _auc_line(test: "AucTest", unit: str) -> str:
@@ -86,5 +100,5 @@ def _smallest(comparison: "PredictionComparison") -> float | None:
 
 def _p(p: float | None) -> str:
     if p is None:
-        return ""
+        return "none"
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.evaluation.estimates import AucTest
 from lymphoscope.evaluation.outcomes import Floats, Indices, Mask
-from lymphoscope.evaluation.subject_tests import sign_flip_p
+from lymphoscope.evaluation.subject_tests import NO_P, sign_flip_p
 
 LEAST_UNITS: Final = 5.0
 """Kish's effective number of units, in either class, below which the areas are not tested."""
@@ -43,7 +43,8 @@ def compare_areas(
         reason = f"few subjects carry the comparison: worth {worth:.1f} equal ones of a class, {least_units:.0f} needed"
         return AucTest(one=one, other=other, reason=reason)
     differences = np.bincount(codes, (of_both[0] - of_both[1]) * share).astype(np.float64)
-    return AucTest(one=one, other=other, p=sign_flip_p(differences))
+    p = sign_flip_p(differences)
+    return AucTest(one=one, other=other, p=p, reason=NO_P if p is None else None)
 
 
 def _effective_number(codes: Indices) -> float:

@@ -31,7 +31,7 @@ from lymphoscope.evaluation.metrics import METRICS, NO_POSITIVE_CLASS
 from lymphoscope.evaluation.outcomes import Floats, Mask, Outcomes, Weights
 from lymphoscope.evaluation.predictions import as_predictions, check_predictions, classes_of, has_prediction
 from lymphoscope.evaluation.risk_coverage import risk_coverage_area
-from lymphoscope.evaluation.subject_tests import holm, sign_flip_p
+from lymphoscope.evaluation.subject_tests import NO_P, holm, sign_flip_p
 from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import GROUP_COLUMN
 
@@ -73,8 +73,12 @@ def discordant_cells(one_correct: Mask, other_correct: Mask, units: NDArray[np.o
     only_one, only_other = one_correct & ~other_correct, other_correct & ~one_correct
     codes = np.unique(units.astype(str), return_inverse=True)[1]
     differences = np.bincount(codes, only_one.astype(np.float64) - only_other).astype(np.float64)
+    p = sign_flip_p(differences)
     return DiscordantCells(
-        only_one_right=int(only_one.sum()), only_other_right=int(only_other.sum()), p=sign_flip_p(differences)
+        only_one_right=int(only_one.sum()),
+        only_other_right=int(only_other.sum()),
+        p=p,
+        reason=NO_P if p is None else None,
     )
 
 
@@ -86,13 +90,14 @@ def _compared(one: EvaluationSet, other: EvaluationSet, samples: BootstrapSample
         one.outcomes, other.outcomes, samples.units.of_cell, _compared_group, exchanges=replicates, seed=seed
     )
     auc_test = _auc_test(one, other)
-    if len(one.outcomes.classes) == 2:
-        p_values["auc"] = auc_test.p  # by ranks: two models need not use the same scale
+    reasons: dict[str, str | None] = {name: NO_P for name, p in p_values.items() if p is None}
+    if len(one.outcomes.classes) == 2:  # by ranks: two models need not use the same scale
+        p_values["auc"], reasons["auc"] = auc_test.p, auc_test.reason
     return PredictionComparison(
         cells=len(one.rows),
         subjects=int(one.rows["subject"].nunique()),
         bootstrap=samples.bootstrap,
-        differences=_differences(estimates, p_values),
+        differences=_differences(estimates, p_values, reasons),
         discordant=discordant_cells(one.outcomes.correct, other.outcomes.correct, unit_names(one.rows)),
         auc_test=auc_test,
     )
@@ -122,7 +127,9 @@ def _compared_group(outcomes: Outcomes) -> MetricGroup:
 
 
 def _differences(
-    estimates: Mapping[str, Mapping[str, Estimate]], p_values: Mapping[str, float | None]
+    estimates: Mapping[str, Mapping[str, Estimate]],
+    p_values: Mapping[str, float | None],
+    reasons: Mapping[str, str | None],
 ) -> dict[str, Difference]:
     names = compared_metrics()
     defined = {name: None if estimates["difference"][name].value is None else p_values[name] for name in names}
@@ -132,6 +139,7 @@ def _differences(
             **{**dict(estimates["difference"][name]), "p": defined[name]},
             one=estimates["one"][name].value,
             other=estimates["other"][name].value,
+            p_reason=None if estimates["difference"][name].value is None else reasons.get(name),
             p_holm=p_holm,
         )
         for name, p_holm in zip(names, adjusted, strict=True)

@@ -32,6 +32,7 @@ class Difference(Estimate):
 
     one: float | None = Field(default=None, description="The first score.")
     other: float | None = Field(default=None, description="The second score.")
+    p_reason: str | None = Field(default=None, description="Why there is no `p`, where there is a value.")
     p_holm: float | None = Field(
         default=None, description="`p` adjusted for all differences of the table, by Holm's method."
     )
@@ -71,7 +72,8 @@ class DiscordantCells(StrictModel):
 
     only_one_right: int = Field(description="Cells that only the first predicts as labelled.")
     only_other_right: int = Field(description="Cells that only the second predicts as labelled.")
-    p: float = Field(description="Two-sided p value of equal accuracy: sign-flip permutation over subjects.")
+    p: float | None = Field(description="Two-sided p value of equal accuracy: sign-flip permutation over subjects.")
+    reason: str | None = Field(default=None, description="Why there is no test.")
 
 
 class AucTest(StrictModel):

@@ -2,7 +2,7 @@
 
 If two models are equally good, either may be the one that predicted a subject, however much its cells resemble each
 other. The differences after exchanging the models on random subjects are therefore as likely as the one observed, and
-p is the share of those that are at least as large (Fisher's randomisation test).
+p is the share of those that are larger, and half of those that are equal (Fisher's randomisation test, `mid_p`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +11,10 @@ import numpy as np
 
 from lymphoscope.evaluation.bootstrap import MetricGroup
 from lymphoscope.evaluation.outcomes import Floats, Indices, Outcomes, Weights
+from lymphoscope.evaluation.subject_tests import mid_p
 
 # Bounds the memory of a chunk of exchanges: exchanges x units, at 8 bytes each.
 _NUMBERS_AT_ONCE = 5_000_000
-_SAME = 1e-9
 
 
 def exchange_p(
@@ -26,10 +26,10 @@ def exchange_p(
     exchanges: int,
     seed: int = 0,
 ) -> dict[str, float | None]:
-    """Two-sided p of each number of `group_of` being the same for both predictions of N cells; None if undefined.
+    """Two-sided p of each number of `group_of` being the same for both predictions of N cells.
 
-    `unit_of_cell` (N,) numbers the units from 0. All exchanges are tried if there are at most `exchanges`, else so many
-    random ones, so that the smallest p is 1 / (exchanges + 1).
+    None if the number is undefined, or if so few units differ that no difference has a p below 0.05. `unit_of_cell`
+    (N,) numbers the units from 0. All exchanges are tried if there are at most `exchanges`, else so many random ones.
     """
     both = Outcomes(
         np.concatenate([one.truth, other.truth]),
@@ -49,10 +49,7 @@ def exchange_p(
 
 def _p(differences: Floats) -> float | None:
     """The first of `differences` (R,) is the one observed; an undefined one counts as large."""
-    if np.isnan(differences[0]):
-        return None
-    small = np.abs(differences) < abs(differences[0]) - _SAME
-    return float(1 - small.mean())
+    return None if np.isnan(differences[0]) else mid_p(differences)
 
 
 def _exchanges(units: int, exchanges: int, seed: int) -> Iterator[Floats]:

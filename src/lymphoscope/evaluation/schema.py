@@ -56,6 +56,11 @@ class Referral(StrictModel):
     missed_blasts: Estimate = Field(
         description="Share of all blasts that are predicted as another class and not referred."
     )
+    missed_blasts_of_subjects: Estimate | None = Field(
+        default=None,
+        description="The same averaged over the subjects with blasts, as the promise of the referral is; "
+        "null where a cell has no subject.",
+    )
     stated_miss_rate: float | None = Field(
         default=None,
         description="The share of a new subject's blasts, 0-1, that the model's referral promises to miss at most; "

@@ -49,7 +49,7 @@ class Comparison(StrictModel):
 
     @property
     def is_paired(self) -> bool:
-        """Whether it tests a difference of scores; McNemar's test has none."""
+        """Whether it tests a difference of scores; that of the discordant cells has none."""
         return self.difference.value is not None or self.difference.reason is not None
 
 

@@ -127,6 +127,8 @@ def _missed(blast: str | None, referral: Referral) -> str:
         f"Missed: of the cells labelled {blast} a fraction of "
         f"{with_interval(referral.missed_blasts)} was classified otherwise and not referred."
     )
+    if referral.missed_blasts_of_subjects is not None:
+        missed += f" Averaged over subjects it is {with_interval(referral.missed_blasts_of_subjects)}."
     return " ".join([missed, *referral.promise])
 
 
