@@ -44,9 +44,6 @@ def main() -> None:
         rows = work(client, process, 60 * given.minutes)
     half = np.array(rows[len(rows) // 2 :], dtype=float)
     slope = 1000 * np.polyfit(half[:, 0], half[:, 2], 1)[0]
-    print(f"\n{'requests':>10}{'seconds':>10}{'MB':>10}")
-    for requests, seconds, megabytes in rows[:: max(1, len(rows) // 15)]:
-        print(f"{requests:>10}{seconds:>10.0f}{megabytes:>10.1f}")
     print(f"\n{slope:.2f} MB per 1,000 requests in the second half of {rows[-1][0]} requests")
     write(given.json, {"minutes": given.minutes, "rows": rows, "megabytes_per_1000_requests": slope})
 
@@ -72,8 +69,8 @@ def server(results: Path, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
                 time.sleep(0.2)
         yield f"http://127.0.0.1:{port}", psutil.Process(started.pid)
     finally:
-        started.terminate()
-        started.wait(20)
+        started.kill()
+        started.wait()
 
 
 def log_in(client: httpx.Client) -> None:
@@ -84,11 +81,13 @@ def log_in(client: httpx.Client) -> None:
 
 def work(client: httpx.Client, process: psutil.Process, seconds: float) -> list[tuple[int, float, float]]:
     """Work until the time is up; return (requests, seconds, MB of the server) every EVERY requests."""
+    print(f"{'requests':>10}{'seconds':>10}{'MB':>10}", flush=True)
     draw, start, rows = random.Random(1), time.monotonic(), []  # noqa: S311 - a script
     for count, _ in enumerate(requests_of(client, draw), start=1):
         passed = time.monotonic() - start
         if count % EVERY == 0:
             rows.append((count, passed, process.memory_info().rss / 1e6))
+            print(f"{count:>10}{passed:>10.0f}{rows[-1][2]:>10.1f}", flush=True)
         if passed > seconds:
             break
     return rows

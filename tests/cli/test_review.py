@@ -24,7 +24,7 @@ def test_import_accounts_and_verification(
 ) -> None:
     database = str(table.with_suffix(".review.db"))
     assert run(["review", "import", str(table)]) == 0
-    assert "1 cases with 2 cells, 1 of the cases new" in capsys.readouterr().out
+    assert "1 case with 2 cells, 1 new" in capsys.readouterr().out
     monkeypatch.setattr("sys.stdin", io.StringIO("a long enough password\n"))
     assert run(["review", "users", "add", "Rita", "--password-stdin", "--database", database]) == 0
     assert run(["review", "users", "change", "rita", "--role", "senior_reader", "--database", database]) == 0

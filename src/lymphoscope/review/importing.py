@@ -19,6 +19,7 @@ from lymphoscope.review.learning import learning_order
 from lymphoscope.review.results import Results, case_keys, cell_values, find_results, names, number, read_results, whole
 from lymphoscope.review.settings import ReviewSettings
 from lymphoscope.review.tables import Answer, Case, Cell, Field, Reading, Source
+from lymphoscope.terminal import counted
 
 _MOST_CELLS: Final = 200_000
 
@@ -33,7 +34,7 @@ class Imported:
 
     def in_words(self) -> str:
         """Return one line for the terminal."""
-        return f"{len(self.cases)} cases with {self.cells:,} cells, {self.new} of the cases new"
+        return f"{counted(len(self.cases), 'case')} with {counted(self.cells, 'cell')}, {self.new} new"
 
 
 def import_results(database: Database, path: Path, settings: ReviewSettings, *, by: str | None) -> Imported:

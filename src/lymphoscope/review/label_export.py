@@ -19,6 +19,7 @@ from lymphoscope.review.database import Database
 from lymphoscope.review.listing import user_names
 from lymphoscope.review.tables import Answer, Case, Cell, Reading, Source
 from lymphoscope.review.workflow.changes import NOT_A_CELL, UNIDENTIFIED
+from lymphoscope.terminal import counted
 
 Part = Literal["all", "blind", "shown"]
 
@@ -34,8 +35,10 @@ class LabelExport:
 
     def in_words(self) -> str:
         """Return the result for the terminal."""
-        lines = [f"{self.labels:,} labels, {self.blind:,} of them given without the suggestion: {self.path}"]
-        return "\n".join([*lines, *(f"left out: {count:,} cells, {why}" for why, count in self.left_out.items())])
+        given = f"{counted(self.labels, 'label')}, {self.blind:,} given without the suggestion: {self.path}"
+        return "\n".join(
+            [given, *(f"left out: {counted(count, 'cell')}, {why}" for why, count in self.left_out.items())]
+        )
 
 
 def export_labels(database: Database, out: Path, *, part: Part = "all", unsigned: bool = False) -> LabelExport:

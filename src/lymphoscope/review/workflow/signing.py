@@ -44,13 +44,17 @@ def blockers(session: Session, case: Case) -> list[Blocker]:
     )
     disagreements = len(open_disagreements(session, case))
     found = [
-        Blocker("unidentified", unidentified or 0, f"{unidentified} cells have no class"),
-        Blocker("referred_unseen", referred or 0, f"{referred} cells that the model referred were not looked at"),
+        Blocker("unidentified", unidentified or 0, f"{_cells(unidentified, 'has', 'have')} no class"),
+        Blocker(
+            "referred_unseen",
+            referred or 0,
+            f"{_cells(referred, 'that the model referred was', 'that the model referred were')} not looked at",
+        ),
         Blocker(
             "target", max(0, case.target - counted), f"{counted} of {case.target} white cells are confirmed by a person"
         ),
         Blocker("second_reading_open", second or 0, "a second reading is not finished"),
-        Blocker("disagreements", disagreements, f"{disagreements} disagreements of the readers are not resolved"),
+        Blocker("disagreements", disagreements, f"disagreements of the readers that are not resolved: {disagreements}"),
     ]
     return [one for one in found if one.count]
 
@@ -156,6 +160,10 @@ def amend(session: Session, person: Person, case_id: int, reason: str) -> Case:
 def primary_of(session: Session, case: Case) -> Reading:
     """Return the reading of a case's present revision."""
     return session.get_one(Reading, case.primary_id)
+
+
+def _cells(count: int | None, one: str, many: str) -> str:
+    return f"1 cell {one}" if count == 1 else f"{count} cells {many}"
 
 
 def _case(session: Session, case_id: int) -> Case:
