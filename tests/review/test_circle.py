@@ -58,7 +58,7 @@ def test_labels_of_a_review_train_a_model_that_is_compared_on_its_blind_part(
     shown_blind = read_manifest(blind).table
     assert len(shown_blind) == exported["blind"].map(str).eq("True").sum() == len(paths) // 2
 
-    train(str(labels), tmp_path / "next", recipe="quick", overrides=tiny)
+    train(str(labels), tmp_path / "next", recipe="quick", overrides=(*tiny, "optimisation.epochs=1"))
     new = read_predictions(tmp_path / "next" / "predictions.parquet")
     new = new[new["path"].isin(shown_blind["path"])]
     old = read_predictions(predictions)

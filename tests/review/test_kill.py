@@ -6,11 +6,13 @@ A few kills of each kind; for more: `LYMPHOSCOPE_KILLS=30 pytest -s tests/review
 import contextlib
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,61 @@ from lymphoscope.review.tables import Event
 from lymphoscope.review.verification import verify
 
 KILLS = int(os.environ.get("LYMPHOSCOPE_KILLS", "5"))
-SERVE = """
-import sys
+FORKING = """
+import os, sys
 from pathlib import Path
+import lymphoscope.review.pages.routes
 from lymphoscope.review.server import Address, serve
 from lymphoscope.review.settings import ReviewSettings
-serve(ReviewSettings(database=sys.argv[1], roots=(Path(sys.argv[2]),)), Address(port=int(sys.argv[3])))
+child = 0
+for line in sys.stdin:
+    if line == "wait\\n":
+        os.waitpid(child, 0)
+        print("ended", flush=True)
+        continue
+    database, folder, port = line.rstrip("\\n").split("\\t")
+    child = os.fork()
+    if child == 0:
+        os.dup2(2, 1)
+        serve(ReviewSettings(database=database, roots=(Path(folder),)), Address(port=int(port)))
+        os._exit(0)
+    print(child, flush=True)
 """
+"""Forks a server per line, so that the libraries are imported once and not for every kill."""
+
+
+@dataclass
+class Server:
+    """A forked server process; it is not reaped before `wait`, so that its id is not given to another process."""
+
+    forking: subprocess.Popen[str]
+    pid: int
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        assert tell(self.forking, "wait") == "ended"
+
+
+def tell(forking: subprocess.Popen[str], line: str) -> str:
+    assert forking.stdin is not None
+    assert forking.stdout is not None
+    forking.stdin.write(line + "\n")
+    forking.stdin.flush()
+    return forking.stdout.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def forking() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", FORKING]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # a process that forks must have one thread
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @dataclass
@@ -66,8 +116,8 @@ class Review:
         return content
 
 
-def start(address: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
-    server = subprocess.Popen([sys.executable, "-c", SERVE, address, str(folder), str(port)])
+def start(forking: subprocess.Popen[str], address: str, folder: Path, port: int) -> Server:
+    server = Server(forking, int(tell(forking, f"{address}\t{folder}\t{port}")))
     for _ in range(600):
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200:
@@ -75,6 +125,15 @@ def start(address: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
         time.sleep(0.1)
     server.kill()
     raise AssertionError("the server did not start")
+
+
+def kill_at_work(review: Review, delay: float, kill: Callable[[], None]) -> None:
+    """Kill some time after two events were acknowledged, however slow the machine is."""
+    deadline = time.monotonic() + 60
+    while len(review.acknowledged) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(delay)
+    kill()
 
 
 def check(address: str, acknowledged: dict[int, dict[str, Any]]) -> None:
@@ -96,7 +155,12 @@ def check(address: str, acknowledged: dict[int, dict[str, Any]]) -> None:
     ("kind", "killed"), [("sqlite", "server"), ("postgresql", "server"), ("postgresql", "database")]
 )
 def test_every_acknowledged_event_survives_a_kill_at_a_random_moment(
-    kind: str, killed: str, make_server: Any, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str,
+    killed: str,
+    make_server: Any,
+    forking: subprocess.Popen[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     address = request.getfixturevalue("postgresql") if kind == "postgresql" else str(tmp_path / "review.db")
     made = make_server(address)
@@ -111,7 +175,7 @@ def test_every_acknowledged_event_survives_a_kill_at_a_random_moment(
     login: dict[str, Any] = {}
     gone = (ConnectionError,) if killed == "database" else ()
     for _ in range(KILLS):
-        server = start(address, folder, port)
+        server = start(forking, address, folder, port)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
             if not login:
                 answer = http.post("/api/login", json={"name": "rita", "password": made.password})
@@ -120,7 +184,7 @@ def test_every_acknowledged_event_survives_a_kill_at_a_random_moment(
             http.headers["X-CSRF-Token"] = login["token"]
             review = Review(http, generator)
             kill = request.getfixturevalue("postgres_server").kill if killed == "database" else server.kill
-            killer = threading.Timer(generator.uniform(0.05, 1.0), kill)
+            killer = threading.Thread(target=kill_at_work, args=(review, generator.uniform(0.0, 1.0), kill))
             killer.start()
             with contextlib.suppress(httpx.TransportError, *gone):
                 review.work(cells)
