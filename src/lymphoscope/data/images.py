@@ -136,7 +136,7 @@ def has_few_bits(path: str | Path, pixels: Pixels) -> bool:
     if pixels.max(initial=0) >= _DARKEST_16_BIT:
         return False
     try:
-        with _opened(Path(path)) as (image, _):
+        with opened_image(Path(path)) as (image, _):
             return _has_16_bits(image)
     except (*_DECODER_ERRORS, *_BOMBS, UnreadableImage):
         return False
@@ -145,7 +145,7 @@ def has_few_bits(path: str | Path, pixels: Pixels) -> bool:
 def _decode(path: Path, max_pixels: int, held: ExitStack) -> Pixels:
     _check_file(path)
     try:
-        with _opened(path) as (image, stream):
+        with opened_image(path) as (image, stream):
             _check_size(path, image.size, max_pixels)
             _check_decoding_time(path, image)
             fault = pages_fault(image) or scans_fault(image, stream)
@@ -170,8 +170,11 @@ def _decode(path: Path, max_pixels: int, held: ExitStack) -> Pixels:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Image.Image, TimedFile]]:
-    """Open an image with a limit of processor time, which holds until the end of the context."""
+def opened_image(path: Path) -> Iterator[tuple[Image.Image, TimedFile]]:
+    """Open an image and its file with a limit of processor time, which holds until the end of the context.
+
+    Raises UnreadableImage: too many tiles, too long; and what Pillow raises for a damaged header.
+    """
     with _timed(path) as stream:
         fault = tiles_fault(stream)
         if fault:

@@ -77,3 +77,8 @@ def test_names_from_data_never_become_markup(count: Count, apart: tuple[Path, li
     assert "<img src=x" not in text
     assert "<b>broken" not in text
     assert "&lt;b&gt;broken.png" in text
+
+
+def test_paper_says_that_the_gallery_is_not_printed(page: tuple[SmearResult, str]) -> None:
+    assert '<span class="on-paper">The gallery is on the page itself and is not printed.</span>' in page[1]
+    assert "@media screen { .on-paper { display: none; } }" in page[1]

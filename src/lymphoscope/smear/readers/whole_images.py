@@ -7,7 +7,7 @@ from threading import Lock
 from PIL import Image
 
 from lymphoscope.data import IMAGE_SUFFIXES, UnreadableImage, read_image
-from lymphoscope.data.images import MAX_PIXELS
+from lymphoscope.data.images import MAX_PIXELS, opened_image
 from lymphoscope.smear.readers.registry import Reader
 from lymphoscope.smear.readers.slide import Pixels, UnreadableRegion, plausible_scale, shrunk_to
 
@@ -51,7 +51,7 @@ class ImageField:
 def open_image(path: Path) -> ImageField:
     """Open an image file. Raises UnreadableImage, as `read_image` does, for what its header shows."""
     try:
-        with Image.open(path) as image:
+        with opened_image(path) as (image, _):
             width, height = image.size
             dpi = image.info.get("dpi")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -24,7 +24,8 @@ _TEMPLATE = """
 <p>{{ plural(cells, "cell") }}, the most suspicious first:
 {% if blast %}by the score of {{ blast }}.
 {% else %}referred cells first, the least certain of them before the others.{% endif %}
-A click shows a cell in its place in the field.</p>
+<span class="on-screen">A click shows a cell in its place in the field.</span>
+<span class="on-paper">The gallery is on the page itself and is not printed.</span></p>
 <form class="filters" id="filters">
 <label>Order <select name="sort"><option value="suspicion">most suspicious first</option>
 <option value="order">as counted</option><option value="unsure">least certain first</option>
