@@ -34,7 +34,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = np.random.default_rng(0)
     for number in range(CELLS - 1):
         spots = generator.integers(0, 256, (9, 9, 3), dtype=np.uint8)
-        Image.fromarray(spots).resize((320, 320), Image.Resampling.BICUBIC).save(folder / f"{number:03d}.png")
+        image = Image.fromarray(spots).resize((320, 320), Image.Resampling.BICUBIC)
+        image.save(folder / f"{number:03d}.png", compress_level=1)
     (folder / "030-empty.png").touch()
     return folder
 
