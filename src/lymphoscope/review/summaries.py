@@ -1,10 +1,10 @@
 """Cases and readings as the API shows them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case as when, func, select
 from sqlalchemy.orm import Session
 
 from lymphoscope.review.audit import content_of
@@ -15,8 +15,13 @@ from lymphoscope.review.workflow.changes import UNIDENTIFIED, second_reading_of
 from lymphoscope.review.workflow.leases import lease_of
 
 
-def case_summary(session: Session, person: Person, case: Case) -> dict[str, Any]:
-    """Return a case for the worklist; to its second reader with the counts of her own reading."""
+def case_summary(
+    session: Session, person: Person, case: Case, counts: Mapping[int, dict[str, int]] | None = None
+) -> dict[str, Any]:
+    """Return a case for the worklist; to its second reader with the counts of her own reading.
+
+    `counts` are those of its readings by id, where they are known.
+    """
     source = session.get_one(Source, case.source_id)
     reading = session.get_one(Reading, second_reading_of(session, person, case.id) or case.primary_id)
     signatures = session.scalars(select(Signature).where(Signature.case_id == case.id).order_by(Signature.id))
@@ -30,7 +35,7 @@ def case_summary(session: Session, person: Person, case: Case) -> dict[str, Any]
         "created": case.created,
         "synthetic": bool(source.model.get("synthetic")),
         "source": {"folder": source.folder.rpartition("/")[2], "kind": source.kind, "hash": source.hash},
-        **reading_counts(session, reading),
+        **(counts[reading.id] if counts else reading_counts(session, reading)),
         "reading": reading.id,
         "second": _second_state(session, case),
         "lease": _lease(session, reading),
@@ -44,9 +49,10 @@ def case_detail(session: Session, person: Person, case: Case) -> dict[str, Any]:
     fields = session.scalars(select(Field).where(Field.case_id == case.id).order_by(Field.id))
     names = ("id", "name", "slide", "width", "height", "microns_per_pixel", "quality")
     blind = second_reading_of(session, person, case.id)
+    listed = [reading_summary(session, one) for one in readings if blind is None or one.id == blind]
     return {
-        **case_summary(session, person, case),
-        "readings": [reading_summary(session, one) for one in readings if blind is None or one.id == blind],
+        **case_summary(session, person, case, {one["id"]: one["counts"] for one in listed}),
+        "readings": listed,
         "fields": [{name: getattr(field, name) for name in names} for field in fields],
         "model": session.get_one(Source, case.source_id).model,
     }
@@ -70,28 +76,27 @@ def reading_summary(session: Session, reading: Reading) -> dict[str, Any]:
 
 def reading_counts(session: Session, reading: Reading) -> dict[str, int]:
     """Return how far a reading is: cells by state, and what must still be looked at."""
-    rows = session.execute(
-        select(Answer.status, func.count()).where(Answer.reading_id == reading.id).group_by(Answer.status)
-    )
-    by_status = {status: count for status, count in rows if status != "absent"}
-    unseen = session.scalar(
-        select(func.count())
-        .select_from(Answer)
-        .join(Cell, Cell.id == Answer.cell_id)
-        .where(Answer.reading_id == reading.id, Cell.referred, ~Answer.seen, Answer.status != "absent")
-    )
-    unidentified = session.scalar(
-        select(func.count()).where(
-            Answer.reading_id == reading.id, Answer.label == UNIDENTIFIED, Answer.status != "absent"
+    unseen = and_(Cell.referred, ~Answer.seen)
+    query = (
+        select(
+            Answer.status,
+            func.count(),
+            func.sum(when((unseen, 1), else_=0)),
+            func.sum(when((Answer.label == UNIDENTIFIED, 1), else_=0)),
         )
+        .join(Cell, Cell.id == Answer.cell_id)
+        .where(Answer.reading_id == reading.id, Answer.status != "absent")
+        .group_by(Answer.status)
     )
+    rows = session.execute(query).all()
+    by_status = {row[0]: int(row[1]) for row in rows}
     return {
         "cells": sum(by_status.values()),
         "confirmed": by_status.get("confirmed", 0),
         "suggested": by_status.get("suggested", 0),
         "unanswered": by_status.get("unanswered", 0),
-        "unidentified": unidentified or 0,
-        "referred_unseen": unseen or 0,
+        "unidentified": sum(int(row[3]) for row in rows),
+        "referred_unseen": sum(int(row[2]) for row in rows),
     }
 
 
