@@ -130,6 +130,19 @@ def test_the_count_before_is_that_of_smear_with_its_target(make_server: Any, tmp
     assert (shown["before"]["white_cells"], shown["partial"]) == (15, True)
 
 
+def test_undecided_cells_are_those_without_a_label_and_the_unidentified(make_server: Any) -> None:
+    rita = make_server(blind_share=0.2).person("rita")
+    _, reading, cells = open_case(rita)
+    some = next(cell["id"] for cell in cells if cell["label"])
+    rita.post(f"/api/readings/{reading}/labels", {"cells": [some], "label": "unidentified"}, version=1)
+    labels = {cell: label for cell, (label, _, _) in labels_of(rita, reading).items()}
+    expected = {cell for cell, label in labels.items() if label in (None, "unidentified")}
+    assert len(expected) == 9
+    for wanted, found in ((True, expected), (False, set(labels) - expected)):
+        shown = rita.get(f"/api/readings/{reading}/cells?undecided={wanted}&limit=1000")
+        assert ({cell["id"] for cell in shown["cells"]}, shown["total"]) == (found, len(found))
+
+
 def test_next_leads_through_every_referred_cell_until_all_are_seen(server: Any) -> None:
     rita = server.person("rita")
     _, reading, cells = open_case(rita)
