@@ -5,6 +5,9 @@ one detector per left-out source as NAME=SOURCE:FILE (a verifier file of the cla
 trained one). Without --left-out the detectors that ship are judged, which saw part of the images.
 
     python benchmarks/detection.py DATA [--left-out NAME=SOURCE:FILE]... [--per-source N] [--json FILE]
+        [--pictures DIR]
+
+--pictures draws the ten worst fields of each source, with boxes (green) and found cells (red), for a person to look at.
 """
 
 import argparse
@@ -17,6 +20,7 @@ from typing import Any
 import numpy as np
 from field_data import Field, intersection_over_union, load_fields
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from timing import write
 
 from lymphoscope.data.images import read_image
@@ -48,6 +52,7 @@ def main() -> None:
     parser.add_argument("--per-source", type=int)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--worst", type=int, default=10)
+    parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     fields = load_fields(options.data, options.per_source, options.cache)
@@ -57,6 +62,8 @@ def main() -> None:
         rows = summarise(counts)
         answers[name] = {"sources": rows, "worst": worst(counts, options.worst)}
         print_table(name, rows, answers[name]["worst"])
+        if options.pictures is not None:
+            draw_worst(options.pictures / name, counts, options.worst, detectors)
     unknown = {
         source: sum(not f.estimated for f in fields if f.source == source) for source in {f.source for f in fields}
     }
@@ -152,8 +159,30 @@ RATIOS = {
 }
 
 
+def worst_of_each(counts: list[Counts], number: int) -> list[Counts]:
+    """The fields of each source with the most cells missed or found in vain."""
+    ordered = sorted(counts, key=lambda one: 2 * one.centre - one.boxes - one.found)
+    sources = dict.fromkeys(one.field.source for one in counts)
+    return [one for source in sources for one in [each for each in ordered if each.field.source == source][:number]]
+
+
+def draw_worst(folder: Path, counts: list[Counts], number: int, detectors: Mapping[str, Detector]) -> None:
+    """Write the worst fields with boxes in green, and found cells with their scores in red."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for rank, one in enumerate(worst_of_each(counts, number)):
+        image = read_image(one.field.path)
+        found = detectors[one.field.group].detect(image, one.field.microns_per_pixel)
+        picture = Image.fromarray(image)
+        draw = ImageDraw.Draw(picture)
+        for box in one.field.boxes.tolist():
+            draw.rectangle(box, outline=(0, 220, 0), width=3)
+        for (x, y, width, height), score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
+            draw.rectangle([x, y, x + width, y + height], outline=(220, 0, 0))
+            draw.text((x + 2, y), f"{score:.2f}", fill=(0, 0, 0))
+        picture.save(folder / f"{one.field.source}-{rank % number:02d}-{one.field.path.stem[:24]}.png")
+
+
 def worst(counts: list[Counts], number: int) -> list[dict[str, Any]]:
-    ordered = sorted(counts, key=lambda one: one.centre - max(one.boxes, one.found))
     return [
         {
             "field": one.field.path.name,
@@ -162,7 +191,7 @@ def worst(counts: list[Counts], number: int) -> list[dict[str, Any]]:
             "found": one.found,
             "right": one.centre,
         }
-        for one in ordered[:number]
+        for one in worst_of_each(counts, number)
     ]
 
 

@@ -33,16 +33,22 @@ class Field:
 
 
 def load_fields(data: Path, per_source: int | None, cache: Path | None = None) -> list[Field]:
-    """Read boxes and estimate the scale of each field; at most `per_source` evenly spaced fields per source."""
+    """Read boxes and estimate the scale of each field; at most `per_source` evenly spaced fields per source.
+
+    The cache holds all fields.
+    """
     if cache is not None and cache.exists():
-        fields: list[Field] = pickle.loads(cache.read_bytes())  # noqa: S301
-        return fields
+        known: list[Field] = pickle.loads(cache.read_bytes())  # noqa: S301
+        sources = dict.fromkeys(field.source for field in known)
+        parts = [[field for field in known if field.source == source] for source in sources]
+        return [part[k] for part in parts for k in _evenly(len(part), per_source)]
+    wanted, per_source = per_source, None if cache is not None else per_source
     images = read_boxes(data / "boxes.csv")
     counts = Counter(image.source for image in images)
     chosen = []
     for source, count in counts.items():
         own = [image for image in images if image.source == source]
-        chosen += [own[round(k)] for k in np.linspace(0, count - 1, min(count, per_source or count))]
+        chosen += [own[k] for k in _evenly(count, per_source)]
     scales = [estimate_scale(read_image(image.path)).microns_per_pixel for image in chosen]
     medians = {
         source: float(np.median([s for image, s in zip(chosen, scales, strict=True) if s and image.source == source]))
@@ -52,9 +58,15 @@ def load_fields(data: Path, per_source: int | None, cache: Path | None = None) -
         Field(image.path, image.source, image.boxes, scale or medians[image.source], scale is not None)
         for image, scale in zip(chosen, scales, strict=True)
     ]
-    if cache is not None:
-        cache.write_bytes(pickle.dumps(fields))
-    return fields
+    if cache is None:
+        return fields
+    cache.write_bytes(pickle.dumps(fields))
+    return load_fields(data, wanted, cache)
+
+
+def _evenly(count: int, wanted: int | None) -> list[int]:
+    """Return evenly spaced indices of `count` items."""
+    return [round(k) for k in np.linspace(0, count - 1, min(count, wanted or count))]
 
 
 def intersection_over_union(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -39,6 +39,20 @@ def train_detector_command(
             show_default=False,
         ),
     ] = None,
+    without: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Images without white cells (red cells, platelets, stain deposits), to learn what is none.",
+            show_default=False,
+        ),
+    ] = None,
+    per_source: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Images of each source that are used, evenly spaced. Default: all.", show_default=False
+        ),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Trained detector to continue from.", show_default=False),
@@ -66,7 +80,7 @@ def train_detector_command(
     from lymphoscope.smear.detection.center_file import train_detector
 
     train_detector(
-        boxes, out, classes=classes, cells=cells, start=start, microns_per_pixel=mpp, steps=steps, seed=seed,
-        report=lambda line: typer.echo(line, err=True),
+        boxes, out, classes=classes, cells=cells, start=start, microns_per_pixel=mpp, per_source=per_source,
+        without=without, steps=steps, seed=seed, report=lambda line: typer.echo(line, err=True),
     )  # fmt: skip
     typer.echo(f"detector: {out}")

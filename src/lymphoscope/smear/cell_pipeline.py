@@ -121,7 +121,8 @@ def chunk_results(
     tiles = [tile for chunk in chunks for tile in chunk]
     ahead = max((len(chunk) for chunk in chunks), default=1)
     with OpenSlides() as slides:
-        find = partial(find_in_tile, fields=fields, detector=detector, slides=slides)
+        closer = cutter.surroundings == "black"
+        find = partial(find_in_tile, fields=fields, detector=detector, slides=slides, closer=closer)
         with prefetch_map(find, tiles, workers=workers or default_workers(), buffer_size=ahead) as found:
             yield (
                 _classified(list(islice(found, len(chunk))), fields, runtime, cutter, batch_size, crops, features)

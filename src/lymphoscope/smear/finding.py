@@ -15,6 +15,7 @@ from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.smear.detection import Detections, Detector
+from lymphoscope.smear.outlines import closer_outlines
 from lymphoscope.smear.quality import tile_quality
 from lymphoscope.smear.readers import Pixels, Slide, UnreadableRegion, open_slide
 from lymphoscope.smear.records import FieldRecord, TileRecord
@@ -78,8 +79,13 @@ class OpenSlides:
             del self._readers[path]
 
 
-def find_in_tile(tile: Tile, fields: Sequence[FieldRecord], detector: Detector, slides: OpenSlides) -> FoundTile:
-    """Read a tile and find its cells. A tile that cannot be read is a record with its reason."""
+def find_in_tile(
+    tile: Tile, fields: Sequence[FieldRecord], detector: Detector, slides: OpenSlides, *, closer: bool = False
+) -> FoundTile:
+    """Read a tile and find its cells, with `closer` outlines on request.
+
+    A tile that cannot be read is a record with its reason.
+    """
     source = fields[tile.field]
     scale, core = source.microns_per_pixel or 1.0, tile.core
     record = TileRecord(field=source.field, tile=tile.number, x=core.x, y=core.y, width=core.width, height=core.height)
@@ -95,7 +101,8 @@ def find_in_tile(tile: Tile, fields: Sequence[FieldRecord], detector: Detector, 
     judged = time.perf_counter()
     aside = not usable
     is_shown = not aside or source.tiles == 1  # a slide has thousands of tiles of glass
-    cells = Detections.empty() if aside else _owned(detector.detect(pixels, scale), tile, source)
+    seen = Detections.empty() if aside else detector.detect(pixels, scale)
+    cells = _owned(closer_outlines(pixels, seen) if closer else seen, tile, source)
     detected = time.perf_counter()
     record = record.model_copy(update={"flags": flags, "set_aside": aside, "preview": _preview_name(tile, source)})
     seconds = {"read": read - start, "quality": judged - read, "detect": detected - judged}

@@ -57,6 +57,22 @@ def test_onnx_runtime_gives_the_maps_of_torch(tmp_path: Path) -> None:
     assert (peak >= own_heat).all()
 
 
+def test_images_are_chosen_evenly_per_source_and_those_without_cells_are_one_more(tmp_path: Path) -> None:
+    from lymphoscope.smear.detection.box_files import BoxedImage
+    from lymphoscope.smear.detection.training_fields import choose_images, images_without_cells
+
+    with pytest.raises(LymphoscopeError, match="no images"):
+        images_without_cells(tmp_path)
+    for number in range(5):
+        Image.new("RGB", (20, 20)).save(tmp_path / f"{number}.png")
+    one = np.ones((1, 4), np.float32)
+    images = [BoxedImage(tmp_path / f"{source}{number}", one, source) for source in "ab" for number in range(9)]
+    chosen = choose_images(images, 3, images_without_cells(tmp_path))
+    assert [image.path.name for image in chosen] == ["a0", "a4", "a8", "b0", "b4", "b8", "0.png", "2.png", "4.png"]
+    assert sum(len(image.boxes) for image in chosen) == 6
+    assert len(choose_images(images, None, [])) == 18
+
+
 def test_a_folder_that_is_not_empty_is_not_written_to(boxes: Path, tmp_path: Path) -> None:
     with pytest.raises(LymphoscopeError, match="not empty"):
         center_file.train_detector(boxes, tmp_path)

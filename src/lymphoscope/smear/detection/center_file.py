@@ -11,7 +11,12 @@ from lymphoscope.smear.detection.box_files import read_boxes
 from lymphoscope.smear.detection.center_network import CenterNetwork, export_network
 from lymphoscope.smear.detection.center_training import train_center_network
 from lymphoscope.smear.detection.detector_file import FORMAT_VERSION, DetectorDescription
-from lymphoscope.smear.detection.training_fields import load_cut_outs, load_training_fields
+from lymphoscope.smear.detection.training_fields import (
+    choose_images,
+    images_without_cells,
+    load_cut_outs,
+    load_training_fields,
+)
 from lymphoscope.smear.detection.working_scale import WORKING_SCALE
 from lymphoscope.version import __version__
 
@@ -27,17 +32,23 @@ def train_detector(
     cells: Path | None = None,
     start: Path | None = None,
     microns_per_pixel: float | None = None,
+    per_source: int | None = None,
+    without: Path | None = None,
     steps: int = 600,
     seed: int = 0,
     report: Callable[[str], None] = lambda *_: None,
 ) -> None:
     """Train on the boxes of a file or folder and write detector.json, detector.onnx and detector.safetensors to `out`.
 
+    `without` is a folder of images without white cells; at most `per_source` images of each source are used.
+
     Raises LymphoscopeError if the boxes cannot be read or `out` is not empty.
     """
     if out.exists() and any(out.iterdir()):
         raise LymphoscopeError(f"{out}: not empty; choose another --out")
-    fields = load_training_fields(read_boxes(boxes, classes), microns_per_pixel, report)
+    empty = [] if without is None else images_without_cells(without)
+    chosen = choose_images(read_boxes(boxes, classes), per_source, empty)
+    fields = load_training_fields(chosen, microns_per_pixel, report)
     cut_outs = load_cut_outs(str(path) for path in walk_files(cells)) if cells is not None else []
     network = train_center_network(
         list(fields.values()),

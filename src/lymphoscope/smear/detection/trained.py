@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.smear.detection.assembly import assemble
 from lymphoscope.smear.detection.cell_masks import Boxes
-from lymphoscope.smear.detection.colour import colour_support
+from lymphoscope.smear.detection.colour import colour_support, darkness_support
 from lymphoscope.smear.detection.detector import Detections, Detector, Pixels
 from lymphoscope.smear.detection.detector_file import DetectorDescription, read_detector_file
 from lymphoscope.smear.detection.tiling import detect_in_tiles
@@ -66,7 +66,7 @@ class TrainedDetector:
         height, width = field.even.lit.shape
         boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
         inside = (x < width) & (y < height)
-        scores = scores * colour_support(field, boxes) * inside
+        scores = scores * colour_support(field, boxes) * darkness_support(field, boxes) * inside
         keep = one_per_cell(boxes, scores)
         keep = keep[scores[keep] >= self.description.threshold]
         return boxes[keep], scores[keep]

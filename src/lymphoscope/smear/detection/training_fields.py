@@ -1,15 +1,37 @@
 """Fields with boxes at the working scale, by source, to train on."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from lymphoscope.data.image_files import walk_files
 from lymphoscope.data.images import read_image
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.smear.detection.box_files import BoxedImage
 from lymphoscope.smear.detection.training_samples import CutOut, TrainingField
 from lymphoscope.smear.detection.working_scale import working_field
 from lymphoscope.smear.scale import estimate_scale
+
+
+def choose_images(
+    images: Sequence[BoxedImage], per_source: int | None, without: Sequence[BoxedImage]
+) -> list[BoxedImage]:
+    """Return at most `per_source` evenly spaced images of each source, and of those without white cells."""
+    chosen = []
+    for source in dict.fromkeys(image.source for image in [*images, *without]):
+        own = [image for image in [*images, *without] if image.source == source]
+        count = min(len(own), per_source or len(own))
+        chosen += [own[round(place)] for place in np.linspace(0, len(own) - 1, count)]
+    return chosen
+
+
+def images_without_cells(folder: Path) -> list[BoxedImage]:
+    """Return the images of a folder as a source of their own, without boxes. Raises LymphoscopeError if it has none."""
+    images = [BoxedImage(path, np.zeros((0, 4), np.float32), f"without: {folder.name}") for path in walk_files(folder)]
+    if not images:
+        raise LymphoscopeError(f"{folder}: no images in it; --without needs images without white cells")
+    return images
 
 
 def load_training_fields(
