@@ -57,13 +57,20 @@ def test_an_outline_gets_nearer_to_the_drawn_cell(seed: int) -> None:
     assert (closer.boxes == coarse.boxes).all()
 
 
-def test_what_belongs_to_a_neighbour_is_left_to_it() -> None:
+@pytest.mark.parametrize(("distance", "changes"), [(1.05, False), (1.5, True)])
+def test_cells_that_may_touch_keep_the_outlines_that_separate_them(distance: float, changes: bool) -> None:
     drawn = drawn_cell(1)
     x, y, width, height = box_of(drawn.mask > 0)
-    half = rectangles([x, y, width, height], [x + 0.75 * width, y, width, height])
-    first, second = (filled(outline, (240, 240)) for outline in closer_outlines(drawn.pixels, half).outlines)
-    assert first.any()
-    assert (first & second).sum() < 0.03 * first.sum()
+    pair = rectangles([x, y, width, height], [x + distance * width, y, width, height])
+    assert (len(closer_outlines(drawn.pixels, pair).outlines[0]) > len(pair.outlines[0])) == changes
+
+
+def test_no_outline_goes_far_beyond_its_box() -> None:
+    drawn = drawn_cell(2)
+    x, y, width, height = box_of(drawn.mask > 0)
+    small = rectangles([x + width / 4, y + height / 4, width / 2, height / 2])
+    closer = closer_outlines(drawn.pixels, small).outlines[0]
+    assert (np.ptp(closer, axis=0) < 1.3 * np.array([width / 2, height / 2])).all()
 
 
 @pytest.mark.parametrize("side", [3, 60])

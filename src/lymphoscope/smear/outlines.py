@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from lymphoscope.smear.detection import Detections
 from lymphoscope.smear.detection.cell_masks import outline_of
@@ -17,6 +16,10 @@ from lymphoscope.smear.segmentation import segment_cell
 
 _REACH = 0.85
 """Half of the side of the part that is looked at, in sides of the cell's box."""
+_NEAR = 0.1
+"""How far boxes are from each other at least, in sides of both, if their cells do not touch."""
+_BEYOND = 0.62
+"""Half of the sides of the ellipse beyond which nothing belongs to a cell, in sides of its box."""
 _PLAUSIBLE = (0.5, 1.4)
 """Range of the area of a cell, in areas of the ellipse that fills its box; else its outline stays as it was."""
 _MIN_SIDE = 12
@@ -26,37 +29,37 @@ _MIN_SIDE = 12
 def closer_outlines(image: Pixels, found: Detections) -> Detections:
     """Return the cells of an image (H, W, 3) with outlines from the segmentation of single cells, where plausible.
 
-    What belongs to the outline of another cell is left to it.
+    Cells whose boxes nearly meet keep their outlines: only the watershed knows the line between them.
     """
     outlines = tuple(
-        _closer(image, found, index, outline.astype(np.float32)) for index, outline in enumerate(found.outlines)
+        _closer(image, box, outline) if is_alone else outline
+        for box, outline, is_alone in zip(found.boxes, found.outlines, _alone(found.boxes), strict=True)
     )
     return replace(found, outlines=outlines)
 
 
-def _closer(image: Pixels, found: Detections, index: int, outline: NDArray[np.float32]) -> NDArray[np.float32]:
-    x, y, width, height = found.boxes[index].tolist()
-    reach = _REACH * max(width, height)
-    left, top = max(int(x + width / 2 - reach), 0), max(int(y + height / 2 - reach), 0)
-    part = image[top : int(y + height / 2 + reach) + 1, left : int(x + width / 2 + reach) + 1]
+def _alone(boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether no other box comes near each box (N, 4) of x, y, width, height."""
+    starts, ends = boxes[:, :2] - _NEAR * boxes[:, 2:], boxes[:, :2] + (1 + _NEAR) * boxes[:, 2:]
+    alone = np.ones(len(boxes), np.bool_)
+    for index in range(len(boxes)):
+        meets = (starts < ends[index]).all(axis=1) & (ends > starts[index]).all(axis=1)
+        alone[index] = meets.sum() == 1
+    return alone
+
+
+def _closer(image: Pixels, box: NDArray[np.float32], outline: NDArray[np.float32]) -> NDArray[np.float32]:
+    x, y, width, height = box.tolist()
+    centre_x, centre_y, reach = x + width / 2, y + height / 2, _REACH * max(width, height)
+    left, top = max(int(centre_x - reach), 0), max(int(centre_y - reach), 0)
+    part = image[top : int(centre_y + reach) + 1, left : int(centre_x + reach) + 1]
     if min(part.shape[:2]) < _MIN_SIDE:
         return outline
-    mask = segment_cell(part).cell & ~_others(found, index, (left, top), part.shape[:2])
-    share = mask.sum() / max(np.pi / 4 * width * height, 1)
-    column, row = int(x + width / 2) - left, int(y + height / 2) - top
-    if not (_PLAUSIBLE[0] <= share <= _PLAUSIBLE[1] and mask[row, column]):
+    rows, columns = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+    within = np.hypot((columns + 0.5 - centre_x) / width, (rows + 0.5 - centre_y) / height) < _BEYOND
+    mask = segment_cell(part).cell & within
+    share = mask.sum() / (np.pi / 4 * width * height)
+    if not (_PLAUSIBLE[0] <= share <= _PLAUSIBLE[1] and mask[int(centre_y) - top, int(centre_x) - left]):
         return outline
     closer = outline_of(mask, top, left)
     return closer if len(closer) >= 4 else outline
-
-
-def _others(found: Detections, index: int, corner: tuple[int, int], size: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Where the other cells are, in a part of the image at `corner` (x, y)."""
-    picture = Image.new("L", (size[1], size[0]))
-    draw = ImageDraw.Draw(picture)
-    starts, ends = found.boxes[:, :2] - corner, found.boxes[:, :2] + found.boxes[:, 2:] - corner
-    near = (ends > 0).all(axis=1) & (starts < (size[1], size[0])).all(axis=1)
-    for other in np.flatnonzero(near):
-        if other != index and len(found.outlines[other]) >= 3:
-            draw.polygon([tuple(point) for point in (found.outlines[other] - corner).tolist()], fill=1)
-    return np.asarray(picture) > 0
