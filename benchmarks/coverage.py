@@ -161,10 +161,15 @@ def levels(
 
 
 def rejections(
-    layout: Layout, world: World, studies: int, exchanges: int = 199, metrics: Mapping[str, Metric] = ALL
+    layout: Layout,
+    world: World,
+    studies: int,
+    exchanges: int = 199,
+    metrics: Mapping[str, Metric] = ALL,
+    seed_of_studies: int = 8,
 ) -> Answers:
     """Whether each test of two equally good models has p of at most 0.05, study by study."""
-    generator = np.random.default_rng(8)
+    generator = np.random.default_rng(seed_of_studies)
     rejected: Answers = {}
     for seed in range(studies):
         one, other, person = two_models(layout, world, generator)
@@ -203,10 +208,15 @@ def coverage(
 
 
 def holds(
-    layout: Layout, world: World, studies: int, replicates: int = 200, metrics: Mapping[str, Metric] = ALL
+    layout: Layout,
+    world: World,
+    studies: int,
+    replicates: int = 200,
+    metrics: Mapping[str, Metric] = ALL,
+    seed_of_studies: int = 8,
 ) -> Answers:
     """Whether the interval of each metric holds the true value, study by study."""
-    true, generator = true_values(layout, world), np.random.default_rng(7)
+    true, generator = true_values(layout, world), np.random.default_rng(seed_of_studies - 1)
     held: Answers = {name: [] for name in metrics}
     for seed in range(studies):
         outcomes, person = study(layout, world, generator)
@@ -226,17 +236,20 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=1000, help="studies for each row of the table")
     parser.add_argument("--without", nargs="*", default=[], metavar="METRIC", help="metrics that are not measured")
     parser.add_argument("--tests", action="store_true", help="the level of the tests of two models, not the coverage")
+    parser.add_argument("--row", nargs=2, metavar=("SUBJECTS", "WORLD"), help="one row of the table only")
+    parser.add_argument("--seed", type=int, default=8, help="of the studies")
     options = parser.parse_args()
     start = time.process_time()
     some = {name: each for name, each in (METRICS | CALIBRATION_METRICS).items() if name not in options.without}
     every: list[float] = []
-    for number, (layout_name, world_name) in enumerate(product(LAYOUTS, WORLDS)):
+    rows = [tuple(options.row)] if options.row else list(product(LAYOUTS, WORLDS))
+    for number, (layout_name, world_name) in enumerate(rows):
         layout, world = LAYOUTS[layout_name], WORLDS[world_name]
         intervals = {name: each for name, each in some.items() if name in ALL}
         answers = (
-            rejections(layout, world, options.studies, metrics=some)
+            rejections(layout, world, options.studies, metrics=some, seed_of_studies=options.seed)
             if options.tests
-            else holds(layout, world, options.studies, metrics=intervals)
+            else holds(layout, world, options.studies, metrics=intervals, seed_of_studies=options.seed)
         )
         if number == 0:
             titles = [(METRICS | CALIBRATION_METRICS)[name].title if name != "discordant" else name for name in answers]
