@@ -130,13 +130,13 @@ def main() -> None:
 
 
 def _row(path: Path) -> str:
-    start = time.thread_time()
+    start = time.process_time()  # AVIF is decoded in threads of its own
     try:
         height, width = read_image(path).shape[:2]
         answer = f"{width} x {height}"
     except UnreadableImage as error:
         answer = error.reason
-    seconds = time.thread_time() - start
+    seconds = time.process_time() - start
     return f"| {path.name} | {path.stat().st_size / 1e6:.1f} | {seconds:.1f} | {answer} |"
 
 
