@@ -57,12 +57,20 @@ def test_an_outline_gets_nearer_to_the_drawn_cell(seed: int) -> None:
     assert (closer.boxes == coarse.boxes).all()
 
 
-@pytest.mark.parametrize(("distance", "changes"), [(1.05, False), (1.5, True)])
-def test_cells_that_may_touch_keep_the_outlines_that_separate_them(distance: float, changes: bool) -> None:
-    drawn = drawn_cell(1)
-    x, y, width, height = box_of(drawn.mask > 0)
-    pair = rectangles([x, y, width, height], [x + distance * width, y, width, height])
-    assert (len(closer_outlines(drawn.pixels, pair).outlines[0]) > len(pair.outlines[0])) == changes
+def test_each_of_two_touching_cells_gets_its_own_pixels_and_no_glass() -> None:
+    drawn = [drawn_cell(seed) for seed in (0, 1)]
+    cells, pixels = [one.mask > 0 for one in drawn], [one.pixels for one in drawn]
+    (x, y, width, height), (x2, y2, _, height2) = (box_of(cell) for cell in cells)
+    shift, drop = int(x + width - x2), int(y + height / 2 - y2 - height2 / 2)
+    field, truth = np.pad(pixels[0], ((0, 0), (0, 240), (0, 0)), mode="edge"), np.zeros((2, 240, 480), np.bool_)
+    truth[0, :, :240] = cells[0]
+    rows, columns = np.nonzero(cells[1])
+    truth[1, rows + drop, columns + shift] = True
+    field[rows + drop, columns + shift] = pixels[1][rows, columns]
+    closer = closer_outlines(field, rectangles(box_of(truth[0]), box_of(truth[1])))
+    found = [filled(outline, (240, 480)) for outline in closer.outlines]
+    assert [dice(mask, cell) > 0.88 for mask, cell in zip(found, truth, strict=True)] == [True, True]
+    assert (found[0] & found[1]).sum() < 0.02 * found[0].sum()
 
 
 def test_no_outline_goes_far_beyond_its_box() -> None:
