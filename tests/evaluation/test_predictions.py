@@ -93,7 +93,7 @@ def test_invalid_file_is_a_one_line_error(tmp_path: Path, name: str, content: by
 
 @pytest.mark.parametrize("name", ["absent.csv", "absent.parquet", "table.xlsx", "table"])
 def test_unreadable_path_is_a_one_line_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(LymphoscopeError, match=r"no such table|predictions are \.csv or \.parquet"):
+    with pytest.raises(LymphoscopeError, match=r"no such table|predictions are a \.csv or \.parquet file"):
         read_predictions(tmp_path / name)
 
 

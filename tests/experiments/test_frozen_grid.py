@@ -29,6 +29,7 @@ def request_for(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return Request("claim", f"folders:{tiny_folder}", out, limits, None, r"(S\d+)_", ROWS, seeds=2)
 
 
+@pytest.mark.slow
 def test_a_frozen_grid_compares_methods_over_seeds(request_for: Request) -> None:
     result, page = reproduce(request_for)
     assert [row.verdict for row in result.rows] == ["2 seeds"] * len(ROWS)

@@ -21,6 +21,7 @@ def test_the_page_is_up_to_date() -> None:
     assert (DOCS / "reproduction.md").read_text(encoding="utf-8") == written, "run: lymphoscope reproduce ledger"
 
 
+@pytest.mark.slow
 def test_every_number_of_the_four_tables_has_an_entry(tmp_path: Path) -> None:
     page = write_ledger(tmp_path).read_text(encoding="utf-8")
     for name in ("table1", "table2", "table3", "table4"):

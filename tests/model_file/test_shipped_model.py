@@ -51,6 +51,7 @@ def test_scores_of_synthetic_cells_are_probabilities(tmp_path: Path) -> None:
     assert set(table["predicted"]) <= {"all", "hem"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 def test_training_cells_are_classified_better_than_chance() -> None:
     paths = sorted(REAL.glob("**/*_hem.png")) + sorted(REAL.glob("**/*_all.png"))[::5]
