@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lymphoscope.data import Geometry, fit_image, read_image
 from lymphoscope.data.stain import StainNormalization, foreground_of, measure_reference
-from lymphoscope.data.stains import stain_method_names
+from lymphoscope.data.stains import get_stain_method, stain_method_names
 from lymphoscope.errors import LymphoscopeError
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -48,6 +48,8 @@ def test_foreground_is_the_cell_without_black_and_glass(background: int) -> None
 
 @pytest.mark.parametrize("background", [0, 238])
 def test_only_the_foreground_changes(normalization: StainNormalization, background: int) -> None:
+    if background and get_stain_method(normalization.method).glass:
+        pytest.skip("this method changes the glass too")
     before = cell(background)
     after = normalization.apply(before)
     np.testing.assert_array_equal(after[~disc(40)], before[~disc(40)])
@@ -90,8 +92,8 @@ def test_reference_is_the_median_of_the_images_with_a_foreground() -> None:
     images = [cell(0, seed) for seed in range(3)]
     reference = measure_reference("optical_density", [*images, np.zeros_like(images[0])])
     assert reference.cells == 3
-    middle = sorted(measure_reference("optical_density", [each]).mean[1] for each in images)[1]
-    assert reference.mean[1] == pytest.approx(middle)
+    middle = sorted(measure_reference("optical_density", [each]).level[1] for each in images)[1]
+    assert reference.level[1] == pytest.approx(middle)
 
 
 def test_reference_without_any_foreground_is_refused() -> None:
@@ -103,13 +105,13 @@ def test_reference_without_any_foreground_is_refused() -> None:
     ("wrong", "message"),
     [
         ({"method": "none"}, "is unknown"),
-        ({"mean": (float("nan"), 1, 1)}, "finite"),
-        ({"deviation": (-1, 1, 1)}, "not negative"),
+        ({"level": (float("nan"), 1, 1)}, "finite"),
+        ({"contrast": (-1, 1, 1)}, "not negative"),
         ({"cells": 0}, "greater than or equal to 1"),
     ],
 )
 def test_invalid_normalization_in_a_model_file_is_refused(wrong: dict[str, object], message: str) -> None:
-    valid = {"method": "optical_density", "mean": (1, 1, 1), "deviation": (0.3, 0.3, 0.3), "cells": 4}
+    valid = {"method": "optical_density", "level": (1, 1, 1), "contrast": (0.3, 0.3, 0.3), "cells": 4}
     StainNormalization.model_validate(valid)
     with pytest.raises(ValidationError, match=message):
         StainNormalization.model_validate(valid | wrong)
@@ -126,6 +128,11 @@ def test_real_cells_become_more_alike_and_take_few_milliseconds(folder: str) -> 
         start = time.perf_counter()
         normalized = [normalization.apply(each) for each in cells]
         seconds = (time.perf_counter() - start) / len(cells)
-        spread = [np.std([each[foreground_of(each)].mean(axis=0) for each in images]) for images in (cells, normalized)]
-        assert spread[1] < spread[0]
+        method, spread = get_stain_method(name), []
+        for images in (cells, normalized):
+            measured = [
+                method.measure(each[each[:, :, 1] > 12 if method.glass else foreground_of(each)]) for each in images
+            ]
+            spread.append(np.std([[*one.level, *one.contrast] for one in measured], axis=0).mean())
+        assert spread[1] < 0.7 * spread[0]
         assert seconds < 0.05

@@ -11,6 +11,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from lymphoscope.augment.random_numbers import Seed
+from lymphoscope.optical_density import DENSITY, grey_level
 from lymphoscope.strict_model import StrictModel
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -161,8 +162,6 @@ def _mirrored_beyond_border(image: Image.Image) -> Image.Image:
 
 def _density_table(gain: float, shift: float) -> NDArray[np.uint8]:
     """Return the value (256,) that each value of a channel becomes: optical density * gain + shift; black stays."""
-    density = -np.log((np.arange(256) + 0.5) / 255.5)  # half a grey level, so that black has a finite density
-    values = np.rint(255.5 * np.exp(-(density * gain + shift)) - 0.5)
-    table: NDArray[np.uint8] = np.clip(values, 0, 255).astype(np.uint8)
+    table = grey_level(DENSITY * gain + shift)
     table[0] = 0
     return table

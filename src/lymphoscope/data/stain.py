@@ -1,8 +1,8 @@
 """Stain normalisation of fitted cells: which pixels it concerns, its reference, and its application.
 
-Only the foreground is measured and changed: neither the black around a segmented cell nor the bright glass of a smear.
-The reference is measured on the training cells and stored in the model file. Quality and out-of-distribution signals
-are measured before the normalisation, because they are about the image as it was taken.
+The black around a segmented cell is neither measured nor changed, nor is the bright glass of a smear, unless the method
+asks for the glass. The reference is measured on the training cells and stored in the model file. Quality and
+out-of-distribution signals are measured before the normalisation, because they are about the image as it was taken.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from lymphoscope.data.images import border_of
-from lymphoscope.data.stains import StainStatistics, get_stain_method
+from lymphoscope.data.stains import StainMethod, StainStatistics, get_stain_method
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.strict_model import StrictModel
 
@@ -34,8 +34,14 @@ class StainNormalization(StrictModel):
     """A method of stain normalisation and the reference that cells are matched to."""
 
     method: str = Field(description="Name of the method, as in the recipe.")
-    mean: Triple = Field(description="Mean of each channel over the training cells, in the method's colour space.")
-    deviation: Triple = Field(description="Standard deviation of each channel over the training cells.")
+    level: Triple = Field(
+        description="Where each channel lies, in the method's colour space: its mean, or the density of the glass. "
+        "Median of the training cells."
+    )
+    contrast: Triple = Field(
+        description="How far the values of each channel are apart: their standard deviation, or the density of the "
+        "nucleus above the glass. Median of the training cells."
+    )
     cells: int = Field(ge=1, description="Number of training cells that were measured.")
 
     @model_validator(mode="after")
@@ -44,18 +50,18 @@ class StainNormalization(StrictModel):
             get_stain_method(self.method)
         except LymphoscopeError as error:
             raise ValueError(str(error)) from error
-        if not np.isfinite([*self.mean, *self.deviation]).all() or min(self.deviation) < 0:
-            raise ValueError("mean and deviation must be finite, and the deviation not negative")
+        if not np.isfinite([*self.level, *self.contrast]).all() or min(self.contrast) < 0:
+            raise ValueError("level and contrast must be finite, and the contrast not negative")
         return self
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Give a fitted cell, (S, S, 3) uint8 RGB, the colours of the reference; a blank image is returned as it is."""
-        foreground = foreground_of(pixels)
+        method = get_stain_method(self.method)
+        foreground = _measured_pixels(method, pixels)
         if foreground is None:
             return pixels
-        method, cell = get_stain_method(self.method), pixels[foreground]
-        normalized = pixels.copy()
-        reference = StainStatistics(self.mean, self.deviation)
+        cell, normalized = pixels[foreground], pixels.copy()
+        reference = StainStatistics(self.level, self.contrast)
         normalized[foreground] = method.normalize(cell, method.measure(cell), reference)
         return normalized
 
@@ -72,14 +78,22 @@ def foreground_of(pixels: Pixels) -> NDArray[np.bool_] | None:
     return foreground if foreground.mean() >= _MIN_FOREGROUND else None
 
 
+def _measured_pixels(method: StainMethod, pixels: Pixels) -> NDArray[np.bool_] | None:
+    """Return the mask of the pixels that a method measures and changes; None for a blank image."""
+    foreground = foreground_of(pixels)
+    return pixels[:, :, 1] > _BLACK_LEVEL if method.glass and foreground is not None else foreground
+
+
 def measure_reference(method: str, images: Iterable[Pixels]) -> StainNormalization:
     """Measure the reference of a method: the median over images, (H, W, 3) uint8, of their foreground's statistics.
 
     Raises LymphoscopeError for an unknown method, and if no image has a foreground.
     """
-    measure = get_stain_method(method).measure
-    statistics = [measure(image[foreground]) for image in images if (foreground := foreground_of(image)) is not None]
+    stain = get_stain_method(method)
+    statistics = [
+        stain.measure(image[measured]) for image in images if (measured := _measured_pixels(stain, image)) is not None
+    ]
     if not statistics:
         raise LymphoscopeError(f"stain normalisation {method}: no training cell has a foreground, use data.stain=none")
-    mean, deviation = np.median(np.array(statistics, dtype=np.float64), axis=0).round(6).tolist()
-    return StainNormalization(method=method, mean=tuple(mean), deviation=tuple(deviation), cells=len(statistics))
+    level, contrast = np.median(np.array(statistics, dtype=np.float64), axis=0).round(6).tolist()
+    return StainNormalization(method=method, level=tuple(level), contrast=tuple(contrast), cells=len(statistics))

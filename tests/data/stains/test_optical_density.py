@@ -13,8 +13,8 @@ def stained(amount: float, light: float) -> np.ndarray:
 
 def test_density_is_minus_the_logarithm_of_the_transmitted_light() -> None:
     measured = measure_density(np.array([[255, 128, 26]] * 10, dtype=np.uint8))
-    assert measured.mean == pytest.approx((0.0, np.log(255.5 / 128.5), np.log(255.5 / 26.5)), abs=1e-9)
-    assert measured.deviation == pytest.approx((0, 0, 0), abs=1e-9)
+    assert measured.level == pytest.approx((0.0, np.log(255.5 / 128.5), np.log(255.5 / 26.5)), abs=1e-9)
+    assert measured.contrast == pytest.approx((0, 0, 0), abs=1e-9)
 
 
 @settings(deadline=None, max_examples=30)

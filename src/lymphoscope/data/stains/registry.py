@@ -21,36 +21,39 @@ NO_STAIN_METHOD = "none"
 """The name in a recipe for no stain normalisation."""
 
 Triple = tuple[float, float, float]
-ForegroundPixels = NDArray[np.uint8]
-"""(N, 3) RGB pixels of the foreground of one image."""
+CellPixels = NDArray[np.uint8]
+"""(N, 3) RGB pixels of one image: those of its foreground, or with its glass."""
 
 
 class StainStatistics(NamedTuple):
-    """Mean and standard deviation of each channel over the foreground, in the colour space of the method."""
+    """Two numbers of each channel that a method maps onto those of the reference, in its own colour space."""
 
-    mean: Triple
-    deviation: Triple
+    level: Triple
+    """Where the channel lies, such as its mean."""
+    contrast: Triple
+    """How far its values are apart, such as their standard deviation; 0 or more."""
 
 
 @dataclass(frozen=True)
 class StainMethod:
     """A way to give cells the colours of a reference.
 
-    `measure` takes foreground pixels (N, 3); `normalize` takes them, their statistics and those of the reference, and
-    returns the new pixels (N, 3) uint8.
+    `measure` takes pixels (N, 3); `normalize` takes them, their statistics and those of the reference, and returns the
+    new pixels (N, 3) uint8. The pixels are the foreground of an image, or with `glass` also the bright glass around it.
     """
 
     name: str
     title: str
-    measure: Callable[[ForegroundPixels], StainStatistics]
-    normalize: Callable[[ForegroundPixels, StainStatistics, StainStatistics], ForegroundPixels]
+    measure: Callable[[CellPixels], StainStatistics]
+    normalize: Callable[[CellPixels, StainStatistics, StainStatistics], CellPixels]
+    glass: bool
 
 
 def stain_method(
-    name: str, *, title: str, measure: Callable[[ForegroundPixels], StainStatistics]
-) -> Callable[[Callable[..., ForegroundPixels]], StainMethod]:
-    """Turn the function that normalises foreground pixels into a registered method."""
-    return lambda normalize: StainMethod(name, title, measure, normalize)
+    name: str, *, title: str, measure: Callable[[CellPixels], StainStatistics], glass: bool = False
+) -> Callable[[Callable[..., CellPixels]], StainMethod]:
+    """Turn the function that normalises pixels into a registered method."""
+    return lambda normalize: StainMethod(name, title, measure, normalize, glass)
 
 
 @cache
