@@ -22,7 +22,7 @@ class CellPreparation:
     stain: StainNormalization | None = None
 
     def fit(self, image: Pixels) -> Pixels:
-        """Crop or resize an image (H, W, 3) uint8 to (size, size, 3); quality is measured on the result."""
+        """Crop or resize an image (H, W, 3) uint8 to (size, size, 3)."""
         return fit_image(image, self.geometry)
 
     def normalize(self, fitted: Pixels) -> Pixels:

@@ -1,9 +1,9 @@
 """Measures of a fitted cell image that need no knowledge of what it shows: focus, exposure, stain and framing.
 
 None of them is good or bad by itself: the limits come from the training cells (`model.json`), so no number is tied to
-one stain or microscope. They are measured before any stain normalisation. A cell on black, as in C-NMC, is measured
-inside the cell. An image with surroundings is measured as a whole, as all of it has the same focus and light, but
-only what is stained like the nucleus counts as touching its border, not the red cells.
+one stain or microscope. They are measured on what the network receives, after any stain normalisation. A cell on black,
+as in C-NMC, is measured inside the cell. An image with surroundings is measured as a whole, as all of it has the same
+focus and light, but only what is stained like the nucleus counts as touching its border, not the red cells.
 """
 
 from typing import Any, NamedTuple

@@ -2,7 +2,7 @@
 
 The black around a segmented cell is neither measured nor changed, nor is the bright glass of a smear, unless the method
 asks for the glass. The reference is measured on the training cells and stored in the model file. Quality and
-out-of-distribution signals are measured before the normalisation, because they are about the image as it was taken.
+out-of-distribution signals are measured after the normalisation, because their limits are about what the network knows.
 """
 
 from collections.abc import Iterable

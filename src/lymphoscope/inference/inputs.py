@@ -136,7 +136,7 @@ def cells_of(manifest: "Manifest", *, allow_remote: bool = False) -> list[Cell]:
 
 
 def read_cell(path: str, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
-    """Read one file or address and prepare it; if `measured`, with its statistics before its stain is normalised."""
+    """Read one file or address and prepare it; if `measured`, with the statistics of what the network receives."""
     if is_remote(path):
         return _read_remote(path, preparation, measured)
     try:
@@ -149,12 +149,12 @@ def read_cell(path: str, preparation: CellPreparation, *, measured: bool = False
 
 
 def prepare_cell(image: NDArray[np.uint8], preparation: CellPreparation, *, measured: bool = False) -> ReadCell:
-    """Prepare an image (H, W, 3) RGB; if `measured`, with its statistics before its stain is normalised."""
+    """Prepare an image (H, W, 3) RGB; if `measured`, with the statistics of what the network receives."""
     height, width = image.shape[:2]
-    fitted = preparation.fit(image)
+    pixels = preparation.prepare(image)
     visible = visible_part(width, height, preparation.geometry)
-    statistics = image_statistics(fitted, visible) if measured else None
-    return ReadCell(preparation.normalize(fitted), width, height, statistics=statistics)
+    statistics = image_statistics(pixels, visible) if measured else None
+    return ReadCell(pixels, width, height, statistics=statistics)
 
 
 def load_cell(cell: Cell, preparation: CellPreparation, *, measured: bool = False) -> ReadCell:

@@ -68,7 +68,7 @@ class Preprocessing(StrictModel):
     stain: StainNormalization | None = Field(
         default=None,
         description="Stain normalisation of the fitted cells and its reference; null for none. Quality and "
-        "out-of-distribution signals are measured before it.",
+        "out-of-distribution signals are measured after it.",
     )
     microns_per_pixel: Positive | None = Field(
         default=None,

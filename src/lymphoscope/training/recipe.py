@@ -76,7 +76,7 @@ class DataRecipe(StrictModel):
     stain: str = Field(
         default=NO_STAIN_METHOD,
         description="Stain normalisation of the fitted cells, with the training cells as reference; quality and "
-        f"out-of-distribution signals are measured before it. One of {', '.join(stain_method_names())}.",
+        f"out-of-distribution signals are measured after it. One of {', '.join(stain_method_names())}.",
     )
     microns_per_pixel: float | None = Field(
         default=None,
