@@ -233,3 +233,19 @@ def test_a_mirrored_border_changes_nothing_inside(cell: torch.Tensor) -> None:
     inside = (with_black != 0).all(dim=0)
     assert inside.double().mean() > 0.1
     assert (with_black.int() - mirrored.int()).abs().amax(dim=0)[inside].double().quantile(0.9) <= 1
+
+
+def test_noise_has_at_most_its_standard_deviation_and_differs_between_images() -> None:
+    grey = torch.full((3, 64, 64), 128, dtype=torch.uint8)
+    augmentation = only(noise=0.04)
+    deviations = [float(augmentation.augment(grey, (0, index)).float().std()) for index in range(40)]
+    assert max(deviations) < 0.04 * 255 * 1.03
+    assert max(deviations) > 0.03 * 255
+    assert min(deviations) < 0.01 * 255
+
+
+def test_noise_changes_nothing_that_is_drawn_before_it(cell: torch.Tensor) -> None:
+    settings = {"rotation": 30, "stain": 0.2, "resolution": 0.5}
+    plain = only(**settings).augment(cell, (3, 4)).float()
+    noisy = only(**settings, noise=0.02).augment(cell, (3, 4)).float()
+    assert float((noisy - plain).abs().mean()) < 0.02 * 255

@@ -53,6 +53,11 @@ class BaseAugmentationSettings(StrictModel):
         description="Half of the images are reduced to between this fraction of their side and the whole, and enlarged "
         "again, as if from a coarser camera; 1 for none.",
     )
+    noise: Spread = Field(
+        default=0.0,
+        description="Largest standard deviation of the Gaussian noise that is added, as a fraction of white; each image "
+        "has its own, between 0 and this.",
+    )
     border: Literal["fill", "reflect"] = Field(
         default="fill", description="Pixels from outside the image: the grey level `fill`, or the image mirrored."
     )
@@ -69,7 +74,7 @@ class BaseAugmentationSettings(StrictModel):
 
 
 class BaseAugmentation:
-    """Flips, affine, grayscale, colour jitter, stain and resolution, in this order, of one image (section 3.2).
+    """Flips, affine, grayscale, colour jitter, stain, resolution and noise, in this order, of one image (section 3.2).
 
     The order of the colours is brightness, contrast, saturation, hue. Thread-safe.
     """
@@ -91,7 +96,8 @@ class BaseAugmentation:
         changed = F.to_pil_image(image)
         for change in (self._move, self._change_colours, self._change_stain, self._change_resolution):
             changed = change(changed, generator)
-        return torch.from_numpy(np.array(changed)).permute(2, 0, 1).contiguous()
+        pixels = self._add_noise(np.array(changed), generator)
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
     def _move(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
         settings = self.settings
@@ -152,6 +158,13 @@ class BaseAugmentation:
             return image
         small = [max(1, round(fraction * side)) for side in image.size]
         return image.resize((small[0], small[1]), Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR)
+
+    def _add_noise(self, pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+        if not self.settings.noise:
+            return pixels
+        deviation = np.float32(255 * generator.uniform(0, self.settings.noise))
+        noise = deviation * generator.standard_normal(pixels.shape, dtype=np.float32)
+        return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
 
 
 def _mirrored_beyond_border(image: Image.Image) -> Image.Image:
