@@ -55,8 +55,8 @@ class BaseAugmentationSettings(StrictModel):
     )
     noise: Spread = Field(
         default=0.0,
-        description="Largest standard deviation of the Gaussian noise that is added, as a fraction of white; each image "
-        "has its own, between 0 and this.",
+        description="Largest standard deviation of the added Gaussian noise, as a fraction of white; each image has "
+        "its own, between 0 and this.",
     )
     border: Literal["fill", "reflect"] = Field(
         default="fill", description="Pixels from outside the image: the grey level `fill`, or the image mirrored."
