@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from lymphoscope.augment.random_numbers import Seed
-from lymphoscope.optical_density import DENSITY, grey_level
+from lymphoscope.beer_lambert import DENSITY, grey_level
 from lymphoscope.strict_model import StrictModel
 
 Probability = Annotated[float, Field(ge=0, le=1)]

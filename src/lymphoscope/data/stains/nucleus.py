@@ -9,8 +9,8 @@ depend on how much of the image is nucleus, so matching them changes a small nuc
 import numpy as np
 from numpy.typing import NDArray
 
+from lymphoscope.beer_lambert import DENSITY, map_density
 from lymphoscope.data.stains.registry import StainStatistics, stain_method
-from lymphoscope.optical_density import DENSITY, map_density
 
 _PALEST = 25
 """Percent of the pixels that are taken as glass; the median of them is used."""

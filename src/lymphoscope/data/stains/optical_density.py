@@ -8,8 +8,8 @@ and cell.
 import numpy as np
 from numpy.typing import NDArray
 
+from lymphoscope.beer_lambert import DENSITY, map_density
 from lymphoscope.data.stains.registry import StainStatistics, stain_method
-from lymphoscope.optical_density import DENSITY, map_density
 
 _GAIN_LIMITS = (0.5, 2.0)
 
