@@ -29,7 +29,7 @@ def purple_field(nuclei: int, red_cells: int) -> tuple[np.ndarray, np.ndarray]: 
 
 
 def test_purple_red_cells_lose_score_because_they_are_as_dark_as_most_of_the_field() -> None:
-    light, boxes = purple_field(1, 8)
+    light, boxes = purple_field(1, 14)
     support = darkness_support(of_light(EvenField(light, np.ones(light.shape[:2], np.bool_)), 0.3), boxes)
     assert support[0] == 1
     assert (support[1:] < 0.6).all()

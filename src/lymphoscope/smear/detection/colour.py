@@ -14,11 +14,13 @@ _NO_NUCLEUS, _NUCLEUS = 0.25, 0.65
 _DARK, _MIN_DARK, _EVERY = 0.9, 700, 7
 """Green light below which something is there; pixels of it that are needed to compare, and the share that is used."""
 _AS_DARK, _DARKER = 0.3, 1.2
-"""How much denser than the field's median, in interquartile ranges, the core of a red cell and of a nucleus is."""
+"""How much denser than the field's median, in units of its spread, the core of a red cell and of a nucleus is."""
+_SPREAD = (25, 50, 90)
+"""Percentiles of the field's density between the first and the last of which it spreads; the middle one is compared."""
 _NO_DARKER = 0.4
 """What remains of the score of a box that is as dark as the field: where blasts are the most, they are the field."""
 _NARROWEST = 0.03
-"""Optical density that the interquartile range counts at least."""
+"""Optical density that the spread counts at least."""
 
 
 def colour_support(field: WorkingField, boxes: Boxes) -> NDArray[np.float32]:
@@ -47,7 +49,7 @@ def darkness_support(field: WorkingField, boxes: Boxes) -> NDArray[np.float32]:
     there = density[(field.even.transmission[:, :, 1] < _DARK) & field.even.lit]
     if len(there) < _MIN_DARK:
         return support
-    low, middle, high = np.percentile(there[::_EVERY], [25, 50, 75], axis=0)
+    low, middle, high = np.percentile(there[::_EVERY], _SPREAD, axis=0)
     spread = np.maximum(high - low, _NARROWEST)
     for place, box in enumerate(boxes):
         core = density[_core(box)].reshape(-1, 2)
