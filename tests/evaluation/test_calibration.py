@@ -16,6 +16,7 @@ from lymphoscope.evaluation import fit_temperature
 from lymphoscope.evaluation.bootstrap import draw_bootstrap_samples
 from lymphoscope.evaluation.calibration import (
     BINS,
+    CALIBRATION_METRICS,
     MAX_TEMPERATURE,
     MIN_TEMPERATURE,
     bins_of,
@@ -28,7 +29,7 @@ from lymphoscope.evaluation.calibration import (
 from lymphoscope.evaluation.evaluation_set import select_evaluation_set
 from lymphoscope.evaluation.logistic import SMALLEST_SCORE
 from lymphoscope.evaluation.metrics import binary_auc
-from lymphoscope.evaluation.outcomes import Outcomes, Weights
+from lymphoscope.evaluation.outcomes import Outcomes, WeightedOutcomes, Weights
 from lymphoscope.referral import calibrated
 
 Maker = Callable[..., pd.DataFrame]
@@ -223,6 +224,20 @@ def test_scores_twice_too_sure_have_a_slope_of_one_half() -> None:
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(8))
+def test_slope_of_scores_that_are_far_too_extreme_equals_scikit_learn(seed: int) -> None:
+    """From a slope of 1 Newton's steps overshoot here, where most scores are next to 0 or 1, and a third are wrong."""
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(0, 2, 900)
+    score = special.expit(6 * (generator.normal(0, 1, 900) + 0.5 - truth))
+    outcomes = Outcomes(truth, (score < 0.5).astype(int), np.stack([score, 1 - score], axis=1), ("all", "hem"), 0)
+    odds = special.logit(np.clip(score, SMALLEST_SCORE, 1 - SMALLEST_SCORE))
+    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(odds[:, None], truth == 0)
+    slope = CALIBRATION_METRICS["calibration_slope"].compute(WeightedOutcomes.unweighted(outcomes))[0]
+    assert slope == pytest.approx(model.coef_[0, 0], abs=1e-6)
+    assert slope < 0.3
+
+
 def test_slope_of_separated_classes_is_undefined_and_the_intercept_is_not() -> None:
     truth = np.arange(40) % 2
     score = np.where(truth == 0, 0.9, 0.2)

@@ -32,7 +32,9 @@ def logistic_calibration(cells: WeightedOutcomes, *, fit_slope: bool) -> tuple[F
 
 def _logistic_fit(odds: Floats, sizes: Floats, positives: Floats, *, fit_slope: bool) -> tuple[Floats, Floats]:
     """Newton's method for R fits at once: odds (L,), sizes and positives (R, L)."""
-    intercept, slope = np.zeros(len(sizes)), np.ones(len(sizes))
+    # Newton's steps to a slope start at 0, where the curvature is highest: from 1 they overshoot, and may never settle,
+    # where the scores are far too extreme.
+    intercept, slope = np.zeros(len(sizes)), np.full(len(sizes), 0.0 if fit_slope else 1.0)
     step = np.full(len(sizes), np.inf)
     for _ in range(_NEWTON_STEPS):
         mean = special.expit(intercept[:, None] + slope[:, None] * odds)
