@@ -46,6 +46,7 @@ def test_cut_backbone_keeps_the_names_of_its_parameters() -> None:
     assert set(cut.state_dict()) < set(whole.state_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list_backbones())
 def test_every_backbone_can_be_cut_after_every_stage(name: str) -> None:
     with torch.device("meta"):
