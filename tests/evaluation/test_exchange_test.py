@@ -92,15 +92,19 @@ def test_a_number_that_four_subjects_decide_has_no_p() -> None:
 def test_equal_models_are_rejected_at_the_level_by_every_metric(subjects: int) -> None:
     generator = np.random.default_rng(subjects)
     rejected: dict[str, list[bool]] = {}
-    found = 0
+    found, refused = 0, 0
     for seed in range(400):
         one, other, unit = study(generator, subjects)
         for group_of in (scores_group, calibration_group):
             for name, p in exchange_p(one, other, unit, group_of, exchanges=199, seed=seed).items():
-                rejected.setdefault(name, []).append(p is not None and p <= 0.05)
+                # Where fewer than five subjects differ there is no p.
+                refused += p is None
+                rejected.setdefault(name, []).extend([] if p is None else [p <= 0.05])
         better = study(generator, subjects, better=1.5)
-        found += exchange_p(*better, scores_group, exchanges=199, seed=seed)["accuracy"] <= 0.05
-    level = {name: float(np.mean(each)) for name, each in rejected.items()}
+        p = exchange_p(*better, scores_group, exchanges=199, seed=seed)["accuracy"]
+        found += p is not None and p <= 0.05
+    level = {name: float(np.mean(each)) for name, each in rejected.items() if len(each) >= 100}
+    assert refused < 0.02 * sum(map(len, rejected.values())) or subjects < 24
     assert {name: share for name, share in level.items() if share > 0.08} == {}
     # Counts of right cells take few values: models are often equally good, and then p is 1.
     assert {name: share for name, share in level.items() if share < 0.02 and name not in COARSE} == {}
