@@ -64,6 +64,7 @@ def test_audit_takes_a_folder_or_a_table(tiny_folder: Path, tiny_manifest: Manif
         assert json.loads(report.to_json())["cells"] == 60
 
 
+@pytest.mark.slow
 def test_evaluate_without_out_gives_the_metrics_of_the_command(
     trained: Path, tiny_manifest: Manifest, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_load_gives_a_model_that_predicts_files(tiny_model: Path, tiny_manifest:
     assert np.isfinite(table["score_all"]).all()
 
 
+@pytest.mark.slow
 def test_smear_can_be_called_whether_or_not_its_package_was_imported() -> None:
     for first in ("from lymphoscope import smear", "import lymphoscope.smear; from lymphoscope import smear"):
         code = f"""

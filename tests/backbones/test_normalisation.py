@@ -37,6 +37,7 @@ def statistics(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items() if "running_" in name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_step_is_taken_and_the_weights_come_back(backbone: str, norm: Norm) -> None:

@@ -96,6 +96,7 @@ def test_predict_answers_one_cell_in_words_and_several_as_a_table(
     assert "classes: " in captured.err
 
 
+@pytest.mark.slow
 def test_evaluate_prints_scores_with_intervals_referral_and_leaks(
     tiny_model: Path, tiny_manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_stopped_training_has_its_status_and_can_be_resumed(
     assert err.splitlines()[-1].endswith("; continue with --resume")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["--version", "doctor --json", "models"])
 def test_a_reader_that_closes_the_pipe_gives_141_and_no_message(command: str) -> None:
     answer = shell(f"{{ run {command}; echo $? >&2; }} | head -c 0")

@@ -56,6 +56,7 @@ def test_areas_that_few_subjects_carry_are_not_tested() -> None:
     assert result.reason == "few subjects carry the comparison: worth 4.2 equal ones of a class, 5 needed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("subjects", "spread"), [(10, 0.0), (24, 0.0), (24, 1.0), (60, 1.0)], ids=["5+5", "12+12", "unequal", "many"]
 )

@@ -43,6 +43,7 @@ def test_many_subjects_are_sampled_and_subjects_without_a_difference_do_not_coun
     assert sign_flip_p(np.zeros(5)) == 1
 
 
+@pytest.mark.slow
 def test_sign_flips_reject_equal_models_at_their_level() -> None:
     generator = np.random.default_rng(0)
     rejected = [sign_flip_p(generator.standard_t(3, 12) * generator.lognormal(0, 1, 12)) < 0.05 for _ in range(1000)]

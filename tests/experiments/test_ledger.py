@@ -37,6 +37,7 @@ def saved(value: float, low: float, high: float, *limited: str) -> Result:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("result", "status"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 from lymphoscope.experiments import Limits, Request, reproduce
@@ -48,6 +49,7 @@ def official_tree(root: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_with_all_phases_the_second_is_scored_and_the_third_is_submitted(tmp_path: Path, tiny: tuple[str, ...]) -> None:
     limits = Limits(epochs=1, overrides=(*tiny, "optimisation.epochs=1", "fix_res.size=40", "fix_res.epochs=1"))
     data = f"cnmc:{official_tree(tmp_path / 'cnmc')}"

@@ -161,6 +161,7 @@ predict_cells(model, find_cells([sys.argv[2]]), Path(sys.argv[3]), batch_size=4,
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_killed_run_ends_with_the_same_bytes(
     tiny_model: Path, colours: Colours, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -38,6 +38,7 @@ def results(model: Model, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32
     return outputs.probabilities, outputs.boxes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", sorted(runtime_names()))
 def test_threads_that_share_a_model_get_the_results_of_one(
     exported: Path, batches: list[NDArray[np.uint8]], runtime: str

@@ -106,6 +106,7 @@ NAMES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_kind_of_result_gives_a_complete_page_that_loads_nothing(
     predictions: Maker, contents: Maker, name: str
@@ -161,6 +162,7 @@ def test_page_names_held_out_subjects_the_split_and_its_provenance(predictions: 
     assert "30 bootstrap replicates over subjects (8 subjects resampled" in text
 
 
+@pytest.mark.slow
 def test_synthetic_data_random_split_and_leakage_are_at_the_top(predictions: Maker, contents: Maker) -> None:
     plain = contents(predictions())
     assert "Synthetic data" not in render_report(plain)
@@ -232,6 +234,7 @@ def test_page_is_small_and_every_image_is_valid(predictions: Maker, contents: Ma
         assert base64.b64decode(content, validate=True).startswith(starts)
 
 
+@pytest.mark.slow
 def test_page_is_deterministic(predictions: Maker, contents: Maker) -> None:
     assert render_report(contents(predictions())) == render_report(contents(predictions()))
 

@@ -82,6 +82,7 @@ def test_brightness_classifier_fails_where_light_is_lost(by_colour: Runtime, tmp
     assert result.note is None
 
 
+@pytest.mark.slow
 def test_uncorrupted_scores_equal_an_evaluation(tiny_model: Path, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     rows: list[dict[str, str | None]] = []

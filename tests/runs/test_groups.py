@@ -29,6 +29,7 @@ def with_a_shared_cell(manifest: Manifest, folder: Path) -> Manifest:
     return manifest.with_table(table[["path", "label", "subject"]])
 
 
+@pytest.mark.slow
 def test_evaluation_draws_linked_subjects_together_and_score_does_too(
     tiny_manifest: Manifest, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def tissue() -> "np.ndarray":  # type: ignore[type-arg]
     return pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [4.0, 0.25])
 def test_a_scale_that_is_wrong_by_four_is_said_and_marked(
     factor: float, count: Count, tmp_path: Path, capsys: pytest.CaptureFixture[str]

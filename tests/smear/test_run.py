@@ -105,6 +105,7 @@ def test_cells_that_the_edge_cuts_are_marked_and_not_counted(count: Count, tmp_p
     assert result.differential.overall.white_cells == 3
 
 
+@pytest.mark.slow
 def test_the_walk_does_not_depend_on_the_tiles(count: Count, tmp_path: Path) -> None:
     settings = SmearSettings(width=900, height=700, white_cells=9, touching_pairs=0, cut_cells=0)
     Image.fromarray(draw_smear_field(settings).pixels).save(tmp_path / "field.png")

@@ -15,6 +15,7 @@ def test_auto_is_resolved_by_the_device() -> None:
     assert autocast_dtype("16-mixed") is torch.float16
 
 
+@pytest.mark.slow
 def test_missing_compiler_is_reported_in_one_line_and_training_continues(
     tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,6 +123,7 @@ def test_another_spelling_of_a_training_subject_is_a_leak(known: str, new: str) 
     assert leak.detail == f"training has cells of subject {known}, which may be the same as {new}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 def test_all_official_duplicates_are_named(tmp_path: Path) -> None:
     """The duplicated files of C-NMC, laid out with images that are equal where the official hashes are.

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from lymphoscope.evaluation.schema import CorruptionStep, Metrics, Robustness
 from lymphoscope.reports import render_report
 from lymphoscope.reports.sections import robustness
@@ -28,6 +30,7 @@ def test_each_corruption_has_a_panel(predictions: Maker, contents: Maker) -> Non
     assert len([line for line in axes.get_lines() if line.get_marker() == "o"]) == 3
 
 
+@pytest.mark.slow
 def test_drops_are_named_and_marked(predictions: Maker, contents: Maker) -> None:
     plain = contents(predictions())
     metrics = plain.metrics.model_copy(update={"robustness": make_robustness(plain.metrics)})

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from lymphoscope.evaluation import Estimate
 from lymphoscope.evaluation.schema import MapScore, Saliency
 from lymphoscope.reports import render_report
@@ -32,6 +34,7 @@ def test_each_map_has_a_line_in_both_panels() -> None:
     assert figure.axes[0].get_lines()[0].get_ydata().tolist() == [0.9, 0.5, 0.1]
 
 
+@pytest.mark.slow
 def test_verdict_table_note_and_reasons_are_on_the_page(predictions: Maker, contents: Maker) -> None:
     metrics = contents(predictions()).metrics.model_copy(update={"saliency": make_saliency()})
     html = render_report(contents(predictions(), metrics=metrics))
