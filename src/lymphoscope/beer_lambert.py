@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 # Half a grey level is added so that black has a finite density.
 DENSITY: NDArray[np.float64] = -np.log((np.arange(256) + 0.5) / 255.5)
 """(256,) optical density of each grey level; white is about 0."""
+_MIN_CONTRAST = 0.02
+"""Optical density; a flatter channel is stretched no more than one of this contrast."""
 
 
 def grey_level(density: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -29,6 +31,3 @@ def map_density(
         table = grey_level((DENSITY - level) * gain + to_level)
         mapped[:, channel] = table[pixels[:, channel]]
     return mapped
-
-
-_MIN_CONTRAST = 0.02

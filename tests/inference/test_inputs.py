@@ -192,5 +192,5 @@ def test_memory_that_runs_out_while_a_cell_is_prepared_is_a_row(
         raise MemoryError
 
     path = paint(tmp_path / "1.png", RED)
-    monkeypatch.setattr(CellPreparation, "fit", run_out)
+    monkeypatch.setattr(CellPreparation, "prepare", run_out)
     assert read_cell(str(path), PREPARATION).error == "does not fit in memory"

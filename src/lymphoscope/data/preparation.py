@@ -21,14 +21,10 @@ class CellPreparation:
     geometry: Geometry
     stain: StainNormalization | None = None
 
-    def fit(self, image: Pixels) -> Pixels:
-        """Crop or resize an image (H, W, 3) uint8 to (size, size, 3)."""
-        return fit_image(image, self.geometry)
-
     def normalize(self, fitted: Pixels) -> Pixels:
         """Normalise the stain of a fitted cell, (size, size, 3) uint8."""
         return fitted if self.stain is None else self.stain.apply(fitted)
 
     def prepare(self, image: Pixels) -> Pixels:
         """Fit an image (H, W, 3) uint8 and normalise its stain: (size, size, 3) uint8."""
-        return self.normalize(self.fit(image))
+        return self.normalize(fit_image(image, self.geometry))
