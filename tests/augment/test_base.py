@@ -249,3 +249,33 @@ def test_noise_changes_nothing_that_is_drawn_before_it(cell: torch.Tensor) -> No
     plain = only(**settings).augment(cell, (3, 4)).float()
     noisy = only(**settings, noise=0.02).augment(cell, (3, 4)).float()
     assert float((noisy - plain).abs().mean()) < 0.02 * 255
+
+
+def test_blur_smooths_half_of_the_images_by_up_to_its_fraction_of_the_side() -> None:
+    edge = torch.zeros((3, 100, 100), dtype=torch.uint8)
+    edge[:, :, 50:] = 200
+    widths = [
+        int(((changed := only(blur=0.04).augment(edge, (n,)))[0, 50] > 10).logical_and(changed[0, 50] < 190).sum())
+        for n in range(200)
+    ]
+    assert 70 < sum(width == 0 for width in widths) < 130
+    # From 5 % to 95 % of an edge are 3.3 standard deviations of the Gaussian, here at most 4 pixels.
+    assert 10 <= max(widths) <= 15
+
+
+def test_bare_surroundings_keep_a_circle_and_give_the_rest_the_colour_of_the_glass() -> None:
+    image = torch.full((3, 100, 100), 230, dtype=torch.uint8)  # glass
+    image[:, :20] = 90  # other cells
+    image[:, 40:60, 40:60] = 40  # the cell
+    changed = [only(bare_surroundings=0.5).augment(image, (n,)) for n in range(200)]
+    bare = [one for one in changed if not torch.equal(one, image)]
+    assert 70 < len(bare) < 130
+    for one in bare:
+        assert torch.equal(one[:, 35:65, 35:65], image[:, 35:65, 35:65])
+        assert (one[:, :10, :10] == 230).all()
+    assert torch.equal(only(bare_surroundings=0).augment(image, (0,)), image)
+
+
+def test_blur_and_bare_surroundings_are_off_by_default() -> None:
+    settings = BaseAugmentationSettings()
+    assert (settings.blur, settings.bare_surroundings) == (0, 0)

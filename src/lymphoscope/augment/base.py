@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 from pydantic import Field, model_validator
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
@@ -16,6 +16,9 @@ from lymphoscope.strict_model import StrictModel
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Spread = Annotated[float, Field(ge=0, lt=1)]
+
+_KEPT_RADIUS = (0.34, 0.5)
+"""Radius of the circle that is kept around a cell, as a fraction of the image side."""
 
 
 class BaseAugmentationSettings(StrictModel):
@@ -53,6 +56,16 @@ class BaseAugmentationSettings(StrictModel):
         description="Half of the images are reduced to between this fraction of their side and the whole, and enlarged "
         "again, as if from a coarser camera; 1 for none.",
     )
+    blur: Spread = Field(
+        default=0.0,
+        description="Half of the images are blurred, as if out of focus: largest standard deviation of the Gaussian, "
+        "as a fraction of the image side.",
+    )
+    bare_surroundings: Probability = Field(
+        default=0.0,
+        description="Probability that a circle around the middle is kept and the rest gets the colour of the glass, "
+        "the palest part of the image. The radius is between 0.34 and 0.5 of the image side.",
+    )
     noise: Spread = Field(
         default=0.0,
         description="Largest standard deviation of the added Gaussian noise, as a fraction of white; each image has "
@@ -74,7 +87,9 @@ class BaseAugmentationSettings(StrictModel):
 
 
 class BaseAugmentation:
-    """Flips, affine, grayscale, colour jitter, stain, resolution and noise, in this order, of one image (section 3.2).
+    """Flips, affine, surroundings, grayscale, colour jitter, stain, resolution, blur and noise, in this order.
+
+    Flips, affine, grayscale and colour jitter are those of section 3.2; the others are off unless a recipe names them.
 
     The order of the colours is brightness, contrast, saturation, hue. Thread-safe.
     """
@@ -94,7 +109,14 @@ class BaseAugmentation:
         generator = np.random.default_rng(seed)
         # With Pillow: affine and hue take half the time of their tensor versions.
         changed = F.to_pil_image(image)
-        for change in (self._move, self._change_colours, self._change_stain, self._change_resolution):
+        for change in (
+            self._move,
+            self._remove_surroundings,
+            self._change_colours,
+            self._change_stain,
+            self._change_resolution,
+            self._blur,
+        ):
             changed = change(changed, generator)
         pixels = self._add_noise(np.array(changed), generator)
         return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
@@ -119,6 +141,17 @@ class BaseAugmentation:
             fill=[settings.fill] * 3,
         )
         return moved if moved.size == side else F.center_crop(moved, side[::-1])
+
+    def _remove_surroundings(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        if not self.settings.bare_surroundings:
+            return image
+        removed, radius = generator.random() < self.settings.bare_surroundings, generator.uniform(*_KEPT_RADIUS)
+        if not removed:
+            return image
+        left, top, right, bottom = (side * (0.5 + sign * radius) for sign in (-1, 1) for side in image.size)
+        kept = Image.new("L", image.size, 0)
+        ImageDraw.Draw(kept).ellipse((left, top, right, bottom), fill=255)
+        return Image.composite(image, Image.new("RGB", image.size, _palest_colour(image)), kept)
 
     def _change_colours(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
         settings = self.settings
@@ -159,12 +192,26 @@ class BaseAugmentation:
         small = [max(1, round(fraction * side)) for side in image.size]
         return image.resize((small[0], small[1]), Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR)
 
+    def _blur(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
+        if not self.settings.blur:
+            return image
+        blurred, deviation = generator.random() < 0.5, generator.uniform(0, self.settings.blur) * max(image.size)
+        return image.filter(ImageFilter.GaussianBlur(deviation)) if blurred else image
+
     def _add_noise(self, pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         if not self.settings.noise:
             return pixels
         deviation = np.float32(255 * generator.uniform(0, self.settings.noise))
         noise = deviation * generator.standard_normal(pixels.shape, dtype=np.float32)
         return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+
+
+def _palest_colour(image: Image.Image) -> tuple[int, int, int]:
+    """Return the median colour of the palest quarter of an RGB image, of every third pixel."""
+    pixels = np.asarray(image)[::3, ::3].reshape(-1, 3)
+    brightness = pixels.sum(axis=1, dtype=np.int64)
+    red, green, blue = np.median(pixels[brightness >= np.percentile(brightness, 75)], axis=0)
+    return int(red), int(green), int(blue)
 
 
 def _mirrored_beyond_border(image: Image.Image) -> Image.Image:
