@@ -17,7 +17,6 @@ from field_data import intersection_over_union, load_fields
 from numpy.typing import NDArray
 from torch import nn
 
-from lymphoscope.data.image_files import walk_files
 from lymphoscope.data.images import read_image
 from lymphoscope.smear.detection.classical import measure_regions, plausible_regions
 from lymphoscope.smear.detection.features import FEATURES
@@ -52,7 +51,7 @@ def main() -> None:
         if field.source not in sources:
             groups.append(field.group)
         sources.setdefault(field.source, []).append(one)
-    cells = load_cut_outs(str(path) for path in walk_files(options.cells))
+    cells = load_cut_outs([options.cells])
     samples = draw_samples(list(sources.values()), cells, options.samples)
     group = np.array(groups)[samples.source]
     train(samples, np.ones(len(group), np.bool_)).save(options.out)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.smear import SmearResult, describe_result
-from lymphoscope.smear.plan import SCALE_FLAG
+from lymphoscope.smear.plan import NO_RED_CELLS_FLAG, SCALE_FLAG
 from lymphoscope.synthetic import SmearSettings, draw_smear_field
 
 Count = Callable[..., SmearResult]
@@ -42,19 +42,48 @@ def test_red_cells_alone_are_no_white_cells(count: Count, tmp_path: Path) -> Non
     assert result.differential.overall.white_cells <= 1
 
 
-@pytest.mark.parametrize("kind", ["inverted", "photograph", "tissue"])
-def test_what_is_no_blood_smear_does_not_crash(kind: str, count: Count, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "flag", "sentence"),
+    [
+        ("inverted", "inverted", "The colours seem to be inverted"),
+        ("photograph", "other_colours", "is it a photograph"),
+        ("portrait", "other_colours", "is it a photograph"),
+    ],
+)
+def test_colours_that_no_smear_has_are_said_and_no_cells_are_counted(
+    kind: str, flag: str, sentence: str, count: Count, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     smear = draw_smear_field(SmearSettings(width=640, height=480)).pixels
-    pictures = {"inverted": 255 - smear, "photograph": photograph(), "tissue": tissue()}
+    pictures = {"inverted": 255 - smear, "photograph": photograph("chelsea"), "portrait": photograph("astronaut")}
     result = count(save(tmp_path, pictures[kind]))
     assert result.failed == 0
-    assert "Research software" in said(result)
+    assert flag in result.record.tiles[0].flags
+    assert result.record.cells == 0
+    assert sentence in (result.out / "report.html").read_text()
+    assert "NO RED CELLS" in capsys.readouterr().err
 
 
-def photograph() -> "np.ndarray":  # type: ignore[type-arg]
-    from skimage.data import astronaut
+@pytest.mark.parametrize("kind", ["tissue", "stained section", "eye"])
+def test_what_has_no_red_cells_or_others_than_the_scale_says_is_marked(
+    kind: str, count: Count, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = {"tissue": tissue, "stained section": lambda: photograph("immunohistochemistry"), "eye": eye}
+    result = count(save(tmp_path, pictures[kind]()))
+    assert result.failed == 0
+    expected = ("SCALE IN DOUBT", SCALE_FLAG) if kind == "tissue" else ("NO RED CELLS", NO_RED_CELLS_FLAG)
+    assert expected[0] in capsys.readouterr().err
+    assert expected[1] in result.record.fields[0].flags
+    assert expected[0].capitalize() in (result.out / "report.html").read_text()
 
-    return np.asarray(astronaut())
+
+def photograph(name: str) -> "np.ndarray":  # type: ignore[type-arg]
+    from skimage import data
+
+    return np.asarray(getattr(data, name)())
+
+
+def eye() -> "np.ndarray":  # type: ignore[type-arg]
+    return photograph("retina")[::2, ::2]
 
 
 def tissue() -> "np.ndarray":  # type: ignore[type-arg]

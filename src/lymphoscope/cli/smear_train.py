@@ -32,10 +32,11 @@ def train_detector_command(
         ),
     ] = None,
     cells: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Cells on black, as C-NMC has them, to paste into the fields so that they touch.",
+            help="Cells on black, as C-NMC has them and `data segment` writes them, to paste into the fields so that "
+            "they touch. May be repeated: each folder is used equally often.",
             show_default=False,
         ),
     ] = None,
@@ -80,7 +81,7 @@ def train_detector_command(
     from lymphoscope.smear.detection.center_file import train_detector
 
     train_detector(
-        boxes, out, classes=classes, cells=cells, start=start, microns_per_pixel=mpp, per_source=per_source,
+        boxes, out, classes=classes, cells=cells or (), start=start, microns_per_pixel=mpp, per_source=per_source,
         without=without, steps=steps, seed=seed, report=lambda line: typer.echo(line, err=True),
     )  # fmt: skip
     typer.echo(f"detector: {out}")

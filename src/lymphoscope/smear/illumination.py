@@ -22,11 +22,12 @@ class EvenField:
     """A field under even light.
 
     `transmission` (H, W, 3) float32 is 1 where the light passes freely and 0 where nothing passes; `lit` (H, W) is
-    False outside a round field of view.
+    False outside a round field of view; `glass` is the colour (3,) that was taken for bare glass, 0 to 255.
     """
 
     transmission: NDArray[np.float32]
     lit: NDArray[np.bool_]
+    glass: tuple[float, float, float] = (255.0, 255.0, 255.0)
 
 
 def even_illumination(image: NDArray[np.uint8]) -> EvenField:
@@ -38,7 +39,8 @@ def even_illumination(image: NDArray[np.uint8]) -> EvenField:
         return EvenField(np.ones(image.shape, np.float32), np.zeros(lit.shape, np.bool_))
     surface = _glass_surface(rows, columns, glass, image.shape[:2])
     transmission = np.clip(image / np.maximum(surface, 1), 0, 1.2).astype(np.float32)
-    return EvenField(transmission, lit)
+    red, green, blue = np.median(glass, axis=0).tolist()
+    return EvenField(transmission, lit, (red, green, blue))
 
 
 def _block_glass(

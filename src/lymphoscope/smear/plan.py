@@ -19,6 +19,8 @@ CHUNK_PIXELS = 16_000_000
 CHUNK_TILES = 16
 SCALE_FLAG = "scale_disagrees"
 """Flag of a field whose scale differs from that of its red cells by more than half."""
+NO_RED_CELLS_FLAG = "no_red_cells"
+"""Flag of a field in whose slide no round red cells were seen: it may be no blood smear."""
 _NO_SCALE = (
     "the file does not say its scale, and it cannot be estimated: fewer than 3 round red cells are visible. Give the "
     "microns per pixel with --mpp; they are the camera's pixel size divided by the magnification, often 0.05 to 0.25"
@@ -104,6 +106,7 @@ def _with_scales(opened: list[_Opened], given: float | None) -> tuple[list[Field
         found: dict[str, object] = {"error": _NO_SCALE}
         if scale is not None:
             flags = (SCALE_FLAG,) if _disagrees(known, estimates) else ()
+            flags = flags if estimates else (NO_RED_CELLS_FLAG,)
             found = {"microns_per_pixel": scale, "scale_source": source, "flags": flags}
         for index in members:
             records[index] = replace_record(records[index], scale_of_red_cells=_typical(estimates), **found)
@@ -134,6 +137,12 @@ def _settle(
         line = f"scale: {typical:.3g} microns per pixel, estimated from {cells} red cells; --mpp sets it."
         return typical, "red cells", [line]
     scale, source = known
+    if not estimates:
+        line = (
+            "NO RED CELLS: fewer than 3 round red cells were seen in the fields that were looked at. A blood smear has "
+            "them; tissue and photographs have none, and are not counted rightly."
+        )
+        return scale, source, [line]
     if _disagrees(known, estimates) and typical is not None:
         origin = "the given scale" if source == "given" else "the file's scale"
         line = (

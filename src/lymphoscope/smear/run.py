@@ -34,6 +34,8 @@ _OWN_FILES = (
     FEATURES_FILE,
 )  # fmt: skip
 _OWN_FOLDERS = ("sprites", "fields", "crops")
+_MORE_CELLS = "cells-*.geojson"
+"""Files of the cells beyond the first 50,000."""
 
 
 @dataclass(frozen=True)
@@ -240,13 +242,14 @@ def _refuse_other_content(out: Path, options: RunOptions) -> None:
                 f"{out} has the results of another run: --overwrite replaces them, or choose another --out"
             )
         return
-    if out.exists() and any(one.name not in (".partial", *_OWN_FILES, *_OWN_FOLDERS) for one in out.iterdir()):
+    own = (".partial", *_OWN_FILES, *_OWN_FOLDERS)
+    if out.exists() and any(one.name not in own and not one.match(_MORE_CELLS) for one in out.iterdir()):
         raise LymphoscopeError(f"{out} contains other files: choose a new folder for --out")
 
 
 def _remove_old(out: Path) -> None:
-    for name in _OWN_FILES:
-        (out / name).unlink(missing_ok=True)
+    for path in [*(out / name for name in _OWN_FILES), *out.glob(_MORE_CELLS)]:
+        path.unlink(missing_ok=True)
     for name in _OWN_FOLDERS:
         if (out / name).is_dir():
             shutil.rmtree(out / name)

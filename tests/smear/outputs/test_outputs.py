@@ -71,6 +71,19 @@ def test_ids_are_the_same_in_every_run_and_others_for_another_model(tmp_path: Pa
     assert ids[0] == ids[1] != ids[2]
 
 
+def test_many_cells_are_in_several_files_each_of_which_is_whole(tmp_path: Path) -> None:
+    writer = GeoJsonWriter(tmp_path / "cells.geojson", CLASSES, TITLES, per_file=2)
+    for number in range(5):
+        writer.write(row(number))
+    writer.close()
+    files = ["cells.geojson", "cells-2.geojson", "cells-3.geojson"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+    names = [
+        [one["properties"]["name"] for one in json.loads((tmp_path / file).read_text())["features"]] for file in files
+    ]
+    assert names == [["F0001-0", "F0001-1"], ["F0001-2", "F0001-3"], ["F0001-4"]]
+
+
 def test_no_cells_are_an_empty_collection(tmp_path: Path) -> None:
     writer = GeoJsonWriter(tmp_path / "cells.geojson", CLASSES, TITLES)
     writer.close()

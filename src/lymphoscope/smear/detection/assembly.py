@@ -67,7 +67,7 @@ def _marks(
     around = ndimage.maximum_filter(mask.view(np.uint8), 2 * near + 1).view(np.bool_)
     light = field.even.transmission[rows, columns][mask]
     area = float(mask.sum()) * scale**2
-    shape = _compactness(mask)
+    shape = compactness(mask)
     deep, pale = np.percentile(light[:, 1], 20), float(light[:, 1].mean())
     edge = _EDGE / scale
     is_cut = box[0] <= edge or box[1] <= edge or box[2] >= width - edge or box[3] >= height - edge
@@ -82,7 +82,7 @@ def _marks(
     return frozenset(name for name, holds in found.items() if holds)
 
 
-def _compactness(mask: NDArray[np.bool_]) -> float:
+def compactness(mask: NDArray[np.bool_]) -> float:
     """Area over that of the ellipse with the same second moments: 1 for an ellipse, less with a waist or arms."""
     rows, columns = np.nonzero(mask)
     covariance = np.cov(np.stack([rows, columns])) + np.eye(2) / 12

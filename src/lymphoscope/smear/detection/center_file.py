@@ -1,11 +1,10 @@
 """Train a detector on box files and write its folder (needs [train])."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from lymphoscope.data.image_files import walk_files
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.smear.detection.box_files import read_boxes
 from lymphoscope.smear.detection.center_network import CenterNetwork, export_network
@@ -29,7 +28,7 @@ def train_detector(
     out: Path,
     *,
     classes: Iterable[str] | None = None,
-    cells: Path | None = None,
+    cells: Sequence[Path] = (),
     start: Path | None = None,
     microns_per_pixel: float | None = None,
     per_source: int | None = None,
@@ -40,7 +39,8 @@ def train_detector(
 ) -> None:
     """Train on the boxes of a file or folder and write detector.json, detector.onnx and detector.safetensors to `out`.
 
-    `without` is a folder of images without white cells; at most `per_source` images of each source are used.
+    `cells` are folders of cells on black to paste, each used equally often; `without` is a folder of images without
+    white cells; at most `per_source` images of each source are used.
 
     Raises LymphoscopeError if the boxes cannot be read or `out` is not empty.
     """
@@ -49,7 +49,7 @@ def train_detector(
     empty = [] if without is None else images_without_cells(without)
     chosen = choose_images(read_boxes(boxes, classes), per_source, empty)
     fields = load_training_fields(chosen, microns_per_pixel, report)
-    cut_outs = load_cut_outs(str(path) for path in walk_files(cells)) if cells is not None else []
+    cut_outs = load_cut_outs(cells)
     network = train_center_network(
         list(fields.values()),
         cut_outs,

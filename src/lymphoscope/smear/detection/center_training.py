@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from lymphoscope.processor import has_instructions
 from lymphoscope.smear.detection.center_network import SIZE_UNIT, STRIDE, CenterNetwork
 from lymphoscope.smear.detection.training_samples import PATCH, CutOut, TrainingField, draw_sample
 
@@ -41,11 +42,13 @@ def train_center_network(
     parameters = [value for name, value in network.named_parameters() if not name.startswith("features.")]
     optimiser = torch.optim.AdamW(parameters, 2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.15)
+    fast = has_instructions("avx512_bf16")  # half of the time per step
     smooth, reported = 0.0, time.monotonic()
     for step in range(1, steps + 1):
         light, heat, size = _batch(sources, cut_outs, batch, rng)
-        found_heat, found_size = network(light)
-        loss = _loss(found_heat, found_size, heat, size)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            found_heat, found_size = network(light)
+        loss = _loss(found_heat.float(), found_size.float(), heat, size)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(parameters, 5.0)

@@ -66,7 +66,18 @@ def _median_scale(image: BoxedImage, others: Sequence[tuple[BoxedImage, float | 
     return float(np.median(known))
 
 
-def load_cut_outs(paths: Iterable[str]) -> list[CutOut]:
-    """Read cells on black, to be pasted into fields; images without a cell on black are left out."""
-    cells = (CutOut.of(read_image(path)) for path in paths)
-    return [cell for cell in cells if cell is not None]
+def load_cut_outs(folders: Iterable[Path]) -> list[CutOut]:
+    """Read the cells on black of folders, to be pasted into fields, evenly spaced and as many of each folder.
+
+    Images without a single round cell on black are left out, and so are masks of `data segment`. Raises
+    LymphoscopeError for a folder without any.
+    """
+    found = []
+    for folder in folders:
+        paths = [path for path in walk_files(folder) if "masks" not in path.relative_to(folder).parts[:-1]]
+        cells = [cell for cell in (CutOut.of(read_image(path)) for path in paths) if cell is not None]
+        if not cells:
+            raise LymphoscopeError(f"{folder}: no cells on black in it; --cells needs images of single cells on black")
+        found.append(cells)
+    fewest = min((len(cells) for cells in found), default=0)
+    return [cells[round(place)] for cells in found for place in np.linspace(0, len(cells) - 1, fewest)]

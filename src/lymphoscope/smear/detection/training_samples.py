@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from lymphoscope.smear.detection.assembly import compactness
+
 Light = NDArray[np.float32]
 """(H, W, 3) of RGB, as a fraction of the light through glass."""
 
@@ -21,6 +23,10 @@ _SIZES = (0.6, 1.3)
 """Range of factors on the working scale: the network must know cells whose scale was estimated wrongly."""
 _DIAMETER = 12.0
 """Microns of the diameter of a pasted cell, on average."""
+_NEAR_A_CELL = 0.6
+"""Share of the patches near a cell; the others are anywhere, mostly among red cells."""
+_ROUND = 0.93
+"""Area over that of the ellipse with the same moments, below which a cut-out may be two cells; two discs have 0.9."""
 _MIN_VISIBLE = 0.35
 """Fraction of a box that must lie in the patch to be found; smaller rests are ignored in the loss."""
 
@@ -49,7 +55,7 @@ class CutOut:
 
     @classmethod
     def of(cls, image: NDArray[np.uint8]) -> "CutOut | None":
-        """Cut a cell (H, W, 3) uint8 out of its black surroundings; None if there is no cell."""
+        """Cut a cell (H, W, 3) uint8 out of its black surroundings; None if there is no round one."""
         mask = ndimage.binary_fill_holes(image.max(axis=2) > 12)
         labels, count = ndimage.label(mask)
         if count == 0:
@@ -57,6 +63,8 @@ class CutOut:
         largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
         window = ndimage.find_objects(labels)[largest - 1]
         inside = labels[window] == largest
+        if compactness(inside) < _ROUND:
+            return None
         diameter = 2 * float(np.sqrt(inside.sum() / np.pi))
         size = tuple(max(round(side * 64 / diameter), 1) for side in inside.shape[::-1])
         pixels = Image.fromarray(image[window]).resize(size, Image.Resampling.BOX)
@@ -84,7 +92,7 @@ def _cut_patch(field: TrainingField, factor: float, rng: np.random.Generator) ->
     """Cut a patch out of a field resized by a factor, near a cell or anywhere; beyond the field is glass."""
     side = PATCH / factor
     height, width = field.light.shape[:2]
-    if len(field.boxes) and rng.random() < 0.7:
+    if len(field.boxes) and rng.random() < _NEAR_A_CELL:
         x0, y0, x1, y1 = field.boxes[rng.integers(len(field.boxes))]
         left, top = (x0 + x1) / 2 - rng.uniform(0, side), (y0 + y1) / 2 - rng.uniform(0, side)
     else:
@@ -117,11 +125,17 @@ def visible_boxes(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _change_stain(light: Light, rng: np.random.Generator) -> Light:
-    """Mix the optical densities of the channels, as other dyes and cameras do."""
-    if rng.random() < 0.2:
+    """Mix the optical densities of the channels, as other dyes and cameras do.
+
+    Every second time strongly: red cells are then as purple as those of a stain that no source has, and only the
+    nuclei's larger density tells them.
+    """
+    if rng.random() < 0.15:
         return light
-    mix = np.diag(np.exp(rng.normal(0, 0.3, 3))) * np.exp(rng.normal(0, 0.25))
+    mix = np.diag(np.exp(rng.normal(0, 0.3, 3))) * np.exp(rng.normal(0, 0.3))
     mix += rng.normal(0, 0.12, (3, 3)) * (1 - np.eye(3))
+    if rng.random() < 0.5:
+        mix += rng.uniform(0, 0.45, (3, 3)) * (1 - np.eye(3))
     density = -np.log(np.clip(light, 0.02, 1.02))
     return np.exp(-np.clip(density @ mix, -0.02, 4)).astype(np.float32)  # type: ignore[no-any-return]
 

@@ -1,16 +1,21 @@
-"""Cells as GeoJSON that QuPath opens: one detection per cell, with its classification and measurements."""
+"""Cells as GeoJSON that QuPath opens: one detection per cell, with its classification and measurements.
+
+QuPath reads a whole file into memory, so that many cells are written to several files.
+"""
 
 import json
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lymphoscope.files import replace_file
 from lymphoscope.smear.outputs.cells_table import closed_ring
 from lymphoscope.vocabulary import score_column
 
 _NAMESPACE = uuid.UUID("6a2f3f0e-6d0c-4f0a-9d4e-3b3a9f3c5a10")
+CELLS_PER_FILE = 50_000
+"""About 100 MB."""
 COLOURS = (
     (230, 97, 1), (31, 119, 180), (148, 103, 189), (44, 160, 44), (214, 39, 40), (140, 86, 75), (227, 119, 194),
     (127, 127, 127), (188, 189, 34), (23, 190, 207), (94, 60, 153),
@@ -18,25 +23,46 @@ COLOURS = (
 
 
 class GeoJsonWriter:
-    """Writes a FeatureCollection cell by cell; the property `field` says on which field a cell lies."""
+    """Writes FeatureCollections cell by cell; the property `field` says on which field a cell lies.
 
-    def __init__(self, path: Path, classes: Sequence[str], titles: Mapping[str, str]) -> None:
-        self._path, self._beside = path, path.with_name(f".{path.name}.partial")
+    The first `per_file` cells go to `path`, the next ones to NAME-2.geojson beside it, and so on.
+    """
+
+    def __init__(
+        self, path: Path, classes: Sequence[str], titles: Mapping[str, str], per_file: int = CELLS_PER_FILE
+    ) -> None:
+        self._path, self._per_file = path, per_file
         self._classes, self._titles = tuple(classes), titles
-        self._stream = self._beside.open("w", encoding="utf-8")
-        self._stream.write('{"type":"FeatureCollection","features":[')
-        self._first = True
+        self._number, self._cells = 1, 0
+        self._stream = self._begin()
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a cell."""
-        self._stream.write(("\n" if self._first else ",\n") + json.dumps(self._feature(row), ensure_ascii=False))
-        self._first = False
+        if self._cells == self._per_file:
+            self.close()
+            self._number, self._cells = self._number + 1, 0
+            self._stream = self._begin()
+        self._stream.write(("\n" if not self._cells else ",\n") + json.dumps(self._feature(row), ensure_ascii=False))
+        self._cells += 1
 
     def close(self) -> None:
         """Finish the file and give it its name."""
         self._stream.write("\n]}\n")
         self._stream.close()
-        replace_file(self._beside, self._path)
+        replace_file(self._beside, self._file)
+
+    @property
+    def _file(self) -> Path:
+        return self._path if self._number == 1 else self._path.with_stem(f"{self._path.stem}-{self._number}")
+
+    @property
+    def _beside(self) -> Path:
+        return self._file.with_name(f".{self._file.name}.partial")
+
+    def _begin(self) -> IO[str]:
+        stream = self._beside.open("w", encoding="utf-8")
+        stream.write('{"type":"FeatureCollection","features":[')
+        return stream
 
     def _feature(self, row: Mapping[str, Any]) -> dict[str, Any]:
         predicted = row.get("predicted")

@@ -3,20 +3,23 @@
 from collections import Counter
 
 from lymphoscope.reports import Section, SectionDefinition
-from lymphoscope.smear.plan import SCALE_FLAG
+from lymphoscope.smear.plan import NO_RED_CELLS_FLAG, SCALE_FLAG
 from lymphoscope.smear.quality import FLAGS
 from lymphoscope.smear.records import FieldRecord
 from lymphoscope.smear.report.smear_contents import SmearContents
 
-_SCALE_SENTENCE = "The scale differs from that of the red cells by more than half."
+_OF_FIELDS = {
+    SCALE_FLAG: "The scale differs from that of the red cells by more than half.",
+    NO_RED_CELLS_FLAG: "No round red cells were seen in the fields that were looked at: is this a blood smear?",
+}
 
 
 def build(contents: SmearContents) -> Section:
     """Show the share of tiles that was set aside, each flag, and the scales."""
     tiles = contents.record.tiles
     flags = Counter(flag for tile in tiles for flag in tile.flags)
-    flags.update(flag for one in contents.record.fields for flag in one.flags if flag == SCALE_FLAG)
-    sentences = {**FLAGS, SCALE_FLAG: _SCALE_SENTENCE}
+    flags.update(flag for one in contents.record.fields for flag in one.flags if flag in _OF_FIELDS)
+    sentences = {**FLAGS, **_OF_FIELDS}
     aside = sum(tile.set_aside for tile in tiles)
     return Section(
         heading="Quality",
@@ -44,7 +47,7 @@ _TEMPLATE = """
 no cells were looked for there.</p>
 {% if flags %}
 <table class="small">
-<thead><tr><th scope="col">What was noticed</th><th scope="col" class="n">Tiles</th></tr></thead><tbody>
+<thead><tr><th scope="col">What was noticed</th><th scope="col" class="n">Tiles or fields</th></tr></thead><tbody>
 {% for sentence, number in flags %}<tr><td>{{ sentence }}</td><td class="n">{{ "{:,}".format(number) }}</td></tr>
 {% endfor %}</tbody></table>
 {% endif %}
