@@ -3,13 +3,13 @@ from .api import (
     compare as compare,
     evaluate as evaluate,
     score as score,
-    smear as smear,
     split as split,
     stress as stress,
     train as train,
 )
 from .errors import LymphoscopeError as LymphoscopeError
 from .inference import Model as Model, load as load
+from .smear.entry import smear as smear
 from .synthetic import synthesize as synthesize
 from .version import __version__ as __version__
 

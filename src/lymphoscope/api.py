@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.smear.entry import smear as smear
 from lymphoscope.vocabulary import ErasePolicy
 
 if TYPE_CHECKING:

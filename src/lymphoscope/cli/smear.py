@@ -144,7 +144,7 @@ def smear_command(
     A field that cannot be read is named with its reason, and the exit status is 3. `lymphoscope smear train` trains a
     detector of white cells.
     """
-    from lymphoscope.api import smear
+    from lymphoscope.smear.entry import smear
 
     name, paths = _model_and_fields(fields, model)
     result = smear(
