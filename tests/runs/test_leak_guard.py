@@ -11,7 +11,7 @@ import pytest
 
 from lymphoscope import extras
 from lymphoscope.cli.main import run
-from lymphoscope.data import Manifest, write_manifest
+from lymphoscope.data import Manifest, with_fingerprints, write_manifest
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Leak, read_predictions
 from lymphoscope.model_file import load_description
@@ -213,6 +213,6 @@ def test_subject_ids_can_be_left_out_and_copies_are_still_found(tiny_manifest: M
     assert stored["subject"].isna().all()
     assert not stored["path"].str.contains("S").any()
     train = tiny_manifest.table[tiny_manifest.table["split"] == "train"].reset_index(drop=True)
-    leakage = find_leaks(tiny_manifest.with_table(train), TrainingCells(stored))
+    leakage = find_leaks(with_fingerprints(tiny_manifest.with_table(train)), TrainingCells(stored))
     assert leakage.leaking_cells == len(train)
     assert "subjects" not in leakage.checked

@@ -1,5 +1,6 @@
 """What commands print: the answer for one cell, a summary of many predictions, and the main metrics."""
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -170,14 +171,10 @@ def _next_step(reasons: list[str], path: str) -> str:
 
 
 def _read_rows(out: Path) -> Iterator[Row]:
-    import pandas as pd
-
-    if out.suffix.lower() == ".csv":
-        options: dict[str, Any] = {"usecols": list(_COLUMNS), "dtype": str, "keep_default_na": False}
-        with pd.read_csv(out, chunksize=_CHUNK_ROWS, **options) as chunks:
-            for chunk in chunks:
-                chunk["refer"] = chunk["refer"].str.lower() == "true"
-                yield from ({str(name): value for name, value in row.items()} for row in chunk.to_dict("records"))
+    if out.suffix.lower() == ".csv":  # without pandas, whose import takes longer than the prediction of a cell
+        with out.open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                yield {**row, "refer": row["refer"].lower() == "true"}
         return
     import pyarrow.parquet as parquet
 

@@ -3,12 +3,10 @@
 import logging
 import sys
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lymphoscope.inference.backends import open_network
-from lymphoscope.inference.explain import Explanation, explained_cells
 from lymphoscope.inference.inputs import CellInputs, as_cells
 from lymphoscope.inference.pipeline import BATCH_SIZE, predicted_rows
 from lymphoscope.inference.ternary import Runtime, TernaryRuntime
@@ -17,6 +15,8 @@ from lymphoscope.vocabulary import ErasePolicy
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from lymphoscope.inference.explain import Explanation
 
 
 class Model:
@@ -51,12 +51,14 @@ class Model:
         with predicted_rows(self.runtime, named, batch_size=batch_size, workers=workers) as rows:
             return as_predictions(rows, self.description.classes)
 
-    def explain(self, cells: CellInputs) -> Iterator[Explanation]:
+    def explain(self, cells: CellInputs) -> "Iterator[Explanation]":
         """Yield what the three streams received of each cell, in order; `cells` as in `predict`.
 
         A file that cannot be read has a row and no images. Raises LymphoscopeError for a path that does not exist, and
         for a model without attention.
         """
+        from lymphoscope.inference.explain import explained_cells
+
         with explained_cells(self.runtime, as_cells(cells)) as explanations:
             yield from explanations
 
@@ -65,6 +67,8 @@ class Model:
         return f"<Model {facts}>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         facts = {**self._facts(), "limits": self.description.limits or "not stated"}
         rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items())
         return f"<table style='text-align:left'>{rows}</table>"

@@ -76,7 +76,8 @@ def predict_cells(
     replaced: set[str] = set()
     with output_lock(out):
         if if_exists == "append":
-            known = existing_cells(out, columns_of(model.description), model.description.model_id)
+            description = model.description
+            known = existing_cells(out, columns_of(description), description.model_id)
             cells = [cell for cell in cells if known.get(cell.printable_path, True)]  # new, or failed
             replaced = {cell.printable_path for cell in cells} & set(known)
             if replaced:
@@ -131,12 +132,12 @@ def chunk_sizes(cells: int, batch_size: int, chunk_rows: int) -> list[int]:
 
 def run_record(model: Model, cells: Sequence[Cell], batch_size: int, chunk_rows: int) -> RunRecord:
     """Return everything that the rows depend on: an unfinished run with another record cannot be continued."""
-    description = model.description.model_dump_json()
+    description = model.description
     rows = batch_size * batches_per_chunk(batch_size, chunk_rows)
     return {
         "lymphoscope": __version__,
-        "weights_sha256": model.description.weights_sha256,
-        "description_sha256": hashlib.sha256(description.encode()).hexdigest(),
+        "weights_sha256": description.weights_sha256,
+        "description_sha256": hashlib.sha256(description.model_dump_json().encode()).hexdigest(),
         "options": {**model.runtime.options, "batch_size": batch_size, "chunk_rows": rows},
         "inputs_sha256": _digest(cells),
     }

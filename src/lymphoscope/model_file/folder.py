@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.files import sha256_of, write_text, written_beside
-from lymphoscope.model_file.card import write_card
 from lymphoscope.model_file.description import Architecture, Description, Export
 from lymphoscope.model_file.model_json import COPY_AGAIN, MODEL_JSON, read_model_json
 from lymphoscope.referral import Calibration, FeatureArrays, Referral
@@ -147,6 +146,8 @@ def load_network(folder: Path) -> "tuple[nn.Module, Description]":
 
 
 def _update(description: Description, folder: Path, **changes: Any) -> Description:
+    from lymphoscope.model_file.card import write_card  # here, because reading a model needs no metrics
+
     updated = description.model_copy(update=changes)
     write_card(updated, folder)
     write_text(folder / MODEL_JSON, updated.model_dump_json(indent=2) + "\n")

@@ -60,11 +60,12 @@ def evaluate_model(
     LymphoscopeError if there is no labelled cell, for labels that the model does not know, and for evaluated cells that
     were used in training, unless they are allowed or to be shown.
     """
-    cells = select_labelled_cells(manifest, part)
-    model.description.check_labels(cells.classes)
+    cells, description = select_labelled_cells(manifest, part), model.description
+    description.check_labels(cells.classes)
     if not allow_leak:  # intervals over subjects need to know which cells are of one person
         refuse_spelling_conflicts(cells.table, ("subject",))
-    cells = with_fingerprints(cells) if _is_searched(cells) else cells
+    if training_cells.have_fingerprints or _is_searched(cells):
+        cells = with_fingerprints(cells)
     leakage = find_leaks(cells, training_cells)
     refuse_leaks(leakage.leaks, allow=allow_leak or show_leak, remedy="evaluate other cells")
     predict_manifest(model, cells, folder.predictions, if_exists="overwrite")
@@ -72,7 +73,7 @@ def evaluate_model(
     write_predictions(predictions, folder.predictions)
     metrics = compute_metrics(
         predictions,
-        blast_class=model.description.blast_class,
+        blast_class=description.blast_class,
         leakage=leakage,
         held_out=is_held_out(leakage),
         options=options,
@@ -85,7 +86,7 @@ def evaluate_model(
     mistakes = list(worst_mistakes(model, predictions))
     curves = pd.read_csv(folder.curves) if folder.curves.is_file() else None
     metrics = metrics.model_copy(update={"notices": list(manifest.notices)})
-    write_results(folder, title, metrics, predictions, manifest, model.description, mistakes, curves)
+    write_results(folder, title, metrics, predictions, manifest, description, mistakes, curves)
     return metrics
 
 

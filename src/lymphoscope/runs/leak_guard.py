@@ -32,6 +32,11 @@ class TrainingCells:
     table: pd.DataFrame
     reason: str | None = None
 
+    @property
+    def have_fingerprints(self) -> bool:
+        """Whether images can be compared with them."""
+        return "sha256" in self.table
+
 
 def training_cells_of_split(manifest: Manifest) -> TrainingCells:
     """Return the training and validation cells of a split manifest."""
@@ -74,14 +79,9 @@ def write_training_cells(manifest: Manifest, folder: Path, *, record_subjects: b
 
 
 def find_leaks(cells: Manifest, training_cells: TrainingCells) -> Leakage:
-    """Find the cells that the model was trained on; their images are read if the model has fingerprints."""
-    compared = cells
-    if "sha256" in training_cells.table:
-        from lymphoscope.data import with_fingerprints  # here, so that comparing subjects loads nothing of images
-
-        compared = with_fingerprints(cells)
-    leaks = leaks_between(compared.table, training_cells.table)
-    checks = leak_checks(compared.table, training_cells.table)
+    """Find the cells that the model was trained on, by the fingerprints that both tables have and by subject."""
+    leaks = leaks_between(cells.table, training_cells.table)
+    checks = leak_checks(cells.table, training_cells.table)
     reason = training_cells.reason or unchecked_reason(checks)
     return Leakage(
         checked=[str(check) for check in checks],
@@ -113,9 +113,7 @@ def refuse_leaks(leaks: "Sequence[CellLeak | Leak]", *, allow: bool, remedy: str
 def refuse_split(manifest: Manifest, *, by: str, allow: bool) -> None:
     """Raise LymphoscopeError if the parts of a split share a cell, or a subject that was not split at random.
 
-    `by` is the recipe's `split.by`: "random" accepts subjects in two parts.
+    The manifest has fingerprints. `by` is the recipe's `split.by`: "random" accepts subjects in two parts.
     """
-    from lymphoscope.data import with_fingerprints
-
-    leaks = split_leaks(with_fingerprints(manifest).table)
+    leaks = split_leaks(manifest.table)
     refuse_leaks([leak for leak in leaks if leak.kind != "subject" or by != "random"], allow=allow)

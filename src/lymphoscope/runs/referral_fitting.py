@@ -76,19 +76,20 @@ class MeasuredCells:
 def fit_on_validation_cells(recipe: "Recipe", manifest: Manifest, folder: Path) -> Description:
     """Fit calibration, score band and OOD reference of the model in `folder` on its own split; write model.json."""
     model = load(folder)
+    description = model.description
     train, validation = (
         measure_cells(model, manifest, "train", predicted=False),
         measure_cells(model, manifest, "validation"),
     )
     in_part = manifest.table["split"] == "validation"
     groups = group_by_path(manifest.with_table(manifest.table[in_part].reset_index(drop=True)))
-    class_index = {name: index for index, name in enumerate(model.description.classes)}
+    class_index = {name: index for index, name in enumerate(description.classes)}
     cells = CalibrationCells(
         probabilities=validation.probabilities,
         truth=np.array([class_index[label] for label in validation.labels], dtype=np.int64),
         subjects=_groups(validation.paths, validation.subjects, groups),
         how="the validation cells, which the weights were not fitted to",
-        estimate=_why_estimate(recipe, model.description),
+        estimate=_why_estimate(recipe, description),
     )
     return _record(recipe, folder, cells, fit_ood_reference(train, validation, recipe.referral.ood_share))
 
@@ -179,7 +180,7 @@ def measure_cells(model: Model, manifest: Manifest, part: str, *, predicted: boo
 
     Cells that are not `predicted` have features from one pass of the network, and NaN as probabilities.
     """
-    table = manifest.table
+    table, classes = manifest.table, len(model.description.classes)
     cells = cells_of(manifest.with_table(_sample_evenly(table[(table["split"] == part) & table["label"].notna()])))
     probabilities, features, statistics, readable = [], [], [], []
     with read_batches(model.runtime, cells, batch_size=BATCH_SIZE, workers=None, measured=True) as batches:
@@ -192,14 +193,13 @@ def measure_cells(model: Model, manifest: Manifest, part: str, *, predicted: boo
                 probabilities.append(outputs.probabilities)
                 features.append(outputs.features)
             else:
-                unknown = np.full((len(STREAMS), len(pixels), len(model.description.classes)), np.nan, np.float32)
-                probabilities.append(unknown)
+                probabilities.append(np.full((len(STREAMS), len(pixels), classes), np.nan, np.float32))
                 features.append(model.runtime.features(pixels))
             statistics += [image.statistics for image in read if image.statistics is not None]
             readable += [cell for cell, image in zip(batch, read, strict=True) if image.pixels is not None]
     known_features = [values for values in features if values is not None]
     has_features = bool(known_features) and len(known_features) == len(features)
-    no_cells = np.zeros((3, 0, len(model.description.classes)), np.float32)
+    no_cells = np.zeros((len(STREAMS), 0, classes), np.float32)
     return MeasuredCells(
         probabilities=np.concatenate(probabilities, axis=1) if probabilities else no_cells,
         features=np.concatenate(known_features) if has_features else None,

@@ -24,7 +24,7 @@ def begin_training(recipe: "Recipe", manifest: Manifest, folder: RunFolder, *, a
     one name, and for leaks between its parts that are not allowed.
     """
     refuse_spelling_conflicts(manifest.table, ("label",) if recipe.split.by == "random" else ("subject", "label"))
-    split = with_fingerprints(_split(recipe, manifest))
+    split = _split(recipe, manifest)
     refuse_split(split, by=recipe.split.by, allow=allow_leak)
     folder.write_plan(recipe, split)
 
@@ -72,9 +72,9 @@ def _evaluate_test_cells(folder: RunFolder, recipe: "Recipe", manifest: Manifest
 
 
 def _split(recipe: "Recipe", manifest: Manifest) -> Manifest:
-    """Return the manifest with its own split if it has one, else with the recipe's."""
+    """Return the manifest with its own split if it has one, else with the recipe's, and with fingerprints."""
     if split_by(manifest.table) != "none":
-        return manifest
+        return with_fingerprints(manifest)
     split = recipe.split
     if split.test > 0:
         return split_holdout(manifest, test=split.test, validation=split.validation, by=split.by, seed=recipe.seed)
