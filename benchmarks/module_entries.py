@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _is_entry(frame: FrameType) -> bool:
-    """Whether this is the start of a public function, and not of a class or module body, or a generator that goes on."""
+    """Whether a public function starts here, not the body of a class or module, nor a generator that goes on."""
     is_resumed = bool(frame.f_code.co_code[frame.f_lasti + 1])  # the argument of RESUME
     name = frame.f_code.co_qualname
     return not is_resumed and "<" not in name and not frame.f_code.co_name.startswith("_")
