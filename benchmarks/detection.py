@@ -1,8 +1,8 @@
 """How well the detectors find white cells, by source, with intervals over fields.
 
-DATA is a folder with boxes.csv and its images. A detector that learned from a source is only judged on the others: give
-one detector per left-out source as NAME=SOURCE:FILE (a verifier file of the classical detector, or the folder of a
-trained one). Without --left-out the detectors that ship are judged, which saw part of the images.
+DATA is a folder with boxes.csv and its images. A detector that learned from a source is evaluated on the others only:
+give one detector per left-out source as NAME=SOURCE:FILE (a verifier file of the classical detector, or the folder of a
+trained one). Without --left-out the detectors that ship are evaluated, which saw part of the images.
 
     python benchmarks/detection.py DATA [--left-out NAME=SOURCE:FILE]... [--per-source N] [--json FILE]
         [--pictures DIR]

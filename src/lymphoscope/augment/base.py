@@ -36,8 +36,8 @@ class BaseAugmentationSettings(StrictModel):
     )
     grayscale: Probability = Field(default=0.05, description="Probability of a grey image.")
     brightness: Spread = Field(default=0.1, description="Maximum change of brightness: a factor of 1 plus or minus it.")
-    contrast: Spread = Field(default=0.1, description="Maximum change of contrast, likewise.")
-    saturation: Spread = Field(default=0.1, description="Maximum change of saturation, likewise.")
+    contrast: Spread = Field(default=0.1, description="Maximum change of contrast, as for brightness.")
+    saturation: Spread = Field(default=0.1, description="Maximum change of saturation, as for brightness.")
     hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=0.02, description="Maximum change of hue to either side, as a fraction of the colour circle."
     )

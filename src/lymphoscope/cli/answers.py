@@ -192,8 +192,8 @@ def _metrics_lines(metrics: "Metrics") -> "Iterator[str]":
     if metrics.subject_mean is not None:
         shown = ("sensitivity", "specificity") if metrics.blast_class is not None else ("accuracy",)
         means = ", ".join(f"{METRICS[name].title.lower()} {_shown(metrics.subject_mean[name])}" for name in shown)
-        yield f"averaged over subjects, each person alike: {means}"
-        yield "over cells, each cell alike:"
+        yield f"averaged over subjects, each with equal weight: {means}"
+        yield "over cells, each with equal weight:"
     guess = _best_guess(metrics)
     for name, metric in METRICS.items():
         constant = "" if guess is None else f"always {guess}: {_value(metrics.constant_baselines[guess][name])}"

@@ -6,7 +6,7 @@ n - 1 are drawn and weighted by n / (n - 1) (Rao and Wu 1988), so that few subje
 Unequal subjects are worth fewer equal ones: spread and degrees of freedom are corrected for it (`small_sample`). And no
 sample shows the subjects that it does not have: an interval leaves room for as many exceptional subjects as the exact
 binomial bound allows (`estimate_from_replicates`). Both make an interval longer towards the worst value. Scores are
-skewed: a sample that shows too bad a score has hard subjects, and thus a large spread. Towards the best value t is
+skewed: a sample that shows too bad a score has hard subjects, and so a large spread. Towards the best value t is
 therefore the normal quantile; with that of few degrees of freedom intervals held the true value in up to every study.
 `python benchmarks/coverage.py` measures how often these intervals hold the true value, for unequal, heavy-tailed and
 exceptional subjects; docs/evidence.md has the table.
@@ -54,7 +54,7 @@ def small_sample(units: Units, weights: Floats, left_out: Indices, without: Floa
 
     The units with such cells are grouped by the classes of these cells, as strata are: for a number of the cells of one
     class they are one group, whatever else a unit has. Group by group, the variance is that of the mean of units with
-    these sizes, under a working model in which all units vary alike: the bias of its estimate is removed, and its
+    these sizes, under a working model in which all units vary equally: the bias of its estimate is removed, and its
     degrees of freedom are those of Bell and McCaffrey (2002), which are n - 1 for n equal units. The groups are added
     by Satterthwaite's rule. `without` (J,) is the number without each unit of `left_out`, the units of strata with few;
     the rest of the variance `spread` ** 2 is attributed to the groups with many.

@@ -129,7 +129,9 @@ def conformal_limit(values: ArrayLike, share: float) -> float:
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     if not len(ordered):
-        raise LymphoscopeError("OOD reference: no cells to take a limit from")
+        raise LymphoscopeError(
+            "no cells to fit the limits of the OOD signals on: training and validation need readable, labelled cells"
+        )
     return float(ordered[min(len(ordered), math.ceil((len(ordered) + 1) * share)) - 1])
 
 

@@ -1,9 +1,9 @@
 """Which cells to label next: uncertainty, diversity and a random share.
 
-Uncertain cells alone are much alike. So the next cell is the one of the highest product of its entropy and its distance
-to the cells already chosen, in the space of the network's features (of the scores where there are none); every fifth is
-random, which keeps the choice from missing what
-the model is wrongly sure of. (Settles 2009, Active Learning Literature Survey, sections 3.1 and 4.2.)
+Uncertain cells alone resemble each other. So the next cell is the one with the highest product of its entropy and its
+distance to the cells already chosen, in the space of the network's features (of the scores where there are none).
+Every fifth is random, so that the choice does not miss what the model is wrongly sure of.
+(Settles 2009, Active Learning Literature Survey, sections 3.1 and 4.2.)
 """
 
 import random

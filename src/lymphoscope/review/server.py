@@ -42,7 +42,7 @@ class Address:
         if not is_loopback(self.host) and not self.secure:
             raise LymphoscopeError(
                 f"--host {self.host}: other machines could reach this address without encryption: give --certificate "
-                "and --key, or --behind-proxy if a proxy with TLS stands before it"
+                "and --key, or --behind-proxy if a proxy in front of it handles TLS"
             )
 
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""Which cells are alike: the order by the features that `lymphoscope smear` wrote beside its table."""
+"""Which cells are similar: the order by the features that `lymphoscope smear` wrote beside its table."""
 
 from pathlib import Path
 from typing import Final

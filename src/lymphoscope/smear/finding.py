@@ -98,14 +98,14 @@ def find_in_tile(
         return FoundTile(tile, record.model_copy(update={"error": str(error)}))
     read = time.perf_counter()
     flags, usable = _judge(pixels, scale)
-    judged = time.perf_counter()
+    checked = time.perf_counter()
     aside = not usable
     is_shown = not aside or source.tiles == 1  # a slide has thousands of tiles of glass
     seen = Detections.empty() if aside else detector.detect(pixels, scale)
     cells = _owned(closer_outlines(pixels, seen) if closer else seen, tile, source)
     detected = time.perf_counter()
     record = record.model_copy(update={"flags": flags, "set_aside": aside, "preview": _preview_name(tile, source)})
-    seconds = {"read": read - start, "quality": judged - read, "detect": detected - judged}
+    seconds = {"read": read - start, "quality": checked - read, "detect": detected - checked}
     return FoundTile(
         tile, record, pixels if len(cells) else None, cells, _preview(pixels, tile) if is_shown else None, seconds
     )

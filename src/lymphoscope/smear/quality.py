@@ -29,7 +29,7 @@ SET_ASIDE = frozenset({"blurred", "dark", "overexposed", "no_stain", "inverted",
 """Flags of fields in which cells should not be counted."""
 
 _SCALE = 0.3
-"""Microns per pixel at which a field is judged."""
+"""Microns per pixel at which the quality of a field is measured."""
 _BLUE_LACK, _YELLOW_SHARE = 0.2, 0.1
 """Lack of blue light against both others, and the share of what is covered that has it, of a photograph.
 

@@ -94,7 +94,7 @@ class DataRecipe(StrictModel):
         description="Mean of RGB, scaled to 0-1, for normalisation. With `model.pretrained` the default is that of the "
         "weights.",
     )
-    std: Triple = Field(default=(0.229, 0.224, 0.225), description="Standard deviation of RGB, likewise.")
+    std: Triple = Field(default=(0.229, 0.224, 0.225), description="Standard deviation of RGB, as for `mean`.")
     cache_gb: float = Field(default=4.0, ge=0.0, description="Memory for decoded images, in GB; 0 decodes every epoch.")
     workers: int | Literal["auto"] = Field(
         default="auto", description="Processes that load and augment images; `auto`: 0 on two cores or fewer."
@@ -133,7 +133,9 @@ class AttentionRecipe(StrictModel):
         description="Threshold of the crop, as a fraction of the map's range; a pair draws one per image.",
     )
     crop_padding: Fraction = Field(default=0.0, description="Padding of the crop box, as a fraction of the image side.")
-    erase_threshold: Fraction | Range = Field(default=0.5, description="Threshold of the erased region, likewise.")
+    erase_threshold: Fraction | Range = Field(
+        default=0.5, description="Threshold of the erased region, as for the crop."
+    )
     fill: Fill = Field(default="mean", description="Colour of the erased region: the mean colour (grey) or black.")
 
 

@@ -239,7 +239,7 @@ _TEMPLATE = """
 <p class="lead">{{ headline }}{% if verdict %} {{ verdict }}{% endif %}</p>
 {% if averages %}
 <p>How well does the model do on the next person? {{ averages }} The four numbers below are such averages. Over cells,
-each cell counts alike, and people with many cells decide the score; the table has both.</p>
+each cell has equal weight, and people with many cells decide the score; the table has both.</p>
 {% endif %}
 <p>{{ split }}</p>
 {% if is_scored %}

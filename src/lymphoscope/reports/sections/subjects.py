@@ -82,7 +82,7 @@ def averages_sentence(metrics: Metrics) -> str:
         + (f" over {counted(each.spread.subjects, 'subject')}" if each.spread else "")
         for each in subject_averages(metrics)
     ]
-    return f"Averaged over subjects, so that each person counts alike: {joined(parts)}." if parts else ""
+    return f"Averaged over subjects, so that each person counts equally: {joined(parts)}." if parts else ""
 
 
 def _concentration(contents: ReportContents) -> str:
@@ -152,8 +152,8 @@ def _name_lowest(axes: Axes, rows: Sequence[SubjectScores], x: NDArray[np.float6
 
 _TEMPLATE = """
 {% if averages %}
-<p>Scores over cells and averages over subjects answer different questions: the first weights every cell alike, the
-second every person. {{ concentration }}</p>
+<p>Scores over cells and averages over subjects answer different questions: the first give equal weight to
+every cell, the second to every person. {{ concentration }}</p>
 {% call region("Scores averaged over subjects") %}
 <table class="small">
 <caption>The score averaged over subjects, with its 95 % interval, and the score of each subject summarised.</caption>

@@ -29,7 +29,7 @@ MEANINGS: Final = (
     "I have reviewed and corrected an earlier count.",
 )
 SHOW_OF: Final = {"unidentified": "open", "referred_unseen": "unseen", "target": "status:suggested"}
-"""What stands in the way of a signature -> what the gallery shows of it."""
+"""Reason why a case cannot be signed -> the filter of the gallery that shows its cells."""
 STATES: Final = (("", "all cases"), *((state, words(state)) for state in CASE_STATES))
 
 

@@ -27,7 +27,7 @@ class Blocker:
 
 
 def blockers(session: Session, case: Case) -> list[Blocker]:
-    """Return what stands between a case and its signature."""
+    """Return what must be done before a case can be signed."""
     reading = primary_of(session, case)
     answers = select(func.count()).select_from(Answer).where(Answer.reading_id == reading.id)
     unidentified = session.scalar(

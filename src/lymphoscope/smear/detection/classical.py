@@ -1,4 +1,4 @@
-"""The classical detector: candidate regions of blue minus green, judged by the verifier; needs no network runtime."""
+"""The classical detector: candidate regions of blue minus green, scored by the verifier; needs no network runtime."""
 
 from dataclasses import dataclass
 

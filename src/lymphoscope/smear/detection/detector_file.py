@@ -31,7 +31,9 @@ def read_detector_file(folder: Path) -> DetectorDescription:
     try:
         description = DetectorDescription.model_validate_json(file.read_text(encoding="utf-8"))
     except ValidationError as error:
-        raise LymphoscopeError(f"{file}: {error.errors()[0]['msg']} ({error.errors()[0]['loc']})") from error
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"])) or "the file"
+        raise LymphoscopeError(f"{file} is damaged: {key}: {fault['msg']}; copy the detector again") from error
     if description.format_version != FORMAT_VERSION or description.kind != "center_points":
         raise LymphoscopeError(
             f"{file}: format {description.format_version} of kind {description.kind} is not supported; train it again"

@@ -40,7 +40,7 @@ FEATURES = (
     "cells_share",
     "at_edge",
 )
-"""Names of the features. Lengths are in microns. Colours stand in relation to the field, so that any stain will do: an
+"""Names of the features. Lengths are in microns. Colours are relative to the field, so that any stain will do: an
 index is a fraction of the field's highest, a rank the share of the dark pixels that are less blue, or lighter."""
 
 _RING = 1.0

@@ -21,7 +21,7 @@ Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 class Verifier:
     """A network of a few fully connected layers.
 
-    `layers` are weights (out, in) and offsets (out,); between them stands the hyperbolic tangent. The three outputs are
+    `layers` are weights (out, in) and offsets (out,); between the layers is a hyperbolic tangent. The three outputs are
     the logit of the score and the logarithms of the whole cell's width and height over those of the region.
     """
 
