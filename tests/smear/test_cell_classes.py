@@ -2,8 +2,9 @@
 
 import pytest
 
+from lymphoscope.model_file import Description
 from lymphoscope.smear import CELL_CLASSES, cell_class
-from lymphoscope.smear.cell_classes import in_table_order
+from lymphoscope.smear.cell_classes import in_table_order, titles_of
 
 WHITE_CELLS_MODEL = (
     "basophil", "eosinophil", "erythroblast", "promyelocyte", "myelocyte", "metamyelocyte", "band_neutrophil",
@@ -43,3 +44,13 @@ def test_counts_list_classes_in_the_order_of_the_table_and_unknown_ones_last() -
         "platelet",
         "hairy_cell",
     ]
+
+
+def test_a_models_classes_are_in_words_as_its_file_or_the_table_says(description: Description) -> None:
+    given = {
+        "classes": ("band_neutrophil", "hem", "odd_cell"),
+        "class_titles": {"odd_cell": "odd"},
+        "blast_class": None,
+    }
+    titles = titles_of(description.model_copy(update=given))
+    assert titles == {"band_neutrophil": "band neutrophil", "hem": "normal", "odd_cell": "odd"}

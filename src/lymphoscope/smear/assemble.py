@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.files import written_beside
 from lymphoscope.model_file import Description
+from lymphoscope.smear.cell_classes import titles_of
 from lymphoscope.smear.cell_features import FEATURES_FILE, CellFeatures, FeatureWriter
 from lymphoscope.smear.cell_pipeline import MARK_SEPARATOR
 from lymphoscope.smear.chunks import ChunkStore
@@ -192,7 +193,7 @@ def _write(
     cells: Sequence[LightCell],
 ) -> tuple[str, int]:
     """Write the files of the results; return the name of the table and the dimensions of the features."""
-    titles = {name: description.title(name) for name in description.classes}
+    titles = titles_of(description)
     table = TableWriter(out, table_columns(description))
     sprites = SpriteWriter(out)
     geojson = GeoJsonWriter(out / "cells.geojson", description.classes, titles)

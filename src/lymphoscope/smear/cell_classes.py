@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
+from lymphoscope.model_file import Description
 from lymphoscope.vocabulary import class_title, find_blast_class
 
 Counting = Literal["white_cell", "per_100_white_cells", "not_counted"]
@@ -78,3 +79,9 @@ def in_table_order(names: Sequence[str]) -> list[str]:
     """Return class names in the order of the table; names that it does not have come last, as they were given."""
     order = {name: place for place, name in enumerate(CELL_CLASSES)}
     return sorted(names, key=lambda name: order.get(name.lower(), len(order)))
+
+
+def titles_of(description: Description) -> dict[str, str]:
+    """Return the classes of a model in words: as its file says, else as the table does."""
+    titles = {name: description.title(name) for name in description.classes}
+    return {name: cell_class(name).title if title == name else title for name, title in titles.items()}

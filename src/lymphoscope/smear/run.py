@@ -14,6 +14,7 @@ from lymphoscope.files import output_lock, write_json
 from lymphoscope.inference import Model
 from lymphoscope.progress import tracked
 from lymphoscope.smear.assemble import Assembled, assemble_results
+from lymphoscope.smear.cell_classes import titles_of
 from lymphoscope.smear.cell_features import FEATURES_FILE
 from lymphoscope.smear.cell_pipeline import chunk_results
 from lymphoscope.smear.chunks import ChunkStore
@@ -162,7 +163,7 @@ def finish_run(
     description = model.description
     _remove_old(out)
     assembled = assemble_results(store, out, plan.fields, description, options.target)
-    classes = {name: description.title(name) for name in description.classes}
+    classes = titles_of(description)
     differential = differential_count(
         [cell.counted for cell in assembled.cells], classes, description.model_id, errors_of(description),
         target=options.target, threshold=options.blast_threshold,
@@ -207,7 +208,7 @@ def _record(
             id=description.model_id,
             name=description.name,
             classes=description.classes,
-            class_titles={name: description.title(name) for name in description.classes},
+            class_titles=titles_of(description),
             blast_class=description.blast_class,
         ),
         detector=detector.name,

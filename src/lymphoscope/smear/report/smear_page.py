@@ -10,6 +10,7 @@ from markupsafe import Markup
 from lymphoscope.files import write_text
 from lymphoscope.reports import page_environment, page_script, rendered_sections, sections_of, sorting_script
 from lymphoscope.smear.assemble import LightCell
+from lymphoscope.smear.cell_classes import titles_of
 from lymphoscope.smear.cutting import SPRITE_SIDE
 from lymphoscope.smear.differential import NOT_CLASSED, UNIDENTIFIED, counted_as
 from lymphoscope.smear.outputs import sprite_place
@@ -46,7 +47,7 @@ def gallery_data(contents: SmearContents) -> dict[str, Any]:
     cells = sorted(contents.cells, key=lambda cell: (-cell.suspicion, cell.order))
     classes = list(description.classes)
     return {
-        "classes": [description.title(name) for name in classes],
+        "classes": list(titles_of(description).values()),
         "blast": None if description.blast_class is None else classes.index(description.blast_class),
         "fields": [{"id": one.field, "name": Path(one.path).name} for one in record.fields],
         "tiles": [

@@ -54,7 +54,7 @@ def _lead(count: Count) -> str:
     cells = f"{count.white_cells:,} white cell{'' if count.white_cells == 1 else 's'}"
     unidentified = f"{count.unidentified:,} of them are unidentified: the model refers them to a person."
     if count.target is None:
-        return f"{cells} were counted, all that were found. {unidentified}"
+        return f"{cells} were counted, of {count.found:,} found cells of every kind. {unidentified}"
     if not count.reached:
         return f"{cells} were counted: there are fewer than the {count.target:,} that were asked for. {unidentified}"
     return f"{cells} were counted, the first on the way over the slide. {unidentified}"
@@ -103,8 +103,9 @@ _TEMPLATE = """
 {% endfor %}
 <tr><th scope="row">unidentified</th><td class="n" data-name="Cells">{{ "{:,}".format(count.unidentified) }}</td>
 <td class="n" data-name="% of white cells">{{ percent(count.unidentified_percentage) }}</td>
-<td class="n" data-name="Referred"></td><td class="n" data-name="% as predicted"></td>
-<td class="n" data-name="% corrected"></td></tr>
+<td class="n" data-name="Referred">{{ "{:,}".format(count.unidentified) }}</td>
+<td class="n" data-name="% as predicted">{{ dash }}</td>
+<td class="n" data-name="% corrected">{{ dash }}</td></tr>
 </tbody>
 </table>
 {% endcall %}
@@ -125,7 +126,8 @@ _TEMPLATE = """
 {%- endfor %}.</p>
 {% endif %}
 <p class="soft">A percentage is one of white cells; unidentified cells are among them. \u201cAs predicted\u201d takes
-every referred cell for what the model says. \u201cCorrected\u201d is that percentage
+every referred cell for what the model says, so that those that it calls platelets or erythroblasts leave the
+white cells. \u201cCorrected\u201d is that percentage
 after the errors that the model makes, with an interval that carries them: {{ source }}.</p>
 {% if others %}
 <details><summary>The same by slide and by subject</summary>

@@ -1,6 +1,7 @@
 """The gallery of all cells, from the most to the least suspicious."""
 
 from lymphoscope.reports import Section, SectionDefinition
+from lymphoscope.smear.cell_classes import titles_of
 from lymphoscope.smear.report.smear_contents import SmearContents
 
 
@@ -8,14 +9,14 @@ def build(contents: SmearContents) -> Section | None:
     """Show the gallery, which a script fills with the cells in view."""
     if not contents.cells:
         return None
-    blast = contents.description.blast_class
+    blast, titles = contents.description.blast_class, titles_of(contents.description)
     return Section(
         heading="Cells",
         template=_TEMPLATE,
         values={
             "cells": len(contents.cells),
-            "classes": [contents.description.title(name) for name in contents.description.classes],
-            "blast": None if blast is None else contents.description.title(blast),
+            "classes": list(titles.values()),
+            "blast": None if blast is None else titles[blast],
         },
     )
 
@@ -23,7 +24,7 @@ def build(contents: SmearContents) -> Section | None:
 _TEMPLATE = """
 <p>{{ plural(cells, "cell") }}, the most suspicious first:
 {% if blast %}by the score of {{ blast }}.
-{% else %}referred cells first, the least certain of them before the others.{% endif %}
+{% else %}referred cells first, the least certain of them before the others.{% endif %}{{ " " }}
 <span class="on-screen">A click shows a cell in its place in the field.</span>
 <span class="on-paper">The gallery is on the page itself and is not printed.</span></p>
 <form class="filters" id="filters">
