@@ -61,12 +61,14 @@ def test_features_have_the_stated_channels(name: str) -> None:
     square, oblong = (backbone(torch.empty(2, 3, *size, device="meta")) for size in ((300, 300), (224, 320)))
     assert backbone.name == name
     assert square.shape[:2] == (2, backbone.channels)
-    assert square.shape[2] == square.shape[3] in (8, 10)
+    assert square.shape[2] == square.shape[3]
+    if name in COUNTS:
+        assert square.shape[2] in (8, 10)
     assert oblong.shape[2] < oblong.shape[3]
 
 
 def test_backbones_of_the_paper_are_listed() -> None:
-    assert set(COUNTS) | {"resnet50", "resnet101"} == set(list_backbones())
+    assert set(COUNTS) | {"resnet50", "resnet101"} <= set(list_backbones())
     assert list_backbones()["legacy_seresnext26_32x4d"] == "SE-ResNeXt26"
 
 

@@ -26,7 +26,6 @@ from .reasons import (
     Reason as Reason,
     RuleName as RuleName,
     meaning_of as meaning_of,
-    reasons_table as reasons_table,
 )
 from .rule import Referral as Referral
 from .score_band import Promise as Promise, ScoreBand as ScoreBand
@@ -61,5 +60,4 @@ __all__ = [
     "ood_columns",
     "ood_scores",
     "overexposed",
-    "reasons_table",
 ]

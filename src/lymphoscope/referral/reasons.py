@@ -55,12 +55,6 @@ def meaning_of(text: str) -> str:
     return next(known, "This version of Lymphoscope does not know this reason.")
 
 
-def reasons_table() -> str:
-    """Return the reasons as a Markdown table, for the documentation."""
-    rows = [f"| `{reason.phrase}` | {reason.meaning} | {reason.limit} |" for reason in REASONS]
-    return "\n".join(["| reason | meaning | limit from |", "|---|---|---|", *rows])
-
-
 def _streams_disagree(limits: "ReferralLimits", cells: "CellEvidence") -> "Flags":
     # Two decimals, as in the column `agreement`.
     return ~(np.round(cells.agreement.astype(np.float64), 2) >= limits.minimum_agreement)

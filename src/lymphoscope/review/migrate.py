@@ -15,8 +15,8 @@ from lymphoscope.review.database import Database
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
-def upgrade(database: Database) -> None:
-    """Create or change the tables as this version needs them, in one transaction.
+def upgrade(database: Database, to: str = "head") -> None:
+    """Create or change the tables as this version needs them, or as the revision `to`, in one transaction.
 
     Raises LymphoscopeError if a newer version wrote the database, or if it holds tables of another program.
     """
@@ -25,7 +25,7 @@ def upgrade(database: Database) -> None:
         _refuse_strange(connection)
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def revision_of(connection: Connection) -> str | None:

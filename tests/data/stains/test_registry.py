@@ -15,7 +15,7 @@ def foreground(shift: int = 0) -> np.ndarray:
 
 def test_none_is_the_first_name_and_no_method() -> None:
     assert stain_method_names()[0] == NO_STAIN_METHOD
-    with pytest.raises(LymphoscopeError, match="'none' is unknown: use one of none, nucleus, optical_density"):
+    with pytest.raises(LymphoscopeError, match=f"'none' is unknown: use one of none, {', '.join(METHODS)}"):
         get_stain_method(NO_STAIN_METHOD)
 
 
