@@ -26,7 +26,7 @@ from timing import write
 from lymphoscope.data.images import read_image
 from lymphoscope.smear import Detector, load_detector
 from lymphoscope.smear.detection import detector_names
-from lymphoscope.smear.detection.classical import ClassicalDetector
+from lymphoscope.smear.detection.classical_detector import ClassicalDetector
 from lymphoscope.smear.detection.verifier import load_verifier
 
 REPLICATES = 1000

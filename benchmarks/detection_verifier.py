@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lymphoscope.data.images import read_image
-from lymphoscope.smear.detection.classical import measure_regions, plausible_regions
+from lymphoscope.smear.detection.classical_detector import measure_regions, plausible_regions
 from lymphoscope.smear.detection.features import FEATURES
 from lymphoscope.smear.detection.regions import Region, candidate_regions
 from lymphoscope.smear.detection.training_fields import load_cut_outs

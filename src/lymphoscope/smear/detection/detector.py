@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
+from pkgutil import iter_modules
+from types import MappingProxyType, ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -70,18 +72,21 @@ class Detector(Protocol):
         """Find the white cells of an image (H, W, 3) uint8 RGB. Returns no cells where there are none."""
 
 
-_DETECTORS: dict[str, str] = {"center-points": "trained", "classical": "classical"}
-"""Name of a detector that ships -> the module of this folder that has it; the first is the default."""
+_DEFAULT = "center-points"
+_SUFFIX = "_detector"
 
 
+@cache
 def detector_names() -> tuple[str, ...]:
-    """Return the detectors that ship, the default first."""
-    return tuple(_DETECTORS)
+    """Return the detectors that ship, the default first: each is a module of this folder, NAME_detector.py."""
+    modules = (module.name for module in iter_modules([str(Path(__file__).parent)]))
+    names = {name.removesuffix(_SUFFIX).replace("_", "-") for name in modules if name.endswith(_SUFFIX)}
+    return (_DEFAULT, *sorted(names - {_DEFAULT}))
 
 
 def default_detector() -> str:
     """Return the name of the detector that is used if none is given."""
-    return next(iter(_DETECTORS))
+    return _DEFAULT
 
 
 def load_detector(name_or_folder: str | None = None) -> Detector:
@@ -89,11 +94,15 @@ def load_detector(name_or_folder: str | None = None) -> Detector:
 
     Raises LymphoscopeError if there is none of this name, or the folder is not a detector.
     """
-    name = name_or_folder or default_detector()
-    if name in _DETECTORS:
-        create: Callable[[], Detector] = import_module(f"{__package__}.{_DETECTORS[name]}").create
+    name = name_or_folder or _DEFAULT
+    if name in detector_names():
+        create: Callable[[], Detector] = _module(name).create
         return create()
     if Path(name).is_dir():
-        load: Callable[[Path], Detector] = import_module(f"{__package__}.trained").load
+        load: Callable[[Path], Detector] = _module(_DEFAULT).load
         return load(Path(name))
     raise LymphoscopeError(f"detector {name}: unknown; use one of {', '.join(detector_names())}, or a folder")
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"{__package__}.{name.replace('-', '_')}{_SUFFIX}")
