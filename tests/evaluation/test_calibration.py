@@ -217,6 +217,43 @@ def test_calibration_intercept_and_slope_equal_statsmodels(seed: int, num_classe
         assert slope == pytest.approx(logistic(outcomes, row, slope=True)[1], abs=0.01)  # coarse levels
 
 
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_calibration_with_exceptional_subjects_equals_statsmodels_on_mirrored_cells(num_classes: int) -> None:
+    """A share of the positives, of the others, or of both scores as if it were of the other class."""
+    outcomes, share = outcomes_of(3, 80, num_classes), 0.1
+    weights = np.random.default_rng(3).integers(1, 4, 80).astype(float)
+    mirrored = outcomes.scores.copy()
+    mirrored[:, 0] = 1 - mirrored[:, 0]
+    scores, truth = np.concatenate([outcomes.scores, mirrored]), np.tile(outcomes.truth, 2)
+    doubled = Outcomes(truth, truth, scores, outcomes.classes, 0)
+    of_classes = [[outcomes.truth == 0], [outcomes.truth != 0], [outcomes.truth == 0, outcomes.truth != 0]]
+    for slope, name in ((False, "calibration_intercept"), (True, "calibration_slope")):
+        exceptional = CALIBRATION_METRICS[name].exceptional
+        assert exceptional is not None
+        expected = []
+        for masks in of_classes:
+            moved = share * weights * np.any(masks, axis=0)
+            expected.append(logistic(doubled, np.concatenate([weights - moved, moved]), slope=slope)[int(slope)])
+        assert exceptional(outcomes, weights, share) == pytest.approx(expected, abs=1e-5)
+
+
+def test_half_width_of_the_slope_is_that_of_a_cluster_robust_variance() -> None:
+    """statsmodels' GEE with the bias-reduced sandwich, which agrees with leaving out each subject."""
+    generator = np.random.default_rng(0)
+    subject = np.repeat(np.arange(60), 20)
+    truth = (subject % 2).astype(np.int64)
+    odds = np.where(truth == 0, 1.5, -1.5) + generator.normal(0, 1, 60)[subject] + generator.normal(0, 1.5, 1200)
+    score = special.expit(odds)
+    outcomes = Outcomes(truth, (score < 0.5).astype(np.int64), np.stack([score, 1 - score], axis=1), ("all", "hem"), 0)
+    rows = pd.DataFrame({"subject": [f"s{number}" for number in subject]})
+    samples = draw_bootstrap_samples(rows, outcomes, replicates=50, seed=0)
+    slope = samples.estimate({"errors": calibration_group(outcomes)})["errors"]["calibration_slope"]
+    design = np.stack([np.ones(1200), odds], axis=1)
+    model = sm.GEE((truth == 0).astype(float), design, groups=subject, family=sm.families.Binomial())
+    error = model.fit(cov_type="bias_reduced").bse[1]
+    assert slope.high - slope.value == pytest.approx(special.ndtri(0.975) * error, rel=0.15)
+
+
 def test_scores_twice_too_sure_have_a_slope_of_one_half() -> None:
     result = calibration_group(outcomes_of(0, 40_000, 2)).compute(Weights.of_cells(np.ones((1, 40_000))))
     assert result["calibration_slope"][0] == pytest.approx(0.5, abs=0.02)

@@ -44,7 +44,7 @@ def test_intervals_of_equal_subjects_are_not_too_wide() -> None:
 @pytest.mark.parametrize("layout", ["21+13, three hold 84 %", "5+5 equal"])
 def test_every_test_rejects_equal_models_at_its_level(layout: str, world: str) -> None:
     """At most 1 in 16, the level of five subjects, within three standard errors of the studies that have the test."""
-    answers = simulation.rejections(simulation.LAYOUTS[layout], simulation.WORLDS[world], studies=200, exchanges=199)
+    answers = simulation.rejections(simulation.LAYOUTS[layout], simulation.WORLDS[world], studies=200)
     tested = {name: [answer for answer in each if answer is not None] for name, each in answers.items()}
     level = 1 / 16
     most = {name: level + 3 * (level * (1 - level) / max(1, len(each))) ** 0.5 for name, each in tested.items()}

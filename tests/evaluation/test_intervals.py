@@ -145,3 +145,42 @@ def test_exact_interval_equals_scipy(trials: int, data: st.DataObject) -> None:
 
 def test_exact_interval_without_cells_is_0_to_1() -> None:
     assert exact_interval(0, 0) == (0, 1)
+
+
+def test_a_number_without_a_worst_value_reaches_what_exceptional_units_would_make_it() -> None:
+    """On one side only, the other is the better end, with the normal quantile; on both sides both ends have t's."""
+    sample = SmallSample(1.0, 7.0, 30, jackknife=0.1)
+    replicas = np.array([-5.0, 7.0])  # nearly separated classes: not the spread of a coefficient
+    unseen = stats.binomtest(0, 30, alternative="less").proportion_ci(method="exact").high
+    t = special.stdtrit(7, 0.975)
+
+    def lowered(share: float) -> np.ndarray:
+        return np.array([1 - 20 * share, 1 - share, np.nan])
+
+    result = estimate_from_replicates(1.0, replicas, sample, "coefficient", exceptional=lowered)
+    assert (result.low, result.high) == pytest.approx((1 - 20 * unseen, 1 + special.ndtri(0.975) * 0.1))
+    both = estimate_from_replicates(
+        1.0, replicas, sample, "coefficient", exceptional=lambda share: np.array([1 - share / 100, 1 + share / 100])
+    )
+    assert (both.low, both.high) == pytest.approx((1 - t * 0.1, 1 + t * 0.1))
+
+
+def test_coefficient_of_few_units_or_undefined_without_one_of_them_has_no_interval() -> None:
+    replicas = np.array([0.9, 1.1])
+    few = estimate_from_replicates(1.0, replicas, SmallSample(1.0, 2.9, 9, jackknife=0.1), "coefficient")
+    assert (few.value, few.low, few.high) == (1.0, None, None)
+    assert "less than four equal ones" in few.reason
+    undefined = estimate_from_replicates(1.0, replicas, SmallSample(1.0, 8, 9, jackknife=np.nan), "coefficient")
+    assert (undefined.low, "separates the classes" in undefined.reason) == (None, True)
+    many = estimate_from_replicates(1.0, replicas, SmallSample(1.0, 400, 500), "coefficient")
+    assert many.high - 1 == pytest.approx(special.stdtrit(400, 0.975) * 0.1)
+
+
+def test_spread_of_leaving_out_units_is_the_standard_error_of_a_mean() -> None:
+    values = np.random.default_rng(0).normal(size=12)
+    without = np.array([np.delete(values, index).mean() for index in range(12)])
+    units = single_cells([0] * 12)
+    assert small_sample(units, np.ones(12), np.arange(12), without, 9.0).jackknife == pytest.approx(stats.sem(values))
+    without[3] = np.nan
+    assert np.isnan(small_sample(units, np.ones(12), np.arange(12), without, 9.0).jackknife)
+    assert small_sample(units, np.ones(12), np.arange(5), without[4:9], 9.0).jackknife is None

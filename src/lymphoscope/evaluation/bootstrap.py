@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate, Scale
-from lymphoscope.evaluation.intervals import LEVEL, estimate_from_replicates, small_sample
+from lymphoscope.evaluation.intervals import LEVEL, Exceptional, estimate_from_replicates, small_sample
 from lymphoscope.evaluation.metrics import FEW_UNITS, UNDEFINED
 from lymphoscope.evaluation.outcomes import Floats, Indices, Mask, Outcomes, Weights
 from lymphoscope.evaluation.units import Units, leave_one_out_weights, replicate_weights, units_of
@@ -27,14 +27,15 @@ Compute = Callable[[Weights], Mapping[str, Floats]]
 class MetricSpec:
     """What the interval of a number needs.
 
-    The cells (N,) it depends on, or their weights; its scale; why it is undefined; and its value on an exceptional unit
-    (see `estimate_from_replicates`).
+    The cells (N,) it depends on, or their weights; its scale; why it is undefined; its value on an exceptional unit, or
+    its values where a share of the units is exceptional (see `estimate_from_replicates`).
     """
 
     depends_on: Mask | Floats
     scale: Scale = "share"
     undefined: str | None = None
     worst: float | None = None
+    exceptional: Exceptional | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class BootstrapSamples:
         defined = replicas[~np.isnan(replicas)]
         spread = float(defined.std()) if len(defined) else 0.0
         sample = small_sample(self.units, weights, left_out, without, spread)
-        return estimate_from_replicates(value, replicas, sample, spec.scale, spec.worst)
+        return estimate_from_replicates(value, replicas, sample, spec.scale, spec.worst, spec.exceptional)
 
     def _too_few(self, cells: Mask) -> str | None:
         """Why units with some of these `cells` (N,) show no spread: all are in one, or one is alone in its stratum."""

@@ -5,6 +5,7 @@ close in log loss and temperature.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation.bootstrap import MetricGroup
 from lymphoscope.evaluation.estimates import Estimate
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group
-from lymphoscope.evaluation.logistic import SMALLEST_SCORE, logistic_calibration
+from lymphoscope.evaluation.logistic import SMALLEST_SCORE, exceptional_calibration, logistic_calibration
 from lymphoscope.evaluation.metrics import Metric, metric
 from lymphoscope.evaluation.outcomes import Floats, Indices, Outcomes, WeightedOutcomes, ratio
 from lymphoscope.evaluation.schema import Bin, Calibration
@@ -141,7 +142,9 @@ def _of_different_units(weights: Floats, values: Floats) -> Floats:
     "Calibration intercept",
     "how many log odds all scores for \u201c{positive}\u201d are too low (above 0) or too high (below 0); 0 is best.",
     needs="one class and others",
-    scale="biased",
+    scale="coefficient",
+    worst=None,
+    exceptional=partial(exceptional_calibration, fit_slope=False),
     registry=CALIBRATION_METRICS,
 )
 def calibration_intercept(cells: WeightedOutcomes) -> Floats:
@@ -154,7 +157,9 @@ def calibration_intercept(cells: WeightedOutcomes) -> Floats:
     "the factor by which log odds of \u201c{positive}\u201d should be multiplied: below 1 the scores are too extreme, "
     "above 1 not extreme enough; 1 is best.",
     needs="one class and others",
-    scale="biased",
+    scale="coefficient",
+    worst=None,
+    exceptional=partial(exceptional_calibration, fit_slope=True),
     registry=CALIBRATION_METRICS,
 )
 def calibration_slope(cells: WeightedOutcomes) -> Floats:

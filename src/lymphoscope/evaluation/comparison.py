@@ -110,9 +110,8 @@ def difference_group(one: MetricGroup, other: MetricGroup) -> MetricGroup:
         first, second = one.compute(weights), other.compute(weights)
         return {name: first[name] - second[name] for name in one.specs}
 
-    return MetricGroup(
-        compute, {name: replace(spec, scale="difference", worst=None) for name, spec in one.specs.items()}
-    )
+    specs = {name: replace(spec, scale="difference", worst=None, exceptional=None) for name, spec in one.specs.items()}
+    return MetricGroup(compute, specs)
 
 
 def _compared_group(outcomes: Outcomes) -> MetricGroup:

@@ -6,10 +6,11 @@ from pydantic import Field
 
 from lymphoscope.strict_model import StrictModel
 
-Scale = Literal["share", "bounded", "positive", "biased", "real", "difference"]
+Scale = Literal["share", "bounded", "positive", "biased", "real", "coefficient", "difference"]
 """The range of a number.
 
-share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: one of which no interval holds; real: any number.
+share: of cells, 0-1; bounded: 0-1; positive: from 0; biased: one of which no interval holds; real: any number;
+coefficient: of a regression, any number.
 """
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -75,11 +76,12 @@ def metric_group(
         weighted = WeightedOutcomes(outcomes, weights.at(cells))
         return {name: metric.compute(weighted) for name, metric in metrics.items()}
 
-    specs = {
-        name: MetricSpec(depends_on(metric), metric.scale, metric.why_undefined(outcomes), metric.worst)
-        for name, metric in metrics.items()
-    }
-    return MetricGroup(compute, specs)
+    def spec(metric: Metric) -> MetricSpec:
+        exceptional = metric.exceptional and partial(metric.exceptional, outcomes, fixed[cells])
+        undefined = metric.why_undefined(outcomes)
+        return MetricSpec(depends_on(metric), metric.scale, undefined, metric.worst, exceptional)
+
+    return MetricGroup(compute, {name: spec(metric) for name, metric in metrics.items()})
 
 
 def weights_of_subject_means(evaluated: EvaluationSet) -> Floats | None:

@@ -42,8 +42,10 @@ def exchange_p(
     of_cell, group = np.concatenate([unit_of_cell, unit_of_cell + units]), group_of(both)
     parts: list[Mapping[str, Floats]] = []
     for kept in _exchanges(units, exchanges, seed):  # (R, U): 1 where each model keeps its own predictions
-        first, second = (group.compute(Weights(np.hstack(w), of_cell)) for w in ((kept, 1 - kept), (1 - kept, kept)))
-        parts.append({name: first[name] - second[name] for name in group.specs})
+        # Both models in one computation, so that what it takes from the cells is taken once.
+        weights = np.concatenate([np.hstack([kept, 1 - kept]), np.hstack([1 - kept, kept])])
+        values = group.compute(Weights(weights, of_cell))
+        parts.append({name: values[name][: len(kept)] - values[name][len(kept) :] for name in group.specs})
     return {name: _p(np.concatenate([part[name] for part in parts])) for name in group.specs}
 
 
@@ -59,7 +61,7 @@ def _exchanges(units: int, exchanges: int, seed: int) -> Iterator[Floats]:
         yield 1 - (numbers[:, None] >> np.arange(units) & 1).astype(np.float64)
         return
     generator = np.random.default_rng(seed)
-    at_once = max(2, _NUMBERS_AT_ONCE // (2 * units))
+    at_once = max(2, _NUMBERS_AT_ONCE // (4 * units))
     for done in range(0, exchanges + 1, at_once):
         rows = generator.integers(0, 2, (min(at_once, exchanges + 1 - done), units)).astype(np.float64)
         if done == 0:

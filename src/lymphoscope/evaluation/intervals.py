@@ -12,6 +12,7 @@ therefore the normal quantile; with that of few degrees of freedom intervals hel
 exceptional subjects; docs/evidence.md has the table.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,6 +35,15 @@ _LEAST_DEGREES = 2 - 1e-6
 # The normal quantile of 96.4 %; with that of 95 or 97.5 % intervals of log losses hold too rarely, or too often.
 _OF_LOG_LOSS = 1.8
 _FEW = "too few subjects carry this number: they tell less than three equal ones"
+# The intercept of three subjects with most of the cells had intervals of 6 to 10 log odds, which held it always.
+_LEAST_OF_COEFFICIENT = 3 - 1e-6
+_FEW_FOR_COEFFICIENT = "too few subjects carry this number: they tell less than four equal ones"
+_UNDEFINED = (
+    "it is undefined for parts of these subjects: a class is too rare, or the score separates the classes completely"
+)
+
+Exceptional = Callable[[float], Floats]
+"""A share of all units -> the values (E,) of a number where that share is exceptional, in E ways."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +51,14 @@ class SmallSample:
     """What few and unequal units do to an interval.
 
     `inflation` is the factor by which the bootstrap's spread is too small, `degrees` the degrees of freedom of t, and
-    `units` the number of units that the number depends on.
+    `units` the number of units that the number depends on. `jackknife` is the spread from leaving out each unit in
+    turn, NaN if the number is undefined without one of them, None where units are too many for that.
     """
 
     inflation: float
     degrees: float
     units: int
+    jackknife: float | None = None
 
 
 def small_sample(units: Units, weights: Floats, left_out: Indices, without: Floats, spread: float) -> SmallSample:
@@ -79,11 +91,12 @@ def small_sample(units: Units, weights: Floats, left_out: Indices, without: Floa
         rest = max(0.0, spread**2 - sum(variance for variance, _, _ in parts)) / len(many)
         parts += [(rest, factor, degrees) for factor, degrees in many]
     plain = sum(variance for variance, _, _ in parts)
+    jackknife = None if many else float("nan" if np.isnan(without).any() else np.sqrt(plain))
     total: float = sum(variance * factor for variance, factor, _ in parts)
     below = sum((variance * factor) ** 2 / degrees for variance, factor, degrees in parts)
     if not below > 0:
-        return SmallSample(1.0, min(degrees for _, _, degrees in parts), len(used))
-    return SmallSample(float(np.sqrt(total / plain)), total**2 / below, len(used))
+        return SmallSample(1.0, min(degrees for _, _, degrees in parts), len(used), jackknife)
+    return SmallSample(float(np.sqrt(total / plain)), total**2 / below, len(used), jackknife)
 
 
 def _unequal(shares: Floats, stratum: Indices, stratum_size: Indices) -> tuple[float, float]:
@@ -120,36 +133,47 @@ def _jackknife_squares(stratum: Indices, without: Floats) -> Floats:
 
 
 def estimate_from_replicates(
-    value: float, replicas: Floats, sample: SmallSample, scale: Scale, worst: float | None = None
+    value: float,
+    replicas: Floats,
+    sample: SmallSample,
+    scale: Scale,
+    worst: float | None = None,
+    exceptional: Exceptional | None = None,
 ) -> Estimate:
     """`value` with the interval that its replicates `replicas` (R,) give; NaN marks an undefined replicate.
 
     n units without an exceptional one leave room for a share 1 - 0.05 ** (1 / n) of exceptional ones, the exact
     one-sided binomial bound. `worst` is the value of the number on an exceptional unit, and the interval reaches at
-    least as far towards it as that share would take it. Replicates alone have too little spread, or none, where no such
-    unit is in the sample. The other end has the normal quantile in place of t (see above). Below two degrees of freedom
-    there is no interval, except the exact bound of a share at 0 or 1.
+    least as far towards it as that share would take it; `exceptional` gives the values that a share would take a number
+    to that is no mean over units. Replicates alone have too little spread, or none, where no such unit is in the
+    sample. The other end has the normal quantile in place of t (see above). Below two degrees of freedom there is no
+    interval, except the exact bound of a share at 0 or 1.
     """
     if scale == "biased":
         return Estimate(value=value, reason=_BIASED)
     defined = replicas[~np.isnan(replicas)]
     if len(defined) == 0 or len(defined) < (1 - _MOST_UNDEFINED) * len(replicas):
-        return Estimate(value=value, reason="a class is too rare to be in every bootstrap replicate")
-    spread = float(defined.std()) * sample.inflation
+        return Estimate(value=value, reason=_UNDEFINED)
+    # Replicates in which the score nearly separates the classes make a coefficient far too large.
+    by_jackknife = scale == "coefficient" and sample.jackknife is not None
+    spread = (sample.jackknife or 0.0 if by_jackknife else float(defined.std())) * sample.inflation
+    if np.isnan(spread):
+        return Estimate(value=value, reason=_UNDEFINED)
     unseen = 1 - (1 - LEVEL) ** (1 / sample.units)
     at_end = scale == "share" and not _NO_SPREAD < value < 1 - _NO_SPREAD
     if spread < _NO_SPREAD or at_end:
         return _without_spread(value, unseen, scale)
-    if sample.degrees < _LEAST_DEGREES:
-        return Estimate(value=value, reason=_FEW)
+    if sample.degrees < (_LEAST_OF_COEFFICIENT if scale == "coefficient" else _LEAST_DEGREES):
+        return Estimate(value=value, reason=_FEW_FOR_COEFFICIENT if scale == "coefficient" else _FEW)
+    reached = [] if worst is None else [value + unseen * (worst - value)]
+    if exceptional is not None:
+        reached += [float(each) for each in exceptional(unseen) if not np.isnan(each)]
     quantile = float(special.stdtrit(sample.degrees, (1 + LEVEL) / 2))
     # A number without an upper end is more skewed still: its room alone leaves hardly any error at the worse end.
     better = _OF_LOG_LOSS if scale == "positive" else float(special.ndtri((1 + LEVEL) / 2))
-    below, above = (better if is_better_end else quantile for is_better_end in _better_ends(value, worst))
+    below, above = (better if is_better_end else quantile for is_better_end in _better_ends(value, reached))
     low, high = _bounds(value, (below * spread, above * spread), scale)
-    if worst is not None:
-        reached = value + unseen * (worst - value)
-        low, high = min(low, reached), max(high, reached)
+    low, high = min([low, *reached]), max([high, *reached])
     if scale == "share":
         low, high = min(low, 1 - unseen), max(high, unseen)
     p = 2 * float(special.stdtr(sample.degrees, -abs(value) / spread)) if scale == "difference" else None
@@ -169,9 +193,9 @@ def exact_interval(successes: float | Floats, trials: float | Floats, level: flo
     return np.where(yes > 0, low, 0.0)[()], np.where(no > 0, high, 1.0)[()]
 
 
-def _better_ends(value: float, worst: float | None) -> tuple[bool, bool]:
-    """Whether the lower, and the upper, end lies away from the worst value."""
-    return (False, False) if worst is None else (worst > value, worst < value)
+def _better_ends(value: float, reached: Sequence[float]) -> tuple[bool, bool]:
+    """Whether exceptional units take the number only away from the lower, and from the upper, end."""
+    return bool(reached) and min(reached) > value, bool(reached) and max(reached) < value
 
 
 def _bounds(value: float, reach: tuple[float, float], scale: Scale) -> tuple[float, float]:

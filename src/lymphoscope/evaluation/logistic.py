@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from scipy import special
 
-from lymphoscope.evaluation.outcomes import Floats, WeightedOutcomes, coarse_levels, ratio
+from lymphoscope.evaluation.outcomes import Floats, Indices, Outcomes, WeightedOutcomes, coarse_levels, ratio
 
 SMALLEST_SCORE: Final = float(np.finfo(np.float32).eps)
 """Scores closer to 0 or 1 than this are taken as that close: a float32 cannot tell."""
@@ -19,15 +19,37 @@ def logistic_calibration(cells: WeightedOutcomes, *, fit_slope: bool) -> tuple[F
 
     Of R > 1 weightings, which only serve an interval, cells are put into coarse levels of the score.
     """
-    outcomes, weights = cells.outcomes, cells.weights
-    scores = np.clip(outcomes.scores[:, outcomes.positive_index or 0], SMALLEST_SCORE, 1 - SMALLEST_SCORE)
-    odds, level = np.unique(special.logit(scores), return_inverse=True)
-    if weights.num_weightings > 1:
-        coarse = coarse_levels(level, most=_COARSE)
-        odds, level = np.bincount(coarse, odds[level]) / np.bincount(coarse), coarse
-    positive = outcomes.is_first_or_positive.astype(np.float64)
+    weights = cells.weights
+    odds, level = _levels_of_odds(cells.outcomes, coarse=weights.num_weightings > 1)
+    positive = cells.outcomes.is_first_or_positive.astype(np.float64)
     sizes, positives = (weights.sum_by_level(level, len(odds), values) for values in (np.ones(len(level)), positive))
     return _logistic_fit(odds, sizes, positives, fit_slope=fit_slope)
+
+
+def exceptional_calibration(outcomes: Outcomes, weights: Floats, share: float, *, fit_slope: bool) -> Floats:
+    """Intercept, or slope, (3,) where a `share` of the cells (N,) is of subjects that score like the other class.
+
+    Such cells are copies of these, whose log odds have the other sign: of the positives, of the others, or of both.
+    """
+    odds, level = _levels_of_odds(outcomes, coarse=True)
+    positive = outcomes.is_first_or_positive
+    of_class = [np.bincount(level, weights * cells, len(odds)).astype(np.float64) for cells in (positive, ~positive)]
+    positives, others = (
+        np.array([np.concatenate([(1 - part) * sizes, part * sizes]) for part in parts])
+        for sizes, parts in zip(of_class, ((share, 0.0, share), (0.0, share, share)), strict=True)
+    )
+    fitted = _logistic_fit(np.concatenate([odds, -odds]), positives + others, positives, fit_slope=fit_slope)
+    return fitted[1 if fit_slope else 0]
+
+
+def _levels_of_odds(outcomes: Outcomes, *, coarse: bool) -> tuple[Floats, Indices]:
+    """The log odds (L,) of the score of the positive class, and the level of each cell (N,)."""
+    scores = np.clip(outcomes.scores[:, outcomes.positive_index or 0], SMALLEST_SCORE, 1 - SMALLEST_SCORE)
+    odds, level = np.unique(special.logit(scores), return_inverse=True)
+    if not coarse:
+        return odds, level
+    groups = coarse_levels(level, most=_COARSE)
+    return np.bincount(groups, odds[level]) / np.bincount(groups), groups
 
 
 def _logistic_fit(odds: Floats, sizes: Floats, positives: Floats, *, fit_slope: bool) -> tuple[Floats, Floats]:

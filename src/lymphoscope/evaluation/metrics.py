@@ -32,8 +32,9 @@ class Metric:
 
     `compute` takes WeightedOutcomes of R weightings and returns (R,) values, NaN where undefined. `scale` is the range
     of its values, `worst` its value on a subject whose cells are all confidently misclassified, None where there is
-    none. `definition` may hold {positive}, {num_classes} and {chance}; `multiclass_definition` takes its place for more
-    than two classes.
+    none. For a metric that is no mean over subjects `exceptional` takes outcomes, the weights (N,) of their cells and a
+    share to the values (E,) that it has if this share of all subjects scores like the other class. `definition` may
+    hold {positive}, {num_classes} and {chance}; `multiclass_definition` takes its place for more than two classes.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Metric:
     scale: Scale = "share"
     multiclass_definition: str | None = None
     worst: float | None = 0.0
+    exceptional: Callable[[Outcomes, Floats, float], Floats] | None = None
 
     @property
     def needs_positive_class(self) -> bool:
@@ -107,13 +109,15 @@ def metric(
     scale: Scale = "share",
     multiclass_definition: str | None = None,
     worst: float | None = 0.0,
+    exceptional: Callable[[Outcomes, Floats, float], Floats] | None = None,
     registry: dict[str, Metric] = METRICS,
 ) -> Callable[[Compute], Compute]:
     """Register the decorated function as a metric under its own name."""
 
     def register(compute: Compute) -> Compute:
         name = compute.__name__
-        registry[name] = Metric(name, title, definition, compute, needs, scale, multiclass_definition, worst)
+        facts = (needs, scale, multiclass_definition, worst, exceptional)
+        registry[name] = Metric(name, title, definition, compute, *facts)
         return compute
 
     return register

@@ -89,7 +89,7 @@ def _mean_group(groups: Sequence[MetricGroup]) -> MetricGroup:
         computed = [group.compute(weights) for group in groups]
         return {name: np.mean([each[name] for each in computed], axis=0) for name in groups[0].specs}
 
-    specs = {name: replace(spec, worst=None) for name, spec in groups[0].specs.items()}
+    specs = {name: replace(spec, worst=None, exceptional=None) for name, spec in groups[0].specs.items()}
     return MetricGroup(compute, specs)
 
 

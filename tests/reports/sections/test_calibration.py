@@ -1,9 +1,10 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from lymphoscope.evaluation import evaluate_predictions
+from lymphoscope.evaluation import Estimate, evaluate_predictions
 from lymphoscope.referral import Calibration
 from lymphoscope.reports.sections import calibration, model
 
@@ -47,3 +48,19 @@ def test_model_and_calibration_sections_agree(predictions: Maker, contents: Make
         shown = contents(predictions(), description=described)
         stated = dict(model.model_facts(shown, described))["Calibration of the score"]
         assert calibration.build(shown).values["lead"].startswith(stated)
+
+
+def test_reasons_name_a_row_only_where_the_other_has_what_it_lacks(predictions: Maker, contents: Maker) -> None:
+    fitted = Calibration(temperature=1.5, cells=100, subjects=8, how="calibration subjects")
+    plain = contents(predictions())
+    both = contents(predictions(), description=plain.description.model_copy(update={"calibration": fitted}))
+    for shown in (plain, both):
+        reasons = calibration.build(shown).values["reasons"]
+        assert sum("Expected calibration error" in reason for reason in reasons) == 1
+        assert not any("as predicted" in reason.lower() for reason in reasons)
+    errors = both.metrics.calibration
+    assert errors is not None
+    one_lacks = errors.model_copy(update={"uncalibrated": {**errors.uncalibrated, "ece": Estimate(value=0.5)}})
+    metrics = both.metrics.model_copy(update={"calibration": one_lacks})
+    reasons = calibration.build(dataclasses.replace(both, metrics=metrics)).values["reasons"]
+    assert any("Expected calibration error (as predicted)" in reason for reason in reasons)

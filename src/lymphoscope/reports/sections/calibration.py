@@ -1,5 +1,6 @@
 """Whether the score can be read as a probability: reliability diagram and calibration errors."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -35,7 +36,6 @@ def _values(calibration: Calibration, description: "Description | None", *, fold
     if description is not None and description.calibration is not None:
         rows.append(("Plain mean softmax", calibration.uncalibrated))
     titles = {name: CALIBRATION_METRICS[name].title for name in calibration.as_predicted}
-    errors = {f"{row}, {titles[name]}": error for row, by_name in rows for name, error in by_name.items()}
     return {
         "rows": rows,
         "titles": list(titles.values()),
@@ -57,8 +57,20 @@ def _values(calibration: Calibration, description: "Description | None", *, fold
             "what chance adds. A calibration intercept above 0 says that all scores are too low, a slope below 1 that "
             "they are too extreme."
         ),
-        "reasons": missing_reasons(errors),
+        "reasons": _reasons(dict(rows), titles),
     }
+
+
+def _reasons(rows: Mapping[str, Mapping[str, Estimate]], titles: Mapping[str, str]) -> list[str]:
+    """Why numbers or intervals are missing; a row of the table is named only where not all rows lack them."""
+    missing: dict[str, Estimate] = {}
+    for name, title in titles.items():
+        of_rows = {row: by_name[name] for row, by_name in rows.items()}
+        if len({(each.value is None, each.reason) for each in of_rows.values()}) == 1:
+            missing[title] = next(iter(of_rows.values()))
+        else:
+            missing |= {f"{title} ({row.lower()})": each for row, each in of_rows.items()}
+    return missing_reasons(missing)
 
 
 @styled()
