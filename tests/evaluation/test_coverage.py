@@ -21,6 +21,8 @@ def _load() -> ModuleType:
 
 
 simulation = _load()
+COEFFICIENTS = {name: each for name, each in simulation.ALL.items() if each.scale == "coefficient"}
+SCORES = {name: each for name, each in simulation.ALL.items() if name not in COEFFICIENTS}
 
 
 @pytest.mark.slow
@@ -28,15 +30,34 @@ simulation = _load()
 @pytest.mark.parametrize("layout", simulation.LAYOUTS)
 def test_intervals_cover_at_least_92_percent(layout: str, world: str) -> None:
     """Within the error of 200 studies: 92 % less 2.5 standard errors; where subjects differ much more, 85 %."""
-    shares = simulation.coverage(simulation.LAYOUTS[layout], simulation.WORLDS[world], studies=200)
+    shares = simulation.coverage(simulation.LAYOUTS[layout], simulation.WORLDS[world], studies=200, metrics=SCORES)
     least = 0.85 if world == "subjects differ more" else 0.92
     assert {name: share for name, share in shares.items() if share is None or share < least - 2.5 * 0.0192} == {}
 
 
 @pytest.mark.slow
 def test_intervals_of_equal_subjects_are_not_too_wide() -> None:
-    shares = simulation.coverage(simulation.LAYOUTS["30+30 equal"], simulation.WORLDS["normal"], studies=300)
+    layout, world = simulation.LAYOUTS["30+30 equal"], simulation.WORLDS["normal"]
+    shares = simulation.coverage(layout, world, studies=300, metrics=SCORES)
     assert all(share is not None and share <= 0.99 for share in shares.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layout", "world"),
+    [("30+30 equal", "3 % odd"), ("5+5 equal", "normal"), ("12+9, one of both", "large are harder")],
+)
+def test_intervals_of_calibration_coefficients_hold_because_of_the_room_for_odd_subjects(
+    layout: str, world: str
+) -> None:
+    """92 % less 2.5 standard errors of 100 studies; what is above 99 % would not be without the room."""
+    row = simulation.measure(simulation.LAYOUTS[layout], simulation.WORLDS[world], COEFFICIENTS, studies=100, seed=11)
+    assert {name: share for name, share in row.yes.items() if share is None or share < 0.92 - 2.5 * 0.0271} == {}
+    assert {name for name, share in row.yes.items() if share > 0.995} <= set(row.exact)
+    if world == "3 % odd":
+        odd = simulation.LAYOUTS[layout], simulation.WORLDS[world]
+        without = simulation.holds(*odd, 100, metrics=COEFFICIENTS, seed_of_studies=11, room=False)
+        assert sum(without["calibration_slope"]) < 92
 
 
 @pytest.mark.slow

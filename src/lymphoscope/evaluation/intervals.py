@@ -8,8 +8,9 @@ sample shows the subjects that it does not have: an interval leaves room for as 
 binomial bound allows (`estimate_from_replicates`). Both make an interval longer towards the worst value. Scores are
 skewed: a sample that shows too bad a score has hard subjects, and so a large spread. Towards the best value t is
 therefore the normal quantile; with that of few degrees of freedom intervals held the true value in up to every study.
-`python benchmarks/coverage.py` measures how often these intervals hold the true value, for unequal, heavy-tailed and
-exceptional subjects; docs/evidence.md has the table.
+The spread of a regression coefficient is that of leaving out each unit: it is far too large in replicates in which the
+score nearly separates the classes. `python benchmarks/coverage.py` measures how often these intervals hold the true
+value, for unequal, heavy-tailed and exceptional subjects; docs/evidence.md has the table.
 """
 
 from collections.abc import Callable, Sequence

@@ -133,7 +133,7 @@ _TEMPLATE = """
 {% call region("Calibration errors") %}
 <table class="small">
 <caption>Of errors lower is better; of the intercept 0 is best, of the slope 1. The range is the 95 % interval over
-{{ unit }}s; without a range, no interval holds often enough.</caption>
+{{ unit }}s; where it is missing, the reason is below.</caption>
 <thead><tr><th scope="col">Score</th>
 {% for title in titles %}<th scope="col" class="n">{{ title }}</th>{% endfor %}</tr></thead>
 <tbody>
