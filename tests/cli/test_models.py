@@ -30,6 +30,13 @@ def test_every_shipped_model_is_listed_with_its_facts(name: str, capsys: pytest.
     assert f"{described.scores['referral']['fraction']:.0%} of these cells were referred to a person" in text
 
 
+def test_scores_that_a_model_does_not_have_are_not_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models"]) == 0
+    text = capsys.readouterr().out
+    assert "none" not in text
+    assert " of 0 subjects" not in text
+
+
 @pytest.mark.parametrize("name", shipped_models())
 def test_a_shipped_model_is_loaded_by_name(name: str) -> None:
     assert load(name).description.weights_sha256 == load_description(resolve_model(name)).weights_sha256

@@ -75,8 +75,10 @@ def _input(described: "Description") -> str:
 def _scores(scores: dict[str, Any]) -> str:
     if not scores:
         return "not measured"
-    listed = "; ".join(f"{title} {_with_interval(scores[name])}" for name, title in _SCORES.items() if name in scores)
-    return f"{listed}. {scores['cells']:,} cells of {scores['subjects']} subjects, {scores.get('how', 'held out')}."
+    defined = [name for name in _SCORES if scores.get(name, {}).get("value") is not None]
+    listed = "; ".join(f"{_SCORES[name]} {_with_interval(scores[name])}" for name in defined)
+    subjects = f" of {scores['subjects']} subjects" if scores["subjects"] else ""
+    return f"{listed}. {scores['cells']:,} cells{subjects}, {scores.get('how', 'held out')}."
 
 
 def _with_interval(estimate: dict[str, Any]) -> str:
