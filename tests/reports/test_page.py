@@ -13,7 +13,7 @@ import pytest
 from lymphoscope.data import SplitSummary
 from lymphoscope.evaluation import METRICS, as_predictions
 from lymphoscope.reports import ReportContents, render_report, write_report
-from lymphoscope.reports.formatting import interval
+from lymphoscope.reports.formatting import interval, number
 
 Maker = Callable[..., Any]
 EVIL = "<script>alert('x')</script>&\"$\\frac{1}"
@@ -138,10 +138,10 @@ def test_page_shows_the_numbers_of_the_metrics(predictions: Maker, contents: Mak
     text = Page(render_report(shown)).text
     for scores in (shown.metrics.vote, *shown.metrics.streams.values()):
         estimates = [scores[name] for name in METRICS]
-        numbers = " ".join(f"{each.value:.3f} {interval(each)}" for each in estimates)
+        numbers = " ".join(f"{number(each.value)} {interval(each)}" for each in estimates)
         assert " ".join(numbers.split()) in text
     for label, baseline in shown.metrics.constant_baselines.items():
-        values = " ".join(f"{baseline[name].value:.3f}" for name in METRICS)
+        values = " ".join(number(baseline[name].value) for name in METRICS)
         assert f"Always {shown.class_name(label)} {values}" in text
     for row in shown.metrics.per_subject:
         assert (
