@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lymphoscope.cli.data_segment import segment_command
-from lymphoscope.cli.options import AsJson, Seed, Source, SubjectPattern
+from lymphoscope.cli.options import AsJson, Seed, SubjectPattern
+from lymphoscope.cli.source_option import Source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import ExitStatus

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.options import SOURCE_HELP, OutFolder, Source, SubjectPattern
+from lymphoscope.cli.options import OutFolder, SubjectPattern
+from lymphoscope.cli.source_option import SOURCE_HELP, Source
 from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import ExitStatus
 

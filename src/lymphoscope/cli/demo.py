@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.options import SOURCE_HELP, AllowLeak, SubjectPattern
+from lymphoscope.cli.options import AllowLeak, SubjectPattern
+from lymphoscope.cli.source_option import SOURCE_HELP
 from lymphoscope.extras import require
 
 

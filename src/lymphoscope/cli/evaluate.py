@@ -9,7 +9,6 @@ from lymphoscope.cli.options import (
     AllowLeak,
     AsJson,
     BlastThreshold,
-    DataOption,
     Device,
     EraseOption,
     ModelOrRun,
@@ -18,6 +17,7 @@ from lymphoscope.cli.options import (
     Replicates,
     SubjectPattern,
 )
+from lymphoscope.cli.source_option import DataOption
 
 
 def evaluate_command(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lymphoscope.data.sources import source_names
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.vocabulary import ErasePolicy, Precision
 
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
 
 Part = Literal["all", "train", "validation", "test"]
 
-SOURCE_HELP = (
-    "The cells: a C-NMC folder, a folder with one subfolder per class, or a CSV or Parquet table. "
-    f"Write NAME:PATH with {', '.join(source_names())} to choose the format yourself."
-)
-
-Source = Annotated[str, typer.Argument(metavar="SRC", help=SOURCE_HELP, show_default=False)]
-DataOption = Annotated[str | None, typer.Option("--data", metavar="SRC", help=SOURCE_HELP, show_default=False)]
 SubjectPattern = Annotated[
     str | None,
     typer.Option(

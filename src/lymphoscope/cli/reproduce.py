@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lymphoscope.cli.options import AsJson, DataOption, Overrides, SubjectPattern
+from lymphoscope.cli.options import AsJson, Overrides, SubjectPattern
+from lymphoscope.cli.source_option import DataOption
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.terminal import counted
 from lymphoscope.vocabulary import ExitStatus

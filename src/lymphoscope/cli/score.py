@@ -7,7 +7,6 @@ import typer
 
 from lymphoscope.cli.answers import print_metrics
 from lymphoscope.cli.options import (
-    SOURCE_HELP,
     AsJson,
     BlastThreshold,
     OutFolder,
@@ -27,7 +26,7 @@ def score_command(
         typer.Option(
             "--data",
             metavar="SRC",
-            help=f"Take labels and subjects from here, joined by path. {SOURCE_HELP}",
+            help="Take labels and subjects from here, joined by path: cells as for `lymphoscope evaluate --data`.",
             show_default=False,
         ),
     ] = None,

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from lymphoscope.cli.options import AllowLeak, AsJson, DataOption, OutFolder, Overrides, SubjectPattern
+from lymphoscope.cli.options import AllowLeak, AsJson, OutFolder, Overrides, SubjectPattern
+from lymphoscope.cli.source_option import DataOption
 
 
 def train_command(
