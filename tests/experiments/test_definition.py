@@ -92,5 +92,5 @@ def test_limits_apply_to_every_recipe() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(LymphoscopeError, match="no experiment 'table9'"):
         load_definition("table9")
-    with pytest.raises(LymphoscopeError, match="--only plane: table1 has no such run, but plain"):
+    with pytest.raises(LymphoscopeError, match=r"--only plane: table1 has no such run. Its runs: plain"):
         build_grid(load_definition("table1"), Request("table1", None, Path(), only=("plane",)))

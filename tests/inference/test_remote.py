@@ -86,7 +86,7 @@ def test_an_address_in_a_table_is_fetched_when_allowed(store: str, tmp_path: Pat
     table = Model(by_colour).predict(tmp_path / "cells.csv", allow_remote=True)
     assert table["error"].isna().tolist() == [True, False, False]
     assert table["error"][1].startswith("cannot be fetched: ")
-    assert "no protocol 'C'" in table["error"][2]
+    assert "the protocol 'C' is not supported" in table["error"][2]
 
 
 def test_addresses_outside_the_folder_of_a_remote_table_need_permission(store: str) -> None:

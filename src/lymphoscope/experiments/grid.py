@@ -69,7 +69,7 @@ def check_run_names(name: str, definition: Definition, only: tuple[str, ...]) ->
     """Raise LymphoscopeError if one of `only` is not a run of the experiment."""
     unknown = [run for run in only if run not in definition.runs]
     if unknown:
-        raise LymphoscopeError(f"--only {unknown[0]}: {name} has no such run, but {', '.join(definition.runs)}")
+        raise LymphoscopeError(f"--only {unknown[0]}: {name} has no such run. Its runs: {', '.join(definition.runs)}")
 
 
 def run_recipe(definition: Definition, run: RunDefinition, request: Request) -> "Recipe":

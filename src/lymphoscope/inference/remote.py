@@ -38,7 +38,9 @@ def file_system(path: str) -> tuple[Any, str]:
     """
     protocol, mark, _ = path.partition(PROTOCOL_MARK)
     if mark and protocol.lower() not in PROTOCOLS:
-        raise LymphoscopeError(f"{path}: no protocol {protocol!r}: addresses begin with {', '.join(PROTOCOLS)}")
+        raise LymphoscopeError(
+            f"{path}: the protocol {protocol!r} is not supported: addresses begin with {', '.join(PROTOCOLS)}"
+        )
     if not installed("fsspec"):
         raise LymphoscopeError(f"{path} needs fsspec, which is not installed: pip install 'lymphoscope[cluster]'")
     from fsspec.core import url_to_fs

@@ -75,7 +75,7 @@ def _normalization(stain: str, reference: Manifest | None) -> StainNormalization
     if stain == NO_STAIN_METHOD:
         return None
     if reference is None:
-        raise LymphoscopeError(f"--stain {stain}: name the cells whose colours are taken, with --reference")
+        raise LymphoscopeError(f"--stain {stain} needs --reference: cells with the colours to match")
     return measure_reference(stain, _images(reference))
 
 
