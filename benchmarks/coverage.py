@@ -41,7 +41,7 @@ ALL = {name: each for name, each in (METRICS | CALIBRATION_METRICS).items() if e
 Answers = dict[str, list[bool | None]]
 """Name of a number: yes or no for each study, None where its interval or test was refused."""
 EXCHANGES: Final = 999
-_FEWEST = 0.05
+_FEWEST = 0.1
 COVERAGE, LEVELS = (0.92, 0.99), (0.03, 0.07)
 """The shares that are aimed at."""
 
@@ -198,7 +198,7 @@ def rejections(
 
 
 def _shares(answers: Answers) -> dict[str, float | None]:
-    """The share of yes among the answers that there are; None where one in twenty, or fewer, is given."""
+    """The share of yes among the answers that there are; None where one in ten, or fewer, is given."""
     given = {name: [answer for answer in each if answer is not None] for name, each in answers.items()}
     return {
         name: float(np.mean(each)) if len(each) > _FEWEST * len(answers[name]) else None for name, each in given.items()

@@ -147,8 +147,9 @@ def estimate_from_replicates(
     one-sided binomial bound. `worst` is the value of the number on an exceptional unit, and the interval reaches at
     least as far towards it as that share would take it; `exceptional` gives the values that a share would take a number
     to that is no mean over units. Replicates alone have too little spread, or none, where no such unit is in the
-    sample. The other end has the normal quantile in place of t (see above). Below two degrees of freedom there is no
-    interval, except the exact bound of a share at 0 or 1.
+    sample. The other end has the normal quantile in place of t (see above), but not that of a coefficient, whose spread
+    is largest where it is too good. Below two degrees of freedom there is no interval, three for a coefficient, except
+    the exact bound of a share at 0 or 1.
     """
     if scale == "biased":
         return Estimate(value=value, reason=_BIASED)
@@ -166,13 +167,12 @@ def estimate_from_replicates(
         return _without_spread(value, unseen, scale)
     if sample.degrees < (_LEAST_OF_COEFFICIENT if scale == "coefficient" else _LEAST_DEGREES):
         return Estimate(value=value, reason=_FEW_FOR_COEFFICIENT if scale == "coefficient" else _FEW)
-    reached = [] if worst is None else [value + unseen * (worst - value)]
-    if exceptional is not None:
-        reached += [float(each) for each in exceptional(unseen) if not np.isnan(each)]
+    reached = _reached(value, unseen, worst, exceptional)
     quantile = float(special.stdtrit(sample.degrees, (1 + LEVEL) / 2))
     # A number without an upper end is more skewed still: its room alone leaves hardly any error at the worse end.
     better = _OF_LOG_LOSS if scale == "positive" else float(special.ndtri((1 + LEVEL) / 2))
-    below, above = (better if is_better_end else quantile for is_better_end in _better_ends(value, reached))
+    ends = (False, False) if scale == "coefficient" else _better_ends(value, reached)
+    below, above = (better if is_better_end else quantile for is_better_end in ends)
     low, high = _bounds(value, (below * spread, above * spread), scale)
     low, high = min([low, *reached]), max([high, *reached])
     if scale == "share":
@@ -192,6 +192,14 @@ def exact_interval(successes: float | Floats, trials: float | Floats, level: flo
     low = special.betaincinv(np.where(yes > 0, yes, 1), no + 1, tail)
     high = special.betaincinv(yes + 1, np.where(no > 0, no, 1), 1 - tail)
     return np.where(yes > 0, low, 0.0)[()], np.where(no > 0, high, 1.0)[()]
+
+
+def _reached(value: float, unseen: float, worst: float | None, exceptional: Exceptional | None) -> list[float]:
+    """Where a share `unseen` of exceptional units would take the number."""
+    values = [] if worst is None else [value + unseen * (worst - value)]
+    if exceptional is not None:
+        values += [float(each) for each in exceptional(unseen) if not np.isnan(each)]
+    return values
 
 
 def _better_ends(value: float, reached: Sequence[float]) -> tuple[bool, bool]:
