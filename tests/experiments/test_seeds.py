@@ -19,6 +19,12 @@ def predictions(score: np.ndarray, label: np.ndarray, subject: np.ndarray) -> pd
     return as_predictions(table.assign(**scores, predicted=predicted, refer=False), CLASSES)
 
 
+def with_scores(table: pd.DataFrame, score: np.ndarray) -> pd.DataFrame:
+    """The table with other scores: to make one from nothing takes longer than to test it."""
+    predicted = np.where(score > 0.5, "all", "hem").astype(object)
+    return table.assign(score_all=score, score_hem=1 - score, predicted=predicted)
+
+
 def study(
     generator: np.random.Generator, seeds: int = 5, subjects: int = 24, cells: int = 10, spread: float = 1.0
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
@@ -26,6 +32,7 @@ def study(
     truth = np.repeat(np.arange(subjects) % 2, cells)
     subject = np.repeat(np.arange(subjects), cells)
     label = np.where(truth == 1, "all", "hem")
+    template = predictions(np.zeros(len(truth)), label, np.array([f"S{each}" for each in subject]))
     base = generator.normal(0, 1, subjects)[subject] + generator.normal(0, 1, len(truth))
     tables = []
     for _ in range(2):
@@ -34,8 +41,7 @@ def study(
         for _ in range(seeds):
             trained = generator.normal(0, 0.5) * (2 * truth - 1) + generator.normal(0, 0.5, subjects)[subject]
             logits = 1.0 * (2 * truth - 1) + base + method + trained + generator.normal(0, 0.5, len(truth))
-            score = 1 / (1 + np.exp(-logits))
-            of_method.append(predictions(score, label, np.array([f"S{each}" for each in subject])))
+            of_method.append(with_scores(template, 1 / (1 + np.exp(-logits))))
         tables.append(of_method)
     return tables[0], tables[1]
 
