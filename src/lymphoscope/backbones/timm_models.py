@@ -1,5 +1,6 @@
 """Backbones from timm: convolutional models, and vision transformers with their tokens folded into a map."""
 
+from functools import cache
 from typing import Any
 
 import timm
@@ -90,6 +91,7 @@ def _feature_modules(body: nn.Module) -> list[str]:
     return [stage["module"] for stage in getattr(body, "feature_info", [])]
 
 
+@cache  # a run creates the same network several times
 def _check_gives_maps(backbone_class: type[TimmConvolutional] | type[TimmTransformer], model: str) -> None:
     # timm does not say which of its thousand models give maps; a trial on shapes alone does.
     try:
