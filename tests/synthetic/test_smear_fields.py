@@ -101,3 +101,20 @@ def test_the_command_writes_a_smear_beside_the_cells(tmp_path: Path, capsys: pyt
     assert run(["data", "synthesize", str(tmp_path / "set"), *words, "--smear", "1"]) == 0
     assert "1 field of a synthetic smear with 11 white cells" in capsys.readouterr().out
     assert (tmp_path / "set/smear/fields/field-0001.png").is_file()
+
+
+def test_smudges_clumps_and_deposits_are_listed_apart_and_leave_the_rest_of_the_field_as_it_was() -> None:
+    settings = SMALL.model_copy(update={"width": 800, "height": 600, "red_cells": False})
+    plain = draw_smear_field(settings)
+    added = draw_smear_field(settings.model_copy(update={"smudges": 1, "platelet_clumps": 2, "stain_deposits": 1}))
+    assert sorted(one.class_name for one in added.artefacts) == [
+        "platelet_clump", "platelet_clump", "smudge", "stain_deposit"
+    ]  # fmt: skip
+    assert plain.cells == added.cells
+    assert not plain.artefacts
+    darkest = {one.class_name: box_of(added, one).min() for one in added.artefacts}
+    assert darkest["stain_deposit"] < 60 < darkest["smudge"]
+
+
+def box_of(field: SmearField, one: TrueCell) -> "np.ndarray":  # type: ignore[type-arg]
+    return field.pixels[one.y : one.y + one.height, one.x : one.x + one.width]

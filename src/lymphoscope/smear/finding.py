@@ -22,7 +22,8 @@ from lymphoscope.smear.records import FieldRecord, TileRecord
 from lymphoscope.smear.seams import SLACK_MICRONS
 from lymphoscope.smear.tiles import Tile
 
-CUT_MARK = "cut_by_edge"
+CUT_MARK, CUT_MICRONS = "cut_by_edge", 0.4
+"""Mark of a cell that comes so near, in micrometres, to the edge of the field."""
 PREVIEW_SIDE = 1024
 """Pixels of the longer side of a tile's preview, at most."""
 _OPEN_SLIDES = 3
@@ -132,17 +133,16 @@ def _owned(found: Detections, tile: Tile, source: FieldRecord) -> Detections:
     boxes = found.boxes + np.concatenate([shift, np.zeros(2, np.float32)])
     centres = boxes[:, :2] + boxes[:, 2:] / 2
     mine = np.array([tile.core.holds(x, y, slack) for x, y in centres.tolist()], dtype=bool)
-    marks = tuple(
-        _marks(marked, box, source.width, source.height) for marked, box in zip(found.marks, boxes, strict=True)
-    )
+    marks = tuple(_marks(marked, box, source) for marked, box in zip(found.marks, boxes, strict=True))
     outlines = tuple(outline + shift for outline in found.outlines)
     return Detections(boxes, outlines, found.scores, marks).select(np.flatnonzero(mine))
 
 
-def _marks(marks: frozenset[str], box: NDArray[np.float32], width: int, height: int) -> frozenset[str]:
+def _marks(marks: frozenset[str], box: NDArray[np.float32], source: FieldRecord) -> frozenset[str]:
     """Only the edge of the field cuts a cell; that of a tile does not."""
     x, y, w, h = box.tolist()
-    cut = x <= 1 or y <= 1 or x + w >= width - 1 or y + h >= height - 1
+    edge = max(1.0, CUT_MICRONS / (source.microns_per_pixel or 1.0))
+    cut = x <= edge or y <= edge or x + w >= source.width - edge or y + h >= source.height - edge
     return marks | {CUT_MARK} if cut else marks - {CUT_MARK}
 
 

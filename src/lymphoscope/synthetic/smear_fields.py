@@ -18,6 +18,7 @@ from pydantic import Field
 
 from lymphoscope.files import write_json, write_text
 from lymphoscope.strict_model import StrictModel
+from lymphoscope.synthetic.artefacts import ARTEFACTS
 from lymphoscope.synthetic.cells import DrawnCell, draw_cell
 from lymphoscope.synthetic.cohort import encode_png, write_bytes
 from lymphoscope.synthetic.fields import NEUTROPHIL_DIAMETER, Canvas, draw_neutrophil, draw_platelet, draw_red_cell
@@ -43,6 +44,9 @@ class SmearSettings(StrictModel):
     white_cells: int = Field(default=8, ge=0, description="White cells of a field that touch no other.")
     touching_pairs: int = Field(default=1, ge=0, description="Pairs of white cells that touch.")
     cut_cells: int = Field(default=1, ge=0, description="White cells that the edge of the field cuts.")
+    smudges: int = Field(default=0, ge=0, description="Smudge cells of a field.")
+    platelet_clumps: int = Field(default=0, ge=0, description="Clumps of platelets of a field.")
+    stain_deposits: int = Field(default=0, ge=0, description="Deposits of stain of a field.")
     blast_share: float = Field(default=0.4, ge=0, le=1, description="Probability that a white cell is a blast.")
     neutrophil_share: float = Field(default=0.3, ge=0, le=1, description="Probability that another one is granulated.")
     red_cells: bool = Field(default=True, description="Whether there are red cells and platelets.")
@@ -73,10 +77,11 @@ class TrueCell:
 
 @dataclass(frozen=True)
 class SmearField:
-    """A synthetic field (H, W, 3) and its white cells."""
+    """A synthetic field (H, W, 3), its white cells, and what is none: smudges, clumps and deposits."""
 
     pixels: Pixels
     cells: tuple[TrueCell, ...]
+    artefacts: tuple[TrueCell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ def draw_smear_field(settings: SmearSettings, number: int = 0, *, at: Sequence[C
     subject = _subject(settings)
     canvas = Canvas.empty(settings.height, settings.width, 1 / settings.microns_per_pixel)
     placed = _white_cells(settings, subject, at, rng)
+    _add_artefacts(placed, settings, subject, rng)
     if settings.red_cells:
         _add_red_cells(canvas, settings, subject, placed, rng)
     cells = []
@@ -125,7 +131,9 @@ def draw_smear_field(settings: SmearSettings, number: int = 0, *, at: Sequence[C
         if len(canvas.objects) > before:
             left, top, right, bottom = canvas.objects[-1].box
             cells.append(TrueCell(one.class_name, left, top, right - left, bottom - top, one.touching, one.cut))
-    return SmearField(photograph(canvas.density, subject, canvas.pixels_per_um, rng), tuple(cells))
+    white = tuple(cell for cell in cells if cell.class_name not in ARTEFACTS)
+    others = tuple(cell for cell in cells if cell.class_name in ARTEFACTS)
+    return SmearField(photograph(canvas.density, subject, canvas.pixels_per_um, rng), white, others)
 
 
 def _subject(settings: SmearSettings) -> Subject:
@@ -147,6 +155,22 @@ def _white_cells(
     for _ in range(settings.white_cells):
         _try(placed, lambda: _inside(settings, subject, rng))
     return placed
+
+
+def _add_artefacts(placed: list[_Placed], settings: SmearSettings, subject: Subject, rng: np.random.Generator) -> None:
+    """Draw and place what is no white cell, clear of the white cells."""
+    numbers = {"smudge": settings.smudges, "platelet_clump": settings.platelet_clumps}
+    for name, number in (numbers | {"stain_deposit": settings.stain_deposits}).items():
+        for _ in range(number):
+            _try(placed, lambda name=name: _artefact(name, settings, subject, rng))  # type: ignore[misc]
+
+
+def _artefact(name: str, settings: SmearSettings, subject: Subject, rng: np.random.Generator) -> _Placed:
+    drawn = ARTEFACTS[name](subject, 1 / settings.microns_per_pixel, rng)
+    radius = math.sqrt(max(int(drawn.cell.sum()), 1) / math.pi)
+    reach = len(drawn.cover) / 2
+    y, x = (float(rng.uniform(reach, max(side - reach, reach + 1))) for side in (settings.height, settings.width))
+    return _Placed(drawn, name, y, x, radius)
 
 
 def _try(placed: list[_Placed], draw: Callable[[], _Placed]) -> None:
