@@ -65,7 +65,7 @@ def test_intervals_of_calibration_coefficients_hold_because_of_the_room_for_odd_
 @pytest.mark.parametrize("layout", ["21+13, three hold 84 %", "5+5 equal"])
 def test_every_test_rejects_equal_models_at_its_level(layout: str, world: str) -> None:
     """At most 1 in 16, the level of five subjects, within three standard errors of the studies that have the test."""
-    answers = simulation.rejections(simulation.LAYOUTS[layout], simulation.WORLDS[world], studies=200)
+    answers = simulation.rejections(simulation.LAYOUTS[layout], simulation.WORLDS[world], studies=200, metrics=SCORES)
     tested = {name: [answer for answer in each if answer is not None] for name, each in answers.items()}
     level = 1 / 16
     most = {name: level + 3 * (level * (1 - level) / max(1, len(each))) ** 0.5 for name, each in tested.items()}
