@@ -54,6 +54,14 @@ def train_detector_command(
             min=1, help="Images of each source that are used, evenly spaced. Default: all.", show_default=False
         ),
     ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Source that is not used, to be evaluated on (column `source`). May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Trained detector to continue from.", show_default=False),
@@ -82,6 +90,7 @@ def train_detector_command(
 
     train_detector(
         boxes, out, classes=classes, cells=cells or (), start=start, microns_per_pixel=mpp, per_source=per_source,
-        without=without, steps=steps, seed=seed, report=lambda line: typer.echo(line, err=True),
+        without=without, leave_out=leave_out or (), steps=steps, seed=seed,
+        report=lambda line: typer.echo(line, err=True),
     )  # fmt: skip
     typer.echo(f"detector: {out}")

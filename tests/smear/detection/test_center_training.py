@@ -73,6 +73,20 @@ def test_images_are_chosen_evenly_per_source_and_those_without_cells_are_one_mor
     assert len(choose_images(images, None, [])) == 18
 
 
+def test_a_source_that_is_left_out_has_no_image_in_the_training_and_must_exist() -> None:
+    from lymphoscope.smear.detection.box_files import BoxedImage
+    from lymphoscope.smear.detection.training_fields import without_sources
+
+    one, table = np.ones((1, 4), np.float32), Path("boxes.csv")
+    images = [BoxedImage(Path(source), one, source) for source in "abab"]
+    assert [image.source for image in without_sources(images, ["a"], table)] == ["b", "b"]
+    assert without_sources(images, [], table) == images
+    with pytest.raises(LymphoscopeError, match="no source c to leave out; its sources: a, b"):
+        without_sources(images, ["c"], table)
+    with pytest.raises(LymphoscopeError, match="every source is left out"):
+        without_sources(images, ["a", "b"], table)
+
+
 def test_a_folder_that_is_not_empty_is_not_written_to(boxes: Path, tmp_path: Path) -> None:
     with pytest.raises(LymphoscopeError, match="not empty"):
         center_file.train_detector(boxes, tmp_path)

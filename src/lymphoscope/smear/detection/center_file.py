@@ -15,6 +15,7 @@ from lymphoscope.smear.detection.training_fields import (
     images_without_cells,
     load_cut_outs,
     load_training_fields,
+    without_sources,
 )
 from lymphoscope.smear.detection.working_scale import WORKING_SCALE
 from lymphoscope.version import __version__
@@ -33,6 +34,7 @@ def train_detector(
     microns_per_pixel: float | None = None,
     per_source: int | None = None,
     without: Path | None = None,
+    leave_out: Sequence[str] = (),
     steps: int = 600,
     seed: int = 0,
     report: Callable[[str], None] = lambda *_: None,
@@ -40,14 +42,14 @@ def train_detector(
     """Train on the boxes of a file or folder and write detector.json, detector.onnx and detector.safetensors to `out`.
 
     `cells` are folders of cells on black to paste, each used equally often; `without` is a folder of images without
-    white cells; at most `per_source` images of each source are used.
+    white cells; at most `per_source` images of each source are used, and none of the sources `leave_out`.
 
-    Raises LymphoscopeError if the boxes cannot be read or `out` is not empty.
+    Raises LymphoscopeError if the boxes cannot be read, if none remain, or if `out` is not empty.
     """
     if out.exists() and any(out.iterdir()):
         raise LymphoscopeError(f"{out}: not empty; choose another --out")
     empty = [] if without is None else images_without_cells(without)
-    chosen = choose_images(read_boxes(boxes, classes), per_source, empty)
+    chosen = choose_images(without_sources(read_boxes(boxes, classes), leave_out, boxes), per_source, empty)
     fields = load_training_fields(chosen, microns_per_pixel, report)
     cut_outs = load_cut_outs(cells)
     network = train_center_network(

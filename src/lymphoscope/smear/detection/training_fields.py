@@ -26,6 +26,19 @@ def choose_images(
     return chosen
 
 
+def without_sources(images: Sequence[BoxedImage], leave_out: Sequence[str], named_in: Path) -> list[BoxedImage]:
+    """Return the images of the other sources. Raises LymphoscopeError for an unknown source, or if none remain."""
+    sources = {image.source for image in images}
+    for name in leave_out:
+        if name not in sources:
+            raise LymphoscopeError(
+                f"{named_in}: no source {name} to leave out; its sources: {', '.join(sorted(sources))}"
+            )
+    if sources <= set(leave_out):
+        raise LymphoscopeError(f"{named_in}: every source is left out; nothing remains to train on")
+    return [image for image in images if image.source not in leave_out]
+
+
 def images_without_cells(folder: Path) -> list[BoxedImage]:
     """Return the images of a folder as a source of their own, without boxes. Raises LymphoscopeError if it has none."""
     images = [BoxedImage(path, np.zeros((0, 4), np.float32), f"without: {folder.name}") for path in walk_files(folder)]
