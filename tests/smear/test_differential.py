@@ -187,6 +187,16 @@ def test_few_subjects_make_the_errors_uncertain(description: Description) -> Non
     assert errors.matrix[0, 0] / errors.matrix[0].sum() == pytest.approx(0.8)
 
 
+def test_held_out_subjects_are_claimed_only_where_subjects_are_known(description: Description) -> None:
+    def how(**scores: object) -> str:
+        confusion = {"labels": ["all", "hem"], "matrix": [[80, 20], [5, 95]]}
+        errors = errors_of(description.model_copy(update={"scores": {"confusion": confusion, **scores}}))
+        return "" if errors is None else errors.how
+
+    assert how(subjects=12) == "200 cells of held-out subjects"
+    assert how(subjects=0) == "200 cells that it was not trained on, of unknown subjects"
+
+
 def test_a_model_without_a_confusion_matrix_is_said_not_to_be_corrected(description: Description) -> None:
     assert errors_of(description) is None
     counted = count([cell()] * 3)

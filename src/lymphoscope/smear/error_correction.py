@@ -45,7 +45,8 @@ def errors_of(description: Description) -> ClassifierErrors | None:
     matrix = np.array(confusion["matrix"], dtype=np.float64)[np.ix_(order, order)]
     if not (matrix.sum(axis=1) > 0).all():
         return None
-    how = f"{int(matrix.sum()):,} cells {scores.get('how', 'of held-out subjects')}"
+    held_out = "of held-out subjects" if scores.get("subjects") else "that it was not trained on, of unknown subjects"
+    how = f"{int(matrix.sum()):,} cells {scores.get('how', held_out)}"
     return ClassifierErrors(description.classes, _effective(matrix, description), how)
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from lymphoscope.smear import SmearResult
+from lymphoscope.smear.differential import Count as CountOfCells, CountedCell, differential_count
+from lymphoscope.smear.records import FieldRecord
+from lymphoscope.smear.report.sections.count import blast_text, lead
+from lymphoscope.smear.report.sections.quality import scale_sentences
 from lymphoscope.synthetic import TrueCell
 
 Count = Callable[..., SmearResult]
@@ -82,3 +86,35 @@ def test_names_from_data_never_become_markup(count: Count, apart: tuple[Path, li
 def test_paper_says_that_the_gallery_is_not_printed(page: tuple[SmearResult, str]) -> None:
     assert '<span class="on-paper">The gallery is on the page itself and is not printed.</span>' in page[1]
     assert "@media screen { .on-paper { display: none; } }" in page[1]
+
+
+def counted(referred: int, of: int, *classes: str) -> CountOfCells:
+    cells = [CountedCell("lymphocyte", number < referred, frozenset(), None, None, None) for number in range(of)]
+    return differential_count(cells, {name: name for name in classes}, "id", None).overall
+
+
+@pytest.mark.parametrize(
+    ("referred", "words"), [(3, "All of them are unidentified"), (2, "2 of them are"), (1, "1 of them is"), (0, "0 of")]
+)
+def test_the_first_sentence_says_how_many_cells_are_unidentified(referred: int, words: str) -> None:
+    assert words in lead(counted(referred, 3, "lymphocyte"))
+
+
+def test_a_count_by_a_model_without_blasts_says_that_it_cannot_count_them() -> None:
+    assert "cannot count them" in (blast_text(counted(0, 3, "lymphocyte")) or "")
+    assert "cannot count them" not in (blast_text(counted(0, 3, "lymphocyte", "blast")) or "")
+    assert blast_text(counted(0, 0, "lymphocyte", "blast")) is None
+
+
+def test_each_scale_says_of_which_slides_it_is_where_they_differ() -> None:
+    base = {"path": "p", "width": 9, "height": 9, "scale_source": "file", "scale_of_red_cells": None, "subject": None}
+    base |= {"flags": (), "tiles": 1, "tiles_set_aside": 0, "tiles_failed": 0, "cells": 0, "error": None}
+    fields = [
+        FieldRecord(field=f"F{number}", slide=slide, microns_per_pixel=scale, **base)  # type: ignore[arg-type]
+        for number, (slide, scale) in enumerate([("a", 0.1), ("a", 0.1), ("b", 0.2), (None, 0.2), ("c", None)])
+    ]
+    assert scale_sentences(fields[:2]) == ["0.1 micrometres per pixel, as the file says."]
+    assert scale_sentences(fields) == [
+        "a: 0.1 micrometres per pixel, as the file says.",
+        "b, F3: 0.2 micrometres per pixel, as the file says.",
+    ]

@@ -10,6 +10,10 @@ from lymphoscope.smear.report.smear_contents import SmearContents
 from lymphoscope.smear.sentences import blast_sentence, interval_text
 
 _MANY = 100
+_NO_BLASTS = (
+    "This model has no class of blasts and cannot count them: they are among the unidentified cells, or have the name "
+    "of another class."
+)
 
 
 def build(contents: SmearContents) -> Section:
@@ -21,9 +25,9 @@ def build(contents: SmearContents) -> Section:
         template=_TEMPLATE,
         values={
             "count": count,
-            "lead": _lead(count),
+            "lead": lead(count),
             "rows": [row for row in count.classes if _is_shown(row)],
-            "blasts": None if count.blasts is None else blast_sentence(count.blasts),
+            "blasts": blast_text(count),
             "expected": () if count.blasts is None else count.blasts.expected,
             "figure_of_count": page_figure(
                 count_figure(count) if count.white_cells else None,
@@ -48,16 +52,30 @@ def _is_shown(row: ClassCount) -> bool:
     return bool(row.number or row.referred or row.counting == "white_cell")
 
 
-def _lead(count: Count) -> str:
+def lead(count: Count) -> str:
+    """Return the first sentences: how many white cells were counted, and how many of them have no class."""
     if not count.white_cells:
         return "No white cells were counted, so there is no differential."
     cells = f"{count.white_cells:,} white cell{'' if count.white_cells == 1 else 's'}"
-    unidentified = f"{count.unidentified:,} of them are unidentified: the model refers them to a person."
+    unidentified = f"{_of_them(count)} unidentified: the model refers them to a person."
     if count.target is None:
         return f"{cells} were counted, of {count.found:,} found cells of every kind. {unidentified}"
     if not count.reached:
         return f"{cells} were counted: there are fewer than the {count.target:,} that were asked for. {unidentified}"
     return f"{cells} were counted, the first on the way over the slide. {unidentified}"
+
+
+def blast_text(count: Count) -> str | None:
+    """Return what is said of blasts; None where no share of them is known."""
+    if not any(row.is_blast for row in count.classes):
+        return _NO_BLASTS
+    return None if count.blasts is None else blast_sentence(count.blasts)
+
+
+def _of_them(count: Count) -> str:
+    if count.unidentified == count.white_cells > 1:
+        return "All of them are"
+    return f"{count.unidentified:,} of them {'is' if count.unidentified == 1 else 'are'}"
 
 
 @styled()

@@ -1,6 +1,7 @@
 """How good the fields are: what was set aside and why, and the scale that was used."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from lymphoscope.reports import Section, SectionDefinition
 from lymphoscope.smear.plan import NO_RED_CELLS_FLAG, SCALE_FLAG
@@ -12,6 +13,9 @@ _OF_FIELDS = {
     SCALE_FLAG: "The scale differs from that of the red cells by more than half.",
     NO_RED_CELLS_FLAG: "No round red cells were seen in the fields that were looked at: is this a blood smear?",
 }
+
+_NAMES = 8
+"""Slides that are named of those with one scale."""
 
 
 def build(contents: SmearContents) -> Section:
@@ -29,9 +33,24 @@ def build(contents: SmearContents) -> Section:
             "aside": aside,
             "share": 100 * aside / len(tiles) if tiles else 0.0,
             "flags": [(sentences.get(flag, flag), number) for flag, number in flags.most_common()],
-            "scales": list(dict.fromkeys(_scale(one) for one in contents.record.fields if one.microns_per_pixel)),
+            "scales": scale_sentences(contents.record.fields),
         },
     )
+
+
+def scale_sentences(fields: Sequence[FieldRecord]) -> list[str]:
+    """Return a sentence per scale, with the slides whose fields have it where there is more than one."""
+    slides: dict[str, dict[str, None]] = {}
+    for one in fields:
+        if one.microns_per_pixel:
+            slides.setdefault(_scale(one), {})[one.slide or one.field] = None
+    if len(slides) < 2:
+        return list(slides)
+    return [f"{', '.join([*names][:_NAMES])}{_more(len(names))}: {scale}" for scale, names in slides.items()]
+
+
+def _more(names: int) -> str:
+    return f" and {names - _NAMES:,} more" if names > _NAMES else ""
 
 
 def _scale(one: FieldRecord) -> str:

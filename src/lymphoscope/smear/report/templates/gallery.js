@@ -65,7 +65,9 @@
     var button = element("button", { type: "button", "class": "thumb " + STATUS[cells.status[cell]], "aria-label": name });
     var picture = element("i");
     showSprite(picture, cell, 96);
-    button.append(picture, element("span", {}, title(cell)), element("span", { "class": "score" }, score(cell)));
+    var words = element("span", { "class": "name" }, title(cell) + " ");
+    words.append(element("span", { "class": "score" }, score(cell)));
+    button.append(picture, words);
     button.style.left = 4 + (place % perRow) * WIDTH + "px";
     button.style.top = Math.floor(place / perRow) * HEIGHT + "px";
     button.addEventListener("click", function () { open(place); });
