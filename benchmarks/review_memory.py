@@ -1,10 +1,14 @@
-"""Memory of a review server over minutes of scripted work: MB per 1,000 requests, by a line through the second half.
+"""Memory of a review server and of a browser's page over an hour of scripted work at one action per second.
 
-    python benchmarks/review_memory.py RESULTS [--minutes 15] [--json FILE]
+    python benchmarks/review_memory.py RESULTS... [--minutes 60] [--rate 1] [--every 2] [--json FILE]
 
-RESULTS is a results folder of `lymphoscope smear`. The server is a process of its own on a database in a temporary
-folder. The script does what a reader's browser does: opens the gallery, fetches thumbnails, cells and tiles of fields,
-labels, undoes, renews the lease, and now and then opens the report and its PDF.
+RESULTS are results folders of `lymphoscope smear`. The server is a process of its own on a database in a temporary
+folder. Debian's Chromium keeps the gallery of the first case open all the time: it labels, undoes, moves, scrolls and
+sorts; a second tab visits a field, the report and the list of cases. In turn with it a client works on the last case as
+another browser would: list, cells, thumbnails, tiles, labels, undo, lease, report, PDF and export.
+
+Each row has the memory of the server process (RSS), of all processes of the browser (PSS), and the heap of the page of
+the gallery after a forced collection. The last lines compare the mean of the first quarter with that of the last.
 """
 
 import argparse
@@ -17,39 +21,70 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 
 import httpx
-import numpy as np
 import psutil
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 from timing import write
 
 PASSWORD = "a password of the benchmark"  # noqa: S105
-EVERY = 500
+CHROMIUM = "/usr/bin/chromium"
+KEYS = ("1", "2", "Enter", "j", "3", "ArrowDown", "Control+z", "k", "PageDown", "4", "Shift+ArrowRight", "5")
+SORTS = ("class", "doubt", "learning", "blast_score", "referral", "size")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Memory after some minutes of work."""
+
+    minutes: float
+    actions: int
+    server_megabytes: float
+    server_seconds: float
+    """Processor time of the server since its start."""
+    browser_megabytes: float
+    heap_megabytes: float
+    elements: int
+    """Elements in the document of the gallery."""
+
+
+MEASURES = ("server_megabytes", "browser_megabytes", "heap_megabytes", "elements")
 
 
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("results", type=Path, nargs="+")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--rate", type=float, default=1, help="actions per second")
+    parser.add_argument("--every", type=float, default=2, help="minutes between two rows")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         server(given.results, Path(folder)) as (url, process),
         httpx.Client(base_url=url, timeout=120) as client,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
     ):
         log_in(client)
-        rows = work(client, process, 60 * given.minutes)
-    half = np.array(rows[len(rows) // 2 :], dtype=float)
-    slope = 1000 * np.polyfit(half[:, 0], half[:, 2], 1)[0]
-    print(f"\n{slope:.2f} MB per 1,000 requests in the second half of {rows[-1][0]} requests")
-    write(given.json, {"minutes": given.minutes, "rows": rows, "megabytes_per_1000_requests": slope})
+        context = browser.new_context(base_url=url)
+        context.set_default_timeout(120_000)
+        samples = work(client, context, process, given.minutes, given.rate, given.every)
+    quarters = compare(samples)
+    write(given.json, {**vars_of(given), "samples": [asdict(one) for one in samples], "quarters": quarters})
+
+
+def vars_of(given: argparse.Namespace) -> dict[str, float]:
+    """Return the numbers that say what was done."""
+    return {"minutes": given.minutes, "rate": given.rate}
 
 
 @contextmanager
-def server(results: Path, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+def server(results: list[Path], folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """Serve the results in a process of its own; yield its address and the process."""
     database = folder / "review.db"
     program = [str(Path(sys.executable).with_name("lymphoscope")), "review"]
@@ -58,7 +93,7 @@ def server(results: Path, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*program, str(results), "--port", str(port), "--database", str(database)]
+    command = [*program, "serve", *map(str, results), "--port", str(port), "--database", str(database)]
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
     try:
         for _ in range(600):
@@ -79,34 +114,119 @@ def log_in(client: httpx.Client) -> None:
     client.headers["X-CSRF-Token"] = answer.raise_for_status().json()["csrf_token"]
 
 
-def work(client: httpx.Client, process: psutil.Process, seconds: float) -> list[tuple[int, float, float]]:
-    """Work until the time is up; return (requests, seconds, MB of the server) every EVERY requests."""
-    print(f"{'requests':>10}{'seconds':>10}{'MB':>10}", flush=True)
-    draw, start, rows = random.Random(1), time.monotonic(), []  # noqa: S311 - a script
-    for count, _ in enumerate(requests_of(client, draw), start=1):
+def work(
+    client: httpx.Client, context: BrowserContext, process: psutil.Process, minutes: float, rate: float, every: float
+) -> list[Sample]:
+    """Work until the time is up, at most `rate` actions per second; return a sample every `every` minutes."""
+    context.request.post("/api/login", data={"name": "ada", "password": PASSWORD}, fail_on_status_code=True)
+    gallery, other = context.new_page(), context.new_page()
+    listed = client.get("/api/cases").json()["cases"]
+    cases = sorted(listed, key=lambda one: int(one["id"]))
+    draw = random.Random(1)  # noqa: S311 - a script
+    turns = zip(browse(gallery, other, cases[0]["id"], draw), requests_of(client, cases[-1], draw), strict=False)
+    actions = itertools.chain.from_iterable(turns)
+    samples: list[Sample] = []
+    start = time.monotonic()
+    for number, _ in enumerate(actions, start=1):
         passed = time.monotonic() - start
-        if count % EVERY == 0:
-            rows.append((count, passed, process.memory_info().rss / 1e6))
-            print(f"{count:>10}{passed:>10.0f}{rows[-1][2]:>10.1f}", flush=True)
-        if passed > seconds:
+        if passed >= 60 * every * (len(samples) + (0 if samples else 0.25)):
+            samples.append(sample(gallery, process, passed / 60, number))
+            show(samples)
+        if passed > 60 * minutes:
             break
-    return rows
+        time.sleep(max(0.0, start + number / rate - time.monotonic()))
+    return samples
 
 
-def requests_of(client: httpx.Client, draw: random.Random) -> Iterator[None]:
-    """Send requests of a reader for ever, and yield after each."""
+def sample(page: Page, process: psutil.Process, minutes: float, actions: int) -> Sample:
+    """Measure now; the heap of the page after a forced collection."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    session.send("HeapProfiler.collectGarbage")
+    session.send("HeapProfiler.collectGarbage")
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    used = process.cpu_times()
+    return Sample(
+        minutes=round(minutes, 1),
+        actions=actions,
+        server_megabytes=round(process.memory_info().rss / 1e6, 1),
+        server_seconds=round(used.user + used.system, 1),
+        browser_megabytes=round(sum(one.memory_full_info().pss for one in browser_processes()) / 1e6, 1),
+        heap_megabytes=round(metrics["JSHeapUsedSize"] / 1e6, 2),
+        elements=page.evaluate("document.getElementsByTagName('*').length"),
+    )
+
+
+def browser_processes() -> list[psutil.Process]:
+    """Return the processes of the browser that this script started."""
+    return [one for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
+
+
+def show(samples: list[Sample]) -> None:
+    """Print the last sample, before the first one the names of the columns."""
+    if len(samples) == 1:
+        print(f"{'minutes':>8}{'actions':>9}{'server MB':>11}{'s':>8}{'browser MB':>12}{'heap MB':>9}{'elements':>10}")
+    one = samples[-1]
+    print(
+        f"{one.minutes:>8.1f}{one.actions:>9}{one.server_megabytes:>11.1f}{one.server_seconds:>8.0f}"
+        f"{one.browser_megabytes:>12.1f}{one.heap_megabytes:>9.2f}{one.elements:>10}",
+        flush=True,
+    )
+
+
+def compare(samples: list[Sample]) -> dict[str, tuple[float, float]]:
+    """Print and return the mean of each measure in the first and in the last quarter of the rows."""
+    size = max(1, len(samples) // 4)
+    quarters = {}
+    for name in MEASURES:
+        first, last = (mean(getattr(one, name) for one in part) for part in (samples[:size], samples[-size:]))
+        quarters[name] = (round(first, 2), round(last, 2))
+        print(f"{name:<20} first quarter {first:>8.1f}, last quarter {last:>8.1f} ({100 * (last / first - 1):+.1f} %)")
+    return quarters
+
+
+def browse(gallery: Page, other: Page, case: int, draw: random.Random) -> Iterator[None]:
+    """Do what a reader does in a browser for ever, and yield after each action. The gallery is opened once."""
+    gallery.goto(f"/cases/{case}")
+    gallery.wait_for_selector("#case[data-open]")
+    gallery.locator(".tile.focus").focus()
+    yield
+    fields = gallery.evaluate(f"fetch('/api/cases/{case}').then((one) => one.json())")["fields"]
+    for turn in itertools.count():
+        gallery.bring_to_front()
+        for key in draw.sample(KEYS, len(KEYS)):
+            gallery.locator(".tile.focus").focus()
+            gallery.keyboard.press(key)
+            yield
+        gallery.evaluate(
+            "(share) => { const one = document.getElementById('gallery'); one.scrollTop = share * one.scrollHeight; }",
+            draw.random(),
+        )
+        yield
+        if turn % 4 == 0:
+            gallery.select_option("#sort", draw.choice(SORTS))
+            yield
+        field = draw.choice(fields)["id"]
+        other.bring_to_front()
+        other.goto(draw.choice([f"/cases/{case}/fields/{field}", f"/cases/{case}/report", "/"]))
+        yield
+
+
+def requests_of(client: httpx.Client, case: dict[str, int], draw: random.Random) -> Iterator[None]:
+    """Send requests of a reader for ever, and yield after each cell: six requests."""
 
     def get(path: str) -> httpx.Response:
         return client.get(path).raise_for_status()
 
+    reading, number = f"/api/readings/{case['reading']}", case["id"]
     for turn in itertools.count():
-        case = draw.choice(get("/api/cases").json()["cases"])
-        reading, number = f"/api/readings/{case['reading']}", case["id"]
+        get("/api/cases")
         get(f"/cases/{number}")
-        index = get(f"{reading}/index?sort={draw.choice(['class', 'doubt', 'learning'])}").json()
+        index = get(f"{reading}/index?sort={draw.choice(SORTS)}").json()
         version, cells = index["version"], index["cells"]["id"]
         client.post(f"{reading}/lease").raise_for_status()
-        yield from itertools.repeat(None, 4)
+        yield
         for cell in draw.sample(cells, min(40, len(cells))):
             found = get(f"{reading}/cells/{cell}").json()
             get(f"/images/cases/{number}/thumbs/{cell}")
@@ -117,12 +237,12 @@ def requests_of(client: httpx.Client, draw: random.Random) -> Iterator[None]:
             version = client.post(f"{reading}/labels", json=body, headers=headers).raise_for_status().json()["version"]
             headers = {"If-Match": f'"{version}"'}
             version = client.post(f"{reading}/undo", json={}, headers=headers).raise_for_status().json()["version"]
-            yield from itertools.repeat(None, 6)
-        if turn % 5 == 0:
+            yield
+        if turn % 2 == 0:
             get(f"/cases/{number}/report")
             get(f"/cases/{number}/report.pdf")
             get(f"/api/cases/{number}/export/fhir")
-            yield from itertools.repeat(None, 3)
+            yield
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ EXPECTED: dict[str, set[str]] = {
     "GET /api/readings/{reading_id}/next": PEOPLE,
     "GET /api/readings/{reading_id}/changes": PEOPLE,
     "GET /api/readings/{reading_id}/differential": PEOPLE,
+    "POST /api/readings/{reading_id}/changes": READERS,
     "POST /api/readings/{reading_id}/labels": READERS,
     "POST /api/readings/{reading_id}/confirm": READERS,
     "POST /api/readings/{reading_id}/not-a-cell": READERS,

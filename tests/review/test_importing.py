@@ -124,7 +124,9 @@ def test_the_web_imports_only_below_the_given_folders(make_server: Any, tmp_path
 
 
 def test_cells_that_no_count_classes_are_not_suggested_as_white_cells() -> None:
-    assert suggestion("blast", "not_classed") == "artefact"
+    assert suggestion("blast", "not_classed", ["cut_by_edge", "touching"]) == "not_classed"
+    assert suggestion("blast", "not_classed", ["platelet_clump"]) == "platelet_clump"
+    assert suggestion("blast", "not_classed", ["cut_by_edge", "stain_deposit"]) == "artefact"
     assert suggestion("blast", "smudge") == "smudge"
     assert suggestion("blast", "unidentified") == "blast"
     assert suggestion(None, "not_classed") is None

@@ -95,17 +95,22 @@ class Review:
         """Label, confirm, undo and see at random until the connection breaks."""
         version = self.json(self.http.get("/api/readings/1"))["version"]
         while True:
-            action = self.generator.choice(["labels", "confirm", "undo", "seen"])
+            action = self.generator.choice(["labels", "confirm", "undo", "seen", "changes"])
             body: dict[str, Any] = {"cells": self.generator.sample(cells, self.generator.randint(1, 6))}
             body |= {"label": self.generator.choice(["blast", "monocyte"])} if action == "labels" else {}
+            if action == "changes":
+                body = {"changes": [{"kind": "label", **body, "label": "lymphocyte"}, {"kind": "seen", **body}]}
+                body["changes"] += [{"kind": "undo"}]
             answer = self.http.post(
                 f"/api/readings/1/{action}",
                 json={} if action == "undo" else body,
                 headers={"If-Match": f'"{version}"'},
             )
-            version = self.json(answer).get("version", version)
-            if answer.status_code == 200 and answer.json()["event"] is not None:
-                self.acknowledged[answer.json()["event"]] = answer.json()
+            content = self.json(answer)
+            version = content.get("version", version)
+            for one in content.get("results", [content] if answer.status_code == 200 else []):
+                if one["event"] is not None:
+                    self.acknowledged[one["event"]] = one
 
     def json(self, answer: httpx.Response) -> dict[str, Any]:
         """The content of an answer. Raises ConnectionError where the server says that the database is gone."""
@@ -144,8 +149,9 @@ def check(address: str, acknowledged: dict[int, dict[str, Any]]) -> None:
         with database.read() as session:
             for sequence, answer in acknowledged.items():
                 data = content_of(session.get_one(Event, sequence))["data"]
-                assert data["version"] == answer["version"]
-                assert [one[0] for one in sorted(data["changes"])] == [one["id"] for one in answer["cells"]]
+                cells = [one if isinstance(one, int) else one["id"] for one in answer["cells"]]
+                assert sorted(one[0] for one in data["changes"]) == sorted(cells)
+                assert data["version"] == answer.get("version", data["version"])
     finally:
         database.close()
 

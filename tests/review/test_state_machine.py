@@ -25,6 +25,7 @@ from lymphoscope.review.refusals import RefusalError
 from lymphoscope.review.settings import ReviewSettings
 from lymphoscope.review.tables import Answer, Case, Reading, Signature
 from lymphoscope.review.verification import verify
+from lymphoscope.review.workflow.change_batches import WantedChange, change_in_turn
 
 CELLS = 8
 LABELS = st.sampled_from(["blast", "monocyte", "artefact", "unidentified"])
@@ -101,6 +102,28 @@ class Review(RuleBasedStateMachine):
     def see(self, who: int, cells: list[int]) -> None:
         new = {cell: (*self.model[cell][:2], True) for cell in cells}
         self.change(who, lambda *given: workflow.see(*given, cells), new)
+
+    @rule(who=PERSON, first=SOME_CELLS, second=SOME_CELLS, name=LABELS)
+    def change_several_at_once(self, who: int, first: list[int], second: list[int], name: str) -> None:
+        steps = [dict.fromkeys(first, (name, "confirmed", True))]
+        after = self.model | steps[0]
+        steps.append({cell: (*after[cell][:2], True) for cell in second})
+        wanted = [WantedChange("label", tuple(first), name), WantedChange("seen", tuple(second))]
+        reading = self.reading()
+        with self.database.read() as session:
+            version = session.get_one(Reading, reading).version
+        try:
+            with self.database.write() as session:
+                batch = change_in_turn(session, self.people[who], reading, version, wanted)
+        except RefusalError as refusal:
+            assert refusal.code == "locked_case"
+            assert self.signed
+            return
+        assert batch.refused is None
+        for made, new in zip(batch.made, steps, strict=True):
+            if made.event is not None:
+                self.done.append((who, made.event, dict(self.model)))
+            self.model = self.model | new
 
     @precondition(lambda self: self.done and not self.signed)
     @rule()

@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lymphoscope.evaluation.intervals import exact_interval
+from lymphoscope.review.database import remembered
 from lymphoscope.review.tables import Answer, Case, Cell, Reading
-from lymphoscope.review.workflow.changes import NOT_A_CELL, UNIDENTIFIED
 from lymphoscope.smear.cell_classes import Counting, cell_class, in_table_order
+from lymphoscope.smear.differential import NOT_CLASSED, UNIDENTIFIED
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def suggested_counts(session: Session, case: Case) -> tuple[dict[str, int], bool
     Where the results say how `lymphoscope smear` counted them, up to its target, this is that count. Else a white cell
     that the model refers to a person, or without a class, is unidentified.
     """
+    counts, partial = remembered(session, ("suggested_counts", case.id), lambda: _suggested_counts(session, case))
+    return dict(counts), partial
+
+
+def _suggested_counts(session: Session, case: Case) -> tuple[dict[str, int], bool]:
     columns = (Cell.in_target, Cell.counted_as, Cell.suggested, Cell.referred)
     query = select(*columns, func.count()).where(Cell.case_id == case.id, ~Cell.added).group_by(*columns)
     counts: Counter[str] = Counter()
@@ -79,7 +85,7 @@ def suggested_counts(session: Session, case: Case) -> tuple[dict[str, int], bool
 
 def _counted_label(counted_as: str | None, suggested: str | None, referred: bool) -> str:
     if counted_as is not None:
-        return NOT_A_CELL if counted_as == "not_classed" else counted_as
+        return suggested or counted_as if counted_as == NOT_CLASSED else counted_as
     decided = suggested is not None and not (referred and cell_class(suggested).is_white_cell)
     return suggested if decided and suggested else UNIDENTIFIED
 

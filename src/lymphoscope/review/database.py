@@ -4,10 +4,11 @@ A write transaction is alone: SQLite begins it with BEGIN IMMEDIATE, PostgreSQL 
 that it reads is the state that it changes, and the audit chain cannot fork.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -18,6 +19,10 @@ from lymphoscope.errors import LymphoscopeError, one_line
 WRITERS_LOCK: Final = 0x6C796D70686F
 """The key of the advisory lock that writers on PostgreSQL take."""
 SECONDS_FOR_A_LOCK: Final = 30
+_REMEMBERED: Final = "lymphoscope_remembered"
+_MOST_REMEMBERED: Final = 1000
+
+Fact = TypeVar("Fact")
 
 
 class Database:
@@ -28,24 +33,50 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_size=10, max_overflow=40)
         self._writer = self.engine.execution_options(lymphoscope_writes=True)
+        self._turn = threading.Lock()
+        self._info: dict[str, Any] = {_REMEMBERED: {}}
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session for queries; nothing is written."""
-        with Session(self.engine) as session:
+        with Session(self.engine, info=self._info) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Yield a session in which no other writer is active; commit at the end, roll back on an exception."""
-        with Session(self._writer) as session, session.begin():
+        with self._in_turn(), Session(self._writer, info=self._info) as session, session.begin():
             if not self.is_sqlite:
                 session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITERS_LOCK})
             yield session
 
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let the writers of this process wait for each other here.
+
+        In SQLite they would try again every 0.1 s, in PostgreSQL each would hold a connection meanwhile. The database's
+        own lock decides in the end: a writer that has waited long goes on to it, and fails there with its message.
+        """
+        mine = self._turn.acquire(timeout=SECONDS_FOR_A_LOCK)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def remembered(session: Session, key: tuple[str, int], find: Callable[[], Fact]) -> Fact:
+    """Return a fact that never changes once it is stored, such as what was imported; it is found once per process."""
+    facts: dict[tuple[str, int], Fact] = session.info.get(_REMEMBERED, {})
+    if key not in facts:
+        if len(facts) >= _MOST_REMEMBERED:
+            facts.clear()
+        facts[key] = find()
+    return facts[key]
 
 
 def open_database(address: str | Path) -> Database:

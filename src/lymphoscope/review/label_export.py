@@ -18,7 +18,8 @@ from lymphoscope.review.cell_crops import CropFolder
 from lymphoscope.review.database import Database
 from lymphoscope.review.listing import user_names
 from lymphoscope.review.tables import Answer, Case, Cell, Reading, Source
-from lymphoscope.review.workflow.changes import NOT_A_CELL, UNIDENTIFIED
+from lymphoscope.review.workflow.changes import NOT_A_CELL
+from lymphoscope.smear.differential import NOT_CLASSED, UNIDENTIFIED
 from lymphoscope.terminal import counted
 
 Part = Literal["all", "blind", "shown"]
@@ -131,9 +132,8 @@ def _rows(
 
 
 def _why_not(answer: Answer) -> str | None:
-    if answer.label == UNIDENTIFIED:
-        return "unidentified"
-    return "not cells" if answer.label == NOT_A_CELL else None
+    reasons = {UNIDENTIFIED: "unidentified", NOT_CLASSED: "not classed", NOT_A_CELL: "not cells"}
+    return reasons.get(answer.label or "")
 
 
 def _first_labels(session: Session, case: Case) -> dict[int, str | None]:

@@ -29,7 +29,7 @@ class ReportData:
     signatures: tuple[Signature, ...]
     """Those of all revisions, the oldest first."""
     cells: tuple[tuple[Cell, Answer], ...]
-    """All cells of the reading and their answers."""
+    """All cells of the reading and their answers; empty where the report was read without them."""
     fields: dict[int, Field]
     head: Head
     """The head of the audit chain when the report was made."""
@@ -43,9 +43,12 @@ class ReportData:
         return "final" if self.reading.revision == 1 else "amended"
 
 
-def report_of(session: Session, person: Person, case_id: int, reading_id: int | None = None) -> ReportData:
+def report_of(
+    session: Session, person: Person, case_id: int, reading_id: int | None = None, *, with_cells: bool = True
+) -> ReportData:
     """Return what is reported of a case, in a reading of it (default: that of the present revision).
 
+    The single cells are read only `with_cells`: there may be many thousands, which few formats list.
     Raises RefusalError: no such case or reading, or one that is hidden from a blind reader.
     """
     case = session.get(Case, case_id)
@@ -56,8 +59,6 @@ def report_of(session: Session, person: Person, case_id: int, reading_id: int | 
         raise not_found("reading of this case", reading_id)
     refuse_to_show(session, person, reading)
     signatures = tuple(session.scalars(select(Signature).where(Signature.case_id == case_id).order_by(Signature.id)))
-    query = select(Cell, Answer).join(Answer, Answer.cell_id == Cell.id)
-    query = query.where(Answer.reading_id == reading.id, Answer.status != "absent").order_by(Cell.position, Cell.id)
     return ReportData(
         case=case,
         reading=reading,
@@ -65,11 +66,17 @@ def report_of(session: Session, person: Person, case_id: int, reading_id: int | 
         differential=live_differential(session, case, reading),
         signature=next((one for one in signatures if one.reading_id == reading.id), None),
         signatures=signatures,
-        cells=tuple((cell, answer) for cell, answer in session.execute(query)),
+        cells=_cells_of(session, reading) if with_cells else (),
         fields={field.id: field for field in session.scalars(select(Field).where(Field.case_id == case_id))},
         head=audit.head(session),
         made=now(),
     )
+
+
+def _cells_of(session: Session, reading: Reading) -> tuple[tuple[Cell, Answer], ...]:
+    query = select(Cell, Answer).join(Answer, Answer.cell_id == Cell.id)
+    query = query.where(Answer.reading_id == reading.id, Answer.status != "absent").order_by(Cell.position, Cell.id)
+    return tuple((cell, answer) for cell, answer in session.execute(query))
 
 
 def record_export(session: Session, person: Person, report: ReportData, kind: str, **data: Any) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +18,13 @@ from lymphoscope.evaluation import classes_of
 from lymphoscope.files import sha256_of
 from lymphoscope.review.audit import digest
 from lymphoscope.smear import cell_class, read_features
+from lymphoscope.smear.differential import NOT_CLASSED, SMUDGE
 from lymphoscope.vocabulary import MODEL_ID_COLUMN, SCORE_PREFIX
 
 TABLES: Final = ("cells.parquet", "cells.csv", "predictions.parquet", "predictions.csv")
 """Names of the table in a results folder, in the order in which they are looked for."""
+_NO_WHITE_CELL: Final = {"platelet_clump": "platelet_clump", "stain_deposit": "artefact"}
+"""Mark of a cell that no count classes -> the class that it has."""
 _NUMBERS: Final = (
     *("x", "y", "width", "height", "microns_per_pixel", "detector_score"),
     *("sprite_x", "sprite_y", "sprite_size"),
@@ -105,7 +108,8 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
     scores = {name: value for name in classes if (value := number(row.get(SCORE_PREFIX + name))) is not None}
     width, height, scale = number(row.get("width")), number(row.get("height")), number(row.get("microns_per_pixel"))
     has_size = width is not None and height is not None and scale is not None
-    suggested = suggestion(text(row.get("predicted")), text(row.get("counted_as")))
+    marks = names(row.get("marks"))
+    suggested = suggestion(text(row.get("predicted")), text(row.get("counted_as")), marks)
     return {
         "cell_id": text(row.get("cell_id")) or text(row.get("path")) or "",
         "path": text(row.get("path")),
@@ -116,7 +120,7 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
         "microns_per_pixel": scale,
         "size_microns": math.sqrt(width * height) * scale if has_size else None,  # type: ignore[operator]
         "outline": outline(row.get("outline")),
-        "marks": names(row.get("marks")),
+        "marks": marks,
         "quality": names(row.get("quality")),
         "sprite": text(row.get("sprite")),
         **{name: whole(row.get(name)) for name in ("sprite_x", "sprite_y", "sprite_size")},
@@ -133,9 +137,17 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
     }
 
 
-def suggestion(predicted: str | None, counted_as: str | None) -> str | None:
-    """Return the label to suggest: smudge cells, and what no count classes (cells cut by the edge, clumps), as such."""
-    return {"smudge": "smudge", "not_classed": "artefact"}.get(counted_as or "", predicted) if predicted else None
+def suggestion(predicted: str | None, counted_as: str | None, marks: Collection[str] = ()) -> str | None:
+    """Return the label to suggest: smudge cells, and what no count classes, as such.
+
+    Of the latter a clump of platelets and a deposit of stain have a class; a cell cut by the edge is a cell, which is
+    `not_classed`. None where the model could not say anything: a person must.
+    """
+    if predicted is None:
+        return None
+    if counted_as == NOT_CLASSED:
+        return next((label for mark, label in _NO_WHITE_CELL.items() if mark in marks), NOT_CLASSED)
+    return SMUDGE if counted_as == SMUDGE else predicted
 
 
 def doubt(scores: Mapping[str, float]) -> float | None:

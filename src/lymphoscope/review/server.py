@@ -1,18 +1,28 @@
 """Serve the application with uvicorn: on the loopback, with TLS, or behind a proxy that has it."""
 
+import os
 import secrets
+import threading
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
+from types import FrameType
+from typing import Final
 
 import uvicorn
 
 from lymphoscope.errors import LymphoscopeError
+from lymphoscope.processor import return_freed_memory
 from lymphoscope.review.application import create_app
 from lymphoscope.review.database import open_database
 from lymphoscope.review.migrate import upgrade
 from lymphoscope.review.people import has_people
 from lymphoscope.review.settings import LOOPBACK, ReviewSettings
+
+SECONDS_FOR_ANSWERS: Final = 5
+"""After a signal, requests that are being answered have so long."""
+SECONDS_TO_END: Final = 8
+"""After a signal, the process has ended by then."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,22 @@ class Address:
         return f"{'https' if self.secure else 'http'}://{name}{port}/"
 
 
+class _Server(uvicorn.Server):
+    """Ends within a bounded time after a signal.
+
+    uvicorn gives up requests that take too long, but their threads go on, for a lock of the database or a picture of
+    the model, and Python waits for its threads before it ends. What was acknowledged is stored; the rest may be lost.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to shut down, and end the process if that takes too long."""
+        if not self.should_exit:
+            late = threading.Timer(SECONDS_TO_END, os._exit, (128 + sig,))
+            late.daemon = True
+            late.start()
+        super().handle_exit(sig, frame)
+
+
 def is_loopback(host: str) -> bool:
     """Return whether only this machine reaches an address."""
     try:
@@ -75,6 +101,7 @@ def with_address(settings: ReviewSettings, address: Address) -> ReviewSettings:
 def serve(settings: ReviewSettings, address: Address) -> None:
     """Serve until interrupted. Raises LymphoscopeError for an address that is not safe or not free."""
     address.check()
+    return_freed_memory()
     config = uvicorn.Config(
         create_app(settings),
         host=address.host,
@@ -87,9 +114,9 @@ def serve(settings: ReviewSettings, address: Address) -> None:
         date_header=True,
         access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=SECONDS_FOR_ANSWERS,
     )
     try:
-        uvicorn.Server(config).run()
+        _Server(config).run()
     except OSError as error:
         raise LymphoscopeError(f"{address.host}:{address.port}: {error.strerror}: choose another --port") from error

@@ -11,8 +11,9 @@ from lymphoscope.review.audit import content_of
 from lymphoscope.review.listing import is_hidden, shown_cell, user_names
 from lymphoscope.review.people import Person
 from lymphoscope.review.tables import Answer, Case, Cell, Comment, Event, Field, Reading, Signature, Source
-from lymphoscope.review.workflow.changes import UNIDENTIFIED, second_reading_of
+from lymphoscope.review.workflow.changes import second_reading_of
 from lymphoscope.review.workflow.leases import lease_of
+from lymphoscope.smear.differential import UNIDENTIFIED
 
 
 def case_summary(
@@ -162,7 +163,10 @@ def _second_state(session: Session, case: Case) -> str | None:
 
 
 def _history(session: Session, reading: Reading, cell: Cell) -> list[dict[str, Any]]:
-    """The events that changed a cell in a reading, the oldest first."""
+    """The events that changed a cell in a reading, the oldest first; most cells have none, and need no search."""
+    answer = session.get(Answer, (reading.id, cell.id))
+    if answer is None or answer.at is None:
+        return []
     marker = f"[{cell.id},["  # as canonical JSON writes a change; what only looks like one is dropped below
     query = select(Event).where(Event.reading_id == reading.id, Event.body.contains(marker, autoescape=True))
     found = []

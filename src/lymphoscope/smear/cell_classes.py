@@ -58,7 +58,8 @@ CELL_CLASSES: Final[Mapping[str, CellClass]] = _table(
     CellClass("platelet", "platelet", "not_counted"),
     CellClass("platelet_clump", "platelet clump", "not_counted"),
     CellClass("red_cell", "red cell", "not_counted"),
-    CellClass("artefact", "artefact, or cut by the edge", "not_counted"),
+    CellClass("artefact", "artefact", "not_counted"),
+    CellClass("not_classed", "not classed", "not_counted"),
 )
 """Name -> class, in the order in which a count lists them. `all` and `hem` are the classes of C-NMC."""
 

@@ -4,10 +4,13 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from lymphoscope.review.export.codes import SHIPPED, read_codes
 from lymphoscope.review.verification import verify
 
 MEANING = "reviewed and approved"
@@ -219,6 +222,31 @@ def test_fhir_is_valid_and_final_only_after_signing(server: Any) -> None:
     assert export()[0].status == "amended"
     old = sana.call("GET", f"/api/cases/{case}/export/fhir?reading={reading}").json()
     assert old["entry"][0]["resource"]["status"] == "final"
+
+
+def test_a_code_that_was_not_verified_is_not_exported(make_server: Any, tmp_path: Path) -> None:
+    table = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    table["classes"]["monocyte"]["verified"] = False
+    own = tmp_path / "codes.yaml"
+    own.write_text(yaml.safe_dump(table), encoding="utf-8")
+    sana = make_server(codes=own).person("sana")
+    case, reading = case_of(sana)
+    confirm_all(sana, reading)
+    entries = sana.call("GET", f"/api/cases/{case}/export/fhir").json()["entry"]
+    concepts = {one["resource"]["code"].get("text"): one["resource"]["code"] for one in entries[1:]}
+    assert concepts["monocyte"] == {"text": "monocyte"}
+    assert concepts["blast"]["coding"][0]["code"] == "709-6"
+    message = sana.call("GET", f"/api/cases/{case}/export/hl7").text
+    assert "|monocyte^monocyte^L|" in message
+    assert "744-3" not in message
+
+
+def test_every_code_that_ships_was_verified_and_is_listed_in_the_docs() -> None:
+    codes = read_codes()
+    docs = (Path(__file__).parents[3] / "docs" / "how-to" / "review.md").read_text(encoding="utf-8")
+    for code in (codes.panel, *codes.classes.values()):
+        assert code.verified
+        assert f"| {code.code} |" in docs
 
 
 def test_hl7_is_parsed_and_final_only_after_signing(server: Any) -> None:

@@ -130,6 +130,27 @@ def test_the_count_before_is_that_of_smear_with_its_target(make_server: Any, tmp
     assert (shown["before"]["white_cells"], shown["partial"]) == (15, True)
 
 
+def test_cells_that_smear_did_not_class_are_no_artefacts_and_not_unidentified(make_server: Any, tmp_path: Path) -> None:
+    folder = make_server.results(tmp_path / "cut", cells=12, target=12)
+    table = pd.read_parquet(folder / "cells.parquet")
+    marks = ["cut_by_edge", "platelet_clump", "stain_deposit"]
+    table.loc[[0, 1, 2], "marks"] = marks
+    table.loc[[0, 1, 2], "counted_as"] = "not_classed"
+    table.loc[3, ["counted_as", "refer"]] = ["unidentified", True]
+    table.to_parquet(folder / "cells.parquet")
+    rita = make_server(results=folder, cells=12).person("rita")
+    _, reading, cells = open_case(rita)
+    assert [cell["suggested"] for cell in cells[:3]] == ["not_classed", "platelet_clump", "artefact"]
+    before = rita.get(f"/api/readings/{reading}/differential")["before"]
+    counts = {one["name"]: (one["counted"], one["count"]) for one in before["classes"]}
+    kept = table["counted_as"].value_counts()
+    assert counts["not_classed"] == counts["platelet_clump"] == counts["artefact"] == ("not_counted", 1)
+    assert counts["unidentified"] == ("white_cell", kept["unidentified"])
+    assert before["white_cells"] == 9
+    rita.post(f"/api/readings/{reading}/confirm", {"cells": [cell["id"] for cell in cells[:3]]}, version=1)
+    assert rita.get(f"/api/readings/{reading}/differential")["after"]["white_cells"] == 0
+
+
 def test_undecided_cells_are_those_without_a_label_and_the_unidentified(make_server: Any) -> None:
     rita = make_server(blind_share=0.2).person("rita")
     _, reading, cells = open_case(rita)

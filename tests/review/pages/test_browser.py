@@ -75,7 +75,7 @@ def answers_of(page: Page, reading: int) -> list[dict[str, Any]]:
 def enter_gallery(page: Page, address: str = "/cases/1") -> None:
     page.goto(address)
     page.wait_for_selector(".tile.focus")
-    expect(page.locator("#detail-title")).to_contain_text(re.compile(r"Cell \d"))
+    expect(page.locator("#detail-title")).to_contain_text(re.compile(r"Cell \d"), timeout=SECONDS)
 
 
 def review_all(page: Page, disagree_with: int = 0) -> None:
@@ -106,7 +106,9 @@ def test_the_whole_work_of_each_role_by_keyboard_alone(open_page: OpenPage, help
     tab_to(page, "subject S01")
     page.keyboard.press("Enter")
     page.wait_for_selector(".tile.focus")
+    assert page.locator("#state").inner_text() == "imported"
     review_all(page)
+    assert page.locator("#state").inner_text() == "in review"
     answers = answers_of(page, 1)
     assert len(answers) == 240
     assert {one["status"] for one in answers} == {"confirmed"}

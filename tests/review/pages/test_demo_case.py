@@ -6,6 +6,7 @@ from types import ModuleType
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -29,6 +30,15 @@ def test_a_finished_demo_is_kept(demo: Path) -> None:
     before = (demo / "smear.json").stat().st_mtime_ns
     assert write_demo(demo.parent) == demo
     assert (demo / "smear.json").stat().st_mtime_ns == before
+
+
+def test_the_cells_of_the_demo_are_a_plausible_mix(demo: Path) -> None:
+    """A newcomer sees suggestions, and some cells that wait for a person."""
+    table = pd.read_parquet(demo / "cells.parquet")
+    classed = table[table["counted_as"] != "not_classed"]
+    assert len(classed) >= 8
+    assert set(classed["predicted"]) == {"blast", "lymphocyte", "segmented_neutrophil"}
+    assert (classed["counted_as"] == "unidentified").mean() < 0.5
 
 
 def test_every_view_of_a_demo_cell_can_be_seen_and_is_called_synthetic(

@@ -105,3 +105,17 @@ def test_references_show_no_blind_cell_and_confirmed_cells_first(client: httpx.C
     )
     after = client.get("/readings/1/references/lymphocyte").json()["cells"]
     assert after[0] == {"case": 1, "cell": 9, "confirmed": True}
+
+
+def test_who_took_part_in_the_first_reading_is_not_offered_the_second(
+    served: object, client: httpx.Client, helpers: ModuleType
+) -> None:
+    assert "Read it a second time" in client.get("/cases/1/second").text
+    body = {"cells": [1], "label": "monocyte"}
+    client.post("/api/readings/1/labels", json=body, headers={"If-Match": '"1"'}).raise_for_status()
+    own = client.get("/cases/1/second").text
+    assert "Read it a second time" not in own
+    assert "You took part in the first reading" in own
+    with httpx.Client(base_url=served.url) as other:
+        helpers.log_in(other, "cleo")
+        assert "Read it a second time" in other.get("/cases/1/second").text

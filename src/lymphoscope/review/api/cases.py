@@ -20,6 +20,7 @@ from lymphoscope.review.sessions import check_password
 from lymphoscope.review.tables import CASE_STATES, Case, Event, Reading, Signature
 from lymphoscope.review.workflow import changes, comments, second_reading, signing
 from lymphoscope.smear.cell_classes import CELL_CLASSES, cell_class
+from lymphoscope.smear.differential import UNIDENTIFIED
 
 router = APIRouter()
 Viewer = Annotated[Person, allow(Permission.VIEW)]
@@ -58,7 +59,7 @@ def list_classes(context: Context, case: Annotated[Id | None, Query()] = None) -
     """List the labels that cells may have; with `case`, those of this case."""
     with context.database.read() as session:
         found = session.get(Case, case) if case else session.scalar(select(Case).limit(1))
-        names = changes.labels_of(session, found) if found else [*CELL_CLASSES, changes.UNIDENTIFIED]
+        names = changes.labels_of(session, found) if found else [*CELL_CLASSES, UNIDENTIFIED]
     known = [cell_class(name) for name in names]
     return [{"name": one.name, "title": one.title, "counted": one.counting, "is_blast": one.is_blast} for one in known]
 

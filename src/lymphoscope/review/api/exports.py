@@ -27,7 +27,7 @@ def export_case(
     """Return a case in an export format, such as csv, geojson, fhir or hl7. It says `preliminary` before signing."""
     wanted, codes = export_format(kind), read_codes(context.settings.codes)
     with context.database.write() as session:
-        report = report_of(session, person, case_id, reading)
+        report = report_of(session, person, case_id, reading, with_cells=wanted.lists_cells)
         content = wanted.write(report, codes)
         record_export(session, person, report, wanted.name)
         name = f"case-{case_id}-revision-{report.reading.revision}-{report.status}{wanted.suffix}"

@@ -1,8 +1,9 @@
 """Readings: their cells in any order, and every change of answers."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
@@ -15,11 +16,13 @@ from lymphoscope.review.api.schema import Body, Clean, Id, JsonObject, Name, Pat
 from lymphoscope.review.counting import live_differential
 from lymphoscope.review.listing import LARGEST_PAGE, Filters, Order, Sort
 from lymphoscope.review.people import Person
-from lymphoscope.review.refusals import not_found
+from lymphoscope.review.refusals import invalid, not_found
 from lymphoscope.review.roles import Permission
 from lymphoscope.review.tables import STATUSES, Answer, Case, Cell, Reading
-from lymphoscope.review.workflow import labels, leases, second_reading
+from lymphoscope.review.workflow import change_batches, labels, leases, second_reading
 from lymphoscope.review.workflow.changes import MOST_CELLS, NOT_A_CELL, Change, refuse_to_show
+
+MOST_CHANGES: Final = 100
 
 router = APIRouter(prefix="/api/readings/{reading_id}")
 Viewer = Annotated[Person, allow(Permission.VIEW)]
@@ -51,6 +54,34 @@ class _Box(Body):
 
 class _Undo(Body):
     event: Annotated[Id | None, Field(description="The event to take back; none for the own latest.")] = None
+
+
+class _OneLabel(_Labels):
+    kind: Annotated[Literal["label"], Field(description="Give a label.")]
+
+
+class _OneConfirmation(_Cells):
+    kind: Annotated[Literal["confirm", "seen"], Field(description="Confirm the labels, or record the look.")]
+
+
+class _OneRejection(_Rejected):
+    kind: Annotated[Literal["not_a_cell"], Field(description="Say that these are no cells.")]
+
+
+class _OneUndo(_Undo):
+    kind: Annotated[Literal["undo"], Field(description="Take a change back.")]
+
+
+_OneChange = Annotated[
+    _OneLabel | _OneConfirmation | _OneRejection | _OneUndo,
+    Field(discriminator="kind", description="A change, with what the route of that name takes."),
+]
+
+
+class _Changes(Body):
+    changes: Annotated[
+        list[_OneChange], Field(min_length=1, max_length=MOST_CHANGES, description="Changes, in their order.")
+    ]
 
 
 def _order(
@@ -147,6 +178,23 @@ def list_changes(
         query = select(Answer.cell_id).where(Answer.reading_id == reading.id, Answer.version > since)
         changed = session.scalars(query.order_by(Answer.cell_id)).all()
         return {"version": reading.version, "cells": summaries.changed_cells(session, reading, changed)}
+
+
+@router.post("/changes")
+def change_cells(
+    person: Labeller, reading_id: PathId, body: _Changes, version: Version, context: Context, response: Response
+) -> JsonObject:
+    """Make several changes at once, each with an event of its own, up to the first that is refused."""
+    wanted = [change_batches.WantedChange(**one.model_dump()) for one in body.changes]
+    if sum(len(one.cells) for one in wanted) > MOST_CELLS:
+        raise invalid(f"changes: together at most {MOST_CELLS} cells")
+    with context.database.write() as session:
+        batch = change_batches.change_in_turn(session, person, reading_id, version, wanted)
+        return {
+            **_state_after(session, batch.reading, batch.cells, response),
+            "results": [asdict(one) for one in batch.made],
+            "refused": None if batch.refused is None else batch.refused.body(),
+        }
 
 
 @router.get("/differential")
@@ -249,12 +297,14 @@ def find_reading(session: Session, person: Person, reading_id: int) -> Reading:
 
 
 def _shown(session: Session, change: Change, response: Response) -> JsonObject:
-    reading = change.reading
+    return {"event": change.event, **_state_after(session, change.reading, change.cells, response)}
+
+
+def _state_after(session: Session, reading: Reading, cells: Sequence[int], response: Response) -> JsonObject:
     response.headers["ETag"] = f'"{reading.version}"'
     return {
         "version": reading.version,
-        "event": change.event,
-        "cells": summaries.changed_cells(session, reading, change.cells),
+        "cells": summaries.changed_cells(session, reading, cells),
         "differential": asdict(live_differential(session, session.get_one(Case, reading.case_id), reading)),
     }
 

@@ -17,6 +17,9 @@ class Code(StrictModel):
 
     code: Annotated[str, Field(pattern=r"^[\w.-]{1,40}$", description="The code.")]
     display: Annotated[str, Field(min_length=1, max_length=200, description="Its name in the code system.")]
+    verified: bool = Field(
+        default=True, description="Whether code and name were compared with the code system. False: it is not exported."
+    )
 
 
 class Codes(StrictModel):
@@ -26,6 +29,11 @@ class Codes(StrictModel):
     hl7_system: str = Field(description="Name of the code system in HL7 version 2, such as LN.")
     panel: Code = Field(description="The code of the whole differential count.")
     classes: dict[str, Code] = Field(description="Class of cells -> its code. A class without one is exported by name.")
+
+    def of_class(self, name: str) -> Code | None:
+        """Return the code of a class of cells; None if it has none, or none that was verified."""
+        code = self.classes.get(name)
+        return code if code is not None and code.verified else None
 
 
 def read_codes(path: Path | None = None) -> Codes:

@@ -15,13 +15,17 @@ from lymphoscope.review.report_data import ReportData
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A format: its name in the address, its title, the type and suffix of its files, and what writes one."""
+    """A format: its name in the address, its title, the type and suffix of its files, and what writes one.
+
+    `lists_cells` says whether it has an entry for each cell.
+    """
 
     name: str
     title: str
     media_type: str
     suffix: str
     write: Callable[[ReportData, Codes], str]
+    lists_cells: bool = False
 
 
 @cache

@@ -17,6 +17,7 @@ from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import RefusalError, not_found
 from lymphoscope.review.roles import Permission
 from lymphoscope.review.tables import CASE_STATES
+from lymphoscope.review.workflow.second_reading import took_part
 
 router = APIRouter(route_class=PageRoute)
 Viewer = Annotated[Person, allow(Permission.VIEW)]
@@ -103,11 +104,17 @@ def second(case_id: PathId, person: Viewer, context: Context) -> Response:
         "/second",
         second=found if found and found["revision"] == case["revision"] else None,
         mine=found is not None and found["reader"] == person.name,
+        took_part=_took_part(context, person, case_id),
         agreement=cases.show_agreement(person, case_id, context) if done else None,
         reading=primary,
         open=primary["state"] == "open",
         titles={one["name"]: one["title"] for one in listed},
     )
+
+
+def _took_part(context: ReviewContext, person: Person, case_id: int) -> bool:
+    with context.database.read() as session:
+        return took_part(session, person, case_id)
 
 
 @router.get("/cases/{case_id}/comments")

@@ -24,7 +24,7 @@ MOST_WHOLE: Final = 64_000_000
 """Pixels of the largest image that is held whole."""
 MOST_READ: Final = 16_000_000
 """Pixels that are read for one tile of a slide whose reader does not shrink."""
-MOST_HELD: Final = 400_000_000
+MOST_HELD: Final = 200_000_000
 """Bytes of all that is kept open."""
 _SLIDE_BYTES: Final = 20_000_000
 """What an open slide is reckoned to hold."""
@@ -110,16 +110,17 @@ class _Whole:
     def __init__(self, region: Region) -> None:
         self.width, self.height = region.width, region.height
         image = Image.fromarray(np.ascontiguousarray(region.read(0, 0, self.width, self.height)))
-        levels = [image]
+        levels = [np.asarray(image)]
         for _ in range(top_level(self.width, self.height)):
             half = (math.ceil(image.width / 2), math.ceil(image.height / 2))
             image = image.resize(half, Image.Resampling.BOX)
-            levels.append(image)
-        self.levels = levels[::-1]
-        self.size = sum(3 * level.width * level.height for level in levels)
+            levels.append(np.asarray(image))
+        self.levels = levels[::-1]  # arrays: an RGB image of Pillow takes 4 bytes per pixel
+        self.size = sum(level.nbytes for level in levels)
 
     def part(self, level: int, box: tuple[int, int, int, int], factor: int) -> Image.Image:
-        return self.levels[level].crop(box)
+        left, top, right, bottom = box
+        return Image.fromarray(np.ascontiguousarray(self.levels[level][top:bottom, left:right]))
 
 
 class _Slide:

@@ -1,4 +1,7 @@
-"""A finished synthetic case: fields drawn by the generator, read by the model that ships."""
+"""A finished synthetic case: fields drawn by the generator, read by a model that was trained on such cells.
+
+The models that ship know real cells, and would refer every synthetic one to a person.
+"""
 
 import secrets
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Final
 from lymphoscope.inference import load
 from lymphoscope.review.database import open_database
 from lymphoscope.review.migrate import upgrade
+from lymphoscope.review.pages.model_cells import DEMO_MODEL
 from lymphoscope.review.people import add_user, has_people, hash_password
 from lymphoscope.review.settings import ReviewSettings
 from lymphoscope.smear import RunOptions, find_fields, load_detector, run_smear
@@ -25,7 +29,7 @@ def write_demo(folder: Path, settings: SmearSettings = FIELDS) -> Path:
     synthesize_smear(folder / "smear", settings)
     fields = find_fields([folder / "smear" / "fields"], slide="synthetic", subject="demo")
     options = RunOptions(microns_per_pixel=settings.microns_per_pixel, command="lymphoscope review demo")
-    run_smear(load(), load_detector(), fields, results, options)
+    run_smear(load(DEMO_MODEL), load_detector(), fields, results, options)
     return results
 
 

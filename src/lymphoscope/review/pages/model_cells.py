@@ -13,6 +13,8 @@ from lymphoscope.model_file import Description, load_description, shipped_models
 from lymphoscope.review.pages.cell_places import CellPlace
 from lymphoscope.smear.cutting import cell_cutter, glass_colour
 
+DEMO_MODEL = Path(__file__).parent / "demo_model"
+"""The model of `review demo`: it tells synthetic cells apart, and knows no others."""
 Pixels = NDArray[np.uint8]
 Around = Callable[[tuple[int, int, int, int]], Pixels]
 """Returns the part of a field within a box (left, top, right, bottom), as far as the field goes."""
@@ -26,7 +28,7 @@ def model_folder(source_model: Mapping[str, Any], roots: tuple[Path, ...]) -> Pa
     wanted = str(source_model.get("id") or "")
     if not wanted:
         raise LymphoscopeError("not available: the results do not say which model made them")
-    candidates = list(shipped_models().values())
+    candidates = [*shipped_models().values(), DEMO_MODEL]
     named = Path(str(source_model.get("path") or "."))
     if any(named.resolve().is_relative_to(root.resolve()) for root in roots) and (named / "model.json").is_file():
         candidates.append(named)

@@ -54,7 +54,8 @@ def report_file(
     case = cases.show_case(person, case_id, context)
     chosen = chosen_reading(case, reading)
     with context.database.write() as session:
-        record_export(session, person, export_of(session, person, case_id, chosen["id"]), "pdf")
+        stated = export_of(session, person, case_id, chosen["id"], with_cells=False)
+        record_export(session, person, stated, "pdf")
     content = report_pdf(report_of(person, context, case, chosen))
     name = f"case-{case_id}-revision-{chosen['revision']}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

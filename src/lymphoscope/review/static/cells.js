@@ -1,10 +1,13 @@
 // The cells of one reading: what is shown, what was changed here and is on its way to the server, and undo.
-// A change shows at once; requests leave one after the other, each with the version that the last answer gave.
+// A change shows at once. Requests leave one after the other, each with all changes that wait by then and with the
+// version that the last answer gave; the server stores them one by one and says how far it came.
 
 import { api, ApiError } from "./api.js";
 
 export const CONFIRMED = "confirmed";
 export const SUGGESTED = "suggested";
+const MOST_CHANGES = 100;
+const MOST_CELLS = 5000;
 
 export class Cells extends EventTarget {
   constructor(reading) {
@@ -60,22 +63,22 @@ export class Cells extends EventTarget {
 
   // Give all of `positions` this label, as a person's answer.
   give(positions, label) {
-    const path = label === "artefact" ? "not-a-cell" : "labels";
-    this.change(positions, path, { label }, (at) => this.set(at, label, CONFIRMED));
+    const kind = label === "artefact" ? { kind: "not_a_cell" } : { kind: "label", label };
+    this.change(positions, kind, (at) => this.set(at, label, CONFIRMED));
   }
 
   confirm(positions) {
     const suggested = positions.filter((at) => this.status[at] === SUGGESTED && this.label[at] !== null);
-    this.change(suggested, "confirm", {}, (at) => this.set(at, this.label[at], CONFIRMED));
+    this.change(suggested, { kind: "confirm" }, (at) => this.set(at, this.label[at], CONFIRMED));
     return suggested.length;
   }
 
   markSeen(positions) {
-    this.change(positions, "seen", {}, (at) => (this.seen[at] = true));
+    this.change(positions, { kind: "seen" }, (at) => (this.seen[at] = true));
   }
 
   undo() {
-    this.queue.push({ path: "undo", body: {}, before: [] });
+    this.queue.push({ body: { kind: "undo" }, before: [] });
     this.send();
   }
 
@@ -91,20 +94,19 @@ export class Cells extends EventTarget {
     if (status === CONFIRMED) this.seen[at] = true;
   }
 
-  change(positions, path, rest, apply) {
-    for (let start = 0; start < positions.length; start += 5000) {
-      const part = positions.slice(start, start + 5000);
+  change(positions, kind, apply) {
+    for (let start = 0; start < positions.length; start += MOST_CELLS) {
+      const part = positions.slice(start, start + MOST_CELLS);
       const before = part.map((at) => [at, this.label[at], this.status[at], this.seen[at]]);
       part.forEach(apply);
-      const body = { cells: part.map((at) => this.ids[at]), ...(path === "labels" ? rest : {}) };
-      this.queue.push({ path, body, before });
+      this.queue.push({ body: { ...kind, cells: part.map((at) => this.ids[at]) }, before });
       this.tell(part);
     }
     this.send();
   }
 
   get unsaved() {
-    return this.queue.length + (this.sending ? 1 : 0);
+    return this.queue.length > 0 || this.sending;
   }
 
   async send() {
@@ -112,22 +114,32 @@ export class Cells extends EventTarget {
     this.sending = true;
     this.dispatchEvent(new Event("saving"));
     while (this.queue.length) {
-      const request = this.queue.shift();
+      const sent = this.batch();
       try {
-        this.accept(await api("POST", `${this.path}/${request.path}`, request.body, this.version), request);
+        const answer = await api("POST", `${this.path}/changes`, { changes: sent.map((one) => one.body) }, this.version);
+        this.accept(answer);
+        if (answer.refused) this.refuse(answer.refused, sent.slice(answer.results.length));
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        await this.refuse(error, request);
+        this.refuse({ message: error.message, ...error.body }, sent);
       }
     }
     this.sending = false;
     this.dispatchEvent(new Event("saving"));
   }
 
-  accept(change, request) {
-    this.version = change.version;
-    const changed = this.take(change.cells);
-    const detail = { differential: change.differential, changed, undone: request.path === "undo" };
+  // The first changes of the queue, as many as one request may carry.
+  batch() {
+    let cells = 0;
+    const over = this.queue.findIndex((one, at) => (cells += one.body.cells?.length ?? 0) > MOST_CELLS || at === MOST_CHANGES);
+    return this.queue.splice(0, over < 0 ? this.queue.length : over);
+  }
+
+  accept(answer) {
+    this.version = answer.version;
+    this.take(answer.cells);
+    const undone = this.queue.length ? undefined : answer.results.findLast((one) => one.undone !== null);
+    const detail = { differential: answer.differential, undone: undone?.cells.map((id) => this.at.get(id)).find((at) => at !== undefined) ?? null };
     this.dispatchEvent(new CustomEvent("saved", { detail }));
   }
 
@@ -147,9 +159,9 @@ export class Cells extends EventTarget {
     return changed;
   }
 
-  // Nothing was stored: show what was there before, and what the server says. Later changes are dropped with it.
-  async refuse(error, request) {
-    for (const dropped of [...this.queue.reverse(), request]) {
+  // These were not stored: show what was there before, and what the server says. Later changes are dropped with them.
+  refuse(problem, requests) {
+    for (const dropped of [...requests, ...this.queue].reverse()) {
       for (const [at, label, status, seen] of dropped.before) {
         this.label[at] = label;
         this.status[at] = status;
@@ -158,11 +170,11 @@ export class Cells extends EventTarget {
       this.tell(dropped.before.map(([at]) => at));
     }
     this.queue = [];
-    if (error.status === 409 && error.body?.changed) {
-      this.version = error.body.version;
-      this.take(error.body.changed);
+    if (problem.changed) {
+      this.version = problem.version;
+      this.take(problem.changed);
     }
-    this.dispatchEvent(new CustomEvent("refused", { detail: error }));
+    this.dispatchEvent(new CustomEvent("refused", { detail: problem }));
   }
 
   tell(positions) {

@@ -351,11 +351,14 @@ cells.addEventListener("cells", (event) => {
   find("again").textContent = `Sort again (${moved} moved)`;
 });
 cells.addEventListener("saved", (event) => {
+  if (find("state").className === "state imported") Object.assign(find("state"), { className: "state in_review", textContent: "in review" });
   refreshDifferential(event.detail.differential);
   say("");
-  if (event.detail.undone && event.detail.changed.length) focusOn(event.detail.changed[0]);
-  if (event.detail.undone) say("Undone.");
-  else detail.refresh(cells.ids[focus]);
+  if (event.detail.undone === null) detail.refresh(cells.ids[focus]);
+  else {
+    focusOn(event.detail.undone);
+    say("Undone.");
+  }
 });
 cells.addEventListener("refused", (event) => say(`Not saved. ${event.detail.message}`, true));
 cells.addEventListener("saving", () => {

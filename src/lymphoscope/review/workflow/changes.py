@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from lymphoscope.review import audit
 from lymphoscope.review.clock import now, seconds_until
+from lymphoscope.review.database import remembered
 from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import RefusalError, invalid, not_found
 from lymphoscope.review.tables import Answer, Case, Cell, Reading, User
 from lymphoscope.smear import CELL_CLASSES
+from lymphoscope.smear.differential import UNIDENTIFIED
 
 MOST_CELLS: Final = 5000
-UNIDENTIFIED: Final = "unidentified"
 NOT_A_CELL: Final = "artefact"
 _CHUNK: Final = 500
 
@@ -96,14 +97,15 @@ def check_label(case: Case, session: Session, label: str) -> str:
 
 def labels_of(session: Session, case: Case) -> list[str]:
     """Return the labels that cells of a case may have: those of the table of classes, the model's, unidentified."""
-    suggested = session.scalars(select(Cell.suggested).where(Cell.case_id == case.id).distinct())
+    query = select(Cell.suggested).where(Cell.case_id == case.id, Cell.suggested.is_not(None)).distinct()
+    suggested = remembered(session, ("suggested_labels", case.id), lambda: session.scalars(query).all())
     return list(dict.fromkeys([*CELL_CLASSES, *(name for name in suggested if name), UNIDENTIFIED]))
 
 
 def change_answers(
     session: Session,
     person: Person,
-    reading_id: int,
+    opened: tuple[Reading, Case],
     version: int,
     cells: Sequence[int],
     kind: str,
@@ -112,11 +114,11 @@ def change_answers(
     reason: str | None = None,
     undoes: int | None = None,
 ) -> Change:
-    """Change the answers to `cells`, if none of them was changed after `version` of the reading.
+    """Change the answers to `cells` of an open reading, if none of them was changed after `version` of it.
 
-    Raises RefusalError as `open_reading`; for cells that the reading does not have; 409 `changed` with what changed.
+    Raises RefusalError for cells that the reading does not have; 409 `changed` with what changed.
     """
-    reading, case = open_reading(session, person, reading_id)
+    reading, case = opened
     answers = _answers(session, reading, cells)
     refuse_changed(session, reading, version, answers)
     changed = [(answer, value) for answer in answers if (value := change(answer)) != value_of(answer)]

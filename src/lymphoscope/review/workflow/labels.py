@@ -25,6 +25,10 @@ from lymphoscope.review.workflow.changes import (
 
 UNDOABLE: Final = ("labelled", "confirmed", "not_a_cell", "seen", "cell_added", "adjudicated", "undone")
 LARGEST_BOX: Final = 4000
+_EVENTS_AT_ONCE: Final = 20
+
+Opened = tuple[Reading, Case]
+"""A reading that the person may change, and its case: what `open_reading` returns."""
 
 
 def label(
@@ -38,24 +42,44 @@ def label(
     reason: str | None = None,
 ) -> Change:
     """Give cells a label. It is confirmed by the person and the cells count as seen."""
-    reading, case = open_reading(session, person, reading_id)
-    check_label(case, session, name)
+    return label_in(session, person, open_reading(session, person, reading_id), version, cells, name, reason=reason)
+
+
+def label_in(
+    session: Session,
+    person: Person,
+    opened: Opened,
+    version: int,
+    cells: Sequence[int],
+    name: str,
+    *,
+    reason: str | None = None,
+) -> Change:
+    """Give cells of an open reading a label, as `label` does."""
+    check_label(opened[1], session, name)
     kind = "not_a_cell" if name == NOT_A_CELL else "labelled"
-    return change_answers(
-        session, person, reading.id, version, cells, kind, lambda _: Value(name, "confirmed", True), reason=reason
-    )
+    value = Value(name, "confirmed", True)
+    return change_answers(session, person, opened, version, cells, kind, lambda _: value, reason=reason)
 
 
 def confirm(session: Session, person: Person, reading_id: int, version: int, cells: Sequence[int]) -> Change:
     """Make the labels that cells have, such as the model's suggestions, those of the person."""
-    return change_answers(session, person, reading_id, version, cells, "confirmed", _confirmed)
+    return confirm_in(session, person, open_reading(session, person, reading_id), version, cells)
+
+
+def confirm_in(session: Session, person: Person, opened: Opened, version: int, cells: Sequence[int]) -> Change:
+    """Confirm cells of an open reading, as `confirm` does."""
+    return change_answers(session, person, opened, version, cells, "confirmed", _confirmed)
 
 
 def see(session: Session, person: Person, reading_id: int, version: int, cells: Sequence[int]) -> Change:
     """Record that the person looked at cells."""
-    return change_answers(
-        session, person, reading_id, version, cells, "seen", lambda answer: value_of(answer)._replace(seen=True)
-    )
+    return see_in(session, person, open_reading(session, person, reading_id), version, cells)
+
+
+def see_in(session: Session, person: Person, opened: Opened, version: int, cells: Sequence[int]) -> Change:
+    """Record that the person looked at cells of an open reading, as `see` does."""
+    return change_answers(session, person, opened, version, cells, "seen", _seen)
 
 
 def add_cell(
@@ -93,7 +117,12 @@ def undo(session: Session, person: Person, reading_id: int, version: int, event_
 
     Undoing an undo is a redo. Raises RefusalError 409: `nothing_to_undo`, or `changed` if its cells were changed since.
     """
-    reading, case = open_reading(session, person, reading_id)
+    return undo_in(session, person, open_reading(session, person, reading_id), version, event_id)
+
+
+def undo_in(session: Session, person: Person, opened: Opened, version: int, event_id: int | None) -> tuple[Change, int]:
+    """Take back an event of an open reading, as `undo` does."""
+    reading, case = opened
     refuse_changed(session, reading, version, [])
     event = _latest(session, person, reading) if event_id is None else _given(session, reading, event_id)
     changes = audit.content_of(event)["data"]["changes"]
@@ -118,6 +147,10 @@ def _confirmed(answer: Answer) -> Value:
     if answer.label is None:
         raise invalid(f"cell {answer.cell_id} has no label to confirm: give it one")
     return Value(answer.label, "confirmed", True)
+
+
+def _seen(answer: Answer) -> Value:
+    return value_of(answer)._replace(seen=True)
 
 
 def _check_box(box: tuple[float, float, float, float], field: Field) -> None:
@@ -163,14 +196,16 @@ def _latest(session: Session, person: Person, reading: Reading) -> Event:
         select(Event)
         .where(Event.reading_id == reading.id, Event.by == person.name, Event.kind.in_(UNDOABLE))
         .order_by(Event.sequence.desc())
+        .execution_options(yield_per=_EVENTS_AT_ONCE)
     )
     undone: set[int] = set()
-    for event in session.scalars(query):  # the newest first, so that whether an undo is undone is known before it
-        if event.sequence in undone:
-            continue
-        if event.undoes is None:
-            return event
-        undone.add(event.undoes)
+    with session.scalars(query) as events:  # the newest first, so that whether an undo is undone is known before it
+        for event in events:
+            if event.sequence in undone:
+                continue
+            if event.undoes is None:
+                return event
+            undone.add(event.undoes)
     raise RefusalError(409, "nothing_to_undo", "there is nothing of yours to undo in this reading")
 
 

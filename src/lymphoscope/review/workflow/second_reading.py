@@ -46,7 +46,7 @@ def begin_second_reading(session: Session, person: Person, case_id: int) -> Read
         raise RefusalError(409, "second_reading_exists", "a second reading of this case is open already")
     if any(reading.revision == case.revision for reading in readings):
         raise RefusalError(409, "second_reading_exists", "this revision of the case has a second reading already")
-    if _took_part(session, person, case_id):
+    if took_part(session, person, case_id):
         raise RefusalError(
             403, "not_allowed", "you took part in the first reading: the second reading needs another person"
         )
@@ -125,12 +125,12 @@ def adjudicate(
     if strange:
         raise RefusalError(409, "no_disagreement", f"the readers do not disagree on cell {min(strange)}")
     check_label(case, session, name)
-    reading, _ = open_reading(session, person, case.primary_id or 0)
+    opened = open_reading(session, person, case.primary_id or 0)
     # A label that stays is a decision as well, so that the event is written in any case.
     change = change_answers(
         session,
         person,
-        reading.id,
+        opened,
         version,
         cells,
         "adjudicated",
@@ -144,14 +144,14 @@ def adjudicate(
             "adjudication_kept",
             by=person.name,
             case=case_id,
-            reading=reading.id,
+            reading=change.reading.id,
             reason=reason,
             data={"cells": kept, "label": name},
         )
     return change
 
 
-def _took_part(session: Session, person: Person, case_id: int) -> bool:
+def took_part(session: Session, person: Person, case_id: int) -> bool:
     """Whether a person has changed answers of the primary readings of a case."""
     primary = select(Reading.id).where(Reading.case_id == case_id, Reading.role == "primary")
     query = select(Event.sequence).where(Event.reading_id.in_(primary), Event.by == person.name).limit(1)

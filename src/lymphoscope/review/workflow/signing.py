@@ -13,8 +13,9 @@ from lymphoscope.review.counting import confirmed_counts, white_cells_in
 from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import RefusalError, not_found
 from lymphoscope.review.tables import Answer, Case, Cell, Reading, Signature, Source
-from lymphoscope.review.workflow.changes import UNIDENTIFIED, open_reading, refuse_case, require_version
+from lymphoscope.review.workflow.changes import open_reading, refuse_case, require_version
 from lymphoscope.review.workflow.second_reading import open_disagreements
+from lymphoscope.smear.differential import UNIDENTIFIED
 
 
 @dataclass(frozen=True)

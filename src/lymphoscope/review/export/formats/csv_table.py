@@ -45,4 +45,4 @@ def _inert(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-FORMAT = ExportFormat("csv", "Cells as CSV", "text/csv; charset=utf-8", ".csv", write_csv)
+FORMAT = ExportFormat("csv", "Cells as CSV", "text/csv; charset=utf-8", ".csv", write_csv, lists_cells=True)

@@ -58,7 +58,7 @@ def _diagnostic_report(report: ReportData, codes: Codes, results: list[str]) -> 
 
 
 def _observation(report: ReportData, share: ClassShare, codes: Codes) -> dict[str, Any]:
-    code = codes.classes.get(share.name)
+    code = codes.of_class(share.name)
     title = cell_class(share.name).title
     concept = {"text": title} if code is None else {**_coded(codes.system, code.code, code.display), "text": title}
     observation: dict[str, Any] = {

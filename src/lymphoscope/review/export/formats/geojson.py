@@ -61,4 +61,6 @@ def _ring(cell: Cell) -> list[list[float]]:
     return points if points[0] == points[-1] else [*points, points[0]]
 
 
-FORMAT = ExportFormat("geojson", "Annotations for QuPath (GeoJSON)", "application/geo+json", ".geojson", write_geojson)
+FORMAT = ExportFormat(
+    "geojson", "Annotations for QuPath (GeoJSON)", "application/geo+json", ".geojson", write_geojson, lists_cells=True
+)

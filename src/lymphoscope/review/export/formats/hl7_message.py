@@ -33,7 +33,7 @@ def write_hl7(report: ReportData, codes: Codes) -> str:
 
 
 def _result(share: ClassShare, codes: Codes, index: int, status: str, moment: str) -> str:
-    code = codes.classes.get(share.name)
+    code = codes.of_class(share.name)
     local = f"{_text(share.name)}^{_text(share.title)}^L"
     what = f"{code.code}^{_text(code.display)}^{codes.hl7_system}^{local}" if code else local
     value = "" if share.percent is None else f"{share.percent:.2f}"
