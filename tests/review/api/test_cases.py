@@ -141,6 +141,24 @@ def test_the_second_reader_is_blind_until_she_has_finished(server: Any) -> None:
     assert verify(server.database).faults == ()
 
 
+def test_the_queue_of_second_readings_has_what_awaits_this_person_and_what_she_has_begun(server: Any) -> None:
+    rita, ravi, sana = (server.person(name) for name in ("rita", "ravi", "sana"))
+
+    def queue(client: Any) -> list[int]:
+        return [one["id"] for one in client.get("/api/cases?queue=second")["cases"]]
+
+    case, first = case_of(rita)
+    assert queue(ravi) == []  # nobody has begun the first reading
+    confirm_all(rita, first)
+    assert queue(rita) == []  # she took part
+    assert queue(ravi) == queue(sana) == [case]
+    second = ravi.post(f"/api/cases/{case}/second-reading")["id"]
+    assert queue(ravi) == [case]
+    assert queue(sana) == []  # another person reads it
+    ravi.post(f"/api/readings/{second}/finish", version=confirm_all(ravi, second))
+    assert queue(ravi) == []
+
+
 def test_blind_cells_show_no_suggestion_in_any_way_until_the_case_is_signed(make_server: Any) -> None:
     server = make_server(blind_share=0.25)
     sana = server.person("sana")

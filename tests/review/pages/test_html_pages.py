@@ -119,3 +119,27 @@ def test_who_took_part_in_the_first_reading_is_not_offered_the_second(
     with httpx.Client(base_url=served.url) as other:
         helpers.log_in(other, "cleo")
         assert "Read it a second time" in other.get("/cases/1/second").text
+
+
+def test_every_field_is_reached_from_the_one_before_also_one_without_cells(client: httpx.Client) -> None:
+    fields = [one["id"] for one in client.get("/api/cases/1").json()["fields"]]
+    seen, here = [], f"/cases/1/fields/{fields[0]}"
+    while here:
+        page = client.get(here).text
+        seen.append(int(re.search(r"fields/(\d+)", here)[1]))
+        assert f"Field {len(seen)} of {len(fields)}" in page
+        assert ("Previous field" in page) == (len(seen) > 1)
+        found = re.search(r'rel="next" href="([^"]+)"', page)
+        here = found[1] if found else ""
+    assert seen == fields
+
+
+def test_the_worklist_shows_the_cases_that_await_my_second_reading(
+    served: object, client: httpx.Client, helpers: ModuleType
+) -> None:
+    body = {"cells": [1], "label": "monocyte"}
+    client.post("/api/readings/1/labels", json=body, headers={"If-Match": '"1"'}).raise_for_status()
+    assert "No case awaits a second reading by you" in client.get("/?state=second").text
+    with httpx.Client(base_url=served.url) as other:
+        helpers.log_in(other, "cleo")
+        assert 'href="/cases/1/second"' in other.get("/?state=second").text

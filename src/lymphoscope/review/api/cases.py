@@ -71,11 +71,14 @@ def list_cases(
     state: Annotated[Literal["imported", "in_review", "signed", "amended"] | None, Query()] = None,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    queue: Annotated[Literal["second"] | None, Query()] = None,
 ) -> JsonObject:
-    """List the cases, the oldest first."""
+    """List the cases, the oldest first; with `queue=second` those that await a second reading by this person."""
     query = select(Case).where(Case.id > after).order_by(Case.id).limit(limit + 1)
     if state in CASE_STATES:
         query = query.where(Case.state == state)
+    if queue == "second":
+        query = query.where(second_reading.second_queue(person))
     with context.database.read() as session:
         found = session.scalars(query).all()
         shown = [summaries.case_summary(session, person, case) for case in found[:limit]]

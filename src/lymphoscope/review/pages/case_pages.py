@@ -31,14 +31,16 @@ MEANINGS: Final = (
 )
 SHOW_OF: Final = {"unidentified": "open", "referred_unseen": "unseen", "target": "status:suggested"}
 """Reason why a case cannot be signed -> the filter of the gallery that shows its cells."""
-STATES: Final = (("", "all cases"), *((state, words(state)) for state in CASE_STATES))
+SECOND: Final = "second"
+STATES: Final = (("", "all cases"), *((state, words(state)) for state in CASE_STATES), (SECOND, "for my second reading"))
 
 
 @router.get("/")
 def worklist(person: Viewer, context: Context, state: str = "", after: After = 0) -> Response:
-    """Show the cases."""
+    """Show the cases: all, those of a state, or those that await a second reading by this person."""
     chosen: Any = state if state in CASE_STATES else None
-    listed = cases.list_cases(person, context, chosen, after)
+    listed = cases.list_cases(person, context, chosen, after, queue="second" if state == SECOND else None)
+    chosen = SECOND if state == SECOND else chosen
     synthetic = any(map(is_synthetic, listed["cases"]))
     return page("worklist.html.j2", person, "/", **listed, state=chosen or "", states=STATES, synthetic=synthetic)
 
@@ -63,12 +65,16 @@ def field(
 ) -> Response:
     """Show a field with its cells."""
     case = cases.show_case(person, case_id, context)
-    found = next((one for one in case["fields"] if one["id"] == field_id), None)
-    if found is None:
+    fields = case["fields"]
+    at = next((at for at, one in enumerate(fields) if one["id"] == field_id), None)
+    if at is None:
         raise not_found("field", field_id)
+    found = fields[at]
     if not (found["width"] and found["height"]):
         raise RefusalError(404, "unavailable", "the results do not say how large this field is")
-    return _with_cells("field.html.j2", person, context, case, reading, field=found, cell=cell)
+    place = {"number": at + 1, "fields": len(fields), "before": fields[at - 1] if at else None}
+    place["after"] = fields[at + 1] if at + 1 < len(fields) else None
+    return _with_cells("field.html.j2", person, context, case, reading, field=found, cell=cell, **place)
 
 
 @router.get("/cases/{case_id}/sign")

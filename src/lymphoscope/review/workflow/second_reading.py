@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from lymphoscope.review import audit
@@ -66,6 +66,22 @@ def begin_second_reading(session: Session, person: Person, case_id: int) -> Read
         session, "second_reading", by=person.name, case=case_id, reading=reading.id, data={"revision": case.revision}
     )
     return reading
+
+
+def second_queue(person: Person) -> ColumnElement[bool]:
+    """Return the condition on a case to be in a person's queue: her open second readings, and what awaits one.
+
+    A case awaits a second reading if its first one has begun and is open, this revision has no other, and she took no
+    part in the first.
+    """
+    of_case = select(Reading.id).where(Reading.case_id == Case.id)
+    second = of_case.where(Reading.role == "second")
+    hers = second.where(Reading.state == "open", Reading.reader_id == person.id).exists()
+    has_one = second.where(or_(Reading.state == "open", Reading.revision == Case.revision)).exists()
+    begun = of_case.where(Reading.id == Case.primary_id, Reading.state == "open", Reading.version > 1).exists()
+    in_first = select(Event.sequence).join(Reading, Reading.id == Event.reading_id)
+    in_first = in_first.where(Reading.case_id == Case.id, Reading.role == "primary", Event.by == person.name)
+    return or_(hers, and_(begun, ~has_one, ~in_first.exists()))
 
 
 def finish_second_reading(session: Session, person: Person, reading_id: int, version: int) -> Reading:
