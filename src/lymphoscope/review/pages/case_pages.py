@@ -32,7 +32,11 @@ MEANINGS: Final = (
 SHOW_OF: Final = {"unidentified": "open", "referred_unseen": "unseen", "target": "status:suggested"}
 """Reason why a case cannot be signed -> the filter of the gallery that shows its cells."""
 SECOND: Final = "second"
-STATES: Final = (("", "all cases"), *((state, words(state)) for state in CASE_STATES), (SECOND, "for my second reading"))
+STATES: Final = (
+    ("", "all cases"),
+    *((state, words(state)) for state in CASE_STATES),
+    (SECOND, "for my second reading"),
+)
 
 
 @router.get("/")
