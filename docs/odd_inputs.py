@@ -243,7 +243,7 @@ def cases() -> list[Case]:
 
 
 def answer(case: Case) -> tuple[int, str]:
-    """Run a case in a folder of its own; return the exit status and the line of the answer."""
+    """Run a case in its own folder; return the exit status and the line of the answer."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()

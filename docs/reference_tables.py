@@ -44,7 +44,7 @@ STATUSES = {
         "one line",
     ),
     ExitStatus.SOME_FAILED: ("done, but some inputs failed, or an audit found errors", "the rows with an error"),
-    ExitStatus.OUTPUT_CLOSED: ("nobody reads standard output any more, as with `| head`", ""),
+    ExitStatus.OUTPUT_CLOSED: ("the reader of standard output closed it, as with `| head`", ""),
     ExitStatus.INTERRUPTED: ("interrupted (SIGINT)", "one line that says how to continue"),
     ExitStatus.TERMINATED: ("terminated (SIGTERM)", "one line that says how to continue"),
 }

@@ -82,7 +82,7 @@ class Watched:
 
 
 def watch(words: list[str], folder: Path, temporary: Path, status: int = 0) -> Watched:
-    """Run a command under strace, with a home, a cache and a temporary folder of its own."""
+    """Run a command under strace, with its own home, cache and temporary folder."""
     trace = folder / "trace"
     calls = "trace=connect,bind,sendto,openat,creat,mkdir,rename"
     command = ["strace", "-f", "-e", calls, "-o", str(trace), sys.executable, "-c", MAIN, *words]

@@ -13,7 +13,7 @@ NO_TELEMETRY: Mapping[str, str] = MappingProxyType(
         "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: event server, device id and event database in the user's cache
         "HF_HUB_DISABLE_TELEMETRY": "1",  # Hugging Face Hub, which timm imports
         "RAY_USAGE_STATS_ENABLED": "0",  # Ray
-        "NNCF_CI": "1",  # NNCF; OpenVINO's import does not heed it, see `disable_telemetry`
+        "NNCF_CI": "1",  # NNCF; OpenVINO's import ignores it, see `disable_telemetry`
         "DO_NOT_TRACK": "1",  # others that honour it
     }
 )

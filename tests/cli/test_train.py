@@ -47,7 +47,7 @@ def test_train_writes_a_report_and_prints_its_path(
     captured = capfd.readouterr()
     assert json.loads(captured.out)["vote"]["estimates"]["weighted_f1"]["value"] <= 1
     lines = [line for line in captured.err.splitlines() if line.startswith("epoch ")]
-    assert len(lines) == 3  # one line an epoch where there is no terminal
+    assert len(lines) == 3  # one line per epoch where there is no terminal
     assert "report.html" in captured.err
 
 

@@ -47,7 +47,7 @@ cohorts = st.builds(
 
 
 def assert_groups_stay_together(table: pd.DataFrame) -> None:
-    """Neither a subject nor a file stands in two parts, told from the raw columns and not from `group`."""
+    """No subject and no file is in two parts, by the raw columns and not by `group`."""
     for owner in ("subject", "sha256", "group"):
         assert (table.groupby(owner)["split"].nunique() == 1).all()
 

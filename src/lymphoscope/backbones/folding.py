@@ -23,9 +23,9 @@ def folded_copy(network: nn.Module) -> nn.Module | None:
     like = next(network.parameters())
     images = torch.rand(2, 3, _CHECK_SIZE, _CHECK_SIZE, generator=torch.Generator().manual_seed(0)).to(like.device)
     with torch.no_grad():
-        expected, found = (_features(each, images) for each in (network, folded))
+        expected, actual = (_features(each, images) for each in (network, folded))
     bound = _TOLERANCE * float(expected.abs().max())
-    return folded if expected.shape == found.shape and torch.allclose(found, expected, atol=bound) else None
+    return folded if expected.shape == actual.shape and torch.allclose(actual, expected, atol=bound) else None
 
 
 def _features(network: nn.Module, images: Tensor) -> Tensor:

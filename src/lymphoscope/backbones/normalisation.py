@@ -16,7 +16,7 @@ def convert_norm(network: nn.Module, norm: Norm) -> nn.Module:
 
     `batch` changes nothing. `frozen` fixes statistics, weight and bias at their current values, in training too (timm),
     so that no cell depends on the others of its batch. `group` replaces it by group norm (Wu & He, ECCV 2018) with the
-    same weight and bias: each cell is normalised by itself, in training and in prediction alike.
+    same weight and bias: each cell is normalised independently, in training and in prediction alike.
     """
     if norm == "frozen":
         frozen: nn.Module = freeze_batch_norm_2d(network)  # type: ignore[no-untyped-call]

@@ -95,8 +95,8 @@ def pretrained_normalisation(name: str) -> tuple[Triple, Triple]:
 def _timm_name(name: str) -> str:
     model = _TIMM_NAMES.get(name, name)
     if ":" in model or not timm.is_model(model):
-        known = [*list_backbones(), *_TIMM_NAMES, *timm.list_models()]
-        nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        available = [*list_backbones(), *_TIMM_NAMES, *timm.list_models()]
+        nearest = get_close_matches(name, available, n=1, cutoff=0.0)[0]
         raise LymphoscopeError(f"unknown backbone {name!r}; the nearest known name is {nearest!r}")
     return model
 

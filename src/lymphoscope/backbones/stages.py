@@ -107,8 +107,8 @@ def find_stage(features: str | int, stages: Sequence[str], backbone: str) -> str
             return stages[features]
     elif matches := [stage for stage in stages if _short(stage) == _short(features)]:
         return matches[0]
-    known = ", ".join(stages) or "none"
-    raise LymphoscopeError(f"backbone {backbone} has no stage {features!r} (`model.features`); its stages are {known}")
+    names = ", ".join(stages) or "none"
+    raise LymphoscopeError(f"backbone {backbone} has no stage {features!r} (`model.features`); its stages are {names}")
 
 
 def _short(stage: str) -> str:

@@ -217,8 +217,8 @@ def _leakage(metrics: "Metrics") -> str:
     if leakage is None:
         return "not checked"
     checked = f"checked: {', '.join(leakage.checked)}" if leakage.checked else "not checked"
-    found = f"{leakage.leaking_cells:,} leaking cells; " if leakage.leaks else ""
-    return f"{found}{checked}" + (f" ({leakage.reason})" if leakage.reason else "")
+    leaking = f"{leakage.leaking_cells:,} leaking cells; " if leakage.leaks else ""
+    return f"{leaking}{checked}" + (f" ({leakage.reason})" if leakage.reason else "")
 
 
 def _value(estimate: "Estimate") -> str:

@@ -49,9 +49,9 @@ def explain_command(
     from lymphoscope.progress import tracked
     from lymphoscope.reports import panel_names, write_panels
 
-    found = search_cells(inputs, allow_remote=allow_remote)
-    print_lines(found.lines)
-    cells = found.cells
+    search = search_cells(inputs, allow_remote=allow_remote)
+    print_lines(search.lines)
+    cells = search.cells
     names = panel_names([cell.printable_path for cell in cells])
     refuse_overwriting([out / name for name in (INDEX, *names)], [*inputs, *(cell.path for cell in cells)])
     loaded = load(announce_default_model(folder), device=device, precision=precision, runtime=runtime).runtime
@@ -62,5 +62,5 @@ def explain_command(
     failed = sum("error" in row for row in rows)
     if as_json:
         answer = {"rows": len(rows), "failed": failed, "out": str(out), "index": str(out / INDEX)}
-        typer.echo(json.dumps({**answer, "not_read": dict(found.not_read)}))
+        typer.echo(json.dumps({**answer, "not_read": dict(search.not_read)}))
     print_counts(len(rows), failed, out)

@@ -104,9 +104,9 @@ def predict_command(
     if file is not None:
         check_output_file(file)
         refuse_overwriting([file], inputs)
-    found = search_cells(inputs, allow_remote=allow_remote)
-    print_lines(found.lines)
-    cells = found.cells
+    search = search_cells(inputs, allow_remote=allow_remote)
+    print_lines(search.lines)
+    cells = search.cells
     loaded = load(announce_default_model(folder), threads=threads, **options)
     size = _batch_size(batch_size, loaded, file if not fresh else None)
     if file is None:
@@ -117,7 +117,7 @@ def predict_command(
         loaded, cells, file, batch_size=size, workers=workers, resume=not fresh, if_exists=if_exists
     )
     typer.echo("\n".join(summarize_file(file, loaded.description)), err=True)
-    _print_summary(summary, file, as_json, found.not_read)
+    _print_summary(summary, file, as_json, search.not_read)
 
 
 def _on_cluster(
@@ -137,10 +137,10 @@ def _on_cluster(
         raise LymphoscopeError("--cluster writes a folder of Parquet files: add --out NAME.parquet")
     from lymphoscope.inference import predict_on_cluster
 
-    found = search_cells(inputs, allow_remote=allow_remote)
-    print_lines(found.lines)
-    summary = predict_on_cluster(announce_default_model(folder), found.cells, out, address=address, **options)
-    _print_summary(summary, out, as_json, found.not_read)
+    search = search_cells(inputs, allow_remote=allow_remote)
+    print_lines(search.lines)
+    summary = predict_on_cluster(announce_default_model(folder), search.cells, out, address=address, **options)
+    _print_summary(summary, out, as_json, search.not_read)
 
 
 def _print_summary(summary: "PredictionSummary", out: str | Path, as_json: bool, not_read: "Mapping[str, int]") -> None:

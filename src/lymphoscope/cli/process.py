@@ -32,7 +32,7 @@ class Stopped(BaseException):
 
 
 class OutputError(Exception):
-    """Standard output cannot be written: nobody reads it any more (no message), or the message says why."""
+    """Standard output cannot be written: its reader has closed it (no message), or the message says why."""
 
     def __init__(self, error: OSError) -> None:
         broken = error.errno == errno.EPIPE

@@ -151,7 +151,7 @@ def demo_command(
 ) -> None:
     """Draw a synthetic smear, read it with the model that ships, and open the application on it.
 
-    The account `demo` is made with a password of its own, which is shown once.
+    The account `demo` gets a new random password, which is shown once.
     """
     from lymphoscope.review.pages.demo_case import DEMO_PERSON, add_demo_person, write_demo
     from lymphoscope.review.server import Address

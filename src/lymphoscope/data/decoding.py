@@ -127,11 +127,11 @@ def _tiles(stream: TimedFile, order: str) -> int:
     stream.seek(*struct.unpack(order + offset, stream.read(struct.calcsize(order + offset))))
     (entries,) = struct.unpack(order + count, stream.read(struct.calcsize(order + count)))
     size = struct.calcsize(order + entry)
-    found = 0
+    largest = 0
     for _ in range(min(entries, 2**16)):
         tag, _, values, _ = struct.unpack(order + entry, stream.read(size))
-        found = max(found, values if tag in _TILE_TAGS else 0)
-    return found
+        largest = max(largest, values if tag in _TILE_TAGS else 0)
+    return largest
 
 
 def pages_fault(image: Image.Image) -> str | None:
@@ -148,7 +148,7 @@ def pages_fault(image: Image.Image) -> str | None:
     count = f"{len(pages)} pages" if len(pages) < _MAX_PAGES else f"{_MAX_PAGES} pages or more"
     if len(pages) == 3 and all(page == ((pages[0][0]), "grey") for page in pages):
         return f"TIFF with {count} of grey, probably R, G and B: save them as one page of RGB"
-    return f"TIFF with {count} of one size (a z-stack or a series): save the page to be read as a file of its own"
+    return f"TIFF with {count} of one size (a z-stack or a series): save the page to be read as a separate file"
 
 
 def _pages(image: Image.Image) -> list[tuple[tuple[int, int], str]]:

@@ -40,7 +40,7 @@ def open_dicom(file: Path | BinaryIO) -> Any:
     except (InvalidDicomError, AttributeError, TypeError, ValueError, KeyError, EOFError) as error:
         raise DicomError(f"not a DICOM image: {error}") from error
     if frames != 1:
-        raise DicomError(f"DICOM with {frames} frames (a slide or a series): save each cell as a file of its own")
+        raise DicomError(f"DICOM with {frames} frames (a slide or a series): save each cell as a separate file")
     return data
 
 

@@ -97,7 +97,7 @@ def _is_new(entry: "os.DirEntry[str]", seen: set[tuple[int, int] | None], counts
 
 
 def _kind(path: Path, suffixes: tuple[str, ...] | None) -> str | None:
-    """Return None for an image, otherwise the kind of the file; an empty one for those that nobody misses."""
+    """Return None for an image, otherwise the kind of the file; an empty one if it is left out without a notice."""
     name = path.name.lower()
     if name in _SYSTEM_FILES:
         return ""

@@ -141,7 +141,7 @@ def draw_bootstrap_samples(rows: pd.DataFrame, outcomes: Outcomes, *, replicates
 def unit_names(rows: pd.DataFrame) -> NDArray[np.object_]:
     """The unit of each cell (N,): its group of subjects who share a cell, without the column `group` its subject.
 
-    Where any cell has no subject, each cell has a unit of its own. Raises LymphoscopeError for a subject of two groups.
+    Where any cell has no subject, each cell is its own unit. Raises LymphoscopeError for a subject of two groups.
     """
     subjects = rows["subject"]
     if subjects.isna().any():

@@ -30,11 +30,11 @@ def referral_group(evaluated: EvaluationSet) -> MetricGroup:
 
     def compute(weights: Weights) -> dict[str, Floats]:
         correct, of_accepted, missed, of_blasts = weights.sum(counted).T
-        found = {"accepted_accuracy": ratio(correct, of_accepted), "missed_blasts": ratio(missed, of_blasts)}
+        values = {"accepted_accuracy": ratio(correct, of_accepted), "missed_blasts": ratio(missed, of_blasts)}
         if per_subject is not None:
             of_subjects = replace(weights, of_cell=per_subject).sum(counted[:, 2:])
-            found[_OF_SUBJECTS] = ratio(of_subjects[:, 0], of_subjects[:, 1])
-        return found
+            values[_OF_SUBJECTS] = ratio(of_subjects[:, 0], of_subjects[:, 1])
+        return values
 
     none_accepted = None if accepted.any() else "every cell is referred"
     sensitivity = METRICS["sensitivity"]

@@ -277,7 +277,7 @@ class Robustness(StrictModel):
 
 
 class Metrics(StrictModel):
-    """The whole of metrics.json."""
+    """The content of metrics.json."""
 
     format_version: Literal[3] = Field(default=FORMAT_VERSION, description="Version of this format.")
     cells: int = Field(description="Number of rows of the predictions table.")

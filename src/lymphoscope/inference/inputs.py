@@ -105,10 +105,10 @@ class FoundCells:
 
 def find_cells(paths: Sequence[str | Path], *, allow_remote: bool = False) -> list[Cell]:
     """List the cells of `search_cells`, and log what is not read as a warning."""
-    found = search_cells(paths, allow_remote=allow_remote)
-    for line in found.lines:
+    search = search_cells(paths, allow_remote=allow_remote)
+    for line in search.lines:
         logging.getLogger("lymphoscope").warning(line)
-    return found.cells
+    return search.cells
 
 
 def search_cells(paths: Sequence[str | Path], *, allow_remote: bool = False) -> FoundCells:
@@ -121,12 +121,12 @@ def search_cells(paths: Sequence[str | Path], *, allow_remote: bool = False) -> 
     `allow_remote`, or if they are below the address of the table; otherwise they become rows with an error.
     Raises LymphoscopeError for a path that does not exist, a folder without images, and no cells at all.
     """
-    found = [_cells_of_path(path, allow_remote) for path in paths]
-    cells = [cell for one in found for cell in one.cells]
+    searches = [_cells_of_path(path, allow_remote) for path in paths]
+    cells = [cell for one in searches for cell in one.cells]
     if not cells:
         raise LymphoscopeError("no cells given: name files, folders, or a CSV or Parquet manifest")
-    notices = tuple(dict.fromkeys(notice for one in found for notice in one.notices))
-    return FoundCells(cells, sum((one.not_read for one in found), Counter()), notices)
+    notices = tuple(dict.fromkeys(notice for one in searches for notice in one.notices))
+    return FoundCells(cells, sum((one.not_read for one in searches), Counter()), notices)
 
 
 def cells_of(manifest: "Manifest", *, allow_remote: bool = False) -> list[Cell]:

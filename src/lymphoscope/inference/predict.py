@@ -19,7 +19,6 @@ from lymphoscope.inference.sinks.file_sink import FileSink, existing_cells
 from lymphoscope.inference.sinks.sink import Chunk, RunRecord
 from lymphoscope.progress import tracked
 from lymphoscope.terminal import counted
-from lymphoscope.version import __version__
 
 if TYPE_CHECKING:
     from lymphoscope.data import Manifest
@@ -132,6 +131,8 @@ def chunk_sizes(cells: int, batch_size: int, chunk_rows: int) -> list[int]:
 
 def run_record(model: Model, cells: Sequence[Cell], batch_size: int, chunk_rows: int) -> RunRecord:
     """Return everything that the rows depend on: an unfinished run with another record cannot be continued."""
+    from lymphoscope.version import __version__  # here, because it reads the metadata of the installed package
+
     description = model.description
     rows = batch_size * batches_per_chunk(batch_size, chunk_rows)
     return {

@@ -35,7 +35,7 @@ FEATURES_KEY = "features"
 
 @dataclass(frozen=True)
 class _Batch:
-    """Everything known of the readable cells of a batch."""
+    """Outputs, scores and referral reasons of the readable cells of a batch."""
 
     outputs: StreamOutputs
     scores: NDArray[np.float32]

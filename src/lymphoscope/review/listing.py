@@ -1,4 +1,4 @@
-"""Pages of cells in an order: keyset pagination, so that a page costs the same wherever it is.
+"""Pages of cells in an order: keyset pagination, so that every page takes the same time.
 
 What blind cells hide, their suggestion, scores and referral, is hidden from every order and filter as well, until the
 reading is closed.

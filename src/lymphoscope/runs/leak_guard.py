@@ -85,7 +85,7 @@ def find_leaks(cells: Manifest, training_cells: TrainingCells) -> Leakage:
     reason = training_cells.reason or unchecked_reason(checks)
     return Leakage(
         checked=[str(check) for check in checks],
-        allowed=bool(leaks),  # whoever continues has allowed them
+        allowed=bool(leaks),  # a run with leaks continues only if the user allowed them
         leaking_cells=len({leak.path for leak in leaks}),
         leaks=[Leak(**leak._asdict()) for leak in leaks],
         reason=reason,

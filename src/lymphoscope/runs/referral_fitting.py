@@ -100,7 +100,7 @@ def fit_on_held_out_predictions(
     """Fit calibration and score band of the model in `folder` on predictions of other models of its recipe.
 
     `origin` describes these predictions in the model file. `groups` maps a path to its group of subjects that share
-    cells; without it every subject is a group of its own. The OOD reference is unchanged.
+    cells; without it every subject is its own group. The OOD reference is unchanged.
     """
     description = load_description(folder)
     class_index = {name: index for index, name in enumerate(description.classes)}

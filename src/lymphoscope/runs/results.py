@@ -185,7 +185,7 @@ def card_scores(metrics: Metrics) -> dict[str, Any]:
 
 
 def leak_notices(leakage: Leakage, manifest: Manifest) -> list[str]:
-    """Return the notices of a report on leaking cells; a random split has a notice of its own."""
+    """Return the notices of a report on leaking cells; a random split has its own notice."""
     is_declared = split_by(manifest.table) == "random" and all(leak.kind == "subject" for leak in leakage.leaks)
     if not leakage.leaks or is_declared:
         return []

@@ -146,7 +146,7 @@ class RunFolder:
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Standard error, with a type of its own to tell it from handlers that other code may have added."""
+    """Standard error, with its own type, to distinguish it from handlers that other code may have added."""
 
 
 def log(line: str) -> None:

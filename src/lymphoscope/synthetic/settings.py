@@ -1,6 +1,6 @@
 """Settings of a synthetic set, and its random generators.
 
-Every object has a generator of its own, so that neither the order nor the number of workers changes a byte.
+Every object has its own generator, so that neither the order nor the number of workers changes a byte.
 """
 
 from enum import IntEnum

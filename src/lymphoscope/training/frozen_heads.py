@@ -220,11 +220,11 @@ def predict_heads(
     longest = max(len(task.test) for task in tasks)
     index = np.stack([np.resize(task.test, longest) for task in tasks])  # (H, L), repeated where a head has fewer
     settings = _attended(recipe, recipe.test_time)
-    found = torch.full((len(STREAMS), *index.shape, heads.num_classes), torch.nan, device=cells.device)
+    probs = torch.full((len(STREAMS), *index.shape, heads.num_classes), torch.nan, device=cells.device)
     for start in range(0, longest, 16):
         part = index[:, start : start + 16]
         logits, maps = heads(cells.clean_features[part])
-        found[0, :, start : start + 16] = logits.softmax(dim=2)
+        probs[0, :, start : start + 16] = logits.softmax(dim=2)
         if maps is None:
             continue
         guide = test_map(maps.flatten(0, 1), recipe.test_time.map)
@@ -232,8 +232,8 @@ def predict_heads(
             if stream in streams:
                 images = (cells.clean[part.ravel()[chunk]] for chunk in cells.parts(part.size))
                 attended = _attended_features(cells, settings, images, guide, stream)
-                found[STREAMS.index(stream), :, start : start + 16] = heads(_per_head(attended, part))[0].softmax(dim=2)
-    return [found[:, head, : len(task.test)] for head, task in enumerate(tasks)]
+                probs[STREAMS.index(stream), :, start : start + 16] = heads(_per_head(attended, part))[0].softmax(dim=2)
+    return [probs[:, head, : len(task.test)] for head, task in enumerate(tasks)]
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def _attended_features(
 
 
 def _draw(maps: Tensor, recipe: Recipe, seed: tuple[int, ...]) -> Tensor:
-    """Draw the guide maps (B, h, w) of one head from its maps (B, M, h, w), with randomness of its own."""
+    """Draw the guide maps (B, h, w) of one head from its maps (B, M, h, w), with its own random numbers."""
     number = int(np.random.SeedSequence((*seed, 2)).generate_state(1)[0])
     return draw_maps(maps, recipe.attention.map, torch.Generator(maps.device).manual_seed(number))
 

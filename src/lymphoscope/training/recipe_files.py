@@ -114,10 +114,10 @@ def _assign(tree: dict[str, Any], override: str) -> None:
 
 
 def _nearest(path: list[str]) -> str:
-    known = list(_keys(Recipe))
+    keys = list(_keys(Recipe))
     # The same name in another section first: `epochs` means `optimisation.epochs`.
-    close = [key for key in known if key.split(".")[-1] == path[-1]][:1]
-    close = close or difflib.get_close_matches(".".join(path), known, n=1, cutoff=0.5)
+    close = [key for key in keys if key.split(".")[-1] == path[-1]][:1]
+    close = close or difflib.get_close_matches(".".join(path), keys, n=1, cutoff=0.5)
     return f": did you mean `{close[0]}`?" if close else ": see docs/reference/recipe.md for the keys of a recipe"
 
 

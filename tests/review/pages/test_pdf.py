@@ -1,4 +1,4 @@
-"""The PDF report, read back by another library: everything that a reader must see stands in it."""
+"""The PDF report, read back by another library: it contains everything that a reader must see."""
 
 import dataclasses
 import io

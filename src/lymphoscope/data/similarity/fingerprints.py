@@ -106,8 +106,8 @@ def _changed(table: pd.DataFrame) -> "pd.Series[bool]":
     """Rows whose file exists and has another SHA-256 than the table says."""
     given = table[table["sha256"].notna()]
     digests = map_in_threads(_sha256_if_readable, list(given["path"]), "verifying fingerprints") if len(given) else []
-    found = pd.Series(digests, index=given.index, dtype=object)
-    return (found.notna() & (found != given["sha256"])).reindex(table.index, fill_value=False)
+    current = pd.Series(digests, index=given.index, dtype=object)
+    return (current.notna() & (current != given["sha256"])).reindex(table.index, fill_value=False)
 
 
 def _changed_notice(paths: "pd.Series[Any]") -> str:

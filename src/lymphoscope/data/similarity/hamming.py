@@ -27,17 +27,17 @@ def near_pairs(oriented: Hashes, others: Hashes, distance: int, *, within: bool 
     """
     oriented = np.ascontiguousarray(oriented.transpose(1, 2, 0))  # (8, 4, N)
     columns = np.ascontiguousarray(others.T)  # (4, M)
-    found = []
+    pairs = []
     for start in range(0, oriented.shape[2], _ROWS_PER_BLOCK):
         block = oriented[:, :, start : start + _ROWS_PER_BLOCK]
         for first in range(start + 1 if within else 0, columns.shape[1], _COLUMNS_PER_BLOCK):
             part = columns[:, first : first + _COLUMNS_PER_BLOCK]
-            found += [
+            pairs += [
                 np.stack([rows + start, matches + first, np.full(len(rows), orientation)])
                 for orientation in range(len(block))
                 for rows, matches in [np.nonzero(_differing_bits(block[orientation], part) <= distance)]
             ]
-    rows, matches, orientations = np.concatenate(found, axis=1) if found else np.zeros((3, 0), dtype=np.int64)
+    rows, matches, orientations = np.concatenate(pairs, axis=1) if pairs else np.zeros((3, 0), dtype=np.int64)
     valid = np.any(oriented[0][:, rows], axis=0) & np.any(columns[:, matches], axis=0)
     if within:
         valid &= rows < matches

@@ -117,12 +117,12 @@ def _class_folders(folders: set[Path]) -> dict[Path, str]:
 
     A folder `all` by itself may hold all cells.
     """
-    found = {}
+    class_folders = {}
     for folder in folders:
         name = folder.name.lower()
         if name in _CLASSES and {path.name.lower() for path in folder.parent.iterdir() if path.is_dir()} >= _CLASSES:
-            found[folder] = name
-    return found
+            class_folders[folder] = name
+    return class_folders
 
 
 def _labelled_again(named: list[dict[str, Any]], cells: list[dict[str, Any]]) -> Iterator[str]:

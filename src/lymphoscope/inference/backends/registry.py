@@ -102,8 +102,8 @@ def runtimes() -> tuple[RuntimeInfo, ...]:
     """Return all runtimes, the one with the highest priority first."""
     package = __name__.rpartition(".")[0]
     names = [module.name for module in iter_modules([str(Path(__file__).parent)]) if module.name.endswith("_runtime")]
-    found: list[RuntimeInfo] = [import_module(f"{package}.{name}").RUNTIME for name in names]
-    return tuple(sorted(found, key=lambda runtime: -runtime.priority))
+    infos: list[RuntimeInfo] = [import_module(f"{package}.{name}").RUNTIME for name in names]
+    return tuple(sorted(infos, key=lambda runtime: -runtime.priority))
 
 
 def runtime_names() -> list[str]:

@@ -32,8 +32,8 @@ class ExportFormat:
 def export_formats() -> Mapping[str, ExportFormat]:
     """Return all formats by name."""
     modules = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
-    found: list[ExportFormat] = [import_module(f"{formats.__name__}.{name}").FORMAT for name in modules]
-    return MappingProxyType({one.name: one for one in found})
+    entries: list[ExportFormat] = [import_module(f"{formats.__name__}.{name}").FORMAT for name in modules]
+    return MappingProxyType({one.name: one for one in entries})
 
 
 def export_format(name: str) -> ExportFormat:

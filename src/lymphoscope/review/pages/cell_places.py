@@ -1,4 +1,4 @@
-"""Where a cell's pixels are: on its field with a box, or in a file of its own."""
+"""Where a cell's pixels are: on its field with a box, or in a separate file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

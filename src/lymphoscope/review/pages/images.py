@@ -125,7 +125,7 @@ def _answer(make: Callable[[], bytes]) -> Response:
 
 
 def _without_path(error: LymphoscopeError) -> str:
-    """The folder structure of the server is nobody's business: name the file only."""
+    """Return the message with file names only: it must not disclose the folders of the server."""
     return " ".join(word.rpartition("/")[2] if word.startswith("/") else word for word in str(error).split())
 
 

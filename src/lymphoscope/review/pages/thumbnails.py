@@ -69,7 +69,7 @@ class Thumbnails:
             try:
                 self._pack_of(sheet, side)
             except LymphoscopeError:
-                continue  # whoever asks for one of its thumbnails is told
+                continue  # a request for one of its thumbnails gets the error
 
     def _from_pack(self, sprite: Sprite) -> bytes:
         pack = self._pack_of(sprite.sheet, sprite.side)

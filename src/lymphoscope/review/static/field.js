@@ -258,7 +258,7 @@ async function add(event) {
   }
 }
 
-// Enter on a button presses the button. The viewer has keys of its own for moving; those of the answers come first.
+// Enter on a button presses the button. The viewer also has keys for moving; those of the answers come first.
 window.addEventListener("keydown", (event) => {
   if (!keys || event.target.closest("input, textarea, select, dialog")) return;
   if (event.key === "Enter" && event.target.closest("a, button:not(.cell-box)")) return;

@@ -157,7 +157,7 @@ def _check_box(box: tuple[float, float, float, float], field: Field) -> None:
     x, y, width, height = box
     inside = x + width <= (field.width or 1e9) and y + height <= (field.height or 1e9) and x >= 0 and y >= 0
     if not inside or not (1 <= width <= LARGEST_BOX and 1 <= height <= LARGEST_BOX):
-        raise invalid(f"box: give one of 1 to {LARGEST_BOX} pixels a side inside the field")
+        raise invalid(f"box: each side must be 1 to {LARGEST_BOX} pixels, and the box inside the field")
 
 
 def _new_cell(session: Session, case: Case, field: Field, box: tuple[float, float, float, float]) -> Cell:

@@ -49,8 +49,8 @@ def read_boxes(path: Path, classes: Iterable[str] | None = None) -> list[BoxedIm
         if name.casefold().startswith(wanted) and x1 > x0 and y1 > y0:
             boxes[image].append((x0, y0, x1, y1))
     if not any(boxes.values()):
-        known = ", ".join(sorted({name for _, name, *_ in found})[:8]) or "none"
-        raise LymphoscopeError(f"{path}: no boxes of white cells; classes found: {known}. Name yours with --class")
+        available = ", ".join(sorted({name for _, name, *_ in found})[:8]) or "none"
+        raise LymphoscopeError(f"{path}: no boxes of white cells; classes found: {available}. Name yours with --class")
     return [
         BoxedImage(
             _image_file(where, image, path), np.array(rows, np.float32).reshape(-1, 4), source_of.get(image, "all")

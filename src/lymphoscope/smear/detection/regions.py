@@ -92,7 +92,7 @@ def _opened(mask: Mask) -> Mask:
 
 
 def _closed(mask: Mask, side: int) -> Mask:
-    """Close by a square of a side in pixels, and fill holes."""
+    """Close by a square, whose side is in pixels, and fill holes."""
     outer = ndimage.maximum_filter(mask.view(np.uint8), side, mode="nearest")
     closed: Mask = ndimage.minimum_filter(outer, side, mode="nearest").view(np.bool_) | mask
     return closed | _holes(closed)

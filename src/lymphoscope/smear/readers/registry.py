@@ -65,8 +65,8 @@ def reader_of(path: Path) -> Reader:
     if able:
         first = able[0]
         raise LymphoscopeError(f"{path}: {first.title} need {first.module}, which is not installed: {first.install}")
-    known = ", ".join(slide_suffixes())
-    raise LymphoscopeError(f"{path} is neither an image nor a slide that can be read: give {known}")
+    available = ", ".join(slide_suffixes())
+    raise LymphoscopeError(f"{path} is neither an image nor a slide that can be read: give {available}")
 
 
 def open_slide(path: Path) -> Slide:
