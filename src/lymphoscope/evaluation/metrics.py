@@ -28,7 +28,7 @@ Needs = Literal["cells", "every class", "one class and others", "positives", "ne
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its name, what it is called on a page, what it means, how to compute it and what that needs.
+    """A metric: its name, its title on a page, what it means, how to compute it and what that needs.
 
     `compute` takes WeightedOutcomes of R weightings and returns (R,) values, NaN where undefined. `scale` is the range
     of its values, `worst` its value on a subject whose cells are all confidently misclassified, None where there is

@@ -89,7 +89,7 @@ def add_user(
     if not _NAME.fullmatch(key):
         raise invalid(f"name {name!r}: use 1 to 64 of a-z, 0-9, dot, @, _ and -")
     if find_user(session, key) is not None:
-        raise RefusalError(409, "taken", f"there is already somebody called {key}")
+        raise RefusalError(409, "taken", f"the name {key} is taken")
     user = User(
         name=key,
         display_name=_display_name(display_name or name),

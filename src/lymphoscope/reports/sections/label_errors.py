@@ -11,8 +11,8 @@ _MOST_LISTED = 50
 
 def build(contents: ReportContents) -> Section:
     """List the most doubtful labels, or say why there is no list."""
-    found = contents.metrics.label_errors
-    flagged = [] if found is None else found.flagged[:_MOST_LISTED]
+    result = contents.metrics.label_errors
+    flagged = [] if result is None else result.flagged[:_MOST_LISTED]
     paths = below_common_folder([row.path for row in flagged])
     listed = [
         (path, contents.class_name(row.label), contents.class_name(row.suggested), row)
@@ -22,8 +22,8 @@ def build(contents: ReportContents) -> Section:
         heading="Possible label errors",
         template=_TEMPLATE,
         values={
-            "found": found,
-            "lead": "" if found is None else _lead(found),
+            "result": result,
+            "lead": "" if result is None else _lead(result),
             "rows": listed,
             "thumbnails": [
                 (image_uri(contents.thumbnails[row.path]), file, label, suggested)
@@ -34,23 +34,23 @@ def build(contents: ReportContents) -> Section:
     )
 
 
-def _lead(found: LabelErrors) -> str:
-    count = len(found.flagged)
+def _lead(result: LabelErrors) -> str:
+    count = len(result.flagged)
     if not count:
         return (
-            f"None of the {found.cells:,} labels is doubtful by this method. That does not prove that all are correct."
+            f"None of the {result.cells:,} labels is doubtful by this method. That does not prove that all are correct."
         )
     labels = "label is" if count == 1 else "labels are"
     return (
-        f"{count:,} of {found.cells:,} {labels} doubtful: the model is certain of another class. The model may be "
+        f"{count:,} of {result.cells:,} {labels} doubtful: the model is certain of another class. The model may be "
         "wrong; an expert must check."
     )
 
 
 _TEMPLATE = """
-{% if found and not found.reason %}
+{% if result and not result.reason %}
 <p>{{ lead }}</p>
-<p class="soft">{{ found.method }}</p>
+<p class="soft">{{ result.method }}</p>
 {% if thumbnails %}
 <ul class="cells">
 {% for uri, file, label, suggested in thumbnails %}
@@ -62,8 +62,8 @@ _TEMPLATE = """
 {% if rows %}
 <div class="wide" role="region" aria-label="Possible label errors" tabindex="0">
 <table>
-{% if found.flagged|length > rows|length %}
-<caption>The first {{ rows|length }} of {{ "{:,}".format(found.flagged|length) }}; metrics.json holds all of
+{% if result.flagged|length > rows|length %}
+<caption>The first {{ rows|length }} of {{ "{:,}".format(result.flagged|length) }}; metrics.json holds all of
 them.</caption>
 {% endif %}
 <thead><tr>{{ sortable("File") }}{{ sortable("Subject") }}{{ sortable("Label") }}{{ sortable("Suggested") }}
@@ -77,8 +77,8 @@ them.</caption>
 </table>
 </div>
 {% endif %}
-{% elif found %}
-<p>Labels were not checked: {{ found.reason }}.</p>
+{% elif result %}
+<p>Labels were not checked: {{ result.reason }}.</p>
 {% else %}
 <p>There are no labels to check.</p>
 {% endif %}

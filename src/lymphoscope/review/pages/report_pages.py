@@ -105,15 +105,15 @@ def _facts(case: JsonObject, reading: JsonObject) -> tuple[tuple[str, str], ...]
 def _agreement(person: Person, context: ReviewContext, case: JsonObject) -> tuple[tuple[str, str], ...]:
     if case["second"] != "finished":
         return ()
-    found = cases.show_agreement(person, case["id"], context)
+    agreement = cases.show_agreement(person, case["id"], context)
     kappa = "not defined"
-    if found["kappa"] is not None:
-        kappa = f"{found['kappa']:.2f} ({found['kappa_low']:.2f} to {found['kappa_high']:.2f})"
-    open_ones = sum(not one["resolved"] for one in found["disagreements"])
+    if agreement["kappa"] is not None:
+        kappa = f"{agreement['kappa']:.2f} ({agreement['kappa_low']:.2f} to {agreement['kappa_high']:.2f})"
+    open_ones = sum(not one["resolved"] for one in agreement["disagreements"])
     return (
-        ("Cells answered by both", str(found["cells"])),
+        ("Cells answered by both", str(agreement["cells"])),
         ("Cohen's kappa (95 % interval)", kappa),
-        ("Different answers", f"{len(found['disagreements'])}, of which {open_ones} not settled"),
+        ("Different answers", f"{len(agreement['disagreements'])}, of which {open_ones} not resolved"),
     )
 
 
