@@ -10,7 +10,7 @@ from PIL import Image
 
 from lymphoscope.data import UnreadableImage
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.smear.readers import UnreadableRegion, open_slide, reader_of, readers, registry
+from lymphoscope.smear.readers import UnreadableRegion, open_slide, reader_of, readers, registry, whole_images
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_damaged_tile_is_a_reason_and_the_others_are_read(tmp_path: Path, pixe
 
 
 def test_a_huge_ordinary_image_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lymphoscope.smear.readers.whole_images.MAX_PIXELS", 1000)
+    monkeypatch.setattr(whole_images, "MAX_PIXELS", 1000)
     Image.new("RGB", (100, 100)).save(tmp_path / "huge.png")
     with pytest.raises(UnreadableImage, match="save it as a tiled TIFF"):
         open_slide(tmp_path / "huge.png")
