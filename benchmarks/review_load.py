@@ -94,7 +94,7 @@ def review_server(results: Path, database: str) -> Iterator[str]:
     server = subprocess.Popen([*program, "--database", database], stdout=subprocess.DEVNULL)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        for _ in range(3000):
             if server.poll() is not None:
                 sys.exit(f"the server ended with status {server.returncode}")
             try:
@@ -102,6 +102,8 @@ def review_server(results: Path, database: str) -> Iterator[str]:
                 break
             except OSError:
                 time.sleep(0.2)
+        else:
+            sys.exit("the server did not start")
         yield url
     finally:
         server.send_signal(signal.SIGINT)

@@ -63,7 +63,7 @@ def review_server(results: Path, database: str) -> Iterator[tuple[httpx.Client, 
 
 def wait_for(client: httpx.Client) -> None:
     """Wait until the server answers."""
-    for _ in range(600):
+    for _ in range(3000):
         with suppress(httpx.TransportError):
             if client.get("/healthz").is_success:
                 return

@@ -149,7 +149,7 @@ def demo_command(
     ] = Path("runs/review-demo"),
     port: Port = 8350,
 ) -> None:
-    """Draw a synthetic smear, read it with the model that ships, and open the application on it.
+    """Draw a synthetic smear, read it with a model that was trained on such cells, and open the application on it.
 
     The account `demo` gets a new random password, which is shown once.
     """

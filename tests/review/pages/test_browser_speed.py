@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from lymphoscope.review.pages import deep_zoom
 
@@ -106,7 +106,7 @@ def test_labels_show_at_once_while_saves_queue_and_all_are_stored(page: Page, la
         page.keyboard.press(key)
         page.wait_for_timeout(20)
     began = page.evaluate("performance.now()")
-    page.wait_for_function("document.getElementById('saving').textContent === 'All saved'")
+    expect(page.locator("#saving")).to_have_text("All saved", timeout=SECONDS)
     waited = page.evaluate("performance.now()") - began
     times = sorted(page.evaluate("times"))
     print(
