@@ -2,8 +2,10 @@
 
 An entry above 99 % is marked where the room for exceptional subjects, which is an exact bound, makes it so: without the
 room its intervals hold the true value in at most 99 % of the same studies. With `--tests` each study has two equally
-good models, and the table says how often each test finds a difference at the level of 5 %. `--save FILE` keeps each row
-as it is finished; the same command continues with the rows that are missing.
+good models, and the table says how often each test finds a difference at the level of 5 %. With `--curves` the
+intervals are those of the curves of a report: the ROC band of the cells, and of subjects, told apart by their share of
+predicted positives, the AUC and the net benefit. `--save FILE` keeps each row as it is finished; the same command
+continues with the rows that are missing.
 
 Each study has subjects of two classes. Their cells share a random effect, so that some subjects are hard. The layouts
 say how many subjects and cells there are, the worlds how subjects differ. The true value is that of all cells of very
@@ -31,7 +33,9 @@ from lymphoscope.evaluation.comparison import discordant_cells
 from lymphoscope.evaluation.estimates import Bootstrap, Estimate
 from lymphoscope.evaluation.exchange_test import exchange_p
 from lymphoscope.evaluation.intervals import LEVEL
-from lymphoscope.evaluation.outcomes import WeightedOutcomes, Weights
+from lymphoscope.evaluation.outcomes import Floats, WeightedOutcomes, Weights
+from lymphoscope.evaluation.roc import roc_curve
+from lymphoscope.evaluation.subjects.decision_curve import decision_curves
 from lymphoscope.evaluation.units import units_of
 
 CLASSES = ("all", "hem")
@@ -254,6 +258,76 @@ def holds(
     return held
 
 
+def holds_of_curves(
+    layout: Layout, world: World, studies: int, replicates: int = 200, seed_of_studies: int = 8
+) -> Answers:
+    """Whether the band of the ROC curve, the AUC of subjects and their net benefit hold the true value, by study.
+
+    Persons of both classes have no one label: their layouts have the band alone.
+    """
+    generator = np.random.default_rng(99)
+    true = _curves([study(layout, world, generator) for _ in range(500)], layout)
+    generator = np.random.default_rng(seed_of_studies - 1)
+    held: Answers = {name: [] for name in true}
+    for seed in range(studies):
+        drawn = study(layout, world, generator)
+        outcomes, person = drawn
+        bootstrap = Bootstrap(unit="subject", units=0, replicates=replicates, seed=seed, level=LEVEL)
+        estimates = _band(outcomes, BootstrapSamples(units_of(person, outcomes.truth, 2), CLASSES, bootstrap))
+        if not layout.of_both:
+            subjects, share = _subjects([drawn])
+            units = units_of(np.arange(len(share)), subjects.truth, 2)
+            samples = BootstrapSamples(units, CLASSES, bootstrap)
+            estimates["AUC of subjects"] = samples.estimate({"": _group(subjects, {"auc": METRICS["auc"]})})[""]["auc"]
+            for benefit in decision_curves(share, subjects.is_positive, np.arange(len(share)))[0].points:
+                estimates[f"net benefit at {benefit.threshold:g}"] = benefit.net_benefit
+        for name, value in true.items():
+            held[name].append(_within(value, estimates[name]))
+    return held
+
+
+def _band(outcomes: Outcomes, samples: BootstrapSamples) -> dict[str, Estimate]:
+    curve = roc_curve(outcomes, samples)
+    if curve is None:
+        raise ValueError("a study needs cells of both classes")
+    ends = {rate: [float(np.interp(rate, curve.grid, each)) for each in (curve.low, curve.high)] for rate in _RATES}
+    return {f"ROC at {rate}": Estimate(value=None, low=low, high=high) for rate, (low, high) in ends.items()}
+
+
+_RATES: Final = (0.05, 0.1, 0.2, 0.5, 0.8)
+_THRESHOLDS: Final = (0.2, 0.5, 0.8)
+
+
+def _curves(drawn: list[tuple[Outcomes, Indices]], layout: Layout) -> dict[str, float]:
+    """The true values: those of all cells, and of all subjects, of very many studies."""
+    scores, truth = (
+        np.concatenate([each for each, _ in pairs])
+        for pairs in ([(one.scores[:, 0], 0) for one, _ in drawn], [(one.truth, 0) for one, _ in drawn])
+    )
+    limits = np.quantile(scores[truth == 1], [1 - rate for rate in _RATES])
+    true = {
+        f"ROC at {rate}": float((scores[truth == 0] > each).mean()) for rate, each in zip(_RATES, limits, strict=True)
+    }
+    if layout.of_both:
+        return true
+    subjects, share = _subjects(drawn)
+    true["AUC of subjects"] = float(METRICS["auc"].compute(WeightedOutcomes.unweighted(subjects))[0])
+    for limit in _THRESHOLDS:
+        found, alarms = ((share[subjects.truth == index] >= limit).mean() for index in (0, 1))
+        true[f"net benefit at {limit:g}"] = float(0.05 * found - 0.95 * alarms * limit / (1 - limit))
+    return true
+
+
+def _subjects(drawn: list[tuple[Outcomes, Indices]]) -> tuple[Outcomes, Floats]:
+    """One entry per subject of all studies, with its share (S,) of cells that are predicted as positive."""
+    shares, truths = [], []
+    for outcomes, person in drawn:
+        shares.append(np.bincount(person, outcomes.predicted == 0) / np.bincount(person))
+        truths.append(np.bincount(person, outcomes.truth) > 0)
+    share, truth = np.concatenate(shares), np.concatenate(truths).astype(np.int64)
+    return Outcomes(truth, truth, np.stack([share, 1 - share], axis=1), CLASSES, positive_index=0), share
+
+
 def _without_room(group: MetricGroup) -> MetricGroup:
     """The same numbers with t intervals alone: no worst value, and the bounds of a share without its exact ends."""
     specs = {
@@ -301,6 +375,13 @@ def measure(layout: Layout, world: World, metrics: Mapping[str, Metric], *, stud
     return Row(shares, _refused(answers), exact, time.process_time() - start)
 
 
+def measure_curves(layout: Layout, world: World, _: Mapping[str, Metric], *, studies: int, seed: int) -> Row:
+    """One row of the table of curves."""
+    start = time.process_time()
+    answers = holds_of_curves(layout, world, studies, seed_of_studies=seed)
+    return Row(_shares(answers), _refused(answers), [], time.process_time() - start)
+
+
 def measure_tests(layout: Layout, world: World, metrics: Mapping[str, Metric], *, studies: int, seed: int) -> Row:
     """One row of the table of levels."""
     start = time.process_time()
@@ -318,9 +399,9 @@ def rows_of(options: argparse.Namespace, metrics: Mapping[str, Metric]) -> Itera
     if options.save and options.save.exists():
         done = {key: Row(**row) for key, row in map(json.loads, options.save.read_text().splitlines())}
     wanted = [tuple(each) for each in options.row] if options.row else list(product(LAYOUTS, WORLDS))
-    run = measure_tests if options.tests else measure
+    run = measure_tests if options.tests else measure_curves if options.curves else measure
     for layout, world in wanted:
-        key = " ".join([layout, world, str(options.tests), str(options.studies), str(options.seed), *metrics])
+        key = " ".join([layout, world, str(run.__name__), str(options.studies), str(options.seed), *metrics])
         if key not in done:
             done[key] = run(LAYOUTS[layout], WORLDS[world], metrics, studies=options.studies, seed=options.seed)
             if options.save:
@@ -348,6 +429,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000, help="studies for each row of the table")
     parser.add_argument("--tests", action="store_true", help="the level of the tests of two models, not the coverage")
+    parser.add_argument("--curves", action="store_true", help="the intervals of the curves of a report")
     parser.add_argument("--only", nargs="*", choices=every, metavar="METRIC", help="the metrics that are measured")
     parser.add_argument("--without", nargs="*", default=[], choices=every, metavar="METRIC", help="those that are not")
     parser.add_argument(

@@ -61,6 +61,16 @@ def test_intervals_of_calibration_coefficients_hold_because_of_the_room_for_odd_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("world", ["normal", "3 % odd", "large are harder"])
+@pytest.mark.parametrize("layout", ["21+13, three hold 84 %", "13+15 log-normal"])
+def test_intervals_of_curves_cover_at_least_92_percent(layout: str, world: str) -> None:
+    """92 % less 2.5 standard errors of 100 studies: the ROC band, and the AUC and net benefit of subjects."""
+    row = simulation.measure_curves(simulation.LAYOUTS[layout], simulation.WORLDS[world], {}, studies=100, seed=31)
+    assert {name: share for name, share in row.yes.items() if share is None or share < 0.92 - 2.5 * 0.0271} == {}
+    assert row.refused == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["normal", "5 % odd"])
 @pytest.mark.parametrize("layout", ["21+13, three hold 84 %", "5+5 equal"])
 def test_every_test_rejects_equal_models_at_its_level(layout: str, world: str) -> None:

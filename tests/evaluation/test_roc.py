@@ -2,9 +2,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn import metrics as reference
 
-from lymphoscope.evaluation import roc_of_predictions
+from lymphoscope.evaluation import roc as roc_module, roc_of_predictions
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -35,6 +36,21 @@ def test_edges_of_the_band_rise_as_the_curve_does(predictions: Maker) -> None:
         for edge in (curve.low, curve.high):
             assert (np.diff(edge) >= 0).all()
             assert 0 <= edge.min() <= edge.max() <= 1
+
+
+def test_a_wide_interval_at_one_rate_does_not_widen_the_band_at_others(
+    predictions: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interval near a rate of 1 may reach far down: what bounds the curve at a lower rate bounds it there, too."""
+    ends: list[np.ndarray] = []
+    rising = roc_module._rising
+    monkeypatch.setattr(roc_module, "_rising", lambda *each: [ends.extend(each), rising(*each)][1])
+    curve = roc_of_predictions(predictions(subjects=9, cells=9), blast_class="all")
+    low, high = ends
+    assert (curve.low >= low).all()
+    assert (curve.high <= high).all()
+    narrowed = rising(np.array([0.5, 0.7, 0.1, 0.8]), np.array([0.8, 1.0, 0.9, 1.0]))
+    np.testing.assert_array_equal(narrowed, [[0.5, 0.7, 0.7, 0.8], [0.8, 0.9, 0.9, 1.0]])
 
 
 def test_curve_of_one_class_against_the_rest_equals_scikit_learn(predictions: Maker) -> None:

@@ -23,7 +23,8 @@ def roc_curve(outcomes: Outcomes, samples: BootstrapSamples) -> RocCurve | None:
     """The curve of the positive class against the rest by its score; None where either has no cell.
 
     The band is pointwise: a 95 % interval of the true positive rate at each rate of false positives, as for any metric.
-    It is widened where needed so that both of its edges rise, as the curve does.
+    The true curve rises, so what bounds it at one rate bounds it at all higher, or lower, ones: both edges are made to
+    rise by narrowing the band.
     """
     positive = outcomes.is_positive
     if outcomes.positive_index is None or positive.all() or not positive.any():
@@ -47,8 +48,8 @@ def roc_curve(outcomes: Outcomes, samples: BootstrapSamples) -> RocCurve | None:
 
 
 def _rising(low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """The narrowest band around `low` and `high` (G,) with edges that do not fall."""
-    return np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
+    """The widest band within `low` and `high` (G,) with edges that do not fall."""
+    return np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
 
 
 def _rates(level: Indices, positive: Mask, weights: Weights) -> tuple[Floats, Floats]:

@@ -162,7 +162,7 @@ class DecisionPoint(StrictModel):
     threshold: float = Field(description="The risk from which on somebody acts, 0-1.")
     net_benefit: Estimate = Field(
         description="Share of all subjects that are found, less threshold / (1 - threshold) times the share that are "
-        "false alarms."
+        "false alarms. Its interval is made of the exact ones of the shares of subjects found and of false alarms."
     )
     act_on_all: float = Field(description="The same of acting on every subject; of acting on none it is 0.")
 

@@ -85,6 +85,13 @@ def test_tiles_lead_with_the_averages_over_subjects(metrics: Metrics) -> None:
     assert {tile.baseline for tile in tiles.values()} == {""}
 
 
+def test_rows_of_the_model_say_what_they_are_over(predictions: Maker, contents: Maker) -> None:
+    names = [row.name for row in result.score_rows(contents(predictions()))]
+    assert names[:2] == ["Vote of the streams, averaged over subjects", "Vote of the streams, over cells"]
+    unknown = contents(predictions().assign(subject=None))
+    assert result.score_rows(unknown)[0].name == "Vote of the streams"
+
+
 def test_interval_sentence_names_linked_subjects(predictions: Maker) -> None:
     table = predictions()
     assert "share a cell was not looked for" in result.interval_sentence(

@@ -228,7 +228,7 @@ def _separation(
         np.bincount(order, mask, minlength=order.max() + 1).cumsum() / mask.sum() for mask in (~positive, positive)
     )
     false, true = ([0.0, *rate.tolist()] for rate in rates)
-    return auc, Curve(false_positive=false, true_positive=true), decision_curves(share, positive, samples)
+    return auc, Curve(false_positive=false, true_positive=true), decision_curves(share, positive, groups[labelled])
 
 
 def _why_no_auc(positive: Mask, blast_class: str) -> str:

@@ -52,8 +52,9 @@ def _values(level: SubjectLevel, blast: str, title: str) -> dict[str, object]:
                 "The net benefit, in found subjects per subject, of acting on every subject whose share of predicted "
                 f"{title} cells reaches the threshold. Someone who acts from 10 % on accepts nine false alarms for one "
                 "subject found. The predictions are worth acting on where the curve is above both that of acting on "
-                "all and 0, acting on none. The bars are 95 % intervals over subjects. The share is not a calibrated "
-                "risk: this curve shows the cost of taking it as one."
+                "all and 0, acting on none. The bars are 95 % intervals, from the exact ones of the shares of "
+                "subjects that are found and of false alarms. The share is not a calibrated risk: this curve shows the "
+                "cost of taking it as one."
             ),
         ),
         "roc": page_figure(
@@ -114,7 +115,9 @@ def decision_curve_figure(curves: list[DecisionCurve]) -> Figure:
         axes.plot(thresholds, [point.act_on_all for point in curve.points], color=GREY, lw=1, label="act on all")
         axes.axhline(0, color=ORANGE, lw=1, ls=(0, (4, 3)), label="act on none")
         axes.set(xlim=(0, 1), ylim=(-0.6 * curve.prevalence, 1.1 * curve.prevalence))
-        axes.set_title(f"{curve.prevalence:.0%} with blasts" + (" (these)" if curve.of_these_subjects else ""), size=10)
+        axes.set_title(
+            f"{100 * curve.prevalence:.0f} % with blasts" + (" (these)" if curve.of_these_subjects else ""), size=10
+        )
         axes.set_xlabel("threshold of the share")
     figure.axes[0].set_ylabel("net benefit")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=9, ncols=3, loc="outside lower center")
@@ -137,8 +140,8 @@ def _lead(level: SubjectLevel, threshold: str) -> str:
     return (
         f"Corrected for the classifier\u2019s errors, the share of blasts is above {threshold} in "
         f"{decisions.count('above')} of {len(decisions)} subjects and below it in {decisions.count('below')}; in "
-        f"{undecided} it cannot be decided. {enough} have the {level.min_cells} cells that the ICSH asks for in a "
-        "differential count."
+        f"{undecided} it cannot be decided. {enough or 'None'} {'has' if enough < 2 else 'have'} the "
+        f"{level.min_cells} cells that the ICSH asks for in a differential count."
     )
 
 

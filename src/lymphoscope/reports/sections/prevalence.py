@@ -1,5 +1,9 @@
 """What the predictions are worth where blasts are rarer, or more common, than among these cells."""
 
+from collections.abc import Sequence
+
+from lymphoscope.evaluation import Estimate
+from lymphoscope.evaluation.schema import PredictiveValues
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.formatting import missing_reasons
 from lymphoscope.reports.registry import Section, SectionDefinition
@@ -10,14 +14,26 @@ def build(contents: ReportContents) -> Section | None:
     rows = contents.metrics.predictive_values
     if not rows:
         return None
-    named = {f"PPV at {row.prevalence:.3f}": row.positive_value for row in rows}
-    named |= {f"NPV at {row.prevalence:.3f}": row.negative_value for row in rows}
     blast = contents.class_title(contents.metrics.blast_class or "")
     return Section(
         "Predictive values where blasts are rarer",
         _TEMPLATE,
-        {"rows": rows, "blast": blast, "reasons": missing_reasons(named)},
+        {"rows": rows, "blast": blast, "reasons": _reasons(rows)},
     )
+
+
+def _reasons(rows: Sequence[PredictiveValues]) -> list[str]:
+    """Why values or intervals are missing; the prevalences are named only where others have them."""
+    missing: dict[str, Estimate] = {}
+    for name, values in {
+        "PPV": {row.prevalence: row.positive_value for row in rows},
+        "NPV": {row.prevalence: row.negative_value for row in rows},
+    }.items():
+        if len({(each.value is None, each.reason) for each in values.values()}) == 1:
+            missing[name] = next(iter(values.values()))
+        else:
+            missing |= {f"{name} at {prevalence:.3f}": each for prevalence, each in values.items()}
+    return missing_reasons(missing)
 
 
 _TEMPLATE = """

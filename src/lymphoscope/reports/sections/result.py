@@ -78,9 +78,13 @@ def score_rows(contents: ReportContents) -> list[ScoreRow]:
     """One row per classifier: the model, its streams if there are several, and the constant baselines."""
     metrics = contents.metrics
     names = shown_metrics(metrics)
-    rows = [_row(_decision_name(contents), "answer", metrics.vote, names)]
+    decision = _decision_name(contents)
+    rows = [_row(decision, "answer", metrics.vote, names)]
     if metrics.subject_mean is not None:
-        rows.insert(0, _row("Averaged over subjects", "answer", metrics.subject_mean, names))
+        rows = [
+            _row(f"{decision}, averaged over subjects", "answer", metrics.subject_mean, names),
+            _row(f"{decision}, over cells", "answer", metrics.vote, names),
+        ]
     if len(metrics.streams) > 1:
         rows += [_row(_STREAM_NAMES[name], "stream", scores, names) for name, scores in metrics.streams.items()]
     return rows + [
@@ -254,7 +258,7 @@ cells. {% endif %}The 95 % interval is below each number. All numbers are betwee
 <table class="stack">
 <caption>The model{% if metrics.streams|length > 1 %}, each of its streams,{% endif %} and
 {{ "the constant predictions" if all_baselines else "the best of the constant predictions" }} on the same
-cells.</caption>
+cells.{% if over_subjects %} All but the first row are over cells.{% endif %}</caption>
 <thead><tr><th scope="col">Classifier</th>
 {% for name in names %}<th scope="col" class="n">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>

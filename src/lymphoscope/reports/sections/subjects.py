@@ -93,8 +93,8 @@ def _concentration(contents: ReportContents) -> str:
         return ""
     title = contents.class_title(metrics.blast_class or "")
     return (
-        f"{_FEW} of {len(cells)} subjects hold {sum(cells[:_FEW]) / sum(cells):.0%} of the {title} cells, so scores "
-        "over cells are mostly theirs."
+        f"{_FEW} of {len(cells)} subjects hold {100 * sum(cells[:_FEW]) / sum(cells):.0f} % of the {title} cells, so "
+        "scores over cells are mostly theirs."
     )
 
 
