@@ -24,7 +24,7 @@ from lymphoscope.evaluation.bootstrap import (
     unit_names,
 )
 from lymphoscope.evaluation.calibration import CALIBRATION_METRICS, calibration_group
-from lymphoscope.evaluation.estimates import AucTest, Difference, DiscordantCells, Estimate, PredictionComparison
+from lymphoscope.evaluation.estimates import AucTest, Difference, DiscordantCells, Estimate, PredictionComparison, Scale
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, metric_group, select_evaluation_set
 from lymphoscope.evaluation.exchange_test import exchange_p
 from lymphoscope.evaluation.metrics import METRICS, NO_POSITIVE_CLASS
@@ -104,14 +104,21 @@ def _compared(one: EvaluationSet, other: EvaluationSet, samples: BootstrapSample
 
 
 def difference_group(one: MetricGroup, other: MetricGroup) -> MetricGroup:
-    """Every number of `one` minus that of `other`, in each bootstrap sample."""
+    """Every number of `one` minus that of `other`, in each bootstrap sample.
+
+    A biased number has no interval of its difference, either.
+    """
 
     def compute(weights: Weights) -> dict[str, Floats]:
         first, second = one.compute(weights), other.compute(weights)
         return {name: first[name] - second[name] for name in one.specs}
 
-    specs = {name: replace(spec, scale="difference", worst=None, exceptional=None) for name, spec in one.specs.items()}
-    return MetricGroup(compute, specs)
+    return MetricGroup(compute, {name: _of_difference(spec) for name, spec in one.specs.items()})
+
+
+def _of_difference(spec: MetricSpec) -> MetricSpec:
+    scale: Scale = spec.scale if spec.scale == "biased" else "difference"
+    return replace(spec, scale=scale, worst=None, exceptional=None)
 
 
 def _compared_group(outcomes: Outcomes) -> MetricGroup:
