@@ -4,8 +4,11 @@ DATA is a folder with boxes.csv and its images. A detector that learned from a s
 give one detector per left-out source as NAME=SOURCE:FILE (a verifier file of the classical detector, or the folder of a
 trained one). Without --left-out the detectors that ship are evaluated, which saw part of the images.
 
-    python benchmarks/detection.py DATA [--left-out NAME=SOURCE:FILE]... [--per-source N] [--json FILE]
-        [--pictures DIR]
+    python benchmarks/detection.py DATA [--left-out NAME=SOURCE:FILE]... [--per-source N] [--trained-on N]
+        [--detector FILE]... [--json FILE] [--pictures DIR]
+
+--trained-on N leaves out the fields that `smear train --per-source N` takes, so that a detector that learned from every
+source is evaluated on fields that it never saw, of the same laboratories. --detector adds one to those that ship.
 
 --pictures draws the ten worst fields of each source, with boxes (green) and found cells (red), for a person to look at.
 """
@@ -50,14 +53,16 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--left-out", action="append", default=[], metavar="NAME=SOURCE:FILE")
     parser.add_argument("--per-source", type=int)
+    parser.add_argument("--trained-on", type=int)
+    parser.add_argument("--detector", action="append", default=[])
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--worst", type=int, default=10)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    fields = load_fields(options.data, options.per_source, options.cache)
+    fields = load_fields(options.data, options.per_source, options.cache, options.trained_on)
     answers: dict[str, Any] = {}
-    for name, detectors in _detectors(options.left_out).items():
+    for name, detectors in _detectors(options.left_out, options.detector).items():
         counts = [count(detectors[field.group], field) for field in fields if field.group in detectors]
         rows = summarise(counts)
         answers[name] = {"sources": rows, "worst": worst(counts, options.worst)}
@@ -71,7 +76,7 @@ def main() -> None:
     write(options.json, {"detectors": answers, "no_scale": unknown})
 
 
-def _detectors(left_out: Iterable[str]) -> dict[str, Mapping[str, Detector]]:
+def _detectors(left_out: Iterable[str], more: Iterable[str]) -> dict[str, Mapping[str, Detector]]:
     chosen: dict[str, dict[str, Detector]] = {}
     for item in left_out:
         name, _, rest = item.partition("=")
@@ -81,7 +86,7 @@ def _detectors(left_out: Iterable[str]) -> dict[str, Mapping[str, Detector]]:
         chosen.setdefault(name, {})[source] = detector
     if chosen:
         return dict(chosen)
-    return {name: _Everywhere(load_detector(name)) for name in detector_names()}
+    return {name: _Everywhere(load_detector(name)) for name in [*detector_names(), *more]}
 
 
 class _Everywhere(dict[str, Detector]):

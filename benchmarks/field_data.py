@@ -32,11 +32,16 @@ class Field:
         return SAME_IMAGES.get(self.source, self.source)
 
 
-def load_fields(data: Path, per_source: int | None, cache: Path | None = None) -> list[Field]:
+def load_fields(
+    data: Path, per_source: int | None, cache: Path | None = None, trained_on: int | None = None
+) -> list[Field]:
     """Read boxes and estimate the scale of each field; at most `per_source` evenly spaced fields per source.
 
+    Fields that a training with `--per-source trained_on` takes are left out; a source then has none if all were used.
     The cache holds all fields.
     """
+    if cache is not None and trained_on is not None:
+        raise ValueError("the cache holds fields of trainings too")
     if cache is not None and cache.exists():
         known: list[Field] = pickle.loads(cache.read_bytes())  # noqa: S301
         sources = dict.fromkeys(field.source for field in known)
@@ -48,11 +53,14 @@ def load_fields(data: Path, per_source: int | None, cache: Path | None = None) -
     chosen = []
     for source, count in counts.items():
         own = [image for image in images if image.source == source]
-        chosen += [own[k] for k in _evenly(count, per_source)]
+        if trained_on is not None:
+            used = set(_evenly(count, trained_on))
+            own = [image for place, image in enumerate(own) if place not in used]
+        chosen += [own[k] for k in _evenly(len(own), per_source)]
     scales = [estimate_scale(read_image(image.path)).microns_per_pixel for image in chosen]
     medians = {
         source: float(np.median([s for image, s in zip(chosen, scales, strict=True) if s and image.source == source]))
-        for source in counts
+        for source in {image.source for image in chosen}
     }
     fields = [
         Field(image.path, image.source, image.boxes, scale or medians[image.source], scale is not None)

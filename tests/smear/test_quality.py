@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from lymphoscope.smear.illumination import largest_channel, smallest_channel
 from lymphoscope.smear.quality import FLAGS, SET_ASIDE, tile_quality
 from lymphoscope.synthetic.images import FIELD_PIXELS_PER_UM, FieldImage
 
@@ -52,3 +53,11 @@ def test_a_grey_field_has_no_stain(drawn_field: Callable[[int], FieldImage]) -> 
 
 def test_fields_to_set_aside_have_known_flags() -> None:
     assert set(FLAGS) > SET_ASIDE
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_the_largest_and_the_smallest_channel_are_those_of_numpy(kind: type[np.uint8] | type[np.float32]) -> None:
+    image = np.random.default_rng(0).uniform(0, 255, (31, 17, 3)).astype(kind)
+    np.testing.assert_array_equal(largest_channel(image), image.max(axis=2))
+    np.testing.assert_array_equal(smallest_channel(image), image.min(axis=2))
+    assert largest_channel(image).dtype == smallest_channel(image).dtype == kind

