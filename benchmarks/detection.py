@@ -8,7 +8,8 @@ trained one). Without --left-out the detectors that ship are evaluated, which sa
         [--detector FILE]... [--json FILE] [--pictures DIR]
 
 --trained-on N leaves out the fields that `smear train --per-source N` takes, so that a detector that learned from every
-source is evaluated on fields that it never saw, of the same laboratories. --detector adds one to those that ship.
+source is evaluated on fields that it never saw, of the same laboratories. --detector FILE is evaluated instead of those
+that ship.
 
 --pictures draws the ten worst fields of each source, with boxes (green) and found cells (red), for a person to look at.
 """
@@ -76,7 +77,7 @@ def main() -> None:
     write(options.json, {"detectors": answers, "no_scale": unknown})
 
 
-def _detectors(left_out: Iterable[str], more: Iterable[str]) -> dict[str, Mapping[str, Detector]]:
+def _detectors(left_out: Iterable[str], chosen_names: Iterable[str]) -> dict[str, Mapping[str, Detector]]:
     chosen: dict[str, dict[str, Detector]] = {}
     for item in left_out:
         name, _, rest = item.partition("=")
@@ -86,7 +87,7 @@ def _detectors(left_out: Iterable[str], more: Iterable[str]) -> dict[str, Mappin
         chosen.setdefault(name, {})[source] = detector
     if chosen:
         return dict(chosen)
-    return {name: _Everywhere(load_detector(name)) for name in [*detector_names(), *more]}
+    return {name: _Everywhere(load_detector(name)) for name in tuple(chosen_names) or detector_names()}
 
 
 class _Everywhere(dict[str, Detector]):
