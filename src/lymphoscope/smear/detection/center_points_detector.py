@@ -71,7 +71,8 @@ class TrainedDetector:
         height, width = field.even.lit.shape
         boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
         inside = (x < width) & (y < height)
-        scores = scores * colour_support(field, boxes) * darkness_support(field, boxes) * inside
+        # Pale blasts are neither very blue nor very dark: a product would count against them twice what is one doubt.
+        scores = scores * np.minimum(colour_support(field, boxes), darkness_support(field, boxes)) * inside
         keep = one_per_cell(boxes, scores)
         keep = keep[scores[keep] >= self.description.threshold]
         return boxes[keep], scores[keep]
