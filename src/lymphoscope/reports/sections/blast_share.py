@@ -53,8 +53,8 @@ def _values(level: SubjectLevel, blast: str, title: str) -> dict[str, object]:
                 f"{title} cells reaches the threshold. Someone who acts from 10 % on accepts nine false alarms for one "
                 "subject found. The predictions are worth acting on where the curve is above both that of acting on "
                 "all and 0, acting on none. The bars are 95 % intervals, from the exact ones of the shares of "
-                "subjects that are found and of false alarms. The share is not a calibrated risk: this curve shows the "
-                "cost of taking it as one."
+                "subjects that are found and of false alarms; one that ends at the lower edge reaches further. The "
+                "share is not a calibrated risk: this curve shows the cost of taking it as one."
             ),
         ),
         "roc": page_figure(
