@@ -14,7 +14,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference import StreamImages
 from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Architecture, Description, Preprocessing
-from lymphoscope.referral import Colour, OodReference, Range, Referral
+from lymphoscope.referral import Colour, OodReference, Range, Referral, Upper
 
 TINY = (
     "model.backbone=test_resnet",
@@ -152,6 +152,7 @@ def ood_reference() -> OodReference:
         cells=100,
         subjects=10,
         feature_distance=1.5,
+        class_distance=Upper(middle=-0.5, high=1.5),
         feature_distance_cells=40,
         feature_distance_subjects=5,
         sharpness=Range(low=1.0, middle=2.0, high=3.0),

@@ -64,7 +64,7 @@ GROUP_COLUMN: Final = "group"
 TEXT_COLUMNS: Final = (*_IDENTITY_COLUMNS, *VOTE_COLUMNS, "refer_reason", "error", MODEL_ID_COLUMN, GROUP_COLUMN)
 """The columns of the predictions table that hold text."""
 
-OodSignal = Literal["feature_distance", "blur", "cut_off", "exposure", "colour"]
+OodSignal = Literal["feature_distance", "class_distance", "blur", "cut_off", "exposure", "colour"]
 OOD_SIGNALS: Final[tuple[OodSignal, ...]] = get_args(OodSignal)
 """What out-of-distribution scores are measured on."""
 OOD_PREFIX: Final = "ood_"

@@ -130,12 +130,12 @@ EXPORT = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 2}, "is of format 2; this version of Lymphoscope reads format 3: train the model again"),
-        ({"format_version": 4}, "is of format 4; this version of Lymphoscope reads format 3: install a newer version"),
+        ({"format_version": 3}, "is of format 3; this version of Lymphoscope reads format 4: train the model again"),
+        ({"format_version": 5}, "is of format 5; this version of Lymphoscope reads format 4: install a newer version"),
         ({"format_version": 9, "unheard_of": 1}, "is of format 9"),
         ({"format_version": True}, "is of format True"),
         ({"format_version": None}, "is of format None"),
-        ({"format_version": "3"}, "is of format 3; this"),
+        ({"format_version": "4"}, "is of format 4; this"),
         ({"unheard_of": 1}, "unheard_of: Extra inputs are not permitted"),
         ({"classes": ["all"]}, "classes: "),
         ({"classes": ["all", "all"]}, "column crop_all would appear twice"),
@@ -182,7 +182,7 @@ def test_an_invalid_description_is_one_line(folder: Path, changes: dict[str, obj
         (b'{"format_version": NaN}', "NaN is not a JSON number"),
         (b'{"format_version": ' + b"9" * 5000 + b"}", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
-        (b'{"format_version": 3}', "name: Field required"),
+        (b'{"format_version": 4}', "name: Field required"),
     ],
 )
 def test_a_damaged_description_is_one_line(folder: Path, content: bytes, message: str) -> None:
@@ -205,7 +205,8 @@ def test_missing_and_damaged_weights_are_one_line(folder: Path) -> None:
 
 
 def with_ood_reference(folder: Path, ood_reference: OodReference) -> None:
-    arrays = FeatureArrays(np.zeros(3, np.float32), np.eye(3, 2, dtype=np.float32))
+    identity = np.eye(3, 2, dtype=np.float32)
+    arrays = FeatureArrays(np.zeros(3, np.float32), identity, np.zeros((2, 2), np.float32), identity[:2])
     reference = ood_reference.model_copy(update={"arrays": arrays})
     record_referral(folder, calibration=None, referral=Referral(ood_reference=reference))
 

@@ -30,7 +30,7 @@ def test_an_unknown_id_is_of_no_shipped_model() -> None:
     ("change", "message"),
     [
         ({"preprocessing": "none"}, r"model\.json is damaged: install Lymphoscope again"),
-        ({"format_version": 2}, r"model\.json is of format 2; this version of Lymphoscope reads format 3"),
+        ({"format_version": 3}, r"model\.json is of format 3; this version of Lymphoscope reads format 4"),
         ({"weights_sha256": None, "trained_on": None}, r"model\.json is damaged: install Lymphoscope again"),
     ],
 )

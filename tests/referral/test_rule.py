@@ -16,6 +16,7 @@ BAND = ScoreBand(
 )
 SIGNAL_REASONS = {
     "feature_distance": "unlike the training cells",
+    "class_distance": "unlike each class",
     "blur": "out of focus",
     "cut_off": "cut off",
     "colour": "unusual colour",

@@ -121,8 +121,10 @@ def test_scores_are_calibrated_and_ood_scores_are_columns(cells: Manifest, folde
     assert (found.cells, found.subjects) == (20, 2)
     plain = mean_of_streams(table, ("all", "hem"))
     np.testing.assert_allclose(table[["score_all", "score_hem"]], calibrated(plain, found.temperature), atol=1e-6)
-    signals = ["ood_feature_distance", "ood_blur", "ood_cut_off", "ood_exposure", "ood_colour"]
-    assert list(table.columns[-6:]) == [*signals, "model_id"]
+    signals = [
+        f"ood_{name}" for name in ("feature_distance", "class_distance", "blur", "cut_off", "exposure", "colour")
+    ]
+    assert list(table.columns[-7:]) == [*signals, "model_id"]
     known = table[(cells.table["split"] == "train").to_numpy()]
     assert ((known[signals] > 1).mean() <= 0.02).all()
     pd.testing.assert_frame_equal(model.predict(cells.table["path"].tolist()[:3])[signals], table[signals][:3])

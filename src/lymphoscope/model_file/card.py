@@ -92,7 +92,7 @@ def _ood_fact(description: Description) -> str | None:
         return None
     return (
         f"{100 * reference.share:g} % of {reference.cells:,} cells of {reference.subjects} subjects are within each; "
-        f"feature distance from {reference.feature_distance_cells:,} cells of "
+        f"feature and class distance from {reference.feature_distance_cells:,} cells of "
         f"{reference.feature_distance_subjects} subjects"
     )
 

@@ -158,7 +158,7 @@ def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
     from safetensors.numpy import save
 
     with written_beside(folder / OOD_REFERENCE) as beside:
-        beside.write_bytes(save({"centre": arrays.centre, "axes": np.ascontiguousarray(arrays.axes)}))
+        beside.write_bytes(save({name: np.ascontiguousarray(array) for name, array in vars(arrays).items()}))
     return sha256_of(folder / OOD_REFERENCE)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from lymphoscope.errors import LymphoscopeError, one_line
 
 MODEL_JSON = "model.json"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 IDENTITY = frozenset(
     {
         "architecture",

@@ -5,10 +5,15 @@ axes of the training cells' pooled features. Each variance is raised a little (s
 training cells hardly differ does not dominate. Measured on a model of C-NMC cells: 8, 16, 32 and 64 axes, shrinkage 0
 to 0.1, and the distance to the 10th nearest neighbour all separate each of 112 cells of the Barcelona set from the
 C-NMC cells; this method stores no training cell.
+
+A kind of cell that was not trained on lies among the training cells as a whole, so the feature distance does not show
+it. The class distance does, in part: it is the relative Mahalanobis distance (Ren et al. 2021, "A simple fix to
+Mahalanobis distance for improving near-OOD detection"), the squared distance from the closest class, less that from all
+training cells.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -24,7 +29,7 @@ from lymphoscope.vocabulary import OOD_COLUMNS, OodSignal
 if TYPE_CHECKING:
     from lymphoscope.data.quality import ImageStatistics
 
-AXES = 32
+AXES = 64
 SHRINKAGE = 0.01
 _SMALLEST = 1e-12
 
@@ -54,6 +59,19 @@ class Colour(StrictModel):
     limit: float = Field(gt=0, allow_inf_nan=False, description="Largest usual Mahalanobis distance.")
 
 
+class Upper(StrictModel):
+    """The usual values of a measurement whose low values are not unusual."""
+
+    middle: float = Field(allow_inf_nan=False, description="Median.")
+    high: float = Field(allow_inf_nan=False, description="Upper limit.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.middle < self.high:
+            raise ValueError(f"middle {self.middle:g} must be below high {self.high:g}")
+        return self
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureArrays:
     """The training cells in the space of the network's pooled features, from `ood_reference.safetensors`."""
@@ -62,11 +80,22 @@ class FeatureArrays:
     """(C,) their mean."""
     axes: NDArray[np.float32]
     """(C, P) features minus the centre, times these axes, have about unit variance in every direction."""
+    class_centres: NDArray[np.float32]
+    """(K, P) the mean of each class with training cells, along these axes."""
+    class_axes: NDArray[np.float32]
+    """(P, P) cells along the axes minus the centre of their class, times these, have about unit variance as well."""
 
     def __post_init__(self) -> None:
-        fits = self.centre.ndim == 1 and self.axes.ndim == 2 and len(self.centre) == len(self.axes)
-        if not (fits and self.axes.size and np.isfinite(self.centre).all() and np.isfinite(self.axes).all()):
-            raise LymphoscopeError("OOD reference: centre (C,) and axes (C, P) must fit each other and be finite")
+        arrays = (self.centre, self.axes, self.class_centres, self.class_axes)
+        if [array.ndim for array in arrays] == [1, 2, 2, 2] and all(np.isfinite(array).all() for array in arrays):
+            (channels, count), (classes, _) = self.axes.shape, self.class_centres.shape
+            shapes = ((channels,), (channels, count), (classes, count), (count, count))
+            if self.axes.size and classes and tuple(array.shape for array in arrays) == shapes:
+                return
+        raise LymphoscopeError(
+            "OOD reference: centre (C,), axes (C, P), class_centres (K, P) and class_axes (P, P) must fit each other "
+            "and be finite"
+        )
 
 
 class OodReference(StrictModel):
@@ -84,7 +113,10 @@ class OodReference(StrictModel):
     feature_distance: float | None = Field(
         gt=0, allow_inf_nan=False, description="Largest usual distance in feature space."
     )
-    feature_distance_cells: int = Field(description="Number of cells that this limit was measured on.")
+    class_distance: Upper | None = Field(
+        description="Usual relative Mahalanobis distance from the closest class (Ren et al. 2021)."
+    )
+    feature_distance_cells: int = Field(description="Number of cells that these two limits were measured on.")
     feature_distance_subjects: int = Field(description="Number of subjects of these cells.")
     sharpness: Range = Field(description="Log of the mean square of the Laplacian; low is out of focus.")
     brightness: Range = Field(description="Mean of R, G and B, 0-255.")
@@ -99,26 +131,53 @@ class OodReference(StrictModel):
     arrays: SkipJsonSchema[FeatureArrays | None] = Field(default=None, exclude=True, repr=False)
 
 
-def feature_space(features: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the centre (C,) of training features (N, C) and axes (C, P) that scale each direction to unit variance.
+def feature_space(features: ArrayLike, labels: ArrayLike) -> FeatureArrays:
+    """Describe the features (N, C) of training cells with labels (N,).
 
-    P is at most AXES and at most N - 1. Raises LymphoscopeError for fewer than two cells.
+    There are at most AXES axes, and at most N - 1. Raises LymphoscopeError for fewer than two cells.
     """
-    cells = np.asarray(features, dtype=np.float64)
+    cells, names = np.asarray(features, dtype=np.float64), np.asarray(labels)
     if len(cells) < 2:
         raise LymphoscopeError(f"OOD reference: it needs the features of at least two training cells, not {len(cells)}")
     centre = cells.mean(axis=0)
-    _, spread, axes = np.linalg.svd(cells - centre, full_matrices=False)
-    count = min(AXES, len(cells) - 1, len(axes))
-    variance = spread[:count] ** 2 / (len(cells) - 1)
-    raised = np.sqrt(variance + SHRINKAGE * variance.mean() + _SMALLEST)
-    return centre.astype(np.float32), (axes[:count].T / raised).astype(np.float32)
+    axes = _unit_variance(cells - centre, min(AXES, len(cells) - 1))
+    along = (cells - centre) @ axes
+    classes, class_index = np.unique(names, return_inverse=True)
+    class_centres = np.stack([along[class_index == index].mean(axis=0) for index in range(len(classes))])
+    class_axes = _unit_variance(along - class_centres[class_index], axes.shape[1])
+    arrays = (centre, axes, class_centres, class_axes)
+    return FeatureArrays(*(array.astype(np.float32) for array in arrays))
 
 
-def feature_distance(features: ArrayLike, centre: NDArray[np.float32], axes: NDArray[np.float32]) -> Values:
+def _unit_variance(offsets: Values, most: int) -> Values:
+    """Return at most `most` axes (C, P) along which offsets (N, C) have about unit variance, the widest first."""
+    _, spread, directions = np.linalg.svd(offsets, full_matrices=False)
+    variance = spread[:most] ** 2 / (len(offsets) - 1)
+    return np.asarray(directions[:most].T / np.sqrt(variance + SHRINKAGE * variance.mean() + _SMALLEST))
+
+
+def feature_distance(features: ArrayLike, arrays: FeatureArrays) -> Values:
     """Return the root mean square (B,) of features (B, C) over the axes: about 1 for a training cell."""
-    along = (np.asarray(features, dtype=np.float32) - centre) @ axes  # (B, P)
-    return np.asarray(np.sqrt(np.square(along, dtype=np.float64).mean(axis=1)))
+    return np.asarray(np.sqrt(_mean_square(_along(features, arrays))))
+
+
+def class_distance(features: ArrayLike, arrays: FeatureArrays) -> Values:
+    """Return the relative Mahalanobis distances (B,) of features (B, C) from the closest class (Ren et al. 2021).
+
+    It is the mean square over the axes from the closest class, less that from all training cells; negative where a
+    class describes a cell better than all training cells together do.
+    """
+    along = _along(features, arrays)
+    from_classes = [_mean_square((along - centre) @ arrays.class_axes) for centre in arrays.class_centres]
+    return np.asarray(np.min(from_classes, axis=0) - _mean_square(along))
+
+
+def _along(features: ArrayLike, arrays: FeatureArrays) -> NDArray[np.float32]:
+    return np.asarray((np.asarray(features, dtype=np.float32) - arrays.centre) @ arrays.axes)  # (B, P)
+
+
+def _mean_square(offsets: NDArray[np.float32]) -> Values:
+    return np.asarray(np.square(offsets, dtype=np.float64).mean(axis=1))
 
 
 def conformal_limit(values: ArrayLike, share: float) -> float:
@@ -145,8 +204,8 @@ def ood_scores(
 ) -> dict[OodSignal, Values]:
     """Return signal -> (B,) OOD scores of B cells with features (B, C), rounded to four decimals as shown.
 
-    A signal is NaN where it cannot be computed, which refers the cell. `feature_distance` is left out of a reference
-    without a limit for it. Empty without an OOD reference.
+    A signal is NaN where it cannot be computed, which refers the cell. `feature_distance` and `class_distance` are left
+    out of a reference without limits for them. Empty without an OOD reference.
     """
     if reference is None or not len(statistics):
         return {}
@@ -158,8 +217,11 @@ def ood_scores(
         "colour": colour_distance(reference.colour, np.stack(colour, axis=1)) / reference.colour.limit,
     }
     if reference.feature_distance is not None:
-        distances = _distances(reference, features, len(statistics))
+        distances = _distances(feature_distance, reference, features, len(statistics))
         scores["feature_distance"] = distances / reference.feature_distance
+    if reference.class_distance is not None:
+        distances = _distances(class_distance, reference, features, len(statistics))
+        scores["class_distance"] = _above(reference.class_distance, distances)
     return {signal: np.round(values, 4) for signal, values in scores.items()}
 
 
@@ -184,12 +246,17 @@ def _below(usual: Range, values: Values) -> Values:
     return (usual.middle - values) / (usual.middle - usual.low)
 
 
-def _above(usual: Range, values: Values) -> Values:
+def _above(usual: Range | Upper, values: Values) -> Values:
     """How far values (B,) are above the middle; the high limit is 1."""
     return (values - usual.middle) / (usual.high - usual.middle)
 
 
-def _distances(reference: OodReference, features: NDArray[np.float32] | None, cells: int) -> Values:
+def _distances(
+    measure: Callable[[ArrayLike, FeatureArrays], Values],
+    reference: OodReference,
+    features: NDArray[np.float32] | None,
+    cells: int,
+) -> Values:
     if reference.arrays is None or features is None or features.shape[1:] != reference.arrays.centre.shape:
         return np.full(cells, np.nan)
-    return feature_distance(features, reference.arrays.centre, reference.arrays.axes)
+    return measure(features, reference.arrays)

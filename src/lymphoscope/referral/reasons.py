@@ -151,6 +151,14 @@ REASONS: Final = (
         decide=_beyond("feature_distance"),
     ),
     Reason(
+        "class_distance",
+        phrase="unlike each class",
+        meaning="The network's features of this cell are not close to those of any class.",
+        rule="class_distance",
+        limit=_FEATURES,
+        decide=_beyond("class_distance"),
+    ),
+    Reason(
         "blur",
         phrase="out of focus",
         meaning="The image is less sharp than those of the training cells.",

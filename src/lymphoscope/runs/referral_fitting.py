@@ -23,6 +23,8 @@ from lymphoscope.referral import (
     FeatureArrays,
     OodReference,
     Range,
+    Upper,
+    class_distance,
     colour_distance,
     conformal_limit,
     feature_distance,
@@ -39,7 +41,7 @@ MAX_CELLS = 2000
 """Cells of a part that are measured: enough for a quantile of one in a hundred."""
 
 # The smallest distance of each limit from the middle: very similar training cells must not make all others strange.
-_MIN_SHARPNESS, _MIN_BRIGHTNESS, _MIN_TOUCHING, _MIN_DISTANCE = 0.1, 2.0, 0.02, 0.5
+_MIN_SHARPNESS, _MIN_BRIGHTNESS, _MIN_TOUCHING, _MIN_DISTANCE, _MIN_CLASS_DISTANCE = 0.1, 2.0, 0.02, 0.5, 0.1
 _RIDGE = 1e-4
 """Added to the variances of the colour's log ratios: about 1 % of colour."""
 
@@ -214,40 +216,44 @@ def fit_ood_reference(train: MeasuredCells, validation: MeasuredCells, share: fl
     """Describe the training cells, with limits that `share` of them accept; None for fewer than two cells.
 
     An image limit is a quantile over both parts, because no weight was fitted to it. Distances in feature space are
-    shorter for cells that the weights were fitted to, so that limit comes from the validation cells, or from the
+    shorter for cells that the weights were fitted to, so those limits come from the validation cells, or from the
     training cells if a few validation cells happen to be closer.
     """
     if len(train.labels) < 2:
         return None
     both = np.concatenate([train.statistics, validation.statistics])
     sharpness, brightness, touching = both[:, 0], both[:, 1], both[:, 2]
-    arrays, distance_limit = _feature_limit(train, validation, share)
+    arrays, distance_limit, usual_class_distance = _feature_limits(train, validation, share)
     return OodReference(
         share=share,
         cells=len(both),
         subjects=len(train.known_subjects | validation.known_subjects),
         feature_distance=distance_limit,
+        class_distance=usual_class_distance,
         feature_distance_cells=len(validation.labels),
         feature_distance_subjects=len(validation.known_subjects),
         sharpness=_range(sharpness, share, _MIN_SHARPNESS),
         brightness=_range(brightness, share, _MIN_BRIGHTNESS),
         touching=max(conformal_limit(touching, share), _MIN_TOUCHING),
         colour=_colour(both[:, 3:], share),
-        how="Image limits: training and validation cells. Feature distance: training cells, with its limit from the "
-        "validation cells.",
+        how="Image limits: training and validation cells. Feature and class distance: training cells, with their "
+        "limits from the validation cells.",
         arrays=arrays,
     )
 
 
-def _feature_limit(
+def _feature_limits(
     train: MeasuredCells, validation: MeasuredCells, share: float
-) -> tuple[FeatureArrays | None, float | None]:
+) -> tuple[FeatureArrays | None, float | None, Upper | None]:
     if train.features is None:
-        return None, None
-    centre, axes = feature_space(train.features)
+        return None, None, None
+    arrays = feature_space(train.features, train.labels)
     parts = [part.features for part in (train, validation) if part.features is not None and len(part.features)]
-    limits = [conformal_limit(feature_distance(features, centre, axes), share) for features in parts]
-    return FeatureArrays(centre, axes), max(*limits, _MIN_DISTANCE)
+    limit = max(*(conformal_limit(feature_distance(part, arrays), share) for part in parts), _MIN_DISTANCE)
+    from_classes = [class_distance(part, arrays) for part in parts]
+    middle = float(np.median(from_classes[-1]))
+    high = max(*(conformal_limit(values, share) for values in from_classes), middle + _MIN_CLASS_DISTANCE)
+    return arrays, limit, Upper(middle=middle, high=high)
 
 
 def _range(values: Floats, share: float, min_distance: float) -> Range:

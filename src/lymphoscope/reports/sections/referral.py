@@ -27,6 +27,7 @@ _SIGNALS: Final = {
     "margin": ("Margin", ""),
     "entropy": ("Entropy", ""),
     "ood_feature_distance": ("Unlike the training cells", "distance of the network's features from the training cells"),
+    "ood_class_distance": ("Unlike each class", "distance of the network's features from the closest class"),
     "ood_blur": ("Out of focus", "less sharp than the training cells"),
     "ood_cut_off": ("Cut off", "extent of the cell at the edge of its image"),
     "ood_exposure": ("Exposure", "brighter or darker than the training cells"),
