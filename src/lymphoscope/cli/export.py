@@ -33,13 +33,14 @@ def export_command(
     precision: PrecisionOption = "float32",
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="SRC", help="Cells for the int8 calibration: a folder or a table."),
+        typer.Option(metavar="PATH", help="Cells for the int8 calibration: a folder or a table."),
     ] = None,
     cells: Annotated[
         Path | None,
         typer.Option(
-            metavar="SRC",
-            help="Cells for the comparison with torch (default: those of --calibration, else synthetic ones).",
+            metavar="PATH",
+            help="Cells for the comparison with torch: a folder or a table (default: those of --calibration, else "
+            "synthetic ones).",
         ),
     ] = None,
     whole: Annotated[
