@@ -96,7 +96,7 @@ def _why_no_cells_of_one_class(outcomes: Outcomes) -> str | None:
 
 
 METRICS: Final[dict[str, Metric]] = {}
-"""Every metric of a classifier, by name, in the order of all tables."""
+"""Every metric of a classifier, by name, in the order of all tables. Of all of them a higher value is better."""
 
 Compute = Callable[[WeightedOutcomes], Floats]
 

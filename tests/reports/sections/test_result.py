@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lymphoscope.evaluation import METRICS, Estimate, Leak, Leakage, Metrics, evaluate_predictions
+from lymphoscope.evaluation import METRICS, Estimate, Leak, Leakage, Metrics, applicable_metrics, evaluate_predictions
 from lymphoscope.reports.sections import result
 
 Maker = Callable[..., Any]
@@ -30,9 +30,8 @@ BETTER, WORSE, UNCLEAR = estimate(0.95, 0.9, 0.99), estimate(0.01, 0.0, 0.02), e
 
 
 def test_verdict_says_by_what_the_model_is_better_and_by_what_worse(predictions: Maker, contents: Maker) -> None:
-    shown = with_estimates(
-        contents(predictions()), balanced_accuracy=BETTER, auc=BETTER, weighted_f1=WORSE, accuracy=UNCLEAR
-    )
+    compared = {"balanced_accuracy": BETTER, "auc": BETTER, "weighted_f1": WORSE, "accuracy": UNCLEAR}
+    shown = with_estimates(contents(predictions()), **dict.fromkeys(METRICS, estimate(0.5)) | compared)
     assert result.verdict(shown) == (
         "Compared with always predicting one class, the model is better by AUC (0.950 against 0.500) and balanced "
         "accuracy (0.950 against 0.500); worse by weighted F1 (0.010 against 0.333); not shown to differ by accuracy "
@@ -41,7 +40,7 @@ def test_verdict_says_by_what_the_model_is_better_and_by_what_worse(predictions:
 
 
 def test_verdict_claims_nothing_without_evidence(predictions: Maker, contents: Maker) -> None:
-    names = ("accuracy", "weighted_f1", "auc", "balanced_accuracy")
+    names = [metric.name for metric in applicable_metrics(None)]
     unclear = with_estimates(contents(predictions()), **dict.fromkeys(names, UNCLEAR))
     assert "do not show that the model is better" in str(result.verdict(unclear))
     without = with_estimates(contents(predictions()), **dict.fromkeys(names, estimate(0.8)))
@@ -116,7 +115,7 @@ def test_of_many_classes_the_best_baseline_and_that_of_the_blast_class_are_shown
 
 def test_without_a_blast_class_its_columns_are_left_out(predictions: Maker, contents: Maker) -> None:
     shown = contents(predictions(("a", "b", "c")), None)
-    titles = ["Accuracy", "Weighted F1", "AUC", "Balanced accuracy"]
+    titles = [metric.title for metric in applicable_metrics(None)]
     rows = result.score_rows(shown)
     assert all([title for title, _ in row.cells] == titles for row in rows)
     assert "Sensitivity" not in dict(result.definitions(shown))
