@@ -39,8 +39,8 @@ USE = """## Intended use
 The demo of the review, whose cells are synthetic. For no real cell.
 
 Made by `python benchmarks/review_demo_model.py`. The limits of referral are set by hand: two of three streams agree,
-the score is at least 0.5, and the features are like those of the training cells. Accuracy on the held-out synthetic cells:
-{accuracy:.3f}.
+the score is at least 0.5, and the features are like those of the training cells. Accuracy on the held-out synthetic
+cells: {accuracy:.3f}.
 """
 
 
