@@ -32,7 +32,7 @@ def main() -> None:
     options = _options()
     cells = read_source(options.data)
     classes = options.classes or sorted(cells.table["label"].dropna().unique())
-    print(f"| left out | called | {' | '.join(f'{heading}: left out / others' for heading in REASONS)} |")
+    print(f"| left out | classified as | {' | '.join(f'{heading}: left out / others' for heading in REASONS)} |")
     print("|---" * (2 + len(REASONS)) + "|")
     for name in classes:
         unknown, known = _leave_out(cells, name, options)
