@@ -37,12 +37,19 @@ def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(client: httpx.
 
 
 @pytest.mark.parametrize(
-    "address", ["/cases/99", "/cases/abc", "/cases/1/fields/77", "/cases/1?reading=99", "/cases/0"]
+    "address",
+    ["/cases/99", "/cases/abc", "/cases/1/fields/77", "/cases/1?reading=99", "/cases/0", "/cases/1/cells/9999999"],
 )
 def test_a_page_that_is_not_there_says_so_as_a_page(client: httpx.Client, address: str) -> None:
     answer = client.get(address, headers={"Accept": "text/html"})
     assert answer.status_code == 404
     assert "This cannot be shown" in answer.text
+
+
+def test_the_permanent_address_of_a_cell_leads_to_it_in_its_gallery(client: httpx.Client) -> None:
+    answer = client.get("/cases/1/cells/3", headers={"Accept": "text/html"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/cases/1?cell=3")
+    assert client.get(answer.headers["location"]).status_code == 200
 
 
 @pytest.mark.parametrize(("person", "status"), [("ada", 403), ("ben", 403), ("root", 200)])

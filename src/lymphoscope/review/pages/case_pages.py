@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import select
 
 from lymphoscope.review.access import Context, ReviewContext, allow
 from lymphoscope.review.api import cases, readings
@@ -16,7 +17,7 @@ from lymphoscope.review.pages.routing import PageRoute
 from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import RefusalError, not_found
 from lymphoscope.review.roles import Permission
-from lymphoscope.review.tables import CASE_STATES
+from lymphoscope.review.tables import CASE_STATES, Cell
 from lymphoscope.review.workflow.second_reading import took_part
 
 router = APIRouter(route_class=PageRoute)
@@ -58,8 +59,11 @@ def gallery(case_id: PathId, person: Viewer, context: Context, shared: Shared, r
 
 
 @router.get("/cases/{case_id}/cells/{cell_id}")
-def permalink(case_id: PathId, cell_id: PathId, _person: Viewer) -> Response:
+def permalink(case_id: PathId, cell_id: PathId, _person: Viewer, context: Context) -> Response:
     """Go to a cell in the gallery of its case."""
+    with context.database.read() as session:
+        if session.scalar(select(Cell.id).where(Cell.id == cell_id, Cell.case_id == case_id)) is None:
+            raise not_found("cell", cell_id)
     return RedirectResponse(f"/cases/{case_id}?cell={cell_id}", status_code=303)
 
 
