@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 from lymphoscope.data import COLUMNS, Manifest
 from lymphoscope.errors import LymphoscopeError
@@ -16,6 +17,7 @@ from lymphoscope.method.numpy import StreamOutputs
 from lymphoscope.model_file import Architecture, Description, Preprocessing
 from lymphoscope.referral import Colour, OodReference, Range, Referral, Upper
 
+CHROMIUM = Path("/usr/bin/chromium")
 TINY = (
     "model.backbone=test_resnet",
     "model.maps=4",
@@ -237,3 +239,14 @@ def _saved(folder: Path, head: str) -> Path:
     torch.manual_seed(0)
     save_model(build_network(description.architecture, 2).eval(), description, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, one for all tests of a process; tests that need it are skipped only where it is absent."""
+    if not CHROMIUM.is_file():
+        pytest.skip(f"needs {CHROMIUM}: install Debian's chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -21,15 +21,12 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
 
 from lymphoscope.review.access import ReviewContext
 from lymphoscope.review.application import create_app
 from lymphoscope.review.importing import import_results
 from lymphoscope.review.people import add_user, hash_password
 from lymphoscope.review.settings import ReviewSettings
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 CLASSES = ("blast", "segmented_neutrophil", "lymphocyte", "monocyte", "eosinophil", "erythroblast")
 WEIGHTS = (10, 45, 30, 8, 4, 3)
@@ -227,17 +224,6 @@ def log_in(client: httpx.Client, name: str) -> None:
     answer = client.post("/api/login", json={"name": name, "password": PASSWORD})
     answer.raise_for_status()
     client.headers["X-CSRF-Token"] = client.get("/api/me").json()["csrf_token"]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium; tests that need it are skipped only where it is absent."""
-    if not CHROMIUM.is_file():
-        pytest.skip(f"needs {CHROMIUM}: install Debian's chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

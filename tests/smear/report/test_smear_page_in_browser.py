@@ -4,40 +4,35 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from lymphoscope.smear import SmearResult
 from lymphoscope.synthetic import TrueCell
 
-sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.slow
 
-CHROMIUM = Path("/usr/bin/chromium")
 LONGEST = "segmented neutrophil 0.44"
 SECONDS = 60_000
 """Milliseconds that a step may take on a busy machine."""
 
 
 @pytest.fixture
-def page(count: Callable[..., SmearResult], apart: tuple[Path, list[TrueCell]]) -> Iterator["sync_api.Page"]:
+def page(count: Callable[..., SmearResult], apart: tuple[Path, list[TrueCell]], chromium: Browser) -> Iterator[Page]:
     """The page of two fields; an error on the console fails the test."""
-    if not CHROMIUM.is_file():
-        pytest.skip(f"needs {CHROMIUM}: install Debian's chromium")
     result = count(*sorted(apart[0].iterdir()))
     faults: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(SECONDS)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-        page.goto((result.out / "report.html").as_uri())
-        yield page
-        browser.close()
+    page = chromium.new_page()
+    page.set_default_timeout(SECONDS)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    page.goto((result.out / "report.html").as_uri())
+    yield page
+    page.close()
     assert faults == []
 
 
 @pytest.mark.parametrize("width", [1280, 768, 390])
-def test_the_page_fits_the_screen_and_the_longest_name_is_not_cut(page: "sync_api.Page", width: int) -> None:
+def test_the_page_fits_the_screen_and_the_longest_name_is_not_cut(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_selector(".thumb")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -47,11 +42,11 @@ def test_the_page_fits_the_screen_and_the_longest_name_is_not_cut(page: "sync_ap
     assert name.evaluate("one => one.parentElement.scrollHeight <= one.parentElement.clientHeight")
 
 
-def test_a_click_shows_a_cell_in_its_place_in_the_field(page: "sync_api.Page") -> None:
+def test_a_click_shows_a_cell_in_its_place_in_the_field(page: Page) -> None:
     page.locator(".thumb").first.click()
-    sync_api.expect(page.locator("#cell")).to_be_visible()
-    sync_api.expect(page.locator("#cell-name")).to_contain_text("Cell ")
+    expect(page.locator("#cell")).to_be_visible()
+    expect(page.locator("#cell-name")).to_contain_text("Cell ")
     assert page.locator("#place .box.this").count() == 1
     assert page.locator("#place img").evaluate("async one => { await one.decode(); return one.naturalWidth }") > 0
     page.keyboard.press("Escape")
-    sync_api.expect(page.locator("#cell")).to_be_hidden()
+    expect(page.locator("#cell")).to_be_hidden()

@@ -140,7 +140,7 @@ def _lead(level: SubjectLevel, threshold: str) -> str:
     return (
         f"Corrected for the classifier\u2019s errors, the share of blasts is above {threshold} in "
         f"{decisions.count('above')} of {len(decisions)} subjects and below it in {decisions.count('below')}; in "
-        f"{undecided} it cannot be decided. {enough or 'None'} {'has' if enough < 2 else 'have'} the "
+        f"{undecided} it cannot be decided. {enough or 'No subject'} {'has' if enough < 2 else 'have'} the "
         f"{level.min_cells} cells that the ICSH asks for in a differential count."
     )
 
