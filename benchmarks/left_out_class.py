@@ -7,9 +7,7 @@ on one core. Finished trainings in DIR are used again.
 """
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -56,15 +54,11 @@ def _leave_out(cells: Manifest, name: str, options: argparse.Namespace) -> tuple
     run, predictions = options.work / name, options.work / f"{name}.parquet"
     is_left_out = cells.table["label"] == name
     if not (run / "metrics.json").is_file():
-        _train(_part(cells, ~is_left_out), run, options.config, options.overrides)
+        options.work.mkdir(parents=True, exist_ok=True)
+        others = _part(cells, ~is_left_out).table
+        train(others, run, recipe=options.config, overrides=options.overrides)
     predict_manifest(load(run / "model"), _part(cells, is_left_out), predictions)
     return read_predictions(predictions), read_predictions(run / "predictions.parquet")
-
-
-def _train(cells: Manifest, run: Path, config: str, overrides: Sequence[str]) -> None:
-    run.parent.mkdir(parents=True, exist_ok=True)
-    table: Any = cells.table
-    train(table, run, recipe=config, overrides=overrides)
 
 
 def _part(cells: Manifest, chosen: "pd.Series[bool]") -> Manifest:

@@ -90,10 +90,10 @@ def _odd_colours(image: NDArray[np.uint8], even: EvenField) -> frozenset[str]:
     image, lit, light = image[::4, ::4], even.lit[::4, ::4], even.transmission[::4, ::4]
     if not lit.any():
         return frozenset()
-    brightness = image.max(axis=2)[lit]
+    brightness = largest_channel(image)[lit]
     ground = float(np.median(brightness) / max(np.percentile(brightness, 98), 1))
     greener = even.glass[1] / max(even.glass[0], 1)
-    covered = light[(light.min(axis=2) < 0.85) & lit]
+    covered = light[(smallest_channel(light) < 0.85) & lit]
     yellow = covered[:, 2] < np.minimum(covered[:, 0], covered[:, 1]) - _BLUE_LACK
     found = {
         "inverted": greener > _VERY_GREEN or (greener > _GREEN and ground < _DARK_GROUND),
