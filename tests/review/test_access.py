@@ -1,5 +1,9 @@
 """Who may call what: every route by every role, sessions, CSRF, rate limits, and the headers of answers."""
 
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -8,7 +12,8 @@ from sqlalchemy import select
 
 from lymphoscope.review import application, sessions
 from lymphoscope.review.application import create_app, declared_routes
-from lymphoscope.review.people import change_user
+from lymphoscope.review.people import add_user, change_user
+from lymphoscope.review.refusals import RefusalError
 from lymphoscope.review.server import Address
 from lymphoscope.review.settings import ReviewSettings
 from lymphoscope.review.tables import Event, LoginSession, User
@@ -185,6 +190,74 @@ def test_the_limit_of_an_address_holds_over_all_names(make_server: Any, monkeypa
     for index in range(3):
         client.post("/api/login", {"name": f"person{index}", "password": "a wrong password"}, status=401)
     client.post("/api/login", {"name": "rita", "password": "a wrong password"}, status=429)
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch, password_hash: str) -> None:
+    """Compare passwords in a moment, without argon2, so that many logins are under way at a time."""
+
+    def compare(password: str, known: str | None) -> bool:
+        time.sleep(0.1)
+        return known == password_hash and password == "a long enough password"  # noqa: S105
+
+    monkeypatch.setattr(sessions, "password_fits", compare)
+
+
+def log_in_at_once(server: Any, logins: list[tuple[str, str]]) -> Counter[int]:
+    """Log in with names and passwords at the same moment; return how often each status was answered."""
+    together = Barrier(len(logins))
+
+    def log_in(login: tuple[str, str]) -> int:
+        together.wait(timeout=30)
+        try:
+            sessions.log_in(server.database, *login, address="10.0.0.1", hours=1)
+        except RefusalError as error:
+            return error.status
+        return 200
+
+    with ThreadPoolExecutor(len(logins)) as threads:
+        return Counter(threads.map(log_in, logins))
+
+
+@pytest.mark.usefixtures("quick_passwords")
+def test_fifty_people_behind_one_address_log_in_at_once(server: Any, password_hash: str) -> None:
+    with server.database.write() as session:
+        for index in range(50):
+            name = f"user{index}"
+            add_user(session, name, display_name=name, roles=["reader"], password_hash=password_hash, by=None)
+    statuses = log_in_at_once(server, [(f"user{index}", server.password) for index in range(50)])
+    assert statuses == {200: 50}
+    assert log_in_at_once(server, [("user0", server.password)] * 10) == {200: 10}
+
+
+@pytest.mark.usefixtures("quick_passwords")
+def test_simultaneous_guesses_learn_no_more_than_the_limits_allow(server: Any) -> None:
+    guesses = [("rita", f"a wrong password {index}") for index in range(20)]
+    assert log_in_at_once(server, guesses) == {401: 5, 429: 15}
+    assert log_in_at_once(server, [("rita", server.password)] * 3) == {429: 3}
+    others = [(f"person{index}", "a wrong password") for index in range(40)]
+    assert log_in_at_once(server, others) == {401: 25, 429: 15}
+    assert log_in_at_once(server, [("ravi", server.password)]) == {429: 1}
+    with server.database.read() as session:
+        assert session.scalars(select(Event.kind).where(Event.kind == "login_failed")).all() == ["login_failed"] * 30
+
+
+@pytest.mark.usefixtures("quick_passwords")
+def test_a_right_guess_among_wrong_ones_is_refused_after_the_limit(
+    make_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_server()
+    compare = sessions.password_fits
+
+    def compare_last(password: str, password_hash: str | None) -> bool:
+        """Take as long as five wrong guesses take that began later."""
+        if password == server.password:
+            monkeypatch.setattr(sessions, "password_fits", compare)
+            log_in_at_once(server, [("rita", "a wrong password")] * 5)
+        return compare(password, password_hash)
+
+    monkeypatch.setattr(sessions, "password_fits", compare_last)
+    assert log_in_at_once(server, [("rita", server.password)]) == {429: 1}
 
 
 def test_a_session_ends_by_logout_expiry_and_change_of_the_account(make_server: Any) -> None:

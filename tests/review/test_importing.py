@@ -58,8 +58,8 @@ def test_a_table_of_predictions_without_subjects_is_one_case(empty_database: Any
         cells = session.scalars(select(Cell).order_by(Cell.position)).all()
     assert [cell.suggested for cell in cells] == ["all", None]
     assert cells[0].blast_score == pytest.approx(0.9)
-    assert cells[0].doubt == pytest.approx(0.2)
-    assert cells[1].doubt is None
+    assert cells[0].uncertainty == pytest.approx(0.2)
+    assert cells[1].uncertainty is None
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select, text
+from sqlalchemy import MetaData, insert, select, text
 
 from lymphoscope.errors import LymphoscopeError
-from lymphoscope.review.database import database_url, open_database
-from lymphoscope.review.importing import import_results
-from lymphoscope.review.migrate import revision_of, upgrade
-from lymphoscope.review.settings import ReviewSettings
+from lymphoscope.review.database import Database, database_url, open_database
+from lymphoscope.review.migrate import upgrade
 from lymphoscope.review.tables import Base, Cell
 
 
@@ -22,36 +20,34 @@ def test_the_migrations_make_exactly_the_tables_of_this_version(empty_database: 
     upgrade(empty_database)
 
 
-def test_a_database_of_the_first_version_keeps_its_cells(empty_database: Any, make_server: Any, tmp_path: Path) -> None:
-    import_results(empty_database, make_server.results(tmp_path / "results"), ReviewSettings(""), by=None)
-    with empty_database.write() as session:
-        for table, column in _added_since("0001", tmp_path / "first.db"):
-            session.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
-        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    upgrade(empty_database)
-    with empty_database.read() as session:
-        assert set(session.scalars(select(Cell.table_row))) == {None}
-        assert len(session.scalars(select(Cell.cell_id)).all()) == 40
+def test_a_database_of_the_first_version_keeps_its_cells(
+    make_server: Any, database_address: str, tmp_path: Path
+) -> None:
+    old = open_database(database_address)
+    upgrade(old, "0001")
+    server = make_server(str(tmp_path / "new.db"))
+    _copy_as_first(server.database, old)
+    upgrade(old)
+    with old.read() as session, server.database.read() as now:
+        assert compare_metadata(MigrationContext.configure(session.connection()), Base.metadata) == []
+        cells, expected = (one.scalars(select(Cell).order_by(Cell.id)).all() for one in (session, now))
+        assert [cell.uncertainty for cell in cells] == [cell.uncertainty for cell in expected]
+        assert {cell.table_row for cell in cells} == {None}
+        assert len(cells) == 40
+    old.close()
 
 
-def _added_since(revision: str, path: Path) -> list[tuple[str, str]]:
-    """The tables and columns that later revisions added to those of `revision`."""
-    database = open_database(path)
-    upgrade(database, revision)
-    with database.read() as session:
-        assert revision_of(session.connection()) == revision
-        inspector = inspect(session.connection())
-        old = {
-            (table, column["name"]) for table in inspector.get_table_names() for column in inspector.get_columns(table)
-        }
-    database.close()
-    tables = {table for table, _ in old}
-    return [
-        (table.name, column.name)
-        for table in Base.metadata.tables.values()
-        for column in table.columns
-        if table.name in tables and (table.name, column.name) not in old
-    ]
+def _copy_as_first(new: Database, old: Database) -> None:
+    """Copy what was imported into a database of the first version, whose uncertainty was called doubt."""
+    first = MetaData()
+    first.reflect(old.engine)
+    with new.read() as session, old.write() as copy:
+        for name in ("sources", "cases", "fields", "cells"):
+            rows = session.execute(select(Base.metadata.tables[name])).mappings()
+            known = first.tables[name].columns.keys()
+            for row in rows:
+                values = {"doubt" if key == "uncertainty" else key: value for key, value in row.items()}
+                copy.execute(insert(first.tables[name]).values({key: values[key] for key in known if key in values}))
 
 
 def test_no_table_has_a_column_for_pixels() -> None:

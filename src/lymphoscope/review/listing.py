@@ -19,7 +19,7 @@ from lymphoscope.review.similarity import similarity_ranks
 from lymphoscope.review.tables import Answer, Cell, Reading, User
 from lymphoscope.smear import CELL_CLASSES
 
-Sort = Literal["position", "class", "blast_score", "doubt", "referral", "size", "learning", "similarity"]
+Sort = Literal["position", "class", "blast_score", "uncertainty", "referral", "size", "learning", "similarity"]
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 LARGEST_PAGE: Final = 1000
 
@@ -132,7 +132,7 @@ def sort_key(reading: Reading, order: Order) -> tuple[ColumnElement[Any], bool]:
             "position": (Cell.position, False),
             "class": (case(ranks, value=Answer.label, else_=len(ranks)), False),
             "blast_score": (_shown_number(Cell.blast_score, reading), True),
-            "doubt": (_shown_number(Cell.doubt, reading), True),
+            "uncertainty": (_shown_number(Cell.uncertainty, reading), True),
             "referral": (_shown_text(Cell.refer_reason, reading), True),
             "size": (func.coalesce(Cell.size_microns, Cell.width, -1.0), True),
             "learning": (case((hidden(reading), Cell.position), else_=func.coalesce(Cell.learning_rank, 0)), False),
@@ -149,7 +149,7 @@ def shown_cell(cell: Cell, answer: Answer, reading: Reading, names: Mapping[int,
         *("id", "case_id", "cell_id", "x", "y", "width", "height", "microns_per_pixel", "size_microns"),
         *("sprite", "sprite_x", "sprite_y", "sprite_size", "marks", "quality", "blind", "added", "error"),
     )
-    suggestion = ("suggested", "suggested_score", "blast_score", "doubt", "referred", "refer_reason")
+    suggestion = ("suggested", "suggested_score", "blast_score", "uncertainty", "referred", "refer_reason")
     return {
         **{"case" if name == "case_id" else name: getattr(cell, name) for name in columns},
         "field": cell.field_id,
@@ -299,7 +299,9 @@ def _decode(cursor: str, order: Order) -> tuple[Any, int]:
         sort, value, cell_id = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError as error:
         raise invalid("after: this is not a cursor of a page") from error
-    kind: type = str if order.sort == "referral" else float if order.sort in ("blast_score", "doubt", "size") else int
+    kind: type = (
+        str if order.sort == "referral" else float if order.sort in ("blast_score", "uncertainty", "size") else int
+    )
     fits = isinstance(value, kind) or (kind is float and isinstance(value, int) and not isinstance(value, bool))
     if sort != order.sort or not fits or not isinstance(cell_id, int) or not 0 <= cell_id <= 2**53:
         raise invalid("after: this cursor belongs to another order")

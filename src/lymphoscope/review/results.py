@@ -127,7 +127,7 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
         "suggested": suggested,
         "suggested_score": scores.get(suggested) if suggested else None,
         "blast_score": sum(value for name, value in scores.items() if cell_class(name).is_blast) if scores else None,
-        "doubt": doubt(scores),
+        "uncertainty": uncertainty(scores),
         "scores": scores,
         "referred": flag(row.get("refer")),
         "refer_reason": text(row.get("refer_reason")),
@@ -150,7 +150,7 @@ def suggestion(predicted: str | None, counted_as: str | None, marks: Collection[
     return SMUDGE if counted_as == SMUDGE else predicted
 
 
-def doubt(scores: Mapping[str, float]) -> float | None:
+def uncertainty(scores: Mapping[str, float]) -> float | None:
     """Return 1 minus the distance between the two highest scores: 0 is sure, 1 undecided; None without scores."""
     highest = sorted(scores.values(), reverse=True)[:2]
     return 1 - (highest[0] - highest[1]) if len(highest) == 2 else None

@@ -13,12 +13,11 @@ from lymphoscope.review.clock import later, now, seconds_until
 from lymphoscope.review.database import Database
 from lymphoscope.review.people import Person, find_user, name_key, password_fits, person_of
 from lymphoscope.review.refusals import RefusalError
-from lymphoscope.review.tables import LoginAttempt, LoginSession, User
+from lymphoscope.review.tables import LoginFailure, LoginSession, User
 
 WINDOW_SECONDS: Final = 15 * 60
 MOST_FAILURES: Final = {"name and address": 5, "name": 20, "address": 30}
-"""Failed logins within the window, after which more are refused."""
-
+"""Wrong passwords within the window, after which even the right one is refused."""
 
 LONG_AGO: Final = "1970-01-01T00:00:00.000Z"
 SECONDS_OF_PROOF: Final = 120
@@ -34,23 +33,18 @@ class Login:
 
 
 def log_in(database: Database, name: str, password: str, *, address: str, hours: float) -> Login:
-    """Begin a session. Raises RefusalError for a wrong name or password, and after too many of them.
-
-    The attempt is recorded before the password is compared, so that parallel attempts count as well.
-    """
-    with database.write() as session:
-        attempt = _count_attempt(session, name_key(name), address)
+    """Begin a session. Raises RefusalError for a wrong name or password, and after too many of them."""
+    key = name_key(name)
     with database.read() as session:
+        _refuse_guessing(session, key, address)
         user = find_user(session, name)
-        known = user.name if user else None
-        right = password_fits(password, user.password_hash if user else None)
-        right = right and user is not None and user.active
+    right = password_fits(password, user.password_hash if user else None) and user is not None and user.active
     with database.write() as session:
-        if not right:
-            audit.append(session, "login_failed", by=known, data={"address": address})
-        else:
-            session.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt))
+        _refuse_guessing(session, key, address)
+        if right:
             return begin_session(session, _still_there(session, name), address=address, hours=hours, how="password")
+        _count_failure(session, key, address)
+        audit.append(session, "login_failed", by=user.name if user else None, data={"address": address})
     raise RefusalError(401, "wrong_password", "the name or the password is wrong")
 
 
@@ -64,15 +58,12 @@ def check_password(database: Database, person: Person, password: str, *, address
         if user is not None and user.password_hash is None:
             _require_recent(person)
             return
+        _refuse_guessing(session, person.name, address)
+    right = user is not None and user.active and password_fits(password, user.password_hash)
     with database.write() as session:
-        attempt = _count_attempt(session, person.name, address)
-    with database.read() as session:
-        user = session.get(User, person.id)
-        right = user is not None and user.active and password_fits(password, user.password_hash)
-    with database.write() as session:
-        if right:
-            session.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt))
-        else:
+        _refuse_guessing(session, person.name, address)
+        if not right:
+            _count_failure(session, person.name, address)
             audit.append(session, "password_refused", by=person.name, data={"address": address})
     if not right:
         raise RefusalError(403, "wrong_password", "the password is wrong")
@@ -86,7 +77,7 @@ def begin_session(
     moment = now()
     proved = moment if authenticated == "" else authenticated or LONG_AGO
     session.execute(delete(LoginSession).where(LoginSession.expires < moment))
-    session.execute(delete(LoginAttempt).where(LoginAttempt.at < later(-WINDOW_SECONDS)))
+    session.execute(delete(LoginFailure).where(LoginFailure.at < later(-WINDOW_SECONDS)))
     session.add(
         LoginSession(
             token_hash=digest(token),
@@ -118,20 +109,26 @@ def log_out(session: Session, token: str, person: Person) -> None:
     audit.append(session, "logout", by=person.name)
 
 
-def _count_attempt(session: Session, name: str, address: str) -> int:
-    since = LoginAttempt.at >= later(-WINDOW_SECONDS)
-    same_name, same_address = LoginAttempt.name_key == name, LoginAttempt.address == address
+def _refuse_guessing(session: Session, name: str, address: str) -> None:
+    """Raise RefusalError if there were too many wrong passwords for a name or from an address.
+
+    Call it before the password is compared, which is slow, and again in the write transaction that counts a failure.
+    Writers come one by one, so of any number of simultaneous guesses at most MOST_FAILURES learn that they are wrong,
+    and a right one among the rest is refused as well. Logins in progress do not count.
+    """
+    since = LoginFailure.at >= later(-WINDOW_SECONDS)
+    same_name, same_address = LoginFailure.name_key == name, LoginFailure.address == address[:64]
     conditions = {"name and address": same_name & same_address, "name": same_name, "address": same_address}
     for what, condition in conditions.items():
-        count = session.scalar(select(func.count()).select_from(LoginAttempt).where(since, condition))
+        count = session.scalar(select(func.count()).select_from(LoginFailure).where(since, condition))
         if (count or 0) >= MOST_FAILURES[what]:
             raise RefusalError(
                 429, "too_many_attempts", "too many wrong passwords: wait 15 minutes", retry_after=WINDOW_SECONDS
             )
-    attempt = LoginAttempt(name_key=name, address=address[:64], at=now())
-    session.add(attempt)
-    session.flush()
-    return attempt.id
+
+
+def _count_failure(session: Session, name: str, address: str) -> None:
+    session.add(LoginFailure(name_key=name, address=address[:64], at=now()))
 
 
 def _require_recent(person: Person) -> None:

@@ -76,10 +76,10 @@ class LoginSession(Base):
     authenticated: Mapped[str] = mapped_column(String(32))
 
 
-class LoginAttempt(Base):
-    """A failed login, for the rate limits; old ones are removed."""
+class LoginFailure(Base):
+    """A wrong password, for the rate limits; old ones are removed."""
 
-    __tablename__ = "login_attempts"
+    __tablename__ = "login_failures"
     id: Mapped[int] = mapped_column(Number, primary_key=True)
     name_key: Mapped[str] = mapped_column(String(64), index=True)
     address: Mapped[str] = mapped_column(String(64), index=True)
@@ -162,7 +162,7 @@ class Cell(Base):
     suggested: Mapped[str | None] = mapped_column(Text)
     suggested_score: Mapped[float | None] = mapped_column(Float)
     blast_score: Mapped[float | None] = mapped_column(Float)
-    doubt: Mapped[float | None] = mapped_column(Float)
+    uncertainty: Mapped[float | None] = mapped_column(Float)
     scores: Mapped[dict[str, float]] = mapped_column(JSON, default=dict)
     referred: Mapped[bool] = mapped_column(Boolean, default=False)
     refer_reason: Mapped[str | None] = mapped_column(Text)

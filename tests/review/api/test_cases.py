@@ -165,10 +165,10 @@ def test_blind_cells_show_no_suggestion_in_any_way_until_the_case_is_signed(make
     case, reading = case_of(sana)
     blind = [cell for cell in cells_of(sana, reading) if cell["blind"]]
     assert len(blind) == 10
-    hidden = ("label", "suggested", "suggested_score", "blast_score", "doubt", "referred", "refer_reason")
+    hidden = ("label", "suggested", "suggested_score", "blast_score", "uncertainty", "referred", "refer_reason")
     assert {cell[name] for cell in blind for name in hidden} == {None}
     assert {cell["status"] for cell in blind} == {"unanswered"}
-    for order in ("blast_score", "doubt"):
+    for order in ("blast_score", "uncertainty"):
         ordered = [cell["id"] for cell in sana.get(f"/api/readings/{reading}/cells?sort={order}")["cells"]]
         assert sorted(ordered[-10:]) == [cell["id"] for cell in blind]
     by_referral = sana.get(f"/api/readings/{reading}/cells?sort=referral")["cells"]

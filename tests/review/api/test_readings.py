@@ -91,7 +91,7 @@ def test_an_added_cell_is_counted_and_its_undo_removes_it(server: Any) -> None:
 def test_pages_hold_every_cell_once_in_every_order(server: Any) -> None:
     rita = server.person("rita")
     _, reading, cells = open_case(rita)
-    for order in ("position", "class", "blast_score", "doubt", "referral", "size", "learning"):
+    for order in ("position", "class", "blast_score", "uncertainty", "referral", "size", "learning"):
         for reverse in ("", "&descending=true", "&descending=false"):
             found: list[int] = []
             after: str | None = ""

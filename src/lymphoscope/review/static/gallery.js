@@ -31,7 +31,7 @@ async function open() {
   const [me, found] = await Promise.all([api("GET", "/api/me"), loadClasses(caseId, page.dataset.usual), load()]);
   classes = found;
   keys = new Keys(actions([...classes.values()]), me.preferences);
-  detail = new Detail(find("side"), { caseId, reading: page.dataset.reading, classes, permissions: me.permissions, say });
+  detail = new Detail(find("side"), { caseId, reading: page.dataset.reading, cells, classes, permissions: me.permissions, say });
   const side = Number(me.preferences.thumb ?? 96);
   find("zoom").value = side;
   grid.zoom(side);
@@ -78,7 +78,7 @@ function currentOrder() {
   const filter = find("filter").value;
   const order = { sort: find("sort").value };
   if (order.sort === "similarity") order.to = cells.ids?.[focus] ?? "";
-  if (["blast_score", "doubt", "size"].includes(order.sort)) order.descending = true;
+  if (["blast_score", "uncertainty", "size"].includes(order.sort)) order.descending = true;
   if (filter === "referred") order.referred = true;
   else if (filter === "unseen") Object.assign(order, { referred: true, seen: false });
   else if (filter === "open") order.undecided = true;
@@ -354,13 +354,16 @@ cells.addEventListener("saved", (event) => {
   if (find("state").className === "state imported") Object.assign(find("state"), { className: "state in_review", textContent: "in review" });
   refreshDifferential(event.detail.differential);
   say("");
-  if (event.detail.undone === null) detail.refresh(cells.ids[focus]);
-  else {
+  detail.refresh();
+  if (event.detail.undone !== null) {
     focusOn(event.detail.undone);
     say("Undone.");
   }
 });
-cells.addEventListener("refused", (event) => say(`Not saved. ${event.detail.message}`, true));
+cells.addEventListener("refused", (event) => {
+  detail.refresh();
+  say(`Not saved. ${event.detail.message}`, true);
+});
 cells.addEventListener("saving", () => {
   find("saving").textContent = cells.unsaved ? "Saving …" : "All saved";
 });
