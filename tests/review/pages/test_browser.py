@@ -258,6 +258,21 @@ def test_a_range_takes_one_label_and_undo_takes_it_back(open_page: OpenPage) -> 
     expect(page.locator(".tile.confirmed")).to_have_count(0)
 
 
+def test_a_reference_is_shown_as_confirmed_as_soon_as_it_is_and_not_after_undo(open_page: OpenPage) -> None:
+    page = open_page("ada")
+    first = page.context.request.get("/readings/1/references/blast").json()["cells"][0]["cell"]
+    enter_gallery(page, f"/cases/1?cell={first}")
+    references = page.locator("[data-references] figure")
+    expect(references).to_have_text(["suggested"] * 5, timeout=SECONDS)
+    page.locator(".tile.focus").focus()
+    page.keyboard.press("Enter")
+    wait_saved(page)
+    expect(page.locator("#detail-title")).not_to_have_text(f"Cell {first}", timeout=SECONDS)
+    expect(references).to_have_text(["confirmed"] + ["suggested"] * 4, timeout=SECONDS)
+    page.keyboard.press("Control+z")
+    expect(references).to_have_text(["suggested"] * 5, timeout=SECONDS)
+
+
 def test_keys_can_be_changed_and_switched_off_and_stay_so(open_page: OpenPage) -> None:
     page = open_page("ada")
     enter_gallery(page)

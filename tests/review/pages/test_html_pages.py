@@ -114,6 +114,20 @@ def test_references_show_no_blind_cell_and_confirmed_cells_first(client: httpx.C
     assert after[0] == {"case": 1, "cell": 9, "confirmed": True}
 
 
+def test_references_are_no_suggestions_that_a_reader_has_answered(client: httpx.Client) -> None:
+    confirmed, relabelled, *_ = [one["cell"] for one in client.get("/readings/1/references/lymphocyte").json()["cells"]]
+    changes = [
+        {"kind": "confirm", "cells": [confirmed]},
+        {"kind": "label", "cells": [relabelled], "label": "monocyte"},
+    ]
+    client.post("/api/readings/1/changes", json={"changes": changes}, headers={"If-Match": '"1"'}).raise_for_status()
+    after = client.get("/readings/1/references/lymphocyte").json()["cells"]
+    assert [(one["cell"], one["confirmed"]) for one in after if one["cell"] in (confirmed, relabelled)] == [
+        (confirmed, True)
+    ]
+    assert len(after) == 5
+
+
 def test_who_took_part_in_the_first_reading_is_not_offered_the_second(
     served: object, client: httpx.Client, helpers: ModuleType
 ) -> None:

@@ -1,7 +1,8 @@
 """Reference cells of a class beside the cell in question.
 
 They never show a blind reader what another one answered: confirmed cells come from the reading itself and from signed
-readings of other cases; what is left is filled with the suggestions of which the model is surest.
+readings of other cases; what is left is filled with the suggestions of which the model is surest, as long as nobody has
+answered them in this reading.
 """
 
 from collections.abc import Iterator
@@ -44,8 +45,10 @@ def _references(session: Session, reading: Reading, label: str) -> Iterator[dict
         .join(Answer, Answer.cell_id == Cell.id)
         .where(Answer.reading_id == reading.id, Answer.label == label, Answer.status == "confirmed")
     )
-    suggested = select(Cell.case_id, Cell.id).where(
-        Cell.case_id == reading.case_id, Cell.suggested == label, ~hidden(reading)
+    suggested = (
+        select(Cell.case_id, Cell.id)
+        .join(Answer, Answer.cell_id == Cell.id)
+        .where(Answer.reading_id == reading.id, Answer.label == label, Answer.status == "suggested", ~hidden(reading))
     )
     for query, confirmed in ((signed, True), (own, True)):
         yield from _shown(session, query.order_by(Cell.id.desc()), confirmed)

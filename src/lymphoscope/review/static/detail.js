@@ -22,8 +22,9 @@ export class Detail {
     this.timer = setTimeout(() => this.draw(id), 90);
   }
 
-  refresh(id) {
-    if (id === this.id) this.show(id);
+  // After a change: the cell and its references may have other answers.
+  refresh() {
+    this.show(this.id);
   }
 
   async draw(id) {
@@ -129,15 +130,16 @@ export class Detail {
     this.draw(this.id);
   }
 
-  // Cells of the same class beside this one, confirmed ones first.
+  // Cells of the same class beside this one, confirmed ones first; they change with every answer, thus with the version.
   async references(label) {
-    const { reading, classes } = this.context;
+    const { reading, classes, cells } = this.context;
     const place = this.part("references");
-    if (label === this.referenced) return;
-    this.referenced = label;
+    const wanted = `${cells.version} ${label}`;
+    if (wanted === this.referenced) return;
+    this.referenced = wanted;
     if (!label) return place.replaceChildren(element("p", {}, "Choose a class to see reference cells."));
     const answer = await api("GET", `/readings/${reading}/references/${encodeURIComponent(label)}`).catch(() => ({ cells: [] }));
-    if (label !== this.referenced) return undefined;
+    if (wanted !== this.referenced) return undefined;
     const pictures = answer.cells.map((one) =>
       element("figure", { class: one.confirmed ? "confirmed" : "suggested" },
         element("img", { src: `/images/cases/${one.case}/thumbs/${one.cell}`, alt: "", width: 72, height: 72 }),
