@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lymphoscope.api import compare, train
+from lymphoscope.api import compare, evaluate, train
 from lymphoscope.cli.main import run
 from lymphoscope.data import read_manifest
+from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import read_predictions
 from lymphoscope.review.label_export import cells_to_label
 from lymphoscope.review.verification import verify
@@ -58,7 +59,13 @@ def test_labels_of_a_review_train_a_model_that_is_compared_on_its_blind_part(
     shown_blind = read_manifest(blind).table
     assert len(shown_blind) == exported["blind"].map(str).eq("True").sum() == len(paths) // 2
 
-    train(str(labels), tmp_path / "next", recipe="quick", overrides=(*tiny, "optimisation.epochs=1"))
+    metrics = train(str(labels), tmp_path / "next", recipe="quick", overrides=(*tiny, "optimisation.epochs=1"))
+    assert metrics is not None
+    assert metrics.leakage is not None
+    assert metrics.leakage.checked == ["subjects", "duplicates", "near duplicates"]
+    assert (metrics.leakage.leaks, metrics.leakage.reason, metrics.leakage.allowed) == ([], None, False)
+    with pytest.raises(LymphoscopeError, match=r"LEAK: \d+ evaluated cells were used in training"):
+        evaluate(tmp_path / "next" / "model", str(labels))
     new = read_predictions(tmp_path / "next" / "predictions.parquet")
     new = new[new["path"].isin(shown_blind["path"])]
     old = read_predictions(predictions)
