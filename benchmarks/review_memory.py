@@ -1,14 +1,17 @@
 """Memory of a review server and of a browser's page over an hour of scripted work at one action per second.
 
-    python benchmarks/review_memory.py RESULTS... [--minutes 60] [--rate 1] [--every 2] [--json FILE]
+    python benchmarks/review_memory.py RESULTS... [--minutes 60] [--rate 1] [--every 2] [--idle] [--json FILE]
 
 RESULTS are results folders of `lymphoscope smear`. The server is a process of its own on a database in a temporary
 folder. Debian's Chromium keeps the gallery of the first case open all the time: it labels, undoes, moves, scrolls and
 sorts; a second tab visits a field, the report and the list of cases. In turn with it a client works on the last case as
 another browser would: list, cells, thumbnails, tiles, labels, undo, lease, report, PDF and export.
 
-Each row has the memory of the server process (RSS), of all processes of the browser (PSS), and the heap of the page of
-the gallery after a forced collection. The last lines compare the mean of the first quarter with that of the last.
+Each row has the memory of the server process (RSS), of the browser's processes by kind (PSS: shared pages count in
+proportion), and the heap of the page of the gallery after a forced collection. `anonymous` is the part of the pages
+that no file backs: what their programs allocated. With `--idle` the gallery and the list of cases are opened and left
+alone, as a control. The last row is after a signal of critical memory pressure, which empties caches: what it frees did
+not leak. The lines below compare the mean of the first quarter of the other rows with that of the last.
 """
 
 import argparse
@@ -19,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
@@ -33,7 +37,7 @@ from timing import write
 PASSWORD = "a password of the benchmark"  # noqa: S105
 CHROMIUM = "/usr/bin/chromium"
 KEYS = ("1", "2", "Enter", "j", "3", "ArrowDown", "Control+z", "k", "PageDown", "4", "Shift+ArrowRight", "5")
-SORTS = ("class", "doubt", "learning", "blast_score", "referral", "size")
+SORTS = ("class", "uncertainty", "learning", "blast_score", "referral", "size")
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,39 @@ class Sample:
     server_megabytes: float
     server_seconds: float
     """Processor time of the server since its start."""
-    browser_megabytes: float
+    main_megabytes: float
+    """The process of the browser itself."""
+    gpu_megabytes: float
+    renderer_megabytes: float
+    """All pages."""
+    network_megabytes: float
+    """Network, storage and other services."""
+    other_megabytes: float
+    """The processes that start others."""
+    anonymous_megabytes: float
+    """Of the pages, without files and shared memory."""
+    renderers: int
     heap_megabytes: float
     elements: int
     """Elements in the document of the gallery."""
 
+    @property
+    def browser_megabytes(self) -> float:
+        """All processes of the browser."""
+        return sum(getattr(self, f"{kind}_megabytes") for kind in BROWSER_KINDS)
 
-MEASURES = ("server_megabytes", "browser_megabytes", "heap_megabytes", "elements")
+
+BROWSER_KINDS = ("main", "gpu", "renderer", "network", "other")
+KIND_OF_TYPE = {"": "main", "gpu-process": "gpu", "renderer": "renderer", "utility": "network"}
+"""Chromium's `--type=` -> a kind; the rest is `other`."""
+MEASURES = (
+    "server_megabytes",
+    "browser_megabytes",
+    *(f"{kind}_megabytes" for kind in BROWSER_KINDS),
+    "anonymous_megabytes",
+    "heap_megabytes",
+    "elements",
+)
 
 
 def main() -> None:
@@ -61,6 +91,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=1, help="actions per second")
     parser.add_argument("--every", type=float, default=2, help="minutes between two rows")
+    parser.add_argument("--idle", action="store_true", help="open the pages and leave them alone")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with (
@@ -73,14 +104,14 @@ def main() -> None:
         log_in(client)
         context = browser.new_context(base_url=url)
         context.set_default_timeout(120_000)
-        samples = work(client, context, process, given.minutes, given.rate, given.every)
-    quarters = compare(samples)
+        samples = work(client, context, process, given)
+    quarters = compare(samples[:-1])
     write(given.json, {**vars_of(given), "samples": [asdict(one) for one in samples], "quarters": quarters})
 
 
 def vars_of(given: argparse.Namespace) -> dict[str, float]:
     """Return the numbers that say what was done."""
-    return {"minutes": given.minutes, "rate": given.rate}
+    return {"minutes": given.minutes, "rate": given.rate, "idle": given.idle}
 
 
 @contextmanager
@@ -115,16 +146,17 @@ def log_in(client: httpx.Client) -> None:
 
 
 def work(
-    client: httpx.Client, context: BrowserContext, process: psutil.Process, minutes: float, rate: float, every: float
+    client: httpx.Client, context: BrowserContext, process: psutil.Process, given: argparse.Namespace
 ) -> list[Sample]:
     """Work until the time is up, at most `rate` actions per second; return a sample every `every` minutes."""
+    minutes, rate, every = given.minutes, given.rate, given.every
     context.request.post("/api/login", data={"name": "ada", "password": PASSWORD}, fail_on_status_code=True)
     gallery, other = context.new_page(), context.new_page()
     listed = client.get("/api/cases").json()["cases"]
     cases = sorted(listed, key=lambda one: int(one["id"]))
     draw = random.Random(1)  # noqa: S311 - a script
     turns = zip(browse(gallery, other, cases[0]["id"], draw), requests_of(client, cases[-1], draw), strict=False)
-    actions = itertools.chain.from_iterable(turns)
+    actions = idle(gallery, other, cases[0]["id"]) if given.idle else itertools.chain.from_iterable(turns)
     samples: list[Sample] = []
     start = time.monotonic()
     for number, _ in enumerate(actions, start=1):
@@ -135,7 +167,18 @@ def work(
         if passed > 60 * minutes:
             break
         time.sleep(max(0.0, start + number / rate - time.monotonic()))
-    return samples
+    relieve(gallery)
+    relieved = sample(gallery, process, (time.monotonic() - start) / 60, number)
+    show([*samples, relieved])
+    return [*samples, relieved]
+
+
+def relieve(page: Page) -> None:
+    """Tell the browser that memory is short, and wait until it has emptied its caches."""
+    session = page.context.new_cdp_session(page)
+    session.send("Memory.simulatePressureNotification", {"level": "critical"})
+    session.detach()
+    time.sleep(15)
 
 
 def sample(page: Page, process: psutil.Process, minutes: float, actions: int) -> Sample:
@@ -147,32 +190,67 @@ def sample(page: Page, process: psutil.Process, minutes: float, actions: int) ->
     metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
     session.detach()
     used = process.cpu_times()
+    browser = browser_memory()
     return Sample(
         minutes=round(minutes, 1),
         actions=actions,
         server_megabytes=round(process.memory_info().rss / 1e6, 1),
         server_seconds=round(used.user + used.system, 1),
-        browser_megabytes=round(sum(one.memory_full_info().pss for one in browser_processes()) / 1e6, 1),
+        **{f"{kind}_megabytes": round(browser[kind] / 1e6, 1) for kind in BROWSER_KINDS},
+        anonymous_megabytes=round(browser["anonymous"] / 1e6, 1),
+        renderers=browser["renderers"],
         heap_megabytes=round(metrics["JSHeapUsedSize"] / 1e6, 2),
         elements=page.evaluate("document.getElementsByTagName('*').length"),
     )
 
 
-def browser_processes() -> list[psutil.Process]:
-    """Return the processes of the browser that this script started."""
-    return [one for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
+def browser_memory() -> Counter[str]:
+    """Return the bytes (PSS) of the browser's processes by kind, what its pages allocated, and how many these are."""
+    total: Counter[str] = Counter()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            if "chrom" not in process.name():
+                continue
+            options = [option for option in process.cmdline() if option.startswith("--type=")]
+            kind = KIND_OF_TYPE.get(options[0].partition("=")[2] if options else "", "other")
+            kibibytes = rollup_of(process.pid)
+            total[kind] += 1024 * kibibytes["Pss"]
+            if kind == "renderer":
+                total["anonymous"] += 1024 * kibibytes["Pss_Anon"]
+                total["renderers"] += 1
+    return total
+
+
+def rollup_of(pid: int) -> dict[str, int]:
+    """Return the sums of the memory of a process, in kibibytes."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+
+
+COLUMNS = {
+    "minutes": "minutes",
+    "actions": "actions",
+    "server_megabytes": "server",
+    "server_seconds": "s",
+    "browser_megabytes": "browser",
+    "main_megabytes": "main",
+    "gpu_megabytes": "gpu",
+    "renderer_megabytes": "pages",
+    "anonymous_megabytes": "anonymous",
+    "renderers": "processes",
+    "network_megabytes": "network",
+    "other_megabytes": "other",
+    "heap_megabytes": "heap",
+    "elements": "elements",
+}
+"""Measure -> the head of its column; memory is in MB."""
 
 
 def show(samples: list[Sample]) -> None:
     """Print the last sample, before the first one the names of the columns."""
     if len(samples) == 1:
-        print(f"{'minutes':>8}{'actions':>9}{'server MB':>11}{'s':>8}{'browser MB':>12}{'heap MB':>9}{'elements':>10}")
-    one = samples[-1]
-    print(
-        f"{one.minutes:>8.1f}{one.actions:>9}{one.server_megabytes:>11.1f}{one.server_seconds:>8.0f}"
-        f"{one.browser_megabytes:>12.1f}{one.heap_megabytes:>9.2f}{one.elements:>10}",
-        flush=True,
-    )
+        print("".join(f"{title:>10}" for title in COLUMNS.values()))
+    print("".join(f"{round(getattr(samples[-1], name), 2):>10}" for name in COLUMNS), flush=True)
 
 
 def compare(samples: list[Sample]) -> dict[str, tuple[float, float]]:
@@ -184,6 +262,15 @@ def compare(samples: list[Sample]) -> dict[str, tuple[float, float]]:
         quarters[name] = (round(first, 2), round(last, 2))
         print(f"{name:<20} first quarter {first:>8.1f}, last quarter {last:>8.1f} ({100 * (last / first - 1):+.1f} %)")
     return quarters
+
+
+def idle(gallery: Page, other: Page, case: int) -> Iterator[None]:
+    """Open the gallery and the list of cases, and do nothing for ever."""
+    gallery.goto(f"/cases/{case}")
+    gallery.wait_for_selector("#case[data-open]")
+    other.goto("/")
+    while True:
+        yield
 
 
 def browse(gallery: Page, other: Page, case: int, draw: random.Random) -> Iterator[None]:
