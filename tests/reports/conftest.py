@@ -12,7 +12,7 @@ from lymphoscope.data import DataSummary, SplitSummary
 from lymphoscope.evaluation import Leakage, as_predictions, evaluate_predictions, evaluate_subjects
 from lymphoscope.inference import CellStreams, Explanation
 from lymphoscope.model_file import Architecture, Description, Preprocessing
-from lymphoscope.reports import ReportContents, mistake_of
+from lymphoscope.reports import PredictedCell, ReportContents, mistake_of
 from lymphoscope.vocabulary import STREAMS
 
 CLASSES = ("all", "hem")
@@ -87,7 +87,9 @@ def make_contents(table: pd.DataFrame, blast: str | None = "all", **changes: Any
             notices=[],
             split=split,
         ),
-        mistakes=[mistake_of(row, make_explanation(row.to_dict())) for _, row in wrong.head(3).iterrows()],
+        mistakes=[
+            mistake_of(PredictedCell.of_row(row), make_explanation(row)) for row in wrong.head(3).to_dict("records")
+        ],
         command="lymphoscope train --data cells",
         commit="0123456789ab",
         device="two cores",

@@ -195,12 +195,12 @@ def test_mistakes_show_the_image_and_prediction_of_each_stream(predictions: Make
     page = Page(render_report(shown))
     assert len(shown.mistakes) == 3
     for mistake in shown.mistakes:
-        name = Path(mistake.path).name
-        label, predicted = shown.class_name(mistake.label), shown.class_name(mistake.predicted)
-        assert f"Labelled {label}, predicted {predicted} (score {mistake.score:.2f})" in page.text
+        name = Path(mistake.cell.path).name
+        label, predicted = shown.class_name(mistake.cell.label), shown.class_name(mistake.cell.predicted)
+        assert f"Labelled {label}, predicted {predicted} (score {mistake.cell.score:.2f})" in page.text
         assert {f"{name}, {what}" for what in ("the cell", "attention", "crop", "erased")} <= set(page.values("alt"))
         for stream in ("raw", "crop", "erase"):
-            by_class = mistake.probabilities[stream]
+            by_class = mistake.cell.streams[stream]
             predicted = shown.class_title(max(by_class, key=by_class.get))
             assert f"{predicted} {max(by_class.values()):.2f}" in page.text
 
@@ -208,11 +208,12 @@ def test_mistakes_show_the_image_and_prediction_of_each_stream(predictions: Make
 def test_mistakes_without_images_are_listed_by_score(predictions: Maker, contents: Maker) -> None:
     table = predictions()
     shown = dataclasses.replace(contents(table), mistakes=[])
-    text = Page(render_report(shown)).text
+    page = Page(render_report(shown))
     wrong = table[table["label"] != table["predicted"]]
     scores = wrong.apply(lambda row: row[f"score_{row['predicted']}"], axis=1)
-    listed = re.findall(r"/cells/\d+\.png", text)
-    assert listed == wrong.loc[scores.sort_values(ascending=False).index, "path"].tolist()
+    by_score = wrong.loc[scores.sort_values(ascending=False).index, "path"].tolist()
+    assert [title for title in page.values("title") if title.startswith("/cells/")] == by_score
+    assert re.findall(r"\b\d+\.png", page.text) == [Path(path).name for path in by_score]
 
 
 def test_at_most_fifty_failed_cells_are_listed(predictions: Maker, contents: Maker) -> None:

@@ -28,7 +28,7 @@ from .predict import (
     predict_cells as predict_cells,
     predict_manifest as predict_manifest,
 )
-from .rows import calibrated_scores as calibrated_scores, columns_of as columns_of
+from .rows import Row as Row, calibrated_scores as calibrated_scores, columns_of as columns_of
 from .sinks import check_output_file as check_output_file
 from .ternary import Runtime as Runtime, StreamImages as StreamImages, TernaryRuntime as TernaryRuntime
 
@@ -44,6 +44,7 @@ __all__ = [
     "Model",
     "PredictionSummary",
     "ReadCell",
+    "Row",
     "Runtime",
     "StreamImages",
     "TernaryRuntime",

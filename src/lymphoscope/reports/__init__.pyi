@@ -1,5 +1,10 @@
 from . import plotting as plotting
-from .contents import Mistake as Mistake, ReportContents as ReportContents, mistake_of as mistake_of
+from .contents import (
+    Mistake as Mistake,
+    PredictedCell as PredictedCell,
+    ReportContents as ReportContents,
+    mistake_of as mistake_of,
+)
 from .page import (
     RenderedSection as RenderedSection,
     page_environment as page_environment,
@@ -22,6 +27,7 @@ from .registry import (
 __all__ = [
     "Mistake",
     "PageFigure",
+    "PredictedCell",
     "RenderedSection",
     "ReportContents",
     "Section",

@@ -2,39 +2,70 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from lymphoscope.data import DataSummary
 from lymphoscope.evaluation import Metrics
 from lymphoscope.reports.plotting import attention_overlay
-from lymphoscope.vocabulary import STREAMS, class_title
+from lymphoscope.strict_model import StrictModel
+from lymphoscope.vocabulary import STREAMS, TEXT_COLUMNS, class_title
 
 if TYPE_CHECKING:
     from lymphoscope.inference import Explanation
     from lymphoscope.model_file import Description
 
 _MANY_CLASSES = 5
+_SCORE: Final = "score_"
+
+
+class PredictedCell(StrictModel):
+    """A row of the predictions of a cell that could be read."""
+
+    path: str = Field(description="The file.")
+    subject: str | None = Field(default=None, description="The person, if known.")
+    label: str | None = Field(default=None, description="The given class, if any.")
+    predicted: str = Field(description="The predicted class.")
+    scores: dict[str, float] = Field(description="Class -> score (0-1).")
+    streams: dict[str, dict[str, float]] = Field(description="Stream that was run -> class -> softmax (0-1).")
+    agreement: float | None = Field(default=None, description="The share of the streams that predict the class.")
+    refer: bool = Field(default=False, description="Whether a person should check the cell.")
+    refer_reason: str | None = Field(default=None, description="Why.")
+
+    @property
+    def score(self) -> float:
+        """The score of the predicted class."""
+        return self.scores[self.predicted]
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, object]) -> "PredictedCell":
+        """Make it from a row of the predictions table, whose missing values are absent, None or NaN."""
+        known = {key: value for key, value in row.items() if not (value is None or value is pd.NA or value != value)}
+        classes = [key.removeprefix(_SCORE) for key in known if key.startswith(_SCORE)]
+        ran = [stream for stream in STREAMS if f"{stream}_vote" in known]
+        values = {name: known[name] for name in cls.model_fields if name in known}
+        return cls.model_validate(
+            {name: str(value) if name in TEXT_COLUMNS else value for name, value in values.items()}
+            | {
+                "scores": {name: known[_SCORE + name] for name in classes},
+                "streams": {stream: {name: known[f"{stream}_{name}"] for name in classes} for stream in ran},
+            }
+        )
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A cell whose prediction differs from its label, with what each stream saw and predicted.
+    """A cell whose prediction differs from its label, with what each stream saw.
 
-    `score` is the mean softmax of the predicted class. `images` holds those of raw, attention, crop and erase that are
-    available, (S, S, 3) uint8 RGB; `probabilities` the softmax (0-1) by stream and class.
+    `images` holds those of raw, attention, crop and erase that are available, (S, S, 3) uint8 RGB.
     """
 
-    path: str
-    subject: str | None
-    label: str
-    predicted: str
-    score: float
+    cell: PredictedCell
     images: Mapping[str, NDArray[np.uint8]]
-    probabilities: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -86,28 +117,9 @@ class ReportContents:
         return self.metrics.evaluated > 0
 
 
-def mistake_of(row: "Mapping[str, Any] | pd.Series[Any]", explanation: "Explanation") -> Mistake:
-    """Make a mistake to show from a row of the predictions and the explanation of its cell.
-
-    It has no images if the cell can no longer be read.
-    """
-    predicted = str(row["predicted"])
-    return Mistake(
-        path=str(row["path"]),
-        subject=None if pd.isna(row["subject"]) else str(row["subject"]),
-        label=str(row["label"]),
-        predicted=predicted,
-        score=float(row[f"score_{predicted}"]),
-        images=_images(explanation),
-        probabilities=stream_probabilities(row),
-    )
-
-
-def stream_probabilities(row: "Mapping[str, Any] | pd.Series[Any]") -> dict[str, dict[str, float]]:
-    """The softmax by stream and class from a row of the predictions; only streams that were run."""
-    classes = [str(name).removeprefix("score_") for name in row.keys() if str(name).startswith("score_")]  # noqa: SIM118
-    ran = [stream for stream in STREAMS if pd.notna(row.get(f"{stream}_vote"))]
-    return {stream: {name: float(row[f"{stream}_{name}"]) for name in classes} for stream in ran}
+def mistake_of(cell: PredictedCell, explanation: "Explanation") -> Mistake:
+    """Make a mistake to show; it has no images if the cell can no longer be read."""
+    return Mistake(cell, _images(explanation))
 
 
 def _images(explanation: "Explanation") -> dict[str, NDArray[np.uint8]]:

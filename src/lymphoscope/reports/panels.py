@@ -5,7 +5,6 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,8 +13,8 @@ from matplotlib.patches import Rectangle
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import written_beside
-from lymphoscope.inference import CellStreams, Explanation
-from lymphoscope.reports.contents import stream_probabilities
+from lymphoscope.inference import CellStreams, Explanation, Row
+from lymphoscope.reports.contents import PredictedCell
 from lymphoscope.reports.plotting import BLUE, GREY, INK, ORANGE, PALE, attention_overlay, drawable, styled
 from lymphoscope.vocabulary import class_title
 
@@ -42,11 +41,11 @@ def explanation_panel(explanation: Explanation, title: Title = class_title) -> b
     figure = Figure(figsize=(11, 4.5), layout=ConstrainedLayoutEngine(h_pad=0.08))
     grid = figure.subplots(2, 4, height_ratios=[3.4, 1])
     _draw_images(grid[0], explanation.streams)
-    by_stream = stream_probabilities(row)
+    cell = PredictedCell.of_row(row)
     for axes, stream in zip((grid[1][0], grid[1][2], grid[1][3]), ("raw", "crop", "erase"), strict=True):
-        _draw_bars(axes, by_stream.get(stream), str(row["predicted"]), title)
-    _write_prediction(grid[1][1], row, title)
-    file = drawable(str(row["path"]).rpartition("/")[2], 90)
+        _draw_bars(axes, cell.streams.get(stream), cell.predicted, title)
+    _write_prediction(grid[1][1], cell, title)
+    file = drawable(cell.path.rpartition("/")[2], 90)
     figure.suptitle(file, fontsize=11, x=0.01, ha="left", weight="bold")
     figure.supxlabel("Research software, not a medical device.", fontsize=8, color=GREY, x=0.01, ha="left")
     stream_of_bytes = io.BytesIO()
@@ -56,7 +55,7 @@ def explanation_panel(explanation: Explanation, title: Title = class_title) -> b
 
 def write_panels(
     explanations: Iterable[Explanation], names: Sequence[str], folder: Path, title: Title = class_title
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Draw each explanation into `folder`; yield its prediction row with `picture`, None for an unreadable cell."""
     for explanation, name in zip(explanations, names, strict=True):
         if explanation.streams is None:
@@ -116,14 +115,14 @@ def _draw_bars(axes: Axes, by_class: dict[str, float] | None, predicted: str, ti
         axes.text(1.04, y, f"{by_class[name]:.2f}", ha="left", va="center", fontsize=9)
 
 
-def _write_prediction(axes: Axes, row: dict[str, Any], title: Title) -> None:
+def _write_prediction(axes: Axes, cell: PredictedCell, title: Title) -> None:
     axes.set_axis_off()
-    predicted = str(row["predicted"])
-    words = title(predicted)
-    name = predicted if words.casefold() == predicted.casefold() else f"{predicted} ({words})"
-    lines = [f"score {row[f'score_{predicted}']:.2f}", f"agreement of the streams {row.get('agreement'):.2f}"]
-    if row.get("refer"):
-        reason = f"referred to a person: {row.get('refer_reason')}"
+    words = title(cell.predicted)
+    name = cell.predicted if words.casefold() == cell.predicted.casefold() else f"{cell.predicted} ({words})"
+    lines = [f"score {cell.score:.2f}"]
+    lines += [] if cell.agreement is None else [f"agreement of the streams {cell.agreement:.2f}"]
+    if cell.refer:
+        reason = f"referred to a person: {cell.refer_reason}"
         lines += textwrap.wrap(reason, _LINE_LENGTH, max_lines=3, placeholder=" \u2026")
     answer = axes.text(0.5, 0.95, f"prediction: {drawable(name)}", ha="center", va="top", fontsize=13, color=INK)
     details = axes.text(0.5, 0.6, "\n".join(lines), ha="center", va="top", fontsize=8.5, color=GREY)

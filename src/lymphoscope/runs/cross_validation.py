@@ -143,7 +143,7 @@ def _evaluate(
     mistakes = [
         mistake for model, table in zip(models, tables, strict=True) for mistake in worst_mistakes(model, table)
     ]
-    mistakes = sorted(mistakes, key=lambda mistake: -mistake.score)[:MAX_MISTAKES]
+    mistakes = sorted(mistakes, key=lambda mistake: -mistake.cell.score)[:MAX_MISTAKES]
     curves = pd.concat([pd.read_csv(run.curves).assign(fold=number) for number, run in enumerate(runs)])
     title = f"Cross-validation, {folds} folds: {recipe.name}"
     metrics = metrics.model_copy(update={"notices": list(manifest.notices)})

@@ -10,7 +10,7 @@ from lymphoscope.data import Manifest, refuse_spelling_conflicts, with_fingerpri
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Metrics, read_predictions, write_predictions
 from lymphoscope.inference import Model, predict_manifest
-from lymphoscope.reports import Mistake, mistake_of
+from lymphoscope.reports import Mistake, PredictedCell, mistake_of
 from lymphoscope.robustness import measure_corruptions, measure_saliency
 from lymphoscope.runs.leak_guard import TrainingCells, find_leaks, is_held_out, refuse_leaks
 from lymphoscope.runs.referral_fitting import group_by_path
@@ -164,5 +164,5 @@ def worst_mistakes(model: Model, predictions: pd.DataFrame, limit: int = MAX_MIS
     rows = wrong.loc[scores.sort_values(ascending=False, kind="stable").index[:limit]]
     if rows.empty or model.description.architecture.head != "attention":
         return
-    for (_, row), streams in zip(rows.iterrows(), model.explain(rows["path"].tolist()), strict=True):
-        yield mistake_of(row, streams)
+    for row, explanation in zip(rows.to_dict("records"), model.explain(rows["path"].tolist()), strict=True):
+        yield mistake_of(PredictedCell.of_row(row), explanation)

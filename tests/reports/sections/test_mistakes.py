@@ -20,4 +20,4 @@ def test_mistakes_are_named_by_their_path_below_the_common_folder(predictions: M
     table["path"] = [f"/data/cells/fold_{index % 3}/{index}.png" for index in range(len(table))]
     shown = contents(table)
     files = [each.file for each in mistakes.build(shown).values["mistakes"]]
-    assert files == [each.path.removeprefix("/data/cells/") for each in shown.mistakes]
+    assert files == [each.cell.path.removeprefix("/data/cells/") for each in shown.mistakes]

@@ -1,6 +1,5 @@
 """The errors with the highest score, with what each stream saw and predicted."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,17 +38,17 @@ class ShownMistake:
 def build(contents: ReportContents) -> Section:
     """Show the most certain errors with their images, or as a list if there are none."""
     count, listed = certain_errors(contents.predictions, _MOST_LISTED)
+    files = _files(contents)
     return Section(
         heading="Errors with the highest score",
         template=_TEMPLATE,
         values={
             "count": count,
-            "mistakes": [
-                _shown(contents, mistake, file)
-                for mistake, file in zip(contents.mistakes, _files(contents, contents.mistakes), strict=True)
-            ],
+            "mistakes": [_shown(contents, mistake, files[mistake.cell.path]) for mistake in contents.mistakes],
             "listed": listed.assign(
-                label=listed["label"].map(contents.class_name), predicted=listed["predicted"].map(contents.class_name)
+                file=listed["path"].map(files),
+                label=listed["label"].map(contents.class_name),
+                predicted=listed["predicted"].map(contents.class_name),
             ).to_dict("records"),
             "is_scored": contents.is_scored,
         },
@@ -65,11 +64,11 @@ def certain_errors(predictions: pd.DataFrame, most: int) -> tuple[int, pd.DataFr
     return len(errors), ranked.head(most)
 
 
-def _files(contents: ReportContents, mistakes: Sequence[Mistake]) -> list[str]:
-    """The path of each mistake below the folder that all cells share."""
+def _files(contents: ReportContents) -> dict[str, str]:
+    """Path of each cell -> its path below the folder that all cells share."""
     paths = contents.predictions["path"].astype(str).tolist()
-    below = dict(zip(paths, below_common_folder(paths), strict=True))
-    return [below.get(mistake.path, mistake.path) for mistake in mistakes]
+    own = {mistake.cell.path: mistake.cell.path for mistake in contents.mistakes}
+    return own | dict(zip(paths, below_common_folder(paths), strict=True))
 
 
 def _shown(contents: ReportContents, mistake: Mistake, file: str) -> ShownMistake:
@@ -78,12 +77,12 @@ def _shown(contents: ReportContents, mistake: Mistake, file: str) -> ShownMistak
         for key, name in _IMAGES.items()
         if key in mistake.images
     ]
-    label, predicted = contents.class_name(mistake.label), contents.class_name(mistake.predicted)
+    label, predicted = contents.class_name(mistake.cell.label or ""), contents.class_name(mistake.cell.predicted)
     return ShownMistake(mistake, label, predicted, file, images)
 
 
 def _stream_prediction(contents: ReportContents, mistake: Mistake, stream: str) -> str:
-    by_class = mistake.probabilities.get(stream)
+    by_class = mistake.cell.streams.get(stream)
     if not by_class:
         return ""
     predicted = max(by_class, key=lambda name: by_class[name])
@@ -101,9 +100,9 @@ score. The label may also be wrong.</p>
 {% for shown in mistakes %}
 <li>
 <h3>Labelled {{ shown.label }}, predicted {{ shown.predicted }}
-(score {{ "%.2f"|format(shown.mistake.score) }})</h3>
-<p title="{{ shown.mistake.path }}">{% if shown.mistake.subject %}Subject {{ shown.mistake.subject }}, {% endif %}
-{{ shown.file }}</p>
+(score {{ "%.2f"|format(shown.mistake.cell.score) }})</h3>
+<p title="{{ shown.mistake.cell.path }}">
+{% if shown.mistake.cell.subject %}Subject {{ shown.mistake.cell.subject }}, {% endif %}{{ shown.file }}</p>
 {% if shown.images %}
 <div class="pictures">
 {% for image in shown.images %}
@@ -125,8 +124,8 @@ score. The label may also be wrong.</p>
 <th scope="col">Prediction</th><th scope="col" class="n">Score</th></tr></thead>
 <tbody>
 {% for row in listed %}
-<tr><td class="free"><code>{{ row.path }}</code></td><td>{{ row.subject or "" }}</td><td>{{ row.label }}</td>
-<td>{{ row.predicted }}</td><td class="n">{{ row.score|number }}</td></tr>
+<tr><td class="free" title="{{ row.path }}"><code>{{ row.file }}</code></td><td>{{ row.subject or "" }}</td>
+<td>{{ row.label }}</td><td>{{ row.predicted }}</td><td class="n">{{ row.score|number }}</td></tr>
 {% endfor %}
 </tbody>
 </table>

@@ -1,9 +1,10 @@
 """The model card: what the model is, its input, its test-time options and its limits."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
+from pydantic import JsonValue
 
 from lymphoscope.reports.contents import ReportContents
 from lymphoscope.reports.registry import Section, SectionDefinition
@@ -54,7 +55,7 @@ def model_facts(contents: ReportContents, description: "Description") -> list[tu
     return [(name, text) for name, text in rows if text]
 
 
-def as_yaml(value: Mapping[str, Any]) -> str:
+def as_yaml(value: Mapping[str, JsonValue]) -> str:
     """Nested values as YAML, in their own order."""
     text: str = yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=100)
     return text
