@@ -60,7 +60,8 @@ class Sample:
     """The processes that start others."""
     anonymous_megabytes: float
     """Of the pages, without files and shared memory."""
-    renderers: int
+    each_page: tuple[int, ...]
+    """The same of each process of pages, the oldest first: the gallery, the second tab, and one kept ready."""
     heap_megabytes: float
     elements: int
     """Elements in the document of the gallery."""
@@ -190,23 +191,24 @@ def sample(page: Page, process: psutil.Process, minutes: float, actions: int) ->
     metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
     session.detach()
     used = process.cpu_times()
-    browser = browser_memory()
+    browser, pages = browser_memory()
     return Sample(
         minutes=round(minutes, 1),
         actions=actions,
         server_megabytes=round(process.memory_info().rss / 1e6, 1),
         server_seconds=round(used.user + used.system, 1),
         **{f"{kind}_megabytes": round(browser[kind] / 1e6, 1) for kind in BROWSER_KINDS},
-        anonymous_megabytes=round(browser["anonymous"] / 1e6, 1),
-        renderers=browser["renderers"],
+        anonymous_megabytes=round(sum(pages) / 1e6, 1),
+        each_page=tuple(round(one / 1e6) for one in pages),
         heap_megabytes=round(metrics["JSHeapUsedSize"] / 1e6, 2),
         elements=page.evaluate("document.getElementsByTagName('*').length"),
     )
 
 
-def browser_memory() -> Counter[str]:
-    """Return the bytes (PSS) of the browser's processes by kind, what its pages allocated, and how many these are."""
+def browser_memory() -> tuple[Counter[str], list[int]]:
+    """Return the bytes (PSS) of the browser's processes by kind, and what each process of pages has allocated."""
     total: Counter[str] = Counter()
+    pages = {}
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             if "chrom" not in process.name():
@@ -216,9 +218,8 @@ def browser_memory() -> Counter[str]:
             kibibytes = rollup_of(process.pid)
             total[kind] += 1024 * kibibytes["Pss"]
             if kind == "renderer":
-                total["anonymous"] += 1024 * kibibytes["Pss_Anon"]
-                total["renderers"] += 1
-    return total
+                pages[process.create_time(), process.pid] = 1024 * kibibytes["Pss_Anon"]
+    return total, [pages[key] for key in sorted(pages)]
 
 
 def rollup_of(pid: int) -> dict[str, int]:
@@ -237,20 +238,23 @@ COLUMNS = {
     "gpu_megabytes": "gpu",
     "renderer_megabytes": "pages",
     "anonymous_megabytes": "anonymous",
-    "renderers": "processes",
+    "each_page": "each page",
     "network_megabytes": "network",
     "other_megabytes": "other",
     "heap_megabytes": "heap",
     "elements": "elements",
 }
 """Measure -> the head of its column; memory is in MB."""
+WIDTHS = {"each_page": 16}
 
 
 def show(samples: list[Sample]) -> None:
     """Print the last sample, before the first one the names of the columns."""
     if len(samples) == 1:
-        print("".join(f"{title:>10}" for title in COLUMNS.values()))
-    print("".join(f"{round(getattr(samples[-1], name), 2):>10}" for name in COLUMNS), flush=True)
+        print("".join(f"{title:>{WIDTHS.get(name, 10)}}" for name, title in COLUMNS.items()))
+    one = {**vars(samples[-1]), "browser_megabytes": round(samples[-1].browser_megabytes, 1)}
+    one["each_page"] = "+".join(map(str, samples[-1].each_page))
+    print("".join(f"{one[name]:>{WIDTHS.get(name, 10)}}" for name in COLUMNS), flush=True)
 
 
 def compare(samples: list[Sample]) -> dict[str, tuple[float, float]]:

@@ -165,4 +165,4 @@ def worst_mistakes(model: Model, predictions: pd.DataFrame, limit: int = MAX_MIS
     if rows.empty or model.description.architecture.head != "attention":
         return
     for row, explanation in zip(rows.to_dict("records"), model.explain(rows["path"].tolist()), strict=True):
-        yield mistake_of(PredictedCell.of_row(row), explanation)
+        yield mistake_of(PredictedCell.of_row({str(name): value for name, value in row.items()}), explanation)
