@@ -16,7 +16,7 @@ from PIL import Image
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.smear.detection import Detections, Detector
 from lymphoscope.smear.outlines import closer_outlines
-from lymphoscope.smear.quality import tile_quality
+from lymphoscope.smear.quality import GLASS, has_spot, tile_quality
 from lymphoscope.smear.readers import Pixels, Slide, UnreadableRegion, open_slide
 from lymphoscope.smear.records import FieldRecord, TileRecord
 from lymphoscope.smear.seams import SLACK_MICRONS
@@ -27,8 +27,8 @@ CUT_MARK, CUT_MICRONS = "cut_by_edge", 0.4
 PREVIEW_SIDE = 1024
 """Pixels of the longer side of a tile's preview, at most."""
 _OPEN_SLIDES = 3
-_GLASS_STEP, _GLASS_DENSITY, _LIT = 4, 0.004, 100
-"""Every 4th pixel of every 4th row is looked at; a tile is empty if less is covered, and not glass if it is darker."""
+_LOOK_MICRONS, _GLASS_DENSITY, _LIT = 0.8, 0.004, 100
+"""Micrometres per pixel at which glass is told; a tile is glass if less is covered, and not if it is darker."""
 
 
 @dataclass(frozen=True)
@@ -113,17 +113,23 @@ def find_in_tile(
 
 
 def _judge(pixels: Pixels, scale: float) -> tuple[tuple[str, ...], bool]:
-    """The flags of a tile, and whether cells are looked for; glass is seen from a few pixels, without the rest.
+    """The flags of a tile, and whether cells are looked for; glass is seen in a small picture, without the rest.
 
     Most of a slide is glass. Uneven light only adds to what seems to be covered, so nothing is taken for glass that
     `tile_quality` would not call empty.
     """
-    green = pixels[::_GLASS_STEP, ::_GLASS_STEP, 1]
-    glass = float(np.percentile(green, 95))
-    if glass > _LIT and float((green < 0.9 * glass).mean()) < _GLASS_DENSITY:
+    if _is_glass(pixels, scale):
         return ("empty",), False
     quality = tile_quality(pixels, scale)
     return tuple(quality.flags), quality.usable
+
+
+def _is_glass(pixels: Pixels, scale: float) -> bool:
+    factor = max(int(_LOOK_MICRONS / scale), 1)
+    green = np.asarray(Image.fromarray(pixels).reduce(factor))[:, :, 1]
+    glass = float(np.percentile(green, 95))
+    covered = green < GLASS * glass
+    return glass > _LIT and float(covered.mean()) < _GLASS_DENSITY and not has_spot(covered, scale * factor)
 
 
 def _owned(found: Detections, tile: Tile, source: FieldRecord) -> Detections:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Value = TypeVar("Value", np.uint8, np.float32)
 _BLOCKS = 9
@@ -63,15 +64,25 @@ def _block_glass(
     """Row and column of each lit block, in -1 to 1, and its glass (N, 3)."""
     row_edges, column_edges = (np.linspace(0, side, min(_BLOCKS, side) + 1).astype(int) for side in lit.shape)
     rows, columns, glass = [], [], []
+    picture, mask = Image.fromarray(image), Image.fromarray(lit)
     for top, bottom in itertools.pairwise(row_edges):
         for left, right in itertools.pairwise(column_edges):
-            inside = lit[top:bottom, left:right]
-            if inside.mean() < 0.5:
+            if lit[top:bottom, left:right].mean() < 0.5:
                 continue
             rows.append((top + bottom) / lit.shape[0] - 1)
             columns.append((left + right) / lit.shape[1] - 1)
-            glass.append(np.percentile(image[top:bottom, left:right][inside], _BRIGHT, axis=0))
+            block = (left, top, right, bottom)
+            counts = np.array(picture.crop(block).histogram(mask.crop(block))).reshape(3, 256)
+            glass.append([_percentile(channel, _BRIGHT) for channel in counts])
     return np.array(rows), np.array(columns), np.array(glass, dtype=np.float64).reshape(-1, 3)
+
+
+def _percentile(counts: NDArray[np.int64], percentage: float) -> float:
+    """The percentile of a histogram (256,), as `numpy.percentile` has it, in a tenth of its time."""
+    below = np.cumsum(counts)
+    place = (below[-1] - 1) * percentage / 100
+    low, high = np.searchsorted(below, [np.floor(place), np.ceil(place)], side="right").tolist()
+    return float(low + (high - low) * (place - np.floor(place)))
 
 
 def _terms(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,8 +40,12 @@ _GREEN, _DARK_GROUND, _VERY_GREEN = 1.2, 0.7, 1.45
 third. Stains absorb green, so that it shines when the colours are inverted. The most in real fields was 1.3, at 0.8."""
 _LEVEL = 0.002
 """Slope of the light per pixel up to which nothing is an edge: steps of 0.06 within 3 microns are steeper."""
-_GLASS = 0.9
+GLASS = 0.9
 """Green light, as a fraction of the light through glass, below which something covers it."""
+_EMPTY = 0.005
+"""Share covered below which a tile is empty, unless what covers it may be a cell."""
+_SPOT_MICRONS = 2.4
+"""Side of the square that every nucleus covers: a tile in which nothing does has no white cell."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,21 @@ def tile_quality(image: NDArray[np.uint8], microns_per_pixel: float) -> TileQual
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) if factor < 1 else image
     even = even_illumination(small)
     exposure = float(np.percentile(largest_channel(small), 95))
-    covered = (even.transmission[:, :, 1] < _GLASS) & even.lit
+    covered = (even.transmission[:, :, 1] < GLASS) & even.lit
     density = float(covered.sum() / max(even.lit.sum(), 1))
     index = (even.transmission[:, :, 2] - even.transmission[:, :, 1])[even.lit]
     stain = float(np.percentile(index, 99.9)) if index.size else 0.0
     focus = _edge_width(even, microns_per_pixel / factor)
     overexposed = float((smallest_channel(small) >= 254).mean())
-    flags = _flags(focus, exposure, stain, density, overexposed, _odd_colours(small, even))
+    empty = density < _EMPTY and not has_spot(covered, microns_per_pixel / factor)
+    flags = _flags(focus, exposure, stain, density, empty, overexposed, _odd_colours(small, even))
     return TileQuality(focus, exposure, stain, density, flags)
+
+
+def has_spot(covered: NDArray[np.bool_], microns_per_pixel: float) -> bool:
+    """Return whether anything covers (H, W) a square as large as a small nucleus: hardly any cells are still cells."""
+    side = max(round(_SPOT_MICRONS / microns_per_pixel), 1)
+    return bool(covered.any() and ndimage.minimum_filter(covered.view(np.uint8), side).any())
 
 
 def _odd_colours(image: NDArray[np.uint8], even: EvenField) -> frozenset[str]:
@@ -103,9 +114,14 @@ def _odd_colours(image: NDArray[np.uint8], even: EvenField) -> frozenset[str]:
 
 
 def _flags(
-    focus: float | None, exposure: float, stain: float, density: float, overexposed: float, colours: frozenset[str]
+    focus: float | None,
+    exposure: float,
+    stain: float,
+    density: float,
+    empty: bool,
+    overexposed: float,
+    colours: frozenset[str],
 ) -> tuple[str, ...]:
-    empty = density < 0.005
     found = {
         "dark": exposure < 60,
         "empty": empty,

@@ -5,7 +5,7 @@ from contourpy import contour_generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lymphoscope.smear.detection.working_scale import WorkingField
+from lymphoscope.smear.detection.working_scale import Window, WorkingField
 from lymphoscope.smear.illumination import smallest_channel
 
 Boxes = NDArray[np.float32]
@@ -21,12 +21,56 @@ _PLAUSIBLE = (0.35, 0.95)
 """Range of the part of its box that a cell covers (a disc covers 0.79); else the ellipse of the box is taken."""
 _STEEPEST = 0.12
 """Slope of the light per pixel at which the cost of the watershed is largest."""
+_MARGIN = 0.22
+"""What is around a box belongs to its window, as a fraction of its longer side: more than any outline reaches."""
+_SMOOTHED = 4
+"""Pixels around a window of which its smoothed light depends."""
 
 
 def cell_labels(field: WorkingField, boxes: Boxes) -> NDArray[np.int32]:
     """Return an image (H, W) with the number of the cell, from 1 in the order of the boxes, or 0."""
-    light = ndimage.gaussian_filter(field.even.transmission, (0.7, 0.7, 0))
-    cost = np.clip(field.slope / _STEEPEST * 200, 0, 200).astype(np.uint8)
+    labels = np.zeros(field.index.shape, np.int32)
+    for window, members in _windows(boxes, labels.shape):
+        corner = np.array([window.left, window.top, window.left, window.top], np.float32)
+        own = _labels_in(field, window, boxes[members] - corner)
+        numbers = np.concatenate([[0], members + 1]).astype(np.int32)
+        np.copyto(labels[window.slices], numbers[own], where=own > 0)
+    return labels
+
+
+def _windows(boxes: Boxes, size: tuple[int, ...]) -> list[tuple[Window, NDArray[np.intp]]]:
+    """Windows of a field that do not overlap, each with the indices of the boxes that lie in it with their margin.
+
+    Cells are few in most fields, and what lies between them needs no outlines.
+    """
+    groups: list[tuple[Window, list[int]]] = []
+    for index, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
+        margin = _MARGIN * max(x1 - x0, y1 - y0) + 4
+        window = Window(int(y0 - margin), int(x0 - margin), int(y1 + margin) + 1, int(x1 + margin) + 1)
+        window, members = window.widened(0, size), [index]
+        while near := [group for group in groups if _overlap(group[0], window)]:
+            groups = [group for group in groups if group not in near]
+            members += [member for group in near for member in group[1]]
+            window = Window(
+                min(window.top, *(group[0].top for group in near)),
+                min(window.left, *(group[0].left for group in near)),
+                max(window.bottom, *(group[0].bottom for group in near)),
+                max(window.right, *(group[0].right for group in near)),
+            )
+        groups.append((window, members))
+    return [(window, np.array(sorted(members), dtype=np.intp)) for window, members in groups]
+
+
+def _overlap(one: Window, other: Window) -> bool:
+    return one.top < other.bottom and other.top < one.bottom and one.left < other.right and other.left < one.right
+
+
+def _labels_in(field: WorkingField, window: Window, boxes: Boxes) -> NDArray[np.int32]:
+    """The labels of a window that holds all boxes, which are in its own pixels."""
+    around = window.widened(_SMOOTHED, field.index.shape)
+    light = ndimage.gaussian_filter(field.even.transmission[around.slices], (0.7, 0.7, 0))
+    light = light[window.within(around).slices]
+    cost = np.clip(field.slope_in(window) / _STEEPEST * 200, 0, 200).astype(np.uint8)
     reach, cores = _ellipses(boxes, light.shape[:2])
     surroundings = (reach == 0) | (smallest_channel(light) > _GLASS)
     markers = np.where(cores > 0, cores, np.where(surroundings, -1, 0)).astype(np.int32)

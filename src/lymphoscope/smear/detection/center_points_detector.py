@@ -45,6 +45,8 @@ class TrainedDetector:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Several tiles are searched at once: threads that wait actively take the processor from the other tiles.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(
             str(self.folder / "detector.onnx"), options, providers=["CPUExecutionProvider"]
         )

@@ -45,18 +45,23 @@ def darkness_support(field: WorkingField, boxes: Boxes) -> NDArray[np.float32]:
     Red cells that are as blue as nuclei, in a stain that the network never saw, are still as dark as each other.
     """
     support = np.ones(len(boxes), np.float32)
-    density = -np.log(np.clip(field.even.transmission[:, :, :2], 0.02, 1.02))
-    there = density[(field.even.transmission[:, :, 1] < _DARK) & field.even.lit]
+    light = field.even.transmission[:, :, :2]
+    there = light[(light[:, :, 1] < _DARK) & field.even.lit]
     if len(there) < _MIN_DARK:
         return support
-    low, middle, high = np.percentile(there[::_EVERY], _SPREAD, axis=0)
+    low, middle, high = np.percentile(_density(there[::_EVERY]), _SPREAD, axis=0)
     spread = np.maximum(high - low, _NARROWEST)
     for place, box in enumerate(boxes):
-        core = density[_core(box)].reshape(-1, 2)
+        core = _density(light[_core(box)].reshape(-1, 2))
         darker = float(((np.percentile(core, 75, axis=0) - middle) / spread).max()) if len(core) else 0.0
         share = np.clip((darker - _AS_DARK) / (_DARKER - _AS_DARK), 0, 1)
         support[place] = _NO_DARKER + (1 - _NO_DARKER) * share
     return support
+
+
+def _density(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    density: NDArray[np.float32] = -np.log(np.clip(light, 0.02, 1.02))
+    return density
 
 
 def _core(box: NDArray[np.float32]) -> tuple[slice, slice]:
