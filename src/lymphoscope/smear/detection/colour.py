@@ -33,7 +33,7 @@ def colour_support(field: WorkingField, boxes: Boxes) -> NDArray[np.float32]:
     low = min(float(np.percentile(field.index[dark], 25)) if dark.any() else 0.0, _RED_CELLS * high)
     support = np.zeros(len(boxes), np.float32)
     for place, box in enumerate(boxes):
-        core = field.index[_core(box)]
+        core = field.index[core_of(box)]
         share = (float(np.percentile(core, 75)) - low) / (high - low) if core.size else 0.0
         support[place] = np.clip((share - _NO_NUCLEUS) / (_NUCLEUS - _NO_NUCLEUS), 0, 1)
     return support
@@ -52,7 +52,7 @@ def darkness_support(field: WorkingField, boxes: Boxes) -> NDArray[np.float32]:
     low, middle, high = np.percentile(_density(there[::_EVERY]), _SPREAD, axis=0)
     spread = np.maximum(high - low, _NARROWEST)
     for place, box in enumerate(boxes):
-        core = _density(light[_core(box)].reshape(-1, 2))
+        core = _density(light[core_of(box)].reshape(-1, 2))
         darker = float(((np.percentile(core, 75, axis=0) - middle) / spread).max()) if len(core) else 0.0
         share = np.clip((darker - _AS_DARK) / (_DARKER - _AS_DARK), 0, 1)
         support[place] = _NO_DARKER + (1 - _NO_DARKER) * share
@@ -64,8 +64,8 @@ def _density(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return density
 
 
-def _core(box: NDArray[np.float32]) -> tuple[slice, slice]:
-    """The rows and columns of the middle 60 % of a box."""
+def core_of(box: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Return the rows and columns of the middle 60 % of a box."""
     x0, y0, x1, y1 = box
     x, y, wide, tall = (x0 + x1) / 2, (y0 + y1) / 2, 0.3 * (x1 - x0), 0.3 * (y1 - y0)
     return slice(max(int(y - tall), 0), int(y + tall) + 1), slice(max(int(x - wide), 0), int(x + wide) + 1)
