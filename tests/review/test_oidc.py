@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -165,6 +166,20 @@ def test_to_sign_without_a_password_needs_a_fresh_login_at_the_provider(server: 
     provider.claims = {}
     client, _ = log_in(server, provider, "?again=true")
     assert client.post("/api/cases/1/sign", body, version=1)["by"] == "olga"
+
+
+def test_the_pages_lead_to_the_provider_who_has_no_password(server: Any, provider: SmallProvider) -> None:
+    shown = server.client().http.get("/login").text
+    link = re.search(r'href="([^"]*oidc[^"]*)"', shown)
+    assert link is not None
+    assert server.client().http.get(link[1], follow_redirects=False).status_code == 303
+    client, _ = log_in(server, provider)
+    signing = client.http.get("/cases/1/sign").text
+    assert 'href="/oidc/login?again=true"' in signing
+    assert 'type="password"' not in signing + client.http.get("/account").text
+    sana = server.person("sana").http
+    assert 'type="password"' in sana.get("/cases/1/sign").text
+    assert 'type="password"' in sana.get("/account").text
 
 
 def test_without_a_provider_there_is_no_such_login(make_server: Any) -> None:

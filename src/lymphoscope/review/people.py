@@ -35,6 +35,8 @@ class Person:
     csrf_token: str = ""
     authenticated: str = ""
     """When she last proved who she is."""
+    has_password: bool = True
+    """False if only the OIDC provider identifies her."""
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -44,7 +46,15 @@ class Person:
 
 def person_of(user: User, *, csrf_token: str = "", authenticated: str = "") -> Person:
     """Return the person of an account."""
-    return Person(user.id, user.name, user.display_name, tuple(user.roles), csrf_token, authenticated)
+    return Person(
+        user.id,
+        user.name,
+        user.display_name,
+        tuple(user.roles),
+        csrf_token,
+        authenticated,
+        has_password=user.password_hash is not None,
+    )
 
 
 def has_people(session: Session) -> bool:

@@ -175,16 +175,22 @@ def hashed_password() -> str:
 
 
 @contextmanager
-def serve(results: Path, database: Path, *, images: tuple[Path, ...] = (), target: int = 200) -> Iterator[Served]:
-    """Serve results on a free port of the loopback, with the people above."""
-    settings = ReviewSettings(database=database, roots=(results,), image_roots=images, target=target)
+def serve(
+    results: Path,
+    database: Path,
+    *,
+    images: tuple[Path, ...] = (),
+    target: int = 200,
+    setup_token: str | None = None,
+) -> Iterator[Served]:
+    """Serve results on a free port of the loopback, with the people above; with `setup_token`, an empty database."""
+    settings = ReviewSettings(
+        database=database, roots=(results,), image_roots=images, target=target, setup_token=setup_token
+    )
     app = create_app(settings)
     context: ReviewContext = app.state.review
-    hashed = hashed_password()
-    with context.database.write() as session:
-        for name, roles in PEOPLE.items():
-            add_user(session, name, display_name=f"{name.title()} Tester", roles=roles, password_hash=hashed, by=None)
-    import_results(context.database, results, settings, by="root")
+    if setup_token is None:
+        _fill(context, results, settings)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -196,6 +202,14 @@ def serve(results: Path, database: Path, *, images: tuple[Path, ...] = (), targe
     yield Served(f"http://127.0.0.1:{port}", app, results)
     server.should_exit = True
     thread.join(20)
+
+
+def _fill(context: ReviewContext, results: Path, settings: ReviewSettings) -> None:
+    hashed = hashed_password()
+    with context.database.write() as session:
+        for name, roles in PEOPLE.items():
+            add_user(session, name, display_name=f"{name.title()} Tester", roles=roles, password_hash=hashed, by=None)
+    import_results(context.database, results, settings, by="root")
 
 
 @pytest.fixture(scope="session")
@@ -214,7 +228,7 @@ def served(results: Path, tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def client(served: Served) -> Iterator[httpx.Client]:
     """A client that is logged in as a senior reader."""
-    with httpx.Client(base_url=served.url) as made:
+    with httpx.Client(base_url=served.url, timeout=60) as made:
         log_in(made, "ada")
         yield made
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -167,8 +168,9 @@ def test_the_whole_work_of_each_role_by_keyboard_alone(open_page: OpenPage, help
 
 def sign(page: Page, helpers: ModuleType, meaning: str) -> None:
     page.goto("/cases/1/sign")
-    tab_to(page, "Meaning")
-    page.keyboard.type(meaning[:30])
+    tab_to(page, "I have reviewed")
+    while not page.get_by_label(meaning).is_checked():
+        page.keyboard.press("ArrowDown")
     if page.locator("[name=override_reason]").count():
         tab_to(page, "Reason to sign all the same")
         page.keyboard.type("a case with few white cells")
@@ -208,11 +210,41 @@ PAGES = (
 @pytest.mark.parametrize("person", ["ada", "root", None])
 def test_axe_finds_no_serious_fault(open_page: OpenPage, person: str | None, scheme: str) -> None:
     page = open_page(person, "/login", color_scheme=scheme)
-    addresses = {"ada": PAGES, "root": ("/users", "/audit", "/cases/1"), None: ("/login", "/setup?token=x")}[person]
+    addresses = {"ada": PAGES, "root": ("/users", "/audit", "/cases/1"), None: ("/login",)}[person]
     for address in addresses:
         page.goto(address, wait_until="networkidle")
         faults = [one for one in Axe().run(page).response["violations"] if one["impact"] in SERIOUS]
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in faults] == [], address
+
+
+def test_the_first_person_makes_her_account_and_imports_results(
+    chromium: Browser, results: Path, tmp_path: Path, helpers: ModuleType
+) -> None:
+    with (
+        helpers.serve(results, tmp_path / "empty.db", setup_token="a token of the start") as served,  # noqa: S106
+        chromium.new_context(base_url=served.url) as context,
+    ):
+        context.set_default_timeout(SECONDS)
+        page = context.new_page()
+        page.goto("/")
+        page.wait_for_url("**/setup")
+        page.goto("/setup?token=a token of the start")
+        faults = [one for one in Axe().run(page).response["violations"] if one["impact"] in SERIOUS]
+        assert faults == []
+        page.get_by_label("Login name").fill("eva")
+        page.get_by_label("Name as shown under a signature").fill("Eva First")
+        page.get_by_label("Password").fill(helpers.PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/login")
+        page.goto("/setup?token=a token of the start")
+        page.wait_for_url("**/login")
+        page.get_by_label("Name").fill("eva")
+        page.get_by_label("Password").fill(helpers.PASSWORD)
+        page.keyboard.press("Enter")
+        page.get_by_text("There is no case yet").wait_for()
+        page.get_by_label("Folder of results").fill(str(results))
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="subject S01").wait_for()
 
 
 @pytest.mark.parametrize("width", [1280, 768, 390])

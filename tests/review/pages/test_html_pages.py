@@ -57,7 +57,7 @@ def test_the_permanent_address_of_a_cell_leads_to_it_in_its_gallery(client: http
 def test_people_and_the_whole_audit_are_for_administrators(
     served: object, helpers: ModuleType, person: str, status: int, address: str
 ) -> None:
-    with httpx.Client(base_url=served.url) as client:
+    with httpx.Client(base_url=served.url, timeout=60) as client:
         helpers.log_in(client, person)
         assert client.get(address, headers={"Accept": "text/html"}).status_code == status
 
@@ -72,7 +72,10 @@ def test_the_login_leads_to_no_other_server(served: object, address: str) -> Non
 
 def test_hostile_names_and_comments_stay_text(tmp_path: Path, helpers: ModuleType) -> None:
     results = helpers.write_results(tmp_path / "results", cells=12, subject=HOSTILE, field=HOSTILE + "{:03}")
-    with helpers.serve(results, tmp_path / "review.db") as served, httpx.Client(base_url=served.url) as client:
+    with (
+        helpers.serve(results, tmp_path / "review.db") as served,
+        httpx.Client(base_url=served.url, timeout=60) as client,
+    ):
         helpers.log_in(client, "ada")
         client.post("/api/cases/1/comments", json={"text": HOSTILE}).raise_for_status()
         for address in (*PAGES, "/cases/1/fields/1"):
@@ -137,7 +140,7 @@ def test_who_took_part_in_the_first_reading_is_not_offered_the_second(
     own = client.get("/cases/1/second").text
     assert "Read it a second time" not in own
     assert "You took part in the first reading" in own
-    with httpx.Client(base_url=served.url) as other:
+    with httpx.Client(base_url=served.url, timeout=60) as other:
         helpers.log_in(other, "cleo")
         assert "Read it a second time" in other.get("/cases/1/second").text
 
@@ -161,6 +164,30 @@ def test_the_worklist_shows_the_cases_that_await_my_second_reading(
     body = {"cells": [1], "label": "monocyte"}
     client.post("/api/readings/1/labels", json=body, headers={"If-Match": '"1"'}).raise_for_status()
     assert "No case awaits a second reading by you" in client.get("/?state=second").text
-    with httpx.Client(base_url=served.url) as other:
+    with httpx.Client(base_url=served.url, timeout=60) as other:
         helpers.log_in(other, "cleo")
         assert 'href="/cases/1/second"' in other.get("/?state=second").text
+
+
+def test_the_pages_of_an_amendment_say_which_revision_is_signed(client: httpx.Client, helpers: ModuleType) -> None:
+    version = client.get("/api/readings/1").json()["version"]
+    body = {"password": helpers.PASSWORD, "meaning": "a test", "override_reason": "a test"}
+    client.post("/api/cases/1/sign", json=body, headers={"If-Match": f'"{version}"'}).raise_for_status()
+    assert "(revision 1)" not in client.get("/").text
+    client.post("/api/cases/1/amend", json={"reason": "one cell was read again"}).raise_for_status()
+    assert "(revision 1)" in client.get("/").text
+    assert "Revision 2 is an amendment and is not signed yet" in client.get("/cases/1/sign").text
+    assert "Nobody has read revision 2 of this case" in client.get("/cases/1/second").text
+    assert "No case is in this state." in client.get("/?state=signed").text
+
+
+def test_a_second_reader_sees_how_far_she_is_and_others_that_they_wait(
+    served: object, client: httpx.Client, helpers: ModuleType
+) -> None:
+    body = {"cells": [1], "label": "monocyte"}
+    client.post("/api/readings/1/labels", json=body, headers={"If-Match": '"1"'}).raise_for_status()
+    with httpx.Client(base_url=served.url, timeout=60) as second:
+        helpers.log_in(second, "cleo")
+        second.post("/api/cases/1/second-reading", json={}).raise_for_status()
+        assert "You have confirmed 0 of 240 cells" in second.get("/cases/1/second").text
+    assert "shown here when the second reader has finished" in client.get("/cases/1/second").text

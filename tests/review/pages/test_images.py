@@ -81,7 +81,10 @@ def test_a_table_cannot_name_files_outside_the_results(tmp_path: Path, helpers: 
     description = json.loads((results / "smear.json").read_text())
     description["fields"][0]["path"] = name
     (results / "smear.json").write_text(json.dumps(description))
-    with helpers.serve(results, tmp_path / "review.db") as served, httpx.Client(base_url=served.url) as client:
+    with (
+        helpers.serve(results, tmp_path / "review.db") as served,
+        httpx.Client(base_url=served.url, timeout=60) as client,
+    ):
         helpers.log_in(client, "ada")
         for address in ADDRESSES[:3]:
             answer = client.get(address)

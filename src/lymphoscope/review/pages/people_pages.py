@@ -32,8 +32,11 @@ def log_in(context: Context, next: str = "/") -> Response:
 
 
 @router.get("/setup", dependencies=PUBLIC)
-def set_up(token: str = "") -> Response:
-    """Show the form of the first account."""
+def set_up(context: Context, token: str = "") -> Response:
+    """Show the form of the first account; once there is one, that of the login."""
+    with context.database.read() as session:
+        if has_people(session):
+            return RedirectResponse("/login", status_code=303)
     return page("setup.html.j2", None, "", token=token)
 
 

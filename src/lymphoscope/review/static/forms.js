@@ -25,7 +25,7 @@ async function send(event) {
 function valuesOf(form) {
   const values = {};
   for (const field of form.elements) {
-    if (!field.name || field.type === "submit") continue;
+    if (!field.name || field.type === "submit" || (field.type === "radio" && !field.checked)) continue;
     if (field.dataset.list !== undefined) {
       values[field.name] ??= [];
       if (field.checked) values[field.name].push(field.value);
