@@ -60,8 +60,8 @@ class Sample:
     """The processes that start others."""
     anonymous_megabytes: float
     """Of the pages, without files and shared memory."""
-    each_page: tuple[int, ...]
-    """The same of each process of pages, the oldest first: the gallery, the second tab, and one kept ready."""
+    gallery_megabytes: float
+    """The same of the page of the gallery alone; the others are the second tab, and processes that are kept ready."""
     heap_megabytes: float
     elements: int
     """Elements in the document of the gallery."""
@@ -80,6 +80,7 @@ MEASURES = (
     "browser_megabytes",
     *(f"{kind}_megabytes" for kind in BROWSER_KINDS),
     "anonymous_megabytes",
+    "gallery_megabytes",
     "heap_megabytes",
     "elements",
 )
@@ -192,34 +193,51 @@ def sample(page: Page, process: psutil.Process, minutes: float, actions: int) ->
     session.detach()
     used = process.cpu_times()
     browser, pages = browser_memory()
+    gallery = max(spent_in(page).items(), key=lambda one: one[1])[0]
     return Sample(
         minutes=round(minutes, 1),
         actions=actions,
         server_megabytes=round(process.memory_info().rss / 1e6, 1),
         server_seconds=round(used.user + used.system, 1),
         **{f"{kind}_megabytes": round(browser[kind] / 1e6, 1) for kind in BROWSER_KINDS},
-        anonymous_megabytes=round(sum(pages) / 1e6, 1),
-        each_page=tuple(round(one / 1e6) for one in pages),
+        anonymous_megabytes=round(sum(pages.values()) / 1e6, 1),
+        gallery_megabytes=round(pages.get(gallery, 0) / 1e6, 1),
         heap_megabytes=round(metrics["JSHeapUsedSize"] / 1e6, 2),
         elements=page.evaluate("document.getElementsByTagName('*').length"),
     )
 
 
-def browser_memory() -> tuple[Counter[str], list[int]]:
+def browser_memory() -> tuple[Counter[str], dict[int, int]]:
     """Return the bytes (PSS) of the browser's processes by kind, and what each process of pages has allocated."""
     total: Counter[str] = Counter()
     pages = {}
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            if "chrom" not in process.name():
-                continue
-            options = [option for option in process.cmdline() if option.startswith("--type=")]
-            kind = KIND_OF_TYPE.get(options[0].partition("=")[2] if options else "", "other")
+    for process, kind in browser_processes():
+        with suppress(FileNotFoundError, ProcessLookupError):
             kibibytes = rollup_of(process.pid)
             total[kind] += 1024 * kibibytes["Pss"]
             if kind == "renderer":
-                pages[process.create_time(), process.pid] = 1024 * kibibytes["Pss_Anon"]
-    return total, [pages[key] for key in sorted(pages)]
+                pages[process.pid] = 1024 * kibibytes["Pss_Anon"]
+    return total, pages
+
+
+def browser_processes() -> Iterator[tuple[psutil.Process, str]]:
+    """Yield the processes of the browser that this script started, each with its kind."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "chrom" in process.name():
+                options = [option for option in process.cmdline() if option.startswith("--type=")]
+                yield process, KIND_OF_TYPE.get(options[0].partition("=")[2] if options else "", "other")
+
+
+def spent_in(page: Page) -> dict[int, float]:
+    """Return the processor time of each process of pages while this page computes: the most is its own."""
+
+    def spent() -> dict[int, float]:
+        return {one.pid: sum(one.cpu_times()[:2]) for one, kind in browser_processes() if kind == "renderer"}
+
+    before = spent()
+    page.evaluate("() => { const end = performance.now() + 500; while (performance.now() < end); }")
+    return {pid: seconds - before.get(pid, seconds) for pid, seconds in spent().items()}
 
 
 def rollup_of(pid: int) -> dict[str, int]:
@@ -238,23 +256,21 @@ COLUMNS = {
     "gpu_megabytes": "gpu",
     "renderer_megabytes": "pages",
     "anonymous_megabytes": "anonymous",
-    "each_page": "each page",
+    "gallery_megabytes": "gallery",
     "network_megabytes": "network",
     "other_megabytes": "other",
     "heap_megabytes": "heap",
     "elements": "elements",
 }
 """Measure -> the head of its column; memory is in MB."""
-WIDTHS = {"each_page": 16}
 
 
 def show(samples: list[Sample]) -> None:
     """Print the last sample, before the first one the names of the columns."""
     if len(samples) == 1:
-        print("".join(f"{title:>{WIDTHS.get(name, 10)}}" for name, title in COLUMNS.items()))
+        print("".join(f"{title:>10}" for title in COLUMNS.values()))
     one = {**vars(samples[-1]), "browser_megabytes": round(samples[-1].browser_megabytes, 1)}
-    one["each_page"] = "+".join(map(str, samples[-1].each_page))
-    print("".join(f"{one[name]:>{WIDTHS.get(name, 10)}}" for name in COLUMNS), flush=True)
+    print("".join(f"{one[name]:>10}" for name in COLUMNS), flush=True)
 
 
 def compare(samples: list[Sample]) -> dict[str, tuple[float, float]]:
