@@ -1,5 +1,6 @@
 """The base augmentation against torchvision, its bounds, and its seed."""
 
+import io
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
+from PIL import Image
 from pydantic import ValidationError
 from torchvision.transforms.v2 import functional as F
 
@@ -252,7 +254,7 @@ def test_noise_changes_nothing_that_is_drawn_before_it(cell: torch.Tensor) -> No
 
 
 def test_blur_smooths_half_of_the_images_by_up_to_its_fraction_of_the_side() -> None:
-    edge = torch.zeros((3, 100, 100), dtype=torch.uint8)
+    edge = torch.ones((3, 100, 100), dtype=torch.uint8)  # black would stay black
     edge[:, :, 50:] = 200
     widths = [
         int(((changed := only(blur=0.04).augment(edge, (n,)))[0, 50] > 10).logical_and(changed[0, 50] < 190).sum())
@@ -261,6 +263,40 @@ def test_blur_smooths_half_of_the_images_by_up_to_its_fraction_of_the_side() -> 
     assert 70 < sum(width == 0 for width in widths) < 130
     # From 5 % to 95 % of an edge are 3.3 standard deviations of the Gaussian, here at most 4 pixels.
     assert 10 <= max(widths) <= 15
+
+
+def test_blur_and_noise_keep_black_black_and_do_not_darken_the_edge_of_a_cell() -> None:
+    on_black = torch.zeros((3, 60, 60), dtype=torch.uint8)
+    on_black[:, 15:45, 15:45] = 150
+    for n in range(20):
+        assert (only(blur=0.05).augment(on_black, (n,)).int() - on_black).abs().max() <= 8  # 8-bit weights
+        noisy = only(noise=0.05).augment(on_black, (n,))
+        assert torch.equal(noisy == 0, on_black == 0)
+    assert not torch.equal(noisy, on_black)
+
+
+def test_jpeg_changes_half_of_the_images_and_more_at_a_lower_quality() -> None:
+    grain = torch.randint(60, 200, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    differences = {
+        quality: [float((only(jpeg=quality).augment(grain, (n,)).float() - grain).abs().mean()) for n in range(100)]
+        for quality in (30, 90, 100)
+    }
+    assert 30 < sum(difference == 0 for difference in differences[30]) < 70
+    assert max(differences[30]) > max(differences[90]) > 0
+    assert max(differences[100]) == 0
+
+
+def test_jpeg_equals_pillows_own_compression() -> None:
+    grain = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    expected = []
+    for quality in range(95, 101):
+        stream = io.BytesIO()
+        Image.fromarray(grain).save(stream, "JPEG", quality=quality)
+        expected.append(np.array(Image.open(stream)))
+    image = torch.from_numpy(grain).permute(2, 0, 1)
+    for n in range(20):
+        changed = only(jpeg=95).augment(image, (n,)).permute(1, 2, 0).numpy()
+        assert any(np.array_equal(changed, one) for one in [grain, *expected])
 
 
 def test_bare_surroundings_keep_a_circle_and_give_the_rest_the_colour_of_the_glass() -> None:
@@ -276,6 +312,6 @@ def test_bare_surroundings_keep_a_circle_and_give_the_rest_the_colour_of_the_gla
     assert torch.equal(only(bare_surroundings=0).augment(image, (0,)), image)
 
 
-def test_blur_and_bare_surroundings_are_off_by_default() -> None:
+def test_what_only_some_recipes_need_is_off_by_default() -> None:
     settings = BaseAugmentationSettings()
-    assert (settings.blur, settings.bare_surroundings) == (0, 0)
+    assert (settings.blur, settings.bare_surroundings, settings.noise, settings.jpeg) == (0, 0, 0, 100)

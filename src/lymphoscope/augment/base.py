@@ -1,5 +1,6 @@
 """The base augmentation of section 3.2, applied before any other: random per image, for any number of workers."""
 
+import io
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -59,7 +60,7 @@ class BaseAugmentationSettings(StrictModel):
     blur: Spread = Field(
         default=0.0,
         description="Half of the images are blurred, as if out of focus: largest standard deviation of the Gaussian, "
-        "as a fraction of the image side.",
+        "as a fraction of the image side. Black pixels stay black.",
     )
     bare_surroundings: Probability = Field(
         default=0.0,
@@ -69,7 +70,12 @@ class BaseAugmentationSettings(StrictModel):
     noise: Spread = Field(
         default=0.0,
         description="Largest standard deviation of the added Gaussian noise, as a fraction of white; each image has "
-        "its own, between 0 and this.",
+        "its own, between 0 and this. Black pixels stay black.",
+    )
+    jpeg: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=100,
+        description="Half of the images are saved as JPEG of a quality between this and 100, and read again; "
+        "100 for none.",
     )
     border: Literal["fill", "reflect"] = Field(
         default="fill", description="Pixels from outside the image: the grey level `fill`, or the image mirrored."
@@ -87,7 +93,7 @@ class BaseAugmentationSettings(StrictModel):
 
 
 class BaseAugmentation:
-    """Flips, affine, surroundings, grayscale, colour jitter, stain, resolution, blur and noise, in this order.
+    """Flips, affine, surroundings, grayscale, colour jitter, stain, resolution, blur, noise and JPEG, in this order.
 
     Flips, affine, grayscale and colour jitter are those of section 3.2; the others are off unless a recipe names them.
 
@@ -119,6 +125,7 @@ class BaseAugmentation:
         ):
             changed = change(changed, generator)
         pixels = self._add_noise(np.array(changed), generator)
+        pixels = self._compress(pixels, generator)
         return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
     def _move(self, image: Image.Image, generator: np.random.Generator) -> Image.Image:
@@ -196,14 +203,33 @@ class BaseAugmentation:
         if not self.settings.blur:
             return image
         blurred, deviation = generator.random() < 0.5, generator.uniform(0, self.settings.blur) * max(image.size)
-        return image.filter(ImageFilter.GaussianBlur(deviation)) if blurred else image
+        if not blurred:
+            return image
+        gaussian, kept = ImageFilter.GaussianBlur(deviation), np.asarray(image).any(axis=2, keepdims=True)
+        smooth = np.asarray(image.filter(gaussian))
+        if not kept.all():
+            # Only what is not black takes part, so that the edge of a cell on black does not become dark.
+            weight = np.asarray(Image.fromarray(np.uint8(255) * kept[..., 0]).filter(gaussian))[..., None]
+            smooth = np.where(kept, np.minimum(255, smooth / np.maximum(weight, 1) * 255), 0).astype(np.uint8)
+        return Image.fromarray(smooth)
 
     def _add_noise(self, pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         if not self.settings.noise:
             return pixels
         deviation = np.float32(255 * generator.uniform(0, self.settings.noise))
         noise = deviation * generator.standard_normal(pixels.shape, dtype=np.float32)
-        return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+        noisy = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+        return np.where(pixels.any(axis=2, keepdims=True), noisy, pixels)
+
+    def _compress(self, pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+        if self.settings.jpeg == 100:
+            return pixels
+        compressed, quality = generator.random() < 0.5, int(generator.integers(self.settings.jpeg, 101))
+        if not compressed:
+            return pixels
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "JPEG", quality=quality)
+        return np.array(Image.open(stream))
 
 
 def _palest_colour(image: Image.Image) -> tuple[int, int, int]:
