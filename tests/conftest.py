@@ -34,6 +34,13 @@ TINY = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage in slow tests, where it would take a quarter of the time. It is printed of the others."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip the tests marked `cuda` on a machine without a CUDA device."""
     if item.get_closest_marker("cuda"):

@@ -62,7 +62,7 @@ def test_offline_error_comes_within_seconds_and_says_what_to_do(cache: Path) -> 
         LymphoscopeError, match=r"resnet18: .* cannot be downloaded here .*; set model.pretrained=false"
     ) as refusal:
         create_backbone("resnet18", pretrained=True)
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 30
     assert "\n" not in str(refusal.value)
     assert str(cache) in str(refusal.value)
 

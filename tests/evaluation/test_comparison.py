@@ -118,7 +118,7 @@ def test_tests_reject_equal_models_at_their_level() -> None:
     """Models equally good, 12 + 12 subjects: a p below 0.05 in one study of twenty."""
     generator = np.random.default_rng(0)
     result: dict[str, list[float]] = {"accuracy": [], "brier": [], "sign flips": [], "auc": []}
-    for seed in range(300):
+    for seed in range(150):
         tables = two_equal_readers(generator, 24, 12)
         compared = compare_predictions(*tables, blast_class="all", replicates=100, seed=seed)
         for name in ("accuracy", "brier"):

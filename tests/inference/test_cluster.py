@@ -24,6 +24,8 @@ pytestmark = pytest.mark.slow
 
 SIZES = {"batch_size": 4, "chunk_rows": 8}
 CELLS = 128
+MODEL = "white-cells"
+"""A cell takes a tenth of the time that `blast` takes."""
 """Enough parts for both nodes to be busy, also while other processes use the machine."""
 
 
@@ -97,12 +99,12 @@ def test_a_cluster_that_loses_a_worker_gives_the_rows_of_one_machine(
     out, killed, named = tmp_path / "out.parquet", list[int](), find_cells([cells])
     killer = threading.Thread(target=kill_when_busy, args=(two_workers, out, killed))
     killer.start()
-    done = predict_on_cluster(resolve_model(None), named, str(out), address=two_workers.address, threads=1, **SIZES)
+    done = predict_on_cluster(resolve_model(MODEL), named, str(out), address=two_workers.address, threads=1, **SIZES)
     killer.join()
     assert killed
     assert (done.rows, done.failed) == (CELLS, 1)
     assert len(list(out.glob("part-*"))) == CELLS // SIZES["chunk_rows"]
-    predict_cells(load(resolve_model(None), threads=1), named, tmp_path / "alone.parquet", **SIZES)
+    predict_cells(load(resolve_model(MODEL), threads=1), named, tmp_path / "alone.parquet", **SIZES)
     alone, together = read_predictions(tmp_path / "alone.parquet"), read_predictions(out)
     for one, other in zip(alone.itertuples(), together.itertuples(), strict=True):
         pd.testing.assert_series_equal(pd.Series(one), pd.Series(other), rtol=1e-6)
@@ -112,7 +114,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_rows_of_one_machine(
     kept = {part: part.stat().st_mtime_ns for part in out.glob("part-*") if part not in lost}
     for part in lost:
         part.unlink()
-    again = predict_on_cluster(resolve_model(None), named, str(out), address=two_workers.address, threads=1, **SIZES)
+    again = predict_on_cluster(resolve_model(MODEL), named, str(out), address=two_workers.address, threads=1, **SIZES)
     assert (again.rows, again.failed) == (CELLS, 1)
     assert {part: part.stat().st_mtime_ns for part in kept} == kept
     pd.testing.assert_frame_equal(read_predictions(out), together)
@@ -124,7 +126,7 @@ def test_a_local_cluster_reads_and_writes_addresses(cells: Path, tmp_path: Path)
 
     ray.shutdown()
     named = find_cells([f"file://{cells}"])[:8]
-    done = predict_on_cluster(resolve_model(None), named, f"file://{tmp_path}/out.parquet", **SIZES)
+    done = predict_on_cluster(resolve_model(MODEL), named, f"file://{tmp_path}/out.parquet", **SIZES)
     assert (done.rows, done.failed) == (8, 0)
     assert read_predictions(tmp_path / "out.parquet")["path"].tolist() == [cell.path for cell in named]
     assert not ray.is_initialized()
@@ -151,7 +153,7 @@ def test_a_run_that_cannot_start_is_one_line(
     use = {"cells": find_cells([cells]), "out": "OUT.parquet", **options}
     use["out"] = use["out"].replace("OUT", f"{tmp_path}/out")
     with pytest.raises(LymphoscopeError, match=fault):
-        predict_on_cluster(resolve_model(None), **use)
+        predict_on_cluster(resolve_model(MODEL), **use)
 
 
 def test_a_part_that_exists_is_not_predicted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

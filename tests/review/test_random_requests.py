@@ -29,7 +29,7 @@ def test_no_random_request_is_a_fault_of_ours(make_server: Any, tmp_path: Any) -
             continue
 
         @settings(
-            max_examples=25,
+            max_examples=15,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

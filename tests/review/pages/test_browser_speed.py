@@ -132,12 +132,12 @@ def test_scrolling_through_all_cells_keeps_the_page_small(page: Page) -> None:
 
 
 def test_memory_of_the_page_stays_flat(page: Page, large: Any) -> None:
-    """Six rounds of some 15 seconds: labels, undo, scrolling. The process, server and test in one, is printed only."""
+    """Four rounds of some 15 seconds: labels, undo, scrolling. The process, server and test in one, is printed only."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     server = psutil.Process()
     rounds = []
-    for _ in range(6):
+    for _ in range(4):
         page.locator(".tile.focus").focus()
         for key in ("1", "2", "Control+z", "4", "j", "Enter") * 5:
             page.keyboard.press(key)
