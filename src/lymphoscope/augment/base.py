@@ -205,7 +205,7 @@ class BaseAugmentation:
         blurred, deviation = generator.random() < 0.5, generator.uniform(0, self.settings.blur) * max(image.size)
         if not blurred:
             return image
-        gaussian, kept = ImageFilter.GaussianBlur(deviation), np.asarray(image).any(axis=2, keepdims=True)
+        gaussian, kept = ImageFilter.GaussianBlur(deviation), np.asarray(image).max(axis=2, keepdims=True) > 0
         smooth = np.asarray(image.filter(gaussian))
         if not kept.all():
             # Only what is not black takes part, so that the edge of a cell on black does not become dark.
