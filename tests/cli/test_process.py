@@ -59,7 +59,7 @@ def test_a_stopped_training_has_its_status_and_can_be_resumed(
     source = ["--data", str(tiny_folder), "--subject-pattern", r"(?P<subject>S\d+)_"]
     command = [sys.executable, "-c", CODE, "train", *source, *sets, "--out", str(tmp_path / "run")]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not (tmp_path / "run/checkpoints/last.ckpt").exists():
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)

@@ -105,7 +105,7 @@ def test_a_killed_training_continues_with_resume(
     child = subprocess.Popen(
         [*command, "--data", str(tmp_path / "cells.csv"), *sets, "--out", str(out)], stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not (out / "metrics.csv").exists():
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)

@@ -79,7 +79,7 @@ def kill_when_busy(cluster: Any, out: Path, killed: list[int]) -> None:
     """After a few parts: SIGKILL to the tasks of the second node, and to the node."""
     node = cluster.worker_nodes.copy().pop()
     raylet = node.all_processes["raylet"][0].process.pid
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         workers = busy_workers(raylet)
         if workers and len(list(out.glob("part-*"))) >= 2:

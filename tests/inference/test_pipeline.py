@@ -218,7 +218,7 @@ def test_consumers_that_are_interrupted_and_collected_at_random_leave_no_thread_
                     pass
                 raise KeyboardInterrupt
         gc.collect()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while pool_threads("reader") + pool_threads("compute") and time.monotonic() < deadline:
             time.sleep(0.01)
             gc.collect()

@@ -134,7 +134,7 @@ def start(forking: subprocess.Popen[str], address: str, folder: Path, port: int)
 
 def kill_at_work(review: Review, delay: float, kill: Callable[[], None]) -> None:
     """Kill some time after two events were acknowledged, however slow the machine is."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(review.acknowledged) < 2 and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(delay)
