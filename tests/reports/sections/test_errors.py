@@ -66,3 +66,9 @@ def test_nothing_of_the_confusion_matrix_is_cut_off(labels: list[str]) -> None:
     width, height = figure.get_size_inches()
     assert min(left, bottom) >= 0
     assert (right <= width, top <= height) == (True, True)
+
+
+def test_the_caption_says_where_the_band_is_too_narrow(predictions: Maker, contents: Maker) -> None:
+    """By simulation it holds the curve in 79 to 90 % of studies there, if a few subjects are exceptional."""
+    (curve,) = (figure for figure in errors.build(contents(predictions())).values.values() if "ROC" in str(figure))
+    assert "too narrow if a few subjects without all (lymphoblast) cells" in str(curve)

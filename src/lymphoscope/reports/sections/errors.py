@@ -58,7 +58,8 @@ def _roc(contents: ReportContents) -> PageFigure | None:
         caption=(
             f"The fraction of {name} cells found, against the fraction of other cells classified as {name}, as the "
             f"score threshold falls. The nearer the curve is to the upper left corner, the "
-            f"better; the area under it is {area}. The band is the 95 % bootstrap band at each point."
+            f"better; the area under it is {area}. The band is the 95 % bootstrap band at each point. Up "
+            f"to 0.1 on the horizontal axis it is too narrow if a few subjects without {name} cells are exceptional."
         ),
     )
 
