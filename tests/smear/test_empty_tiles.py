@@ -40,6 +40,7 @@ def judged_as_a_whole(pixels: finding.Pixels, scale: float) -> tuple[tuple[str, 
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@pytest.mark.slow
 def test_the_cells_are_the_same_with_and_without_the_look_for_glass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, place: tuple[int, int]
 ) -> None:
