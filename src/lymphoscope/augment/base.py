@@ -205,7 +205,7 @@ class BaseAugmentation:
         blurred, deviation = generator.random() < 0.5, generator.uniform(0, self.settings.blur) * max(image.size)
         if not blurred:
             return image
-        gaussian, kept = ImageFilter.GaussianBlur(deviation), np.asarray(image).max(axis=2, keepdims=True) > 0
+        gaussian, kept = ImageFilter.GaussianBlur(deviation), _not_black(np.asarray(image))
         smooth = np.asarray(image.filter(gaussian))
         if not kept.all():
             # Only what is not black takes part, so that the edge of a cell on black does not become dark.
@@ -219,7 +219,7 @@ class BaseAugmentation:
         deviation = np.float32(255 * generator.uniform(0, self.settings.noise))
         noise = deviation * generator.standard_normal(pixels.shape, dtype=np.float32)
         noisy = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
-        return np.where(pixels.any(axis=2, keepdims=True), noisy, pixels)
+        return np.where(_not_black(pixels), noisy, pixels)
 
     def _compress(self, pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
         if self.settings.jpeg == 100:
@@ -230,6 +230,12 @@ class BaseAugmentation:
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, "JPEG", quality=quality)
         return np.array(Image.open(stream))
+
+
+def _not_black(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which pixels (H, W, 1) are not exactly black: black was cut away with the background."""
+    bright: NDArray[np.bool_] = pixels.max(axis=2, keepdims=True) > 0
+    return bright
 
 
 def _palest_colour(image: Image.Image) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,13 @@ from lymphoscope.data import DataSummary
 from lymphoscope.evaluation import Metrics
 from lymphoscope.reports.plotting import attention_overlay
 from lymphoscope.strict_model import StrictModel
-from lymphoscope.vocabulary import STREAMS, TEXT_COLUMNS, class_title
+from lymphoscope.vocabulary import SCORE_PREFIX, STREAMS, TEXT_COLUMNS, class_title, score_column
 
 if TYPE_CHECKING:
     from lymphoscope.inference import Explanation
     from lymphoscope.model_file import Description
 
 _MANY_CLASSES = 5
-_SCORE: Final = "score_"
 
 
 class PredictedCell(StrictModel):
@@ -45,13 +44,13 @@ class PredictedCell(StrictModel):
     def of_row(cls, row: Mapping[str, object]) -> "PredictedCell":
         """Make it from a row of the predictions table, whose missing values are absent, None or NaN."""
         known = {key: value for key, value in row.items() if not (value is None or value is pd.NA or value != value)}
-        classes = [key.removeprefix(_SCORE) for key in known if key.startswith(_SCORE)]
+        classes = [key.removeprefix(SCORE_PREFIX) for key in known if key.startswith(SCORE_PREFIX)]
         ran = [stream for stream in STREAMS if f"{stream}_vote" in known]
         values = {name: known[name] for name in cls.model_fields if name in known}
         return cls.model_validate(
             {name: str(value) if name in TEXT_COLUMNS else value for name, value in values.items()}
             | {
-                "scores": {name: known[_SCORE + name] for name in classes},
+                "scores": {name: known[score_column(name)] for name in classes},
                 "streams": {stream: {name: known[f"{stream}_{name}"] for name in classes} for stream in ran},
             }
         )
