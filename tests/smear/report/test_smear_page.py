@@ -55,6 +55,13 @@ def test_the_count_comes_first_then_cells_fields_quality_and_limits(page: tuple[
     assert "1,000" in page[1]
 
 
+def test_the_intervals_of_larger_counts_name_the_share_that_they_are_of(page: tuple[SmearResult, str]) -> None:
+    blasts = page[0].differential.overall.blasts
+    assert blasts is not None
+    share = f"{blasts.share.value:.1f}"
+    assert f"The exact interval of {share} % blasts, the share as predicted, with so" in page[1]
+
+
 def test_the_gallery_has_every_cell_the_most_suspicious_first(page: tuple[SmearResult, str]) -> None:
     cells = data_of(page[1])["cells"]
     assert isinstance(cells, dict)

@@ -42,6 +42,15 @@ def test_the_page_fits_the_screen_and_the_longest_name_is_not_cut(page: Page, wi
     assert name.evaluate("one => one.parentElement.scrollHeight <= one.parentElement.clientHeight")
 
 
+def test_thumbnails_of_a_row_are_level_whatever_the_length_of_their_names(page: Page) -> None:
+    page.wait_for_selector(".thumb")
+    first, second = page.locator(".thumb").nth(0), page.locator(".thumb").nth(1)
+    first.locator(".name").evaluate("(element, text) => { element.textContent = text }", LONGEST)
+    second.locator(".name").evaluate("element => { element.textContent = 'normal' }")
+    tops = [one.locator("i").evaluate("element => element.getBoundingClientRect().top") for one in (first, second)]
+    assert tops[0] == tops[1]
+
+
 def test_a_click_shows_a_cell_in_its_place_in_the_field(page: Page) -> None:
     page.locator(".thumb").first.click()
     expect(page.locator("#cell")).to_be_visible()

@@ -131,7 +131,8 @@ _TEMPLATE = """
 {% if blasts %}<p>{{ blasts }}</p>{% endif %}
 {% if expected %}
 <table class="small">
-<caption>The exact interval of this share of blasts, if so many white cells had been counted</caption>
+<caption>The exact interval of {{ "%.1f"|format(count.blasts.share.value) }} % blasts, the share as predicted, with so
+many white cells</caption>
 <thead><tr><th scope="col">White cells</th><th scope="col" class="n">95 % interval, %</th></tr></thead>
 <tbody>{% for one in expected %}<tr><th scope="row">{{ "{:,}".format(one.cells) }}</th>
 <td class="n">{{ "%.1f to %.1f"|format(one.low, one.high) }}</td></tr>{% endfor %}</tbody></table>
