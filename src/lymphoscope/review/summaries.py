@@ -70,9 +70,19 @@ def reading_summary(session: Session, reading: Reading) -> dict[str, Any]:
         "version": reading.version,
         "reader": user_names(session).get(reading.reader_id or 0),
         "created": reading.created,
+        "amendment": _amendment(session, reading),
         "lease": _lease(session, reading),
         "counts": reading_counts(session, reading),
     }
+
+
+def _amendment(session: Session, reading: Reading) -> dict[str, str] | None:
+    """Who opened the reading as an amendment, when and why; None if it is no amendment."""
+    if reading.revision == 1 or reading.role != "primary":
+        return None
+    opened = select(Event).where(Event.kind == "amended", Event.reading_id == reading.id)
+    body = content_of(session.scalars(opened).one())
+    return {name: body[name] for name in ("by", "at", "reason")}
 
 
 def reading_counts(session: Session, reading: Reading) -> dict[str, int]:

@@ -240,6 +240,14 @@ def log_in(client: httpx.Client, name: str) -> None:
     client.headers["X-CSRF-Token"] = client.get("/api/me").json()["csrf_token"]
 
 
+def sign(client: httpx.Client) -> None:
+    """Sign the present revision of the first case, although not everything was done."""
+    case = client.get("/api/cases/1").raise_for_status().json()
+    version = client.get(f"/api/readings/{case['reading']}").raise_for_status().json()["version"]
+    body = {"password": PASSWORD, "meaning": "a test", "override_reason": "a test"}
+    client.post("/api/cases/1/sign", json=body, headers={"If-Match": f'"{version}"'}).raise_for_status()
+
+
 @pytest.fixture(scope="session")
 def helpers() -> ModuleType:
     """The functions of this file: tests cannot import it."""

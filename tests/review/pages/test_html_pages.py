@@ -1,11 +1,13 @@
 """Pages over HTTP: who sees which, and that no text from data is ever markup."""
 
+import io
 import re
 from pathlib import Path
 from types import ModuleType
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from lymphoscope.review.export import export_formats
 
@@ -170,15 +172,31 @@ def test_the_worklist_shows_the_cases_that_await_my_second_reading(
 
 
 def test_the_pages_of_an_amendment_say_which_revision_is_signed(client: httpx.Client, helpers: ModuleType) -> None:
-    version = client.get("/api/readings/1").json()["version"]
-    body = {"password": helpers.PASSWORD, "meaning": "a test", "override_reason": "a test"}
-    client.post("/api/cases/1/sign", json=body, headers={"If-Match": f'"{version}"'}).raise_for_status()
+    helpers.sign(client)
     assert "(revision 1)" not in client.get("/").text
     client.post("/api/cases/1/amend", json={"reason": "one cell was read again"}).raise_for_status()
     assert "(revision 1)" in client.get("/").text
-    assert "Revision 2 is an amendment and is not signed yet" in client.get("/cases/1/sign").text
+    assert "Revision 2 is not signed yet" in client.get("/cases/1/sign").text
     assert "Nobody has read revision 2 of this case" in client.get("/cases/1/second").text
     assert "No case is in this state." in client.get("/?state=signed").text
+
+
+def test_the_reason_of_an_amendment_is_where_one_signs_and_in_its_report(
+    client: httpx.Client, helpers: ModuleType
+) -> None:
+    helpers.sign(client)
+    assert "is an amendment" not in client.get("/cases/1/sign").text
+    client.post("/api/cases/1/amend", json={"reason": "cell <7> was read again"}).raise_for_status()
+    for signed in (False, True):
+        for page in ("sign", "report"):
+            assert "cell &lt;7&gt; was read again" in client.get(f"/cases/1/{page}").text
+        if not signed:
+            helpers.sign(client)
+    first = client.get("/api/cases/1").json()["readings"][0]
+    assert first["amendment"] is None
+    assert "was read again" not in client.get(f"/cases/1/report?reading={first['id']}").text
+    pdf = client.get("/cases/1/report.pdf").raise_for_status().content
+    assert "cell <7> was read again" in " ".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
 
 
 def test_a_second_reader_sees_how_far_she_is_and_others_that_they_wait(

@@ -92,6 +92,7 @@ def report_of(person: Person, context: ReviewContext, case: JsonObject, reading:
 def _facts(case: JsonObject, reading: JsonObject) -> tuple[tuple[str, str], ...]:
     counts, model = reading["counts"], case["model"]
     name = " ".join(str(model[key]) for key in ("name", "id") if model.get(key)) or "not stated"
+    amendment = reading["amendment"]
     return (
         ("Subject (pseudonym)", case["subject"] or "not stated"),
         ("Results", f"{case['source']['folder']} ({case['source']['kind']})"),
@@ -99,6 +100,14 @@ def _facts(case: JsonObject, reading: JsonObject) -> tuple[tuple[str, str], ...]
         ("Fields", str(len(case["fields"]))),
         ("Cells", f"{counts['cells']}, of which {counts['confirmed']} confirmed by a person"),
         ("Revision", f"{reading['revision']}, {_STATES[reading['state']]}"),
+        *(
+            [
+                ("Opened as an amendment", f"{in_minutes(amendment['at'])}, by {amendment['by']}"),
+                ("Reason of the amendment", amendment["reason"]),
+            ]
+            if amendment
+            else []
+        ),
     )
 
 
