@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from lymphoscope.files import write_text
@@ -59,8 +59,12 @@ def rendered_sections(
     ]
 
 
+@cache
 def page_environment(*packages: str) -> Environment:
-    """The Jinja environment of the templates of packages: text from data is escaped, an undefined name is an error."""
+    """The Jinja environment of the templates of packages: text from data is escaped, an undefined name is an error.
+
+    The same one for each page, so that a process that writes many pages compiles each template once.
+    """
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
@@ -86,5 +90,10 @@ def page_script(package: str, name: str) -> dict[str, str]:
 
 
 def _body(environment: Environment, section: Section) -> Markup:
-    template = environment.from_string(_MACROS + section.template)
+    template = _section_template(environment, section.template)
     return Markup(template.render(section.values))  # noqa: S704 - the template escapes what comes from data
+
+
+@cache
+def _section_template(environment: Environment, source: str) -> Template:
+    return environment.from_string(_MACROS + source)

@@ -1,5 +1,6 @@
 """The share of blasts of each subject and slide, and how well it separates subjects."""
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from lymphoscope.evaluation import Estimate
@@ -107,11 +108,11 @@ def decision_curve_figure(curves: list[DecisionCurve]) -> Figure:
     figure = Figure(figsize=(3.1 * len(curves) + 0.8, 3.4), layout="constrained")
     for axes, curve in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves, strict=True):
         thresholds = [point.threshold for point in curve.points]
-        of_model = [(point.threshold, point.net_benefit) for point in curve.points]
-        for threshold, benefit in of_model:
-            if benefit.low is not None and benefit.high is not None:
-                axes.plot([threshold, threshold], [benefit.low, benefit.high], color=BLUE, alpha=0.4, lw=1.4)
-        axes.plot(thresholds, [benefit.value for _, benefit in of_model], color=BLUE, lw=1.8, label="share of blasts")
+        benefits = [point.net_benefit for point in curve.points]
+        # None becomes NaN, which draws no bar.
+        low, high = (np.array([getattr(each, end) for each in benefits], dtype=np.float64) for end in ("low", "high"))
+        axes.vlines(thresholds, low, high, color=BLUE, alpha=0.4, lw=1.4)
+        axes.plot(thresholds, [benefit.value for benefit in benefits], color=BLUE, lw=1.8, label="share of blasts")
         axes.plot(thresholds, [point.act_on_all for point in curve.points], color=GREY, lw=1, label="act on all")
         axes.axhline(0, color=ORANGE, lw=1, ls=(0, (4, 3)), label="act on none")
         axes.set(xlim=(0, 1), ylim=(-0.6 * curve.prevalence, 1.1 * curve.prevalence))
