@@ -20,6 +20,7 @@ def brought_by(lines: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines} - {"lymphoscope"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", extras.EXTRAS)
 def test_each_extra_installs_the_modules_listed_for_it(extra: str) -> None:
     distributions = packages_distributions()

@@ -75,6 +75,7 @@ def test_evaluate_without_out_gives_the_metrics_of_the_command(
     assert metrics.vote.model_dump(mode="json") == written["vote"]
 
 
+@pytest.mark.slow
 def test_score_and_compare_take_predictions(trained: Path) -> None:
     predictions = trained / "predictions.parquet"
     metrics = lymphoscope.score(predictions, held_out=True, replicates=100)

@@ -36,6 +36,7 @@ def test_ordinary_text_is_unchanged() -> None:
     assert printable(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [["data", "audit", "folders:DIR"], ["data", "audit", "DIR", "--json"], ["predict", "DIR"], ["predict", "GONE"],

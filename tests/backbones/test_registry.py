@@ -55,6 +55,7 @@ def test_multiply_adds_are_near_those_of_table_3(name: str) -> None:
     assert found == pytest.approx(PUBLISHED[name], rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list_backbones())
 def test_features_have_the_stated_channels(name: str) -> None:
     backbone = without_numbers(name)

@@ -24,6 +24,7 @@ STAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "stage"), STAGES.items())
 def test_cut_backbone_gives_the_features_of_the_whole_one_at_the_stage(name: str, stage: str) -> None:
     torch.manual_seed(0)

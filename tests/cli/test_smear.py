@@ -27,6 +27,7 @@ def test_the_count_is_printed_in_words(fields: Path, tmp_path: Path, capsys: pyt
     assert (tmp_path / "out/report.html").is_file()
 
 
+@pytest.mark.slow
 def test_json_is_the_differential(fields: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["smear", str(fields), "--mpp", "0.14", "--target", "3", "--json", "--out", str(tmp_path / "out")]
     assert run(words) == 0
@@ -35,6 +36,7 @@ def test_json_is_the_differential(fields: Path, tmp_path: Path, capsys: pytest.C
     assert printed["counts"][0]["white_cells"] == 3
 
 
+@pytest.mark.slow
 def test_a_broken_field_gives_status_3_and_its_reason(
     fields: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

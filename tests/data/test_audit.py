@@ -132,6 +132,7 @@ def test_report_without_any_readable_file(tmp_path: Path) -> None:
     assert "none.png" in report.to_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 def test_real_cells_have_three_shared_between_subjects_and_no_other_fault() -> None:
     report = audit_manifest(read_source(str(REAL / "cnmc")))

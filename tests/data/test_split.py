@@ -180,6 +180,7 @@ def real_cells() -> Manifest:
     return with_fingerprints(read_source(str(REAL / "cnmc")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_test_part_of_real_cells_excludes_the_three_largest_subjects(real_cells: Manifest, seed: int) -> None:
     table = split_holdout(real_cells, seed=seed).table

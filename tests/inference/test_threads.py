@@ -53,6 +53,7 @@ def test_threads_that_share_a_model_get_the_results_of_one(
             assert np.array_equal(boxes, expected[number % len(batches)][1])
 
 
+@pytest.mark.slow
 def test_tables_of_threads_equal_the_table_of_one(exported: Path, tmp_path: Path) -> None:
     model = load(exported, runtime="onnx", threads=2)
     cells = list(synthetic_cells(64, 12).pixels)

@@ -82,6 +82,7 @@ def test_the_model_of_the_predictions_is_named_where_leaks_cannot_be_checked(tmp
     assert "Leaks not checked" in (tmp_path / "out/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_predictions_of_a_shipped_model_are_compared_with_its_training_subjects(tmp_path: Path) -> None:
     found = [load_description(folder) for folder in shipped_models().values()]
     for description in found:

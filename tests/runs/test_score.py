@@ -75,6 +75,7 @@ def test_score_loads_only_what_metrics_and_a_report_need(tmp_path: Path) -> None
     assert json.loads((tmp_path / "scored" / "metrics.json").read_text(encoding="utf-8"))["evaluated"] == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_models())
 def test_predictions_of_a_shipped_model_are_compared_by_subject_without_its_schema(tmp_path: Path, name: str) -> None:
     description = load_description(shipped_models()[name])

@@ -163,6 +163,7 @@ def real_in_smear() -> list[Pixels]:
     return [read_image(path) for path in sorted((REAL / "pbc").glob("*/*.jpg"))[::160]]
 
 
+@pytest.mark.slow
 @needs_real_cells
 @pytest.mark.parametrize("change", ON_BLACK)
 def test_changed_real_cells_on_black_are_found(real_on_black: list[Pixels], change: str) -> None:
@@ -178,12 +179,14 @@ def test_all_real_cells_are_found_in_their_central_300_pixels() -> None:
     assert len(found) == len(cells)
 
 
+@pytest.mark.slow
 @needs_real_cells
 @pytest.mark.parametrize("change", IN_SMEAR)
 def test_changed_real_cells_in_a_smear_are_found(real_in_smear: list[Pixels], change: str) -> None:
     assert number_found(real_in_smear, IN_SMEAR[change]) == len(real_in_smear)
 
 
+@pytest.mark.slow
 @needs_real_cells
 @pytest.mark.parametrize("change", QUARTER)
 def test_real_cells_are_found_after_a_shift_by_a_quarter_of_the_frame(real_in_smear: list[Pixels], change: str) -> None:

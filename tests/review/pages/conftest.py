@@ -21,11 +21,12 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from lymphoscope.review.access import ReviewContext
 from lymphoscope.review.application import create_app
 from lymphoscope.review.importing import import_results
-from lymphoscope.review.people import add_user, hash_password
+from lymphoscope.review.people import add_user
 from lymphoscope.review.settings import ReviewSettings
 
 CLASSES = ("blast", "segmented_neutrophil", "lymphocyte", "monocyte", "eosinophil", "erythroblast")
@@ -170,8 +171,8 @@ class Served:
 
 @cache
 def hashed_password() -> str:
-    """The hash of the password of all people; it takes long to compute."""
-    return hash_password(PASSWORD)
+    """The argon2 hash of the password of all people, of the lowest cost."""
+    return Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
 @contextmanager

@@ -90,6 +90,7 @@ def test_what_is_no_field_gives_few_cells_and_no_error(detector: Detector, name:
     assert len(detector.detect(BAD[name], 0.25)) <= (10 if name == "noise" else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["inverted", "grey", "wrong scale by 4", "wrong scale by 1/4"])
 def test_a_field_that_was_spoiled_gives_a_result_and_no_error(
     detector: Detector, drawn_field: Callable[[int], FieldImage], change: str
@@ -105,6 +106,7 @@ def test_a_field_that_was_spoiled_gives_a_result_and_no_error(
     assert np.isfinite(found.boxes).all()
 
 
+@pytest.mark.slow
 def test_red_cells_alone_are_hardly_taken_for_white_cells(detector: Detector) -> None:
     found = [len(detector.detect(draw(seed, white_cells=0).pixels, SCALE)) for seed in range(3)]
     assert sum(found) <= 3
