@@ -3,9 +3,10 @@
 An entry above 99 % is marked where the room for exceptional subjects, which is an exact bound, makes it so: without the
 room its intervals hold the true value in at most 99 % of the same studies. With `--tests` each study has two equally
 good models, and the table says how often each test finds a difference at the level of 5 %. With `--curves` the
-intervals are those of the curves of a report: the ROC band of the cells, and of subjects, told apart by their share of
-predicted positives, the AUC and the net benefit. `--save FILE` keeps each row as it is finished; the same command
-continues with the rows that are missing.
+intervals are those of the curves of a report: the ROC band of the cells, which begins at a rate that depends on the
+number of subjects, and of subjects, told apart by their share of predicted positives, the AUC and the net benefit; a
+layout of more subjects is added, whose band begins below 0.05. `--save FILE` keeps each row as it is finished; the same
+command continues with the rows that are missing.
 
 Each study has subjects of two classes. Their cells share a random effect, so that some subjects are hard. The layouts
 say how many subjects and cells there are, the worlds how subjects differ. The true value is that of all cells of very
@@ -107,7 +108,9 @@ LAYOUTS: Final = {
     "5+5 equal": Layout(5, 5, 30),
     "12+9, one of both": Layout(12, 9, 20, spread=0.5, of_both=1),
     "20+16, twelve of both": Layout(20, 16, 20, spread=0.7, of_both=12),
+    "20+100 log-normal": Layout(20, 100, 10, spread=0.7),
 }
+LAYOUTS_OF_CURVES: Final = LAYOUTS | {"60+60 equal": Layout(60, 60, 10)}
 WORLDS: Final = {
     "normal": World(),
     "t3": World(tails=3.0),
@@ -290,8 +293,12 @@ def _band(outcomes: Outcomes, samples: BootstrapSamples) -> dict[str, Estimate]:
     curve = roc_curve(outcomes, samples)
     if curve is None:
         raise ValueError("a study needs cells of both classes")
-    ends = {rate: [float(np.interp(rate, curve.grid, each)) for each in (curve.low, curve.high)] for rate in _RATES}
-    return {f"ROC at {rate}": Estimate(value=None, low=low, high=high) for rate, (low, high) in ends.items()}
+    estimates = {}
+    for rate in _RATES:
+        low, high = (float(np.interp(rate, curve.grid, each)) for each in (curve.low, curve.high))
+        has_band = curve.band_from is not None and rate >= curve.band_from
+        estimates[f"ROC at {rate}"] = Estimate(value=None, **({"low": low, "high": high} if has_band else {}))
+    return estimates
 
 
 _RATES: Final = (0.05, 0.1, 0.2, 0.5, 0.8)
@@ -398,12 +405,13 @@ def rows_of(options: argparse.Namespace, metrics: Mapping[str, Metric]) -> Itera
     done: dict[str, Row] = {}
     if options.save and options.save.exists():
         done = {key: Row(**row) for key, row in map(json.loads, options.save.read_text().splitlines())}
-    wanted = [tuple(each) for each in options.row] if options.row else list(product(LAYOUTS, WORLDS))
+    layouts = LAYOUTS_OF_CURVES if options.curves else LAYOUTS
+    wanted = [tuple(each) for each in options.row] if options.row else list(product(layouts, WORLDS))
     run = measure_tests if options.tests else measure_curves if options.curves else measure
     for layout, world in wanted:
         key = " ".join([layout, world, str(run.__name__), str(options.studies), str(options.seed), *metrics])
         if key not in done:
-            done[key] = run(LAYOUTS[layout], WORLDS[world], metrics, studies=options.studies, seed=options.seed)
+            done[key] = run(layouts[layout], WORLDS[world], metrics, studies=options.studies, seed=options.seed)
             if options.save:
                 with options.save.open("a") as file:
                     file.write(json.dumps([key, vars(done[key])]) + "\n")

@@ -28,7 +28,8 @@ class MetricSpec:
     """What the interval of a number needs.
 
     The cells (N,) it depends on, or their weights; its scale; why it is undefined; its value on an exceptional unit, or
-    its values where a share of the units is exceptional (see `estimate_from_replicates`).
+    its values where a share of the units is exceptional (see `estimate_from_replicates`); whether it is a mean over
+    classes.
     """
 
     depends_on: Mask | Floats
@@ -36,6 +37,7 @@ class MetricSpec:
     undefined: str | None = None
     worst: float | None = None
     exceptional: Exceptional | None = None
+    is_mean_over_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ class BootstrapSamples:
         without, replicas = np.split(resampled, [len(left_out)])
         defined = replicas[~np.isnan(replicas)]
         spread = float(defined.std()) if len(defined) else 0.0
-        sample = small_sample(self.units, weights, left_out, without, spread)
+        sample = small_sample(
+            self.units, weights, left_out, without, spread, is_mean_over_classes=spec.is_mean_over_classes
+        )
         return estimate_from_replicates(value, replicas, sample, spec.scale, spec.worst, spec.exceptional)
 
     def _too_few(self, cells: Mask) -> str | None:

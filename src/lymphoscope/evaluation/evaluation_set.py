@@ -79,7 +79,8 @@ def metric_group(
     def spec(metric: Metric) -> MetricSpec:
         exceptional = metric.exceptional and partial(metric.exceptional, outcomes, fixed[cells])
         undefined = metric.why_undefined(outcomes)
-        return MetricSpec(depends_on(metric), metric.scale, undefined, metric.worst, exceptional)
+        facts = metric.worst, exceptional, metric.is_mean_over_classes
+        return MetricSpec(depends_on(metric), metric.scale, undefined, *facts)
 
     return MetricGroup(compute, {name: spec(metric) for name, metric in metrics.items()})
 

@@ -53,16 +53,35 @@ class SmallSample:
 
     `inflation` is the factor by which the bootstrap's spread is too small, `degrees` the degrees of freedom of t, and
     `units` the number of units that the number depends on. `jackknife` is the spread from leaving out each unit in
-    turn, NaN if the number is undefined without one of them, None where units are too many for that.
+    turn, NaN if the number is undefined without one of them, None where units are too many for that. `units_by_class`
+    are the units of each class of a number that is a mean over classes.
     """
 
     inflation: float
     degrees: float
     units: int
     jackknife: float | None = None
+    units_by_class: tuple[int, ...] = ()
+
+    @property
+    def unseen(self) -> float:
+        """How far unseen exceptional units may take the number towards its worst value, 0-1.
+
+        In a mean over K classes a share of the units of one class counts by 1 / K, however few they are.
+        """
+        of_classes = (unseen_share(number) / len(self.units_by_class) for number in self.units_by_class)
+        return max(unseen_share(self.units), *of_classes, 0.0)
 
 
-def small_sample(units: Units, weights: Floats, left_out: Indices, without: Floats, spread: float) -> SmallSample:
+def small_sample(
+    units: Units,
+    weights: Floats,
+    left_out: Indices,
+    without: Floats,
+    spread: float,
+    *,
+    is_mean_over_classes: bool = False,
+) -> SmallSample:
     """The small-sample terms of a number that depends on cells with these `weights` (N,).
 
     The units with such cells are grouped by the classes of these cells, as strata are: for a number of the cells of one
@@ -93,11 +112,14 @@ def small_sample(units: Units, weights: Floats, left_out: Indices, without: Floa
         parts += [(rest, factor, degrees) for factor, degrees in many]
     plain = sum(variance for variance, _, _ in parts)
     jackknife = None if many else float("nan" if np.isnan(without).any() else np.sqrt(plain))
+    units_by_class = (
+        tuple(np.count_nonzero(by_class, axis=0)[by_class.any(axis=0)].tolist()) if is_mean_over_classes else ()
+    )
     total: float = sum(variance * factor for variance, factor, _ in parts)
     below = sum((variance * factor) ** 2 / degrees for variance, factor, degrees in parts)
     if not below > 0:
-        return SmallSample(1.0, min(degrees for _, _, degrees in parts), len(used), jackknife)
-    return SmallSample(float(np.sqrt(total / plain)), total**2 / below, len(used), jackknife)
+        return SmallSample(1.0, min(degrees for _, _, degrees in parts), len(used), jackknife, units_by_class)
+    return SmallSample(float(np.sqrt(total / plain)), total**2 / below, len(used), jackknife, units_by_class)
 
 
 def _unequal(shares: Floats, stratum: Indices, stratum_size: Indices) -> tuple[float, float]:
@@ -143,13 +165,12 @@ def estimate_from_replicates(
 ) -> Estimate:
     """`value` with the interval that its replicates `replicas` (R,) give; NaN marks an undefined replicate.
 
-    n units without an exceptional one leave room for a share 1 - 0.05 ** (1 / n) of exceptional ones, the exact
-    one-sided binomial bound. `worst` is the value of the number on an exceptional unit, and the interval reaches at
-    least as far towards it as that share would take it; `exceptional` gives the values that a share would take a number
-    to that is no mean over units. Replicates alone have too little spread, or none, where no such unit is in the
-    sample. The other end has the normal quantile in place of t (see above), but not that of a coefficient, whose spread
-    is largest where it is too good. Below two degrees of freedom there is no interval, three for a coefficient, except
-    the exact bound of a share at 0 or 1.
+    n units without an exceptional one leave room for a share `sample.unseen` of exceptional ones. `worst` is the value
+    of the number on an exceptional unit, and the interval reaches at least as far towards it as that share would take
+    it; `exceptional` gives the values that a share would take a number to that is no mean over units. Replicates alone
+    have too little spread, or none, where no such unit is in the sample. The other end has the normal quantile in place
+    of t (see above), but not that of a coefficient, whose spread is largest where it is too good. Below two degrees of
+    freedom there is no interval, three for a coefficient, except the exact bound of a share at 0 or 1.
     """
     if scale == "biased":
         return Estimate(value=value, reason=_BIASED)
@@ -161,7 +182,7 @@ def estimate_from_replicates(
     spread = (sample.jackknife or 0.0 if by_jackknife else float(defined.std())) * sample.inflation
     if np.isnan(spread):
         return Estimate(value=value, reason=_UNDEFINED)
-    unseen = 1 - (1 - LEVEL) ** (1 / sample.units)
+    unseen = sample.unseen
     at_end = scale == "share" and not _NO_SPREAD < value < 1 - _NO_SPREAD
     if spread < _NO_SPREAD or at_end:
         return _without_spread(value, unseen, scale)
@@ -179,6 +200,11 @@ def estimate_from_replicates(
         low, high = min(low, 1 - unseen), max(high, unseen)
     p = 2 * float(special.stdtr(sample.degrees, -abs(value) / spread)) if scale == "difference" else None
     return Estimate(value=value, low=low, high=high, p=p)
+
+
+def unseen_share(units: int) -> float:
+    """The share of exceptional units, 0-1, that `units` without one leave room for: the exact one-sided bound."""
+    return float(1 - (1 - LEVEL) ** (1 / units))
 
 
 def exact_interval(successes: float | Floats, trials: float | Floats, level: float = LEVEL) -> tuple[Any, Any]:

@@ -52,6 +52,11 @@ class Metric:
         """Whether the metric has a value only where one class is the positive class."""
         return self.needs in ("positives", "negatives")
 
+    @property
+    def is_mean_over_classes(self) -> bool:
+        """Whether every class counts the same, however few its cells are."""
+        return self.needs == "every class"
+
     def describe(self, classes: Sequence[str], positive_class: str | None) -> str:
         """The definition for these classes, the end of a sentence that begins with the title."""
         text = self.multiclass_definition if self.multiclass_definition and len(classes) > 2 else self.definition

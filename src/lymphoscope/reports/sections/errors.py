@@ -58,9 +58,17 @@ def _roc(contents: ReportContents) -> PageFigure | None:
         caption=(
             f"The fraction of {name} cells found, against the fraction of other cells classified as {name}, as the "
             f"score threshold falls. The nearer the curve is to the upper left corner, the "
-            f"better; the area under it is {area}. The band is the 95 % bootstrap band at each point. Up "
-            f"to 0.1 on the horizontal axis it is too narrow if a few subjects without {name} cells are exceptional."
+            f"better; the area under it is {area}. {_band(curve, name)}"
         ),
+    )
+
+
+def _band(curve: RocCurve, name: str) -> str:
+    if curve.band_from is None:
+        return f"It has no band: {curve.reason}."
+    return (
+        f"The band is the 95 % bootstrap band at each point. There is none below {curve.band_from:.2f} on the "
+        f"horizontal axis: {curve.reason}, with cells that score like {name}, and the curve there would be theirs."
     )
 
 
@@ -89,7 +97,8 @@ def confusion_figure(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> 
 def roc_figure(curve: RocCurve, point: tuple[float, float] | None, title: str) -> Figure:
     """The curve with its band; `point` is the false and true positive rate of the predictions, `title` the class."""
     figure, axes = new_axes(_WIDTH, _WIDTH - 0.6)
-    axes.fill_between(curve.grid, curve.low, curve.high, color=BLUE, alpha=0.2, lw=0, label="95 % band")
+    if curve.band_from is not None:
+        axes.fill_between(curve.grid, curve.low, curve.high, color=BLUE, alpha=0.2, lw=0, label="95 % band")
     axes.plot(curve.false_positive, curve.true_positive, color=BLUE, lw=1.8, label="score at every threshold")
     axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls=(0, (4, 3)), label="chance")
     if point is not None:
