@@ -62,6 +62,14 @@ def test_a_table_of_predictions_without_subjects_is_one_case(empty_database: Any
     assert cells[1].uncertainty is None
 
 
+def test_a_model_without_a_class_of_blasts_gives_no_blast_score(empty_database: Any, tmp_path: Path) -> None:
+    table = tmp_path / "predictions.csv"
+    table.write_text("path,predicted,score_lymphocyte,score_monocyte\na.png,lymphocyte,0.9,0.1\n")
+    import_results(empty_database, table, SETTINGS, by=None)
+    with empty_database.read() as session:
+        assert session.scalars(select(Cell.blast_score)).all() == [None]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

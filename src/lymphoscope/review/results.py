@@ -126,7 +126,7 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
         **{name: whole(row.get(name)) for name in ("sprite_x", "sprite_y", "sprite_size")},
         "suggested": suggested,
         "suggested_score": scores.get(suggested) if suggested else None,
-        "blast_score": sum(value for name, value in scores.items() if cell_class(name).is_blast) if scores else None,
+        "blast_score": _blast_score(scores),
         "uncertainty": uncertainty(scores),
         "scores": scores,
         "referred": flag(row.get("refer")),
@@ -135,6 +135,12 @@ def cell_values(row: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, A
         "counted_as": text(row.get("counted_as")),
         "in_target": None if _is_missing(row.get("in_target")) else flag(row.get("in_target")),
     }
+
+
+def _blast_score(scores: Mapping[str, float]) -> float | None:
+    """The score of all classes of blasts; None where the model has no such class and says nothing about blasts."""
+    blasts = [value for name, value in scores.items() if cell_class(name).is_blast]
+    return sum(blasts) if blasts else None
 
 
 def suggestion(predicted: str | None, counted_as: str | None, marks: Collection[str] = ()) -> str | None:

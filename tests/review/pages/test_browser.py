@@ -154,7 +154,7 @@ def test_the_whole_work_of_each_role_by_keyboard_alone(open_page: OpenPage, help
     tab_to(page, ", confirmed")
     page.keyboard.press("3")
     wait_saved(page)
-    sign(page, helpers, "I have reviewed and corrected an earlier count.")
+    sign(page, helpers, "I have reviewed the cells and corrected an earlier count.")
     page.goto("/cases/1/report")
     assert "amended" in page.locator("main").inner_text()
     assert page.get_by_role("link", name="1 (superseded by an amendment)").or_(page.get_by_text("Revisions")).count()

@@ -199,6 +199,28 @@ def test_the_reason_of_an_amendment_is_where_one_signs_and_in_its_report(
     assert "cell <7> was read again" in " ".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
 
 
+def test_the_meanings_of_a_signature_fit_the_revision(client: httpx.Client, helpers: ModuleType) -> None:
+    approve, correct = "and approve this count", "and corrected an earlier count"
+    first = client.get("/cases/1/sign").text
+    assert (approve in first, correct in first) == (True, False)
+    helpers.sign(client)
+    client.post("/api/cases/1/amend", json={"reason": "one cell was read again"}).raise_for_status()
+    second = client.get("/cases/1/sign").text
+    assert (approve in second, correct in second) == (False, True)
+    assert "preliminary" not in first + second
+
+
+def test_a_target_that_no_cell_is_left_for_leads_nowhere(client: httpx.Client) -> None:
+    link = "?show=status%3Asuggested"
+    assert link in client.get("/cases/1/sign").text
+    cells = client.get("/api/readings/1/index").json()["cells"]["id"]
+    body = {"cells": cells, "label": "platelet"}
+    client.post("/api/readings/1/labels", json=body, headers={"If-Match": '"1"'}).raise_for_status()
+    page = client.get("/cases/1/sign").text
+    assert re.search(r"\b0 of \d+ white cells are confirmed by a person", page)
+    assert link not in page
+
+
 def test_a_second_reader_sees_how_far_she_is_and_others_that_they_wait(
     served: object, client: httpx.Client, helpers: ModuleType
 ) -> None:

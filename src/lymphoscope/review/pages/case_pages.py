@@ -25,11 +25,9 @@ Viewer = Annotated[Person, allow(Permission.VIEW)]
 Chosen = Annotated[Id | None, Query()]
 After = Annotated[int, Query(ge=0, le=2**53)]
 
-MEANINGS: Final = (
-    "I have reviewed the cells and approve this count.",
-    "I have reviewed the cells; this count is preliminary.",
-    "I have reviewed and corrected an earlier count.",
-)
+APPROVED: Final = "I have reviewed the cells and approve this count."
+CORRECTED: Final = "I have reviewed the cells and corrected an earlier count."
+RESPONSIBLE: Final = "I am responsible for this count; other people reviewed the cells."
 SHOW_OF: Final = {"unidentified": "open", "referred_unseen": "unseen", "target": "status:suggested"}
 """Reason why a case cannot be signed -> the filter of the gallery that shows its cells."""
 SECOND: Final = "second"
@@ -92,8 +90,9 @@ def signing(case_id: PathId, person: Viewer, context: Context) -> Response:
     found = cases.show_signing(person, case_id, context)
     reading = chosen_reading(case, None)
     differential = readings.show_differential(person, reading["id"], context)
-    values = {"signing": found, "open": found["open"], "signatures": case["signatures"], "meanings": MEANINGS}
-    values["show_of"] = SHOW_OF
+    values = {"signing": found, "open": found["open"], "signatures": case["signatures"]}
+    values["meanings"] = (CORRECTED if reading["amendment"] else APPROVED, RESPONSIBLE)
+    values["show_of"] = {code: show for code, show in SHOW_OF.items() if _leads_to_cells(show, reading)}
     count = {
         "rows": paired_rows(differential),
         "white_cells": differential["counted"],
@@ -101,6 +100,11 @@ def signing(case_id: PathId, person: Viewer, context: Context) -> Response:
         "target": differential["target"],
     }
     return case_page("sign.html.j2", person, case, "/sign", reading=reading, **count, **values)
+
+
+def _leads_to_cells(show: str, reading: JsonObject) -> bool:
+    """Whether cells are left that the filter could show: a count below its target may have none to confirm."""
+    return show != SHOW_OF["target"] or reading["counts"]["suggested"] > 0
 
 
 @router.get("/cases/{case_id}/second")
