@@ -17,7 +17,8 @@ not leak. The lines below compare the mean of the first quarter of the other row
 The connection by which Playwright drives a browser makes the page's process grow. With `--unattended` nothing is
 connected while the browser works: a timer in the gallery of the first case labels, undoes, moves, scrolls and sorts,
 and there is neither a second tab nor another client. The heap and the number of actions are then known only at the
-start and at the end; `events` is what the server has stored.
+end; `events` is what the server has stored. Garbage is not collected by force before the last row, which shows how
+much of the rest was garbage.
 """
 
 import argparse
