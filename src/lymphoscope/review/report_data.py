@@ -14,6 +14,7 @@ from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import not_found
 from lymphoscope.review.tables import Answer, Case, Cell, Field, Reading, Signature, Source
 from lymphoscope.review.workflow.changes import refuse_to_show
+from lymphoscope.review.workflow.signing import amendment_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class ReportData:
     head: Head
     """The head of the audit chain when the report was made."""
     made: str
+    amendment_reason: str | None = None
+    """Why the reading was opened as an amendment; None if it is no amendment."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a recipient must know of the count beside its numbers, as sentences without a stop."""
+        overridden = self.signature.override_reason if self.signature else None
+        return (
+            *([f"Signed although not everything was done: {overridden}"] if overridden else []),
+            *([f"Reason of the amendment: {self.amendment_reason}"] if self.amendment_reason else []),
+        )
 
     @property
     def status(self) -> str:
@@ -70,6 +82,7 @@ def report_of(
         fields={field.id: field for field in session.scalars(select(Field).where(Field.case_id == case_id))},
         head=audit.head(session),
         made=now(),
+        amendment_reason=(amendment_of(session, reading) or {}).get("reason"),
     )
 
 

@@ -13,6 +13,7 @@ from lymphoscope.review.people import Person
 from lymphoscope.review.tables import Answer, Case, Cell, Comment, Event, Field, Reading, Signature, Source
 from lymphoscope.review.workflow.changes import second_reading_of
 from lymphoscope.review.workflow.leases import lease_of
+from lymphoscope.review.workflow.signing import amendment_of
 from lymphoscope.smear.differential import UNIDENTIFIED
 
 
@@ -70,19 +71,10 @@ def reading_summary(session: Session, reading: Reading) -> dict[str, Any]:
         "version": reading.version,
         "reader": user_names(session).get(reading.reader_id or 0),
         "created": reading.created,
-        "amendment": _amendment(session, reading),
+        "amendment": amendment_of(session, reading),
         "lease": _lease(session, reading),
         "counts": reading_counts(session, reading),
     }
-
-
-def _amendment(session: Session, reading: Reading) -> dict[str, str] | None:
-    """Who opened the reading as an amendment, when and why; None if it is no amendment."""
-    if reading.revision == 1 or reading.role != "primary":
-        return None
-    opened = select(Event).where(Event.kind == "amended", Event.reading_id == reading.id)
-    body = content_of(session.scalars(opened).one())
-    return {name: body[name] for name in ("by", "at", "reason")}
 
 
 def reading_counts(session: Session, reading: Reading) -> dict[str, int]:

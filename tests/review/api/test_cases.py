@@ -287,6 +287,39 @@ def test_hl7_is_parsed_and_final_only_after_signing(server: Any) -> None:
     assert str(message.segment("PID")[3]).startswith("S1^")
 
 
+def test_exports_say_what_was_not_done_and_why_a_count_was_amended(server: Any) -> None:
+    sana = server.person("sana")
+    case, _ = case_of(sana)
+    sana.post(f"/api/cases/{case}/sign", signature(server, override_reason="a | short film"), version=1)
+    first = "Signed although not everything was done: a | short film"
+    assert first in said(sana, case)["fhir"]
+    assert first.replace("|", "\\F\\") in said(sana, case)["hl7"]
+    sana.post(f"/api/cases/{case}/amend", {"reason": "a cell was read again"})
+    sana.post(f"/api/cases/{case}/sign", signature(server, override_reason="the same"), version=1)
+    for text in said(sana, case).values():
+        assert "Reason of the amendment: a cell was read again" in text
+        assert "short film" not in text
+
+
+def test_a_case_without_a_subject_is_not_exported_as_a_patient_of_its_title(make_server: Any, tmp_path: Any) -> None:
+    table = tmp_path / "predictions.csv"
+    table.write_text("path,predicted,score_lymphocyte,score_monocyte\na.png,lymphocyte,0.9,0.1\n")
+    sana = make_server(results=table).person("sana")
+    case, _ = case_of(sana)
+    title, texts = sana.get(f"/api/cases/{case}")["title"], said(sana, case)
+    patient = texts["hl7"].split("\r")[1]
+    assert patient.startswith("PID|1||")
+    assert title not in patient
+    assert patient.endswith(f"-{case}^^^lymphoscope")
+    report = json.loads(texts["fhir"])["entry"][0]["resource"]
+    assert report["subject"] == {"type": "Patient", "display": "not stated"}
+
+
+def said(client: Any, case: int) -> dict[str, str]:
+    """The texts of both messages to other systems."""
+    return {kind: client.call("GET", f"/api/cases/{case}/export/{kind}").text for kind in ("fhir", "hl7")}
+
+
 def test_csv_is_inert_in_a_spreadsheet_and_says_its_status(make_server: Any, tmp_path: Any) -> None:
     folder = make_server.results(tmp_path / "hostile", subjects=("=cmd|' /C calc'!A0",))
     rita = make_server(results=folder).person("rita")

@@ -12,7 +12,7 @@ from lymphoscope.review.clock import now
 from lymphoscope.review.counting import confirmed_counts, white_cells_in
 from lymphoscope.review.people import Person
 from lymphoscope.review.refusals import RefusalError, not_found
-from lymphoscope.review.tables import Answer, Case, Cell, Reading, Signature, Source
+from lymphoscope.review.tables import Answer, Case, Cell, Event, Reading, Signature, Source
 from lymphoscope.review.workflow.changes import open_reading, refuse_case, require_version
 from lymphoscope.review.workflow.second_reading import open_disagreements
 from lymphoscope.smear.differential import UNIDENTIFIED
@@ -156,6 +156,15 @@ def amend(session: Session, person: Person, case_id: int, reason: str) -> Case:
         data={"revision": new.revision, "from_reading": old.id},
     )
     return case
+
+
+def amendment_of(session: Session, reading: Reading) -> dict[str, str] | None:
+    """Return who opened a reading as an amendment, when and why (`by`, `at`, `reason`); None if it is no amendment."""
+    if reading.revision == 1 or reading.role != "primary":
+        return None
+    opened = select(Event).where(Event.kind == "amended", Event.reading_id == reading.id)
+    body = audit.content_of(session.scalars(opened).one())
+    return {name: body[name] for name in ("by", "at", "reason")}
 
 
 def primary_of(session: Session, case: Case) -> Reading:

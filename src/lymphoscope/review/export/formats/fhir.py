@@ -53,7 +53,8 @@ def _diagnostic_report(report: ReportData, codes: Codes, results: list[str]) -> 
         **({"resultsInterpreter": [{"reference": _signer_address(report)}]} if report.signature else {}),
         "result": [{"reference": one} for one in results],
         "conclusion": f"{after.white_cells} white cells confirmed by a person. Content {_content(report)}. "
-        f"Audit chain {report.head.sequence} {report.head.hash}. Lymphoscope {__version__}. {_NOTE}",
+        + "".join(f"{remark}. " for remark in report.remarks)
+        + f"Audit chain {report.head.sequence} {report.head.hash}. Lymphoscope {__version__}. {_NOTE}",
     }
 
 
@@ -93,10 +94,11 @@ def _observation(report: ReportData, share: ClassShare, codes: Codes) -> dict[st
 def _about(report: ReportData) -> dict[str, Any]:
     """Subject (a pseudonym), time, and who answers for the result."""
     signature = report.signature
-    subject = {
-        "identifier": _identifier(report, report.case.subject or report.case.title, "subject"),
-        "type": "Patient",
-    }
+    subject: dict[str, Any] = {"type": "Patient"}
+    if report.case.subject:
+        subject["identifier"] = _identifier(report, report.case.subject, "subject")
+    else:
+        subject["display"] = "not stated"
     about: dict[str, Any] = {"subject": subject, "issued": signature.at if signature else report.made}
     about["effectiveDateTime"] = signature.at if signature else report.made
     if signature is not None:

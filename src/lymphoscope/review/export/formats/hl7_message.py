@@ -24,10 +24,10 @@ def write_hl7(report: ReportData, codes: Codes) -> str:
     segments = [
         f"MSH|^~\\&|LYMPHOSCOPE||||{_time(report.made)}||ORU^R01^ORU_R01|{order}-{report.head.sequence}|P|2.5.1||||||"
         "UNICODE UTF-8",
-        f"PID|1||{_text(report.case.subject or report.case.title)}^^^lymphoscope",
+        f"PID|1||{_text(report.case.subject or _nobody(report))}^^^lymphoscope",
         f"OBR|1||{order}^lymphoscope|{panel}|||{moment}|||||||||||||||{_time(report.made)}||HM|{status}|||||||{performer}",
         *(_result(share, codes, index, status, moment) for index, share in enumerate(shares, 1)),
-        f"NTE|1||{_text(_note(report))}",
+        *(f"NTE|{index}||{_text(note)}" for index, note in enumerate((_note(report), *report.remarks), 1)),
     ]
     return "\r".join(segments) + "\r"
 
@@ -38,6 +38,11 @@ def _result(share: ClassShare, codes: Codes, index: int, status: str, moment: st
     what = f"{code.code}^{_text(code.display)}^{codes.hl7_system}^{local}" if code else local
     value = "" if share.percent is None else f"{share.percent:.2f}"
     return f"OBX|{index}|NM|{what}||{value}|%^percent^UCUM|||||{status}|||{moment}"
+
+
+def _nobody(report: ReportData) -> str:
+    """An id that no other case has: a case without a subject must not be taken for that of another person."""
+    return f"{report.source.hash[:16]}-{report.case.id}"
 
 
 def _note(report: ReportData) -> str:
