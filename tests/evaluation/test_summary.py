@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as reference
 
+import lymphoscope
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import METRICS, as_predictions, evaluate_predictions
 from lymphoscope.evaluation.evaluation_set import select_evaluation_set
@@ -160,6 +162,20 @@ def test_evaluating_two_thousand_cells_takes_seconds(predictions: Maker) -> None
     start = time.perf_counter()
     content(table, blast_class="all", replicates=1000)
     assert time.perf_counter() - start < 10
+
+
+@pytest.mark.timing
+def test_scoring_a_hundred_thousand_cells_of_200_subjects_takes_less_than_20_seconds(
+    predictions: Maker, tmp_path: Path
+) -> None:
+    """With every interval, and the page; of one core, whatever else the machine is doing."""
+    table = predictions(subjects=200, cells=20)
+    parts = [table.assign(path=table["path"].str.replace("/cells", f"/cells/{part}")) for part in range(25)]
+    pd.concat(parts, ignore_index=True).to_parquet(tmp_path / "predictions.parquet")
+    start = time.process_time()
+    metrics = lymphoscope.score(tmp_path / "predictions.parquet", blast_class="all", out=tmp_path / "out")
+    assert time.process_time() - start < 20
+    assert (metrics.cells, metrics.subjects) == (100_000, 200)
 
 
 def test_subject_scores_have_exact_intervals(predictions: Maker) -> None:
