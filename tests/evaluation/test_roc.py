@@ -7,6 +7,7 @@ from scipy import stats
 from sklearn import metrics as reference
 
 from lymphoscope.evaluation import roc as roc_module, roc_of_predictions
+from lymphoscope.vocabulary import STREAMS
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -59,6 +60,21 @@ def test_lower_edge_has_room_for_exceptional_subjects_of_each_class(predictions:
         false, true, _ = reference.roc_curve(truth, scores, sample_weight=weight, drop_intermediate=False)
         inside = (curve.grid >= curve.band_from) & (curve.grid < 0.99)
         assert (curve.low[inside] <= np.interp(curve.grid[inside] + 1e-9, false, true) + 1e-6).all()
+
+
+def test_upper_edge_is_not_inside_the_exact_bound_where_one_subject_misses_cells(predictions: Maker) -> None:
+    """One of 20 subjects has a cell with the lowest score; there the band of 60 subjects held the curve in 86 %."""
+    table = predictions(subjects=40, cells=10)
+    score = np.where(table["label"] == "all", 0.9, 0.1) + np.linspace(0, 0.05, len(table))
+    score[np.flatnonzero(table["label"] == "all")[0]] = 0.01
+    table = table.assign(**{f"{each}_all": score for each in ("score", *STREAMS)})
+    table = table.assign(**{f"{each}_hem": 1 - score for each in ("score", *STREAMS)})
+    curve = roc_of_predictions(table, blast_class="all")
+    exact = stats.binomtest(1, 20).proportion_ci(method="exact").low
+    missed = 1 - curve.true_positive[-2]
+    assert missed == pytest.approx(1 / 200)
+    inside = (curve.grid >= curve.band_from) & (curve.grid < 1)
+    assert (1 - curve.high[inside] <= missed * exact * 20 + 1e-9).all()
 
 
 def test_without_enough_subjects_there_is_no_band_and_the_reason_is_given(predictions: Maker) -> None:
