@@ -35,6 +35,11 @@ def test_the_plain_install_has_no_module_of_an_extra() -> None:
     assert not plain & {canonicalize_name(name) for module in modules for name in distributions[module]}
 
 
+def test_the_page_of_the_install_lists_every_extra() -> None:
+    page = (Path(__file__).parents[1] / "docs/how-to/install.md").read_text(encoding="utf-8")
+    assert [name for name in PROJECT["optional-dependencies"] if f"| `{name}` |" not in page] == []
+
+
 def test_require_accepts_installed_extras() -> None:
     for extra in extras.EXTRAS:
         extras.require(extra, "this")
