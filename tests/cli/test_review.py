@@ -47,6 +47,16 @@ def test_a_changed_database_fails_the_verification(table: Path, capsys: pytest.C
     assert "the events lead to" in capsys.readouterr().out
 
 
+def test_next_says_so_when_no_cell_is_left(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = table.with_suffix(".review.db")
+    run(["review", "import", str(table)])
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE answers SET status = 'confirmed'")
+    connection.close()
+    assert run(["review", "next", "--database", str(database)]) == 0
+    assert "no cell of an unsigned case is left to label" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -41,5 +41,7 @@ def next_command(
     if as_json:
         typer.echo(json.dumps(cells, indent=2, ensure_ascii=False))
         return
+    if not cells:
+        typer.echo("no cell of an unsigned case is left to label", err=True)
     for cell in cells:
         typer.echo(f"{cell['rank']:6}  {cell['page']}  {cell['cell_id']}")
