@@ -69,14 +69,16 @@ def test_intervals_of_calibration_coefficients_hold_because_of_the_room_for_odd_
 def test_intervals_of_curves_cover_at_least_92_percent(layout: str, world: str) -> None:
     """92 % less 2.5 standard errors of 100 studies: the ROC band, and the AUC and net benefit of subjects.
 
-    Nothing is refused but the band below the rate at which it begins.
+    Nothing is refused but the band below the rate at which it begins, and the whole band of one study in 100, in which
+    a subject has too many of the cells.
     """
     subjects = simulation.LAYOUTS_OF_CURVES[layout]
     row = simulation.measure_curves(subjects, simulation.WORLDS[world], {}, studies=100, seed=31)
     refused = {f"ROC at {rate}" for rate in simulation._RATES if rate < 1 - 0.05 ** (1 / subjects.negatives)}
     assert {name for name, share in row.yes.items() if share is None} == refused
     assert {name: share for name, share in row.yes.items() if (share or 1) < 0.92 - 2.5 * 0.0271} == {}
-    assert row.refused == pytest.approx(len(refused) / len(row.yes))
+    bands = sum(name.startswith("ROC") and name not in refused for name in row.yes)
+    assert 0 <= row.refused * len(row.yes) - len(refused) <= bands / 100 + 1e-9
 
 
 @pytest.mark.slow
