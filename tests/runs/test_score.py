@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lymphoscope.cli.main import run
 from lymphoscope.model_file import load_description, shipped_models
 from lymphoscope.reports.registry import report_sections
 
@@ -87,3 +88,10 @@ def test_predictions_of_a_shipped_model_are_compared_by_subject_without_its_sche
     assert leakage["checked"] == (["subjects"] if subjects else [])
     assert leakage["leaking_cells"] == (3 if subjects else 0)
     assert "lymphoscope.model_file.description" not in loaded
+
+
+def test_a_summary_without_intervals_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predictions(3).to_csv(tmp_path / "predictions.csv", index=False)
+    assert run(["score", str(tmp_path / "predictions.csv"), "--out", str(tmp_path / "scored")]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.endswith("no intervals: only one subject of class hem, an interval over subjects needs two")

@@ -187,8 +187,7 @@ def _metrics_lines(metrics: "Metrics") -> "Iterator[str]":
 
     subjects = counted(metrics.subjects, "subject") if metrics.subjects else "unknown subjects"
     failed = f", {metrics.failed:,} failed" if metrics.failed else ""
-    unit = metrics.bootstrap.unit
-    yield f"{counted(metrics.evaluated, 'cell')} of {subjects}{failed}; 95 % intervals from a bootstrap over {unit}s"
+    yield f"{counted(metrics.evaluated, 'cell')} of {subjects}{failed}; {_intervals(metrics)}"
     if metrics.subject_mean is not None:
         shown = ("sensitivity", "specificity") if metrics.blast_class is not None else ("accuracy",)
         means = ", ".join(f"{METRICS[name].title.lower()} {_shown(metrics.subject_mean[name])}" for name in shown)
@@ -203,6 +202,17 @@ def _metrics_lines(metrics: "Metrics") -> "Iterator[str]":
     yield f"referred to a person: {referral.cells:,} of {metrics.cells:,} ({referral.fraction:.0%}){reasons}"
     yield f"leaks: {_leakage(metrics)}"
     yield from (f"notice: {notice}" for notice in metrics.notices)
+
+
+def _intervals(metrics: "Metrics") -> str:
+    """What the intervals are, or why there is none."""
+    from lymphoscope.evaluation import METRICS
+
+    estimates = [metrics.vote[name] for name in METRICS]
+    if any(estimate.low is not None for estimate in estimates):
+        return f"95 % intervals from a bootstrap over {metrics.bootstrap.unit}s"
+    reason = next((estimate.reason for estimate in estimates if estimate.reason), None)
+    return "no intervals" + (f": {reason}" if reason else "")
 
 
 def _best_guess(metrics: "Metrics") -> str | None:
