@@ -37,12 +37,17 @@ def test_import_accounts_and_verification(
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 
+def edit_answers(database: Path, changes: str) -> None:
+    """Change the answers behind the back of the application."""
+    with sqlite3.connect(database) as connection:
+        connection.execute(f"UPDATE answers SET {changes}")  # noqa: S608
+    connection.close()
+
+
 def test_a_changed_database_fails_the_verification(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database = table.with_suffix(".review.db")
     run(["review", "import", str(table)])
-    with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE answers SET label = 'all', status = 'confirmed'")
-    connection.close()
+    edit_answers(database, "label = 'all', status = 'confirmed'")
     assert run(["review", "verify", "--database", str(database)]) == 3
     assert "the events lead to" in capsys.readouterr().out
 
@@ -50,9 +55,7 @@ def test_a_changed_database_fails_the_verification(table: Path, capsys: pytest.C
 def test_next_says_so_when_no_cell_is_left(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database = table.with_suffix(".review.db")
     run(["review", "import", str(table)])
-    with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE answers SET status = 'confirmed'")
-    connection.close()
+    edit_answers(database, "status = 'confirmed'")
     assert run(["review", "next", "--database", str(database)]) == 0
     assert "no cell of an unsigned case is left to label" in capsys.readouterr().err
 
