@@ -35,9 +35,12 @@ TINY = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage in slow tests, where it would take a quarter of the time. It is printed of the others."""
+    """Measure no coverage in slow tests, nor where time is measured: it takes a quarter of the time.
+
+    What is printed is of the other tests.
+    """
     for item in items:
-        if item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow") or item.get_closest_marker("timing"):
             item.add_marker("no_cover")
 
 

@@ -83,6 +83,10 @@ def test_notices_are_added_once() -> None:
 def test_paths_below_their_common_folder() -> None:
     assert below_common_folder(["/x/a/1.png", "/x/b/2.png"]) == ["a/1.png", "b/2.png"]
     assert below_common_folder(["/x/a/1.png"]) == ["1.png"]
+    assert below_common_folder(["/x//a/1.png", "/x/./b/c/2.png"]) == ["a/1.png", "b/c/2.png"]
+    assert below_common_folder(["/x/1.png", "/x/b/2.png"]) == ["1.png", "b/2.png"]
+    assert below_common_folder(["1.png", "b/2.png"]) == ["1.png", "b/2.png"]
+    assert below_common_folder(["/1.png", "/b/2.png"]) == ["1.png", "b/2.png"]
     assert below_common_folder([]) == []
 
 

@@ -24,6 +24,8 @@ _EXACT_INTEGERS = 2**53
 
 def clean_name(value: object) -> str | None:
     """Return a name as text in NFC without surrounding blanks; None if it is missing or empty."""
+    if isinstance(value, str) and value.isascii():  # is in NFC; most names are, and tables have many
+        return value.strip() or None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     if value is None or value is pd.NA or value is pd.NaT or value != value:  # NaN is not equal to itself

@@ -75,11 +75,19 @@ def below_common_folder(paths: list[str]) -> list[str]:
     Addresses, and relative paths among absolute ones, are in no such folder and stay as they are.
     """
     local = {path for path in paths if "://" not in path}
-    below = {path for path in local if Path(path).is_absolute()} or local
+    below = {path for path in local if path.startswith("/")} or local
     if not below:
         return list(paths)
-    common = Path(os.path.commonpath([str(Path(path).parent) for path in below]))
-    return [Path(path).relative_to(common).as_posix() if path in below else path for path in paths]
+    # A table has many paths in few folders, and a Path takes long to make.
+    folders = {folder: Path(folder) for folder in {_folder(path) for path in below}}
+    common = Path(os.path.commonpath([str(folder) for folder in folders.values()]))
+    shorter = {name: folder.relative_to(common).as_posix() for name, folder in folders.items()}
+    starts = {name: "" if folder == "." else f"{folder}/" for name, folder in shorter.items()}
+    return [starts[_folder(path)] + path[len(_folder(path)) :] if path in below else path for path in paths]
+
+
+def _folder(path: str) -> str:
+    return path[: path.rfind("/") + 1]
 
 
 def _tidy(table: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +108,13 @@ def _as_names(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    return pd.Series([None if pd.isna(value) else str(value) for value in _without_decimals(column)], dtype=object)
+    return pd.Series(
+        [
+            value if type(value) is str else None if pd.isna(value) else str(value)
+            for value in _without_decimals(column)
+        ],
+        dtype=object,
+    )
 
 
 def _without_decimals(column: "pd.Series[Any]") -> "pd.Series[Any]":

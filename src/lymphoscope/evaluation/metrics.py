@@ -240,12 +240,16 @@ def _wins_by_units(positive: Mask, scores: Floats, weights: Weights) -> Floats:
     positives = positives[np.argsort(scores[positives])]  # in order, so that the searches stay in the cache
     of_positives, ups = weights.unit_of_cell[positives], scores[positives]
     wins = np.zeros((units, units))
-    order = np.flatnonzero(~positive)
-    order = order[np.lexsort((scores[order], weights.unit_of_cell[order]))]
-    for cells in np.split(order, np.flatnonzero(np.diff(weights.unit_of_cell[order])) + 1) if len(order) else ():
-        below = np.concatenate([[0.0], np.cumsum(fixed[cells])])  # the weight of the negatives up to each
-        lower, upper = (np.searchsorted(scores[cells], ups, side) for side in ("left", "right"))
-        won = (below[lower] + below[upper]) / 2 * fixed[positives]
+    negatives = np.flatnonzero(~positive)
+    negatives = negatives[np.argsort(weights.unit_of_cell[negatives], kind="stable")]
+    starts = np.flatnonzero(np.diff(weights.unit_of_cell[negatives])) + 1
+    for cells in np.split(negatives, starts) if len(negatives) else ():
+        # From the first positive above a negative on, all are above it: search for the few cells of the unit.
+        below, not_above = (
+            np.cumsum(np.bincount(np.searchsorted(ups, scores[cells], side), fixed[cells], minlength=len(ups) + 1))
+            for side in ("right", "left")
+        )
+        won = (below[:-1] + not_above[:-1]) / 2 * fixed[positives]
         wins[:, weights.unit_of_cell[cells[0]]] = np.bincount(of_positives, won, minlength=units)
     return wins
 

@@ -2,6 +2,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 
 from lymphoscope.reports.sections import blast_share
 
@@ -12,8 +14,14 @@ def test_every_subject_has_a_dot_at_its_share(predictions: Maker, contents: Make
     level = contents(predictions()).metrics.subject_level
     assert level is not None
     axes = blast_share.blast_share_figure(level, "all", "lymphoblast").axes[0]
-    dots = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() == "o"]
-    assert dots == sorted((row.share.value for row in level.subjects), reverse=True)
+    bars, dots = axes.collections
+    assert isinstance(bars, LineCollection)
+    rows = sorted(level.subjects, key=lambda row: row.share.value, reverse=True)
+    assert dots.get_offsets().tolist() == [[row.share.value, y] for y, row in enumerate(rows)]
+    ends = [[tuple(end) for end in bar] for bar in bars.get_segments()]
+    assert ends == [[(row.share.low, y), (row.share.high, y)] for y, row in enumerate(rows)]
+    fills = {to_hex(fill) == "#ffffff" for fill in dots.get_facecolors()}
+    assert fills == {False, True}  # hollow where the label is another class
     names = {text.get_text() for text in axes.get_yticklabels()}
     assert names == {row.subject for row in level.subjects}
 
