@@ -73,6 +73,16 @@ def test_the_interval_of_several_seeds_contains_their_differences() -> None:
     assert of_subjects.estimate.reason == "one seed: the interval is of this trained model"
 
 
+def test_an_interval_of_two_seeds_stays_within_the_possible_values() -> None:
+    one, other = study(np.random.default_rng(3), seeds=2, subjects=8)
+    opposite = [one[0], with_scores(one[1], 1 - one[1]["score_all"].to_numpy())]
+    single = estimate_over_seeds(opposite, "all", replicates=100)
+    for name in ("accuracy", "auc"):
+        assert (single[name].estimate.low, single[name].estimate.high) == (0, 1)
+    difference = estimate_over_seeds(opposite, "all", minus=other, replicates=100)["accuracy"].estimate
+    assert (difference.low, difference.high) == (-1, 1)
+
+
 def test_a_method_does_not_differ_from_itself() -> None:
     tables, _ = study(np.random.default_rng(2))
     found = estimate_over_seeds(tables, "all", minus=tables, replicates=100)["auc"]

@@ -11,6 +11,7 @@ in the interval: it holds for training on subjects like these.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,13 @@ from scipy import special
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.evaluation import Estimate, Floats, MetricGroup, Weights, difference_group, metric_group
 from lymphoscope.evaluation.bootstrap import draw_bootstrap_samples
+from lymphoscope.evaluation.estimates import Scale
 from lymphoscope.evaluation.evaluation_set import EvaluationSet, select_evaluation_set
 
 LEVEL = 0.95
 REPLICATES = 2000
+# Least and largest value of a number, by its scale. Two seeds widen an interval by 13 standard deviations.
+_RANGES: Final[Mapping[Scale, tuple[float, float]]] = {"share": (0.0, 1.0), "bounded": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -51,27 +55,29 @@ def estimate_over_seeds(
     others = [select_evaluation_set(table, blast_class) for table in minus or []]
     _check_same_cells([*evaluated, *others])
     groups = [_group(each) for each in evaluated]
+    ranges = {name: _RANGES.get(spec.scale, (-np.inf, np.inf)) for name, spec in groups[0].specs.items()}
     if others:
+        ranges = {name: (low - high, high - low) for name, (low, high) in ranges.items()}
         groups = [difference_group(group, _group(other)) for group, other in zip(groups, others, strict=True)]
     samples = draw_bootstrap_samples(evaluated[0].rows, evaluated[0].outcomes, replicates=replicates, seed=0)
     over_subjects = samples.estimate({"mean": _mean_group(groups)})["mean"]
     every = Weights(np.ones((1, samples.units.number)), samples.units.of_cell)
     values = [group.compute(every) for group in groups]
     return {
-        name: _with_seeds(estimate, tuple(float(each[name][0]) for each in values))
+        name: _with_seeds(estimate, tuple(float(each[name][0]) for each in values), ranges[name])
         for name, estimate in over_subjects.items()
     }
 
 
-def _with_seeds(estimate: Estimate, values: tuple[float, ...]) -> SeedEstimate:
-    """Widen the interval over subjects by that of the seeds."""
+def _with_seeds(estimate: Estimate, values: tuple[float, ...], possible: tuple[float, float]) -> SeedEstimate:
+    """Widen the interval over subjects by that of the seeds, within the `possible` values of the number."""
     if estimate.value is None or estimate.low is None or estimate.high is None or len(values) < 2:
         reason = estimate.reason or (None if len(values) > 1 else "one seed: the interval is of this trained model")
         return SeedEstimate(estimate.model_copy(update={"reason": reason}), values)
     quantile = float(special.stdtrit(len(values) - 1, (1 + LEVEL) / 2))
     of_seeds = quantile * float(np.std(values, ddof=1)) / len(values) ** 0.5
     below, above = (float(np.hypot(abs(end - estimate.value), of_seeds)) for end in (estimate.low, estimate.high))
-    low, high = estimate.value - below, estimate.value + above
+    low, high = max(estimate.value - below, possible[0]), min(estimate.value + above, possible[1])
     p = None
     if estimate.p is not None:
         side = below if estimate.value > 0 else above
