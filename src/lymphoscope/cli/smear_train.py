@@ -77,6 +77,13 @@ def train_detector_command(
             show_default=False,
         ),
     ] = None,
+    scale: Annotated[
+        tuple[float, float],
+        typer.Option(
+            metavar="LOW HIGH",
+            help="Range of factors by which fields are resized at random, in relation to 0.3 microns per pixel.",
+        ),
+    ] = (0.6, 1.3),
     steps: Annotated[int, typer.Option(min=1, help="Training steps of 12 patches.")] = 600,
     seed: Seed = 0,
 ) -> None:
@@ -90,7 +97,7 @@ def train_detector_command(
 
     train_detector(
         boxes, out, classes=classes, cells=cells or (), start=start, microns_per_pixel=mpp, per_source=per_source,
-        without=without, leave_out=leave_out or (), steps=steps, seed=seed,
+        without=without, leave_out=leave_out or (), scales=scale, steps=steps, seed=seed,
         report=lambda line: typer.echo(line, err=True),
     )  # fmt: skip
     typer.echo(f"detector: {out}")

@@ -96,3 +96,9 @@ def test_a_detector_without_weights_cannot_be_continued(boxes: Path, tmp_path: P
     (tmp_path / "empty").mkdir()
     with pytest.raises(LymphoscopeError, match=r"no detector\.safetensors"):
         center_file.train_detector(boxes, tmp_path / "new", start=tmp_path / "empty", microns_per_pixel=0.14)
+
+
+@pytest.mark.parametrize("scales", [(1.3, 0.6), (0.0, 1.0), (-1.0, 1.0)])
+def test_a_range_of_scales_that_is_none_is_refused(boxes: Path, tmp_path: Path, scales: tuple[float, float]) -> None:
+    with pytest.raises(LymphoscopeError, match=r"--scale .*: give the lower factor first, and both above 0"):
+        center_file.train_detector(boxes, tmp_path / "new", scales=scales)

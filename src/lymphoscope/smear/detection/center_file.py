@@ -17,6 +17,7 @@ from lymphoscope.smear.detection.training_fields import (
     load_training_fields,
     without_sources,
 )
+from lymphoscope.smear.detection.training_samples import SCALES
 from lymphoscope.smear.detection.working_scale import WORKING_SCALE
 from lymphoscope.version import __version__
 
@@ -37,15 +38,20 @@ def train_detector(
     leave_out: Sequence[str] = (),
     steps: int = 600,
     seed: int = 0,
+    scales: tuple[float, float] = SCALES,
     report: Callable[[str], None] = lambda *_: None,
 ) -> None:
     """Train on the boxes of a file or folder and write detector.json, detector.onnx and detector.safetensors to `out`.
 
     `cells` are folders of cells on black to paste, each used equally often; `without` is a folder of images without
-    white cells; at most `per_source` images of each source are used, and none of the sources `leave_out`.
+    white cells; at most `per_source` images of each source are used, and none of the sources `leave_out`. Fields are
+    resized by a factor between `scales`, in relation to the working scale.
 
-    Raises LymphoscopeError if the boxes cannot be read, if none remain, or if `out` is not empty.
+    Raises LymphoscopeError if the boxes cannot be read, if none remain, if `scales` are no range, or if `out` is not
+    empty.
     """
+    if not 0 < scales[0] <= scales[1]:
+        raise LymphoscopeError(f"--scale {scales[0]:g} {scales[1]:g}: give the lower factor first, and both above 0")
     if out.exists() and any(out.iterdir()):
         raise LymphoscopeError(f"{out}: not empty; choose another --out")
     empty = [] if without is None else images_without_cells(without)
@@ -57,6 +63,7 @@ def train_detector(
         cut_outs,
         steps=steps,
         seed=seed,
+        scales=scales,
         start=None if start is None else read_head(start),
         report=lambda step, loss: report(f"step {step} of {steps}: loss {loss:.3f}"),
     )

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from lymphoscope.processor import has_instructions
 from lymphoscope.smear.detection.center_network import SIZE_UNIT, STRIDE, CenterNetwork
-from lymphoscope.smear.detection.training_samples import PATCH, CutOut, TrainingField, draw_sample
+from lymphoscope.smear.detection.training_samples import PATCH, SCALES, CutOut, TrainingField, draw_sample
 
 _SIDE = PATCH // STRIDE
 _NARROW = 0.16
@@ -26,13 +26,14 @@ def train_center_network(
     steps: int = 1200,
     batch: int = 12,
     seed: int = 0,
+    scales: tuple[float, float] = SCALES,
     report: Callable[[int, float], None] = lambda *_: None,
     pretrained: bool = True,
     start: Mapping[str, Any] | None = None,
 ) -> CenterNetwork:
     """Train the head on fields of one or more sources, each drawn equally often. Deterministic for a seed on a CPU.
 
-    `start` are the weights of a head to continue from.
+    Each field is resized by a factor between `scales`. `start` are the weights of a head to continue from.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -45,7 +46,7 @@ def train_center_network(
     fast = has_instructions("avx512_bf16")  # half of the time per step
     smooth, reported = 0.0, time.monotonic()
     for step in range(1, steps + 1):
-        light, heat, size = _batch(sources, cut_outs, batch, rng)
+        light, heat, size = _batch(sources, cut_outs, batch, rng, scales)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             found_heat, found_size = network(light)
         loss = _loss(found_heat.float(), found_size.float(), heat, size)
@@ -62,12 +63,16 @@ def train_center_network(
 
 
 def _batch(
-    sources: Sequence[Sequence[TrainingField]], cut_outs: Sequence[CutOut], size: int, rng: np.random.Generator
+    sources: Sequence[Sequence[TrainingField]],
+    cut_outs: Sequence[CutOut],
+    size: int,
+    rng: np.random.Generator,
+    scales: tuple[float, float],
 ) -> tuple[Tensor, Tensor, Tensor]:
     lights, heats, sizes = [], [], []
     for _ in range(size):
         fields = sources[int(rng.integers(len(sources)))]
-        light, boxes = draw_sample(fields[int(rng.integers(len(fields)))], cut_outs, rng)
+        light, boxes = draw_sample(fields[int(rng.integers(len(fields)))], cut_outs, rng, scales)
         heat, extent = draw_targets(boxes)
         lights.append(np.ascontiguousarray(light.transpose(2, 0, 1)))
         heats.append(heat)

@@ -19,7 +19,7 @@ Light = NDArray[np.float32]
 
 PATCH = 192
 """Pixels of the side of a training patch."""
-_SIZES = (0.6, 1.3)
+SCALES = (0.6, 1.3)
 """Range of factors on the working scale: the network must know cells whose scale was estimated wrongly."""
 _DIAMETER = 12.0
 """Microns of the diameter of a pasted cell, on average."""
@@ -73,10 +73,16 @@ class CutOut:
 
 
 def draw_sample(
-    field: TrainingField, cut_outs: Sequence[CutOut], rng: np.random.Generator
+    field: TrainingField,
+    cut_outs: Sequence[CutOut],
+    rng: np.random.Generator,
+    scales: tuple[float, float] = SCALES,
 ) -> tuple[Light, NDArray[np.float32]]:
-    """Return a patch (192, 192, 3) of light and the boxes (N, 4) in it, in pixels of the patch."""
-    factor = float(np.exp(rng.uniform(*np.log(_SIZES))))
+    """Return a patch (192, 192, 3) of light and the boxes (N, 4) in it, in pixels of the patch.
+
+    The field is resized by a factor between `scales`, with a uniform logarithm. Pasted cells are resized with it.
+    """
+    factor = float(np.exp(rng.uniform(*np.log(scales))))
     light, boxes = _cut_patch(field, factor, rng)
     light = _change_stain(light, rng)
     if cut_outs and rng.random() < 0.6:
