@@ -37,6 +37,7 @@ from lymphoscope.evaluation.intervals import LEVEL
 from lymphoscope.evaluation.outcomes import Floats, WeightedOutcomes, Weights
 from lymphoscope.evaluation.roc import roc_curve
 from lymphoscope.evaluation.subjects.decision_curve import decision_curves
+from lymphoscope.evaluation.subjects.subject_level import auc_of_subjects
 from lymphoscope.evaluation.units import units_of
 
 CLASSES = ("all", "hem")
@@ -261,8 +262,17 @@ def holds(
     return held
 
 
+CURVES: Final = ("band", "subjects")
+"""The ROC band, and what tells subjects apart: their AUC and the decision curve."""
+
+
 def holds_of_curves(
-    layout: Layout, world: World, studies: int, replicates: int = 200, seed_of_studies: int = 8
+    layout: Layout,
+    world: World,
+    studies: int,
+    replicates: int = 200,
+    seed_of_studies: int = 8,
+    curves: Collection[str] = CURVES,
 ) -> Answers:
     """Whether the band of the ROC curve, the AUC of subjects and their net benefit hold the true value, by study.
 
@@ -270,18 +280,21 @@ def holds_of_curves(
     """
     generator = np.random.default_rng(99)
     true = _curves([study(layout, world, generator) for _ in range(500)], layout)
+    true = {name: value for name, value in true.items() if ("band" if name.startswith("ROC") else "subjects") in curves}
     generator = np.random.default_rng(seed_of_studies - 1)
     held: Answers = {name: [] for name in true}
     for seed in range(studies):
         drawn = study(layout, world, generator)
         outcomes, person = drawn
         bootstrap = Bootstrap(unit="subject", units=0, replicates=replicates, seed=seed, level=LEVEL)
-        estimates = _band(outcomes, BootstrapSamples(units_of(person, outcomes.truth, 2), CLASSES, bootstrap))
-        if not layout.of_both:
+        estimates = {}
+        if "band" in curves:
+            estimates = _band(outcomes, BootstrapSamples(units_of(person, outcomes.truth, 2), CLASSES, bootstrap))
+        if "subjects" in curves and not layout.of_both:
             subjects, share = _subjects([drawn])
             units = units_of(np.arange(len(share)), subjects.truth, 2)
             samples = BootstrapSamples(units, CLASSES, bootstrap)
-            estimates["AUC of subjects"] = samples.estimate({"": _group(subjects, {"auc": METRICS["auc"]})})[""]["auc"]
+            estimates["AUC of subjects"] = samples.estimate({"": auc_of_subjects(subjects)})[""]["auc"]
             for benefit in decision_curves(share, subjects.is_positive, np.arange(len(share)))[0].points:
                 estimates[f"net benefit at {benefit.threshold:g}"] = benefit.net_benefit
         for name, value in true.items():
@@ -382,10 +395,18 @@ def measure(layout: Layout, world: World, metrics: Mapping[str, Metric], *, stud
     return Row(shares, _refused(answers), exact, time.process_time() - start)
 
 
-def measure_curves(layout: Layout, world: World, _: Mapping[str, Metric], *, studies: int, seed: int) -> Row:
+def measure_curves(
+    layout: Layout,
+    world: World,
+    _: Mapping[str, Metric],
+    *,
+    studies: int,
+    seed: int,
+    curves: Collection[str] = CURVES,
+) -> Row:
     """One row of the table of curves."""
     start = time.process_time()
-    answers = holds_of_curves(layout, world, studies, seed_of_studies=seed)
+    answers = holds_of_curves(layout, world, studies, seed_of_studies=seed, curves=curves)
     return Row(_shares(answers), _refused(answers), [], time.process_time() - start)
 
 
@@ -405,11 +426,15 @@ def rows_of(options: argparse.Namespace, metrics: Mapping[str, Metric]) -> Itera
     done: dict[str, Row] = {}
     if options.save and options.save.exists():
         done = {key: Row(**row) for key, row in map(json.loads, options.save.read_text().splitlines())}
-    layouts = LAYOUTS_OF_CURVES if options.curves else LAYOUTS
+    curves = None if options.curves is None else options.curves or CURVES
+    layouts = LAYOUTS if curves is None else LAYOUTS_OF_CURVES
+    if curves is not None and "band" not in curves:
+        layouts = {name: each for name, each in layouts.items() if not each.of_both}
     wanted = [tuple(each) for each in options.row] if options.row else list(product(layouts, WORLDS))
-    run = measure_tests if options.tests else measure_curves if options.curves else measure
+    run = measure_tests if options.tests else measure if curves is None else partial(measure_curves, curves=curves)
+    kind = " ".join(["tests" if options.tests else "intervals", *(curves or ())])
     for layout, world in wanted:
-        key = " ".join([layout, world, str(run.__name__), str(options.studies), str(options.seed), *metrics])
+        key = " ".join([layout, world, kind, str(options.studies), str(options.seed), *metrics])
         if key not in done:
             done[key] = run(layouts[layout], WORLDS[world], metrics, studies=options.studies, seed=options.seed)
             if options.save:
@@ -437,7 +462,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000, help="studies for each row of the table")
     parser.add_argument("--tests", action="store_true", help="the level of the tests of two models, not the coverage")
-    parser.add_argument("--curves", action="store_true", help="the intervals of the curves of a report")
+    parser.add_argument(
+        "--curves", nargs="*", choices=CURVES, help="the intervals of the curves of a report: all, or only these"
+    )
     parser.add_argument("--only", nargs="*", choices=every, metavar="METRIC", help="the metrics that are measured")
     parser.add_argument("--without", nargs="*", default=[], choices=every, metavar="METRIC", help="those that are not")
     parser.add_argument(

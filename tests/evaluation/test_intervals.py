@@ -121,8 +121,8 @@ def test_few_units_of_one_class_have_their_own_room_in_a_mean_over_classes() -> 
     bound = {
         each: stats.binomtest(0, each, alternative="less").proportion_ci(method="exact").high for each in (20, 120)
     }
-    assert one.unseen == pytest.approx(bound[120])
-    assert mean.unseen == pytest.approx(bound[20] / 2)
+    assert one.unseen() == pytest.approx(bound[120])
+    assert mean.unseen() == pytest.approx(bound[20] / 2)
     assert estimate_from_replicates(1.0, np.ones(50), mean, "share").low == pytest.approx(1 - bound[20] / 2)
 
 
@@ -202,3 +202,28 @@ def test_spread_of_leaving_out_units_is_the_standard_error_of_a_mean() -> None:
     without[3] = np.nan
     assert np.isnan(small_sample(units, np.ones(12), np.arange(12), without, 9.0).jackknife)
     assert small_sample(units, np.ones(12), np.arange(5), without[4:9], 9.0).jackknife is None
+
+
+def test_log_loss_has_room_for_a_large_exceptional_unit() -> None:
+    """A number without an upper end counts unequal units by their weight, a share by their number."""
+    sizes = np.array([*[20] * 5, *[1] * 100])
+    unit = np.repeat(np.arange(105), sizes)
+    units = units_of(unit.astype(object), np.zeros(len(unit), int), 1)
+    sample = small_sample(units, np.ones(len(unit)), np.arange(0), np.zeros(0), 0.01)
+    assert sample.equal_units == pytest.approx(200**2 / (5 * 20**2 + 100))
+    replicas = np.array([0.49, 0.51])
+    loss = estimate_from_replicates(0.5, replicas, sample, "positive", worst=3.0)
+    assert loss.high == pytest.approx(0.5 + 2.5 * (1 - 0.05 ** (1 / sample.equal_units)))
+    share = estimate_from_replicates(0.5, replicas, sample, "bounded", worst=1.0)
+    assert 0.5 + 0.5 * (1 - 0.05 ** (1 / 105)) <= share.high < 0.5 + 0.5 * (1 - 0.05 ** (1 / sample.equal_units))
+
+
+def test_a_two_sided_interval_has_t_at_both_ends_and_the_room_of_a_two_sided_bound() -> None:
+    sample = SmallSample(1.0, 8.0, 10)
+    replicas = np.array([0.79, 0.81])
+    two = estimate_from_replicates(0.8, replicas, sample, "share", worst=0.0, two_sided=True)
+    assert two.low == pytest.approx(0.8 * 0.025 ** (1 / 10))
+    assert special.logit(two.high) - special.logit(0.8) == pytest.approx(special.stdtrit(8, 0.975) * 0.01 / 0.16)
+    one = estimate_from_replicates(0.8, replicas, sample, "share", worst=0.0)
+    assert one.low == pytest.approx(0.8 * 0.05 ** (1 / 10))
+    assert one.high < two.high

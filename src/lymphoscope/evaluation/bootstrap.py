@@ -29,7 +29,7 @@ class MetricSpec:
 
     The cells (N,) it depends on, or their weights; its scale; why it is undefined; its value on an exceptional unit, or
     its values where a share of the units is exceptional (see `estimate_from_replicates`); whether it is a mean over
-    classes.
+    classes; whether its interval is two-sided.
     """
 
     depends_on: Mask | Floats
@@ -38,6 +38,7 @@ class MetricSpec:
     worst: float | None = None
     exceptional: Exceptional | None = None
     is_mean_over_classes: bool = False
+    two_sided: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,9 @@ class BootstrapSamples:
         sample = small_sample(
             self.units, weights, left_out, without, spread, is_mean_over_classes=spec.is_mean_over_classes
         )
-        return estimate_from_replicates(value, replicas, sample, spec.scale, spec.worst, spec.exceptional)
+        return estimate_from_replicates(
+            value, replicas, sample, spec.scale, spec.worst, spec.exceptional, two_sided=spec.two_sided
+        )
 
     def _too_few(self, cells: Mask) -> str | None:
         """Why units with some of these `cells` (N,) show no spread: all are in one, or one is alone in its stratum."""

@@ -54,7 +54,8 @@ class SmallSample:
     `inflation` is the factor by which the bootstrap's spread is too small, `degrees` the degrees of freedom of t, and
     `units` the number of units that the number depends on. `jackknife` is the spread from leaving out each unit in
     turn, NaN if the number is undefined without one of them, None where units are too many for that. `units_by_class`
-    are the units of each class of a number that is a mean over classes.
+    are the units of each class of a number that is a mean over classes. `equal_units` is Kish's effective number: as
+    many equal units have the same sum of squared weights.
     """
 
     inflation: float
@@ -62,15 +63,15 @@ class SmallSample:
     units: int
     jackknife: float | None = None
     units_by_class: tuple[int, ...] = ()
+    equal_units: float | None = None
 
-    @property
-    def unseen(self) -> float:
+    def unseen(self, level: float = LEVEL) -> float:
         """How far unseen exceptional units may take the number towards its worst value, 0-1.
 
         In a mean over K classes a share of the units of one class counts by 1 / K, however few they are.
         """
-        of_classes = (unseen_share(number) / len(self.units_by_class) for number in self.units_by_class)
-        return max(unseen_share(self.units), *of_classes, 0.0)
+        of_classes = (unseen_share(number, level) / len(self.units_by_class) for number in self.units_by_class)
+        return max(unseen_share(self.units, level), *of_classes, 0.0)
 
 
 def small_sample(
@@ -117,9 +118,13 @@ def small_sample(
     )
     total: float = sum(variance * factor for variance, factor, _ in parts)
     below = sum((variance * factor) ** 2 / degrees for variance, factor, degrees in parts)
+    equal_units = float(sizes.sum() ** 2 / (sizes**2).sum())
     if not below > 0:
-        return SmallSample(1.0, min(degrees for _, _, degrees in parts), len(used), jackknife, units_by_class)
-    return SmallSample(float(np.sqrt(total / plain)), total**2 / below, len(used), jackknife, units_by_class)
+        least = min(degrees for _, _, degrees in parts)
+        return SmallSample(1.0, least, len(used), jackknife, units_by_class, equal_units)
+    return SmallSample(
+        float(np.sqrt(total / plain)), total**2 / below, len(used), jackknife, units_by_class, equal_units
+    )
 
 
 def _unequal(shares: Floats, stratum: Indices, stratum_size: Indices) -> tuple[float, float]:
@@ -162,14 +167,18 @@ def estimate_from_replicates(
     scale: Scale,
     worst: float | None = None,
     exceptional: Exceptional | None = None,
+    *,
+    two_sided: bool = False,
 ) -> Estimate:
     """`value` with the interval that its replicates `replicas` (R,) give; NaN marks an undefined replicate.
 
-    n units without an exceptional one leave room for a share `sample.unseen` of exceptional ones. `worst` is the value
-    of the number on an exceptional unit, and the interval reaches at least as far towards it as that share would take
-    it; `exceptional` gives the values that a share would take a number to that is no mean over units. Replicates alone
-    have too little spread, or none, where no such unit is in the sample. The other end has the normal quantile in place
-    of t (see above), but not that of a coefficient, whose spread is largest where it is too good. Below two degrees of
+    n units without an exceptional one leave room for a share `sample.unseen` of exceptional ones; for a number without
+    an upper end n is the number of equal units with the weight of these. `worst` is the value of the number on an
+    exceptional unit, and the interval reaches at least as far towards it as that share would take it; `exceptional`
+    gives the values that a share would take a number to that is no mean over units. Replicates alone have too little
+    spread, or none, where no such unit is in the sample. The other end has the normal quantile in place of t (see
+    above), but not that of a coefficient, whose spread is largest where it is too good. Where the interval is
+    `two_sided`, both ends have the quantile of t and the room is that of a two-sided bound. Below two degrees of
     freedom there is no interval, three for a coefficient, except the exact bound of a share at 0 or 1.
     """
     if scale == "biased":
@@ -182,7 +191,9 @@ def estimate_from_replicates(
     spread = (sample.jackknife or 0.0 if by_jackknife else float(defined.std())) * sample.inflation
     if np.isnan(spread):
         return Estimate(value=value, reason=_UNDEFINED)
-    unseen = sample.unseen
+    # One large exceptional unit has no limit to what it adds to a number without an upper end.
+    weight = sample.equal_units if scale == "positive" else None
+    unseen = unseen_share(weight) if weight else sample.unseen((1 + LEVEL) / 2 if two_sided else LEVEL)
     at_end = scale == "share" and not _NO_SPREAD < value < 1 - _NO_SPREAD
     if spread < _NO_SPREAD or at_end:
         return _without_spread(value, unseen, scale)
@@ -192,7 +203,7 @@ def estimate_from_replicates(
     quantile = float(special.stdtrit(sample.degrees, (1 + LEVEL) / 2))
     # A number without an upper end is more skewed still: its room alone leaves hardly any error at the worse end.
     better = _OF_LOG_LOSS if scale == "positive" else float(special.ndtri((1 + LEVEL) / 2))
-    ends = (False, False) if scale == "coefficient" else _better_ends(value, reached)
+    ends = (False, False) if two_sided or scale == "coefficient" else _better_ends(value, reached)
     below, above = (better if is_better_end else quantile for is_better_end in ends)
     low, high = _bounds(value, (below * spread, above * spread), scale)
     low, high = min([low, *reached]), max([high, *reached])
@@ -202,9 +213,9 @@ def estimate_from_replicates(
     return Estimate(value=value, low=low, high=high, p=p)
 
 
-def unseen_share(units: int) -> float:
+def unseen_share(units: float, level: float = LEVEL) -> float:
     """The share of exceptional units, 0-1, that `units` without one leave room for: the exact one-sided bound."""
-    return float(1 - (1 - LEVEL) ** (1 / units))
+    return float(1 - (1 - level) ** (1 / units))
 
 
 def exact_interval(successes: float | Floats, trials: float | Floats, level: float = LEVEL) -> tuple[Any, Any]:

@@ -3,7 +3,6 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from dcurves import dca
 from statsmodels.stats.proportion import proportion_confint
 
 from lymphoscope.evaluation import evaluate_subjects
@@ -13,6 +12,8 @@ Maker = Callable[..., pd.DataFrame]
 
 
 def by_dcurves(table: pd.DataFrame, prevalence: float | None) -> pd.DataFrame:
+    from dcurves import dca  # takes seconds to import, in every process that collects the tests
+
     subjects = table.groupby("subject").agg(
         share=("predicted", lambda values: (values == "all").mean()), blast=("label", lambda values: values.iloc[0])
     )
