@@ -15,7 +15,8 @@ DEV := $(VENV)/.installed-dev
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $(if $(CI),--quiet)
 SPELLED := $(wildcard *.md *.toml *.cff) Makefile .ci src tests tests_plain docs configs benchmarks
 # One thread per process, because the processes already use all cores.
-PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --maxprocesses $(MAX_JOBS) --dist worksteal
+# The processes that tests start share the bytecode of the package, also where the environment forbids to write it.
+PARALLEL = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --maxprocesses $(MAX_JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint ruff format types layers spelling docs clean

@@ -1,5 +1,6 @@
 """What several tests share: tiny cells whose classes can be told apart, and a recipe that trains on them in seconds."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") or item.get_closest_marker("timing"):
             item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imports made out of the garbage collector, which would search it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
