@@ -136,6 +136,13 @@ def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope: Run) 
     assert found["versions"]["torch"] == "not installed"
 
 
+@pytest.mark.parametrize("command", ["train", "review", "review verify", "review users add", "smear train"])
+def test_help_needs_no_extra(lymphoscope: Run, command: str) -> None:
+    answer = lymphoscope(*command.split(), "--help")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith(f"Usage: lymphoscope {command}")
+
+
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
@@ -146,6 +153,7 @@ def test_the_doctor_finds_it_well_and_names_what_is_not_there(lymphoscope: Run) 
         (["predict", "CELLS", "--cluster", "local", "--out", "OUT.parquet"], "cluster"),
         (["predict", "CELLS", "--out", "OUT.parquet"], "parquet"),
         (["predict", "s3://bucket/cells"], "cluster"),
+        (["review", "verify"], "review"),
     ],
     ids=" ".join,
 )

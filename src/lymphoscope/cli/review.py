@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from lymphoscope.review.settings import ReviewSettings
 
 
+_HELP = frozenset({"-h", "--help"})
+_ASKS_FOR_HELP = "lymphoscope.review.help"
+
+
 class _FolderOrCommand(TyperGroup):
     """`review DIR` is `review serve DIR`: what is no subcommand is a folder."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `serve` before arguments that do not begin with a subcommand."""
-        if args and args[0] not in (*self.commands, "-h", "--help"):
+        if args and args[0] not in (*self.commands, *_HELP):
             args = ["serve", *args]
+        ctx.meta[_ASKS_FOR_HELP] = not _HELP.isdisjoint(args)
         return super().parse_args(ctx, args)
 
 
@@ -43,7 +48,8 @@ def review_command(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(ExitStatus.USAGE)
-    require("review", "review")
+    if not context.meta[_ASKS_FOR_HELP]:
+        require("review", "review")
 
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on. Any other than loopback needs TLS.")]
