@@ -32,6 +32,7 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.stem)
 def test_generated_tables_are_current(path: Path) -> None:
     page = path.read_text(encoding="utf-8")

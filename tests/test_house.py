@@ -166,6 +166,7 @@ def test_the_package_offers_what_it_lists() -> None:
         _ = lymphoscope.no_such_name
 
 
+@pytest.mark.slow
 def test_torch_is_imported_only_by_modules_that_compute() -> None:
     light = [name for name in MODULES if not name.removeprefix("lymphoscope.").startswith(MAY_IMPORT_TORCH)]
     code = f"""
@@ -389,6 +390,7 @@ def test_every_dependency_is_listed_in_third_party() -> None:
     assert set(declared_dependencies()) <= listed
 
 
+@pytest.mark.slow
 def test_every_import_is_of_a_declared_dependency() -> None:
     declared, distributions = set(declared_dependencies()), packages_distributions()
     for path in SOURCE.rglob("*.py"):

@@ -58,6 +58,7 @@ def test_split_takes_a_table_and_keeps_subjects_together(tiny_manifest: Manifest
     assert (parts.groupby("subject")["split"].nunique() == 1).all()
 
 
+@pytest.mark.slow
 def test_audit_takes_a_folder_or_a_table(tiny_folder: Path, tiny_manifest: Manifest) -> None:
     for cells in (tiny_folder, tiny_manifest.table):
         report = lymphoscope.audit(cells, expected_size=(32, 32))

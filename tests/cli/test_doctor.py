@@ -50,6 +50,7 @@ def test_a_broken_model_is_a_row_with_the_reason_and_exit_status_3(
     assert "gone is not a model" in row
 
 
+@pytest.mark.slow
 def test_a_failing_device_fails_only_its_own_rows() -> None:
     checks = {check.part: check for check in doctor.self_test(["cpu", "nonsense"])}
     assert checks["method on cpu"].passed

@@ -90,6 +90,7 @@ def test_a_closed_standard_output_is_one_line_and_2() -> None:
     assert answer.stderr == "lymphoscope: error: standard output is closed: redirect it to a file or /dev/null\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirection", ["2>&-", f"2> {FULL}"])
 def test_messages_that_cannot_be_written_are_lost_and_the_work_is_done(redirection: str, tmp_path: Path) -> None:
     answer = shell(f"run data synthesize {tmp_path}/cells --subjects 2 --cells-per-subject 1 --fields 0 {redirection}")
@@ -102,6 +103,7 @@ def test_an_error_without_a_standard_error_keeps_its_status() -> None:
     assert shell("run predict gone.png 2>&-").returncode == 2
 
 
+@pytest.mark.slow
 def test_closed_streams_never_receive_an_output_file(tmp_path: Path) -> None:
     """With all three streams closed, the first files that are opened must not become standard output or error."""
     shell(f"run data synthesize {tmp_path}/cells --subjects 2 --cells-per-subject 1 --fields 0 <&- 2>&- >/dev/null")

@@ -17,6 +17,7 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "fields"
 
 
+@pytest.mark.slow
 def test_the_count_is_printed_in_words(fields: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["smear", "blast", str(fields), "--mpp", "0.14", "--out", str(tmp_path / "out")]) == 0
     out = capsys.readouterr().out

@@ -47,6 +47,7 @@ def slow_groups(cells: list[tuple[str | None, str | None]]) -> set[frozenset[int
         groups = [group for group in groups if group is not pair[0] and group is not pair[1]] + [pair[0] | pair[1]]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(subjects_and_hashes)
 def test_groups_are_the_connected_components(cells: list[tuple[str | None, str | None]]) -> None:

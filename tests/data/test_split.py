@@ -52,6 +52,7 @@ def assert_groups_stay_together(table: pd.DataFrame) -> None:
         assert (table.groupby(owner)["split"].nunique() == 1).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(cohorts, st.integers(0, 5))
 def test_holdout_keeps_groups_together_and_every_class_in_every_part(manifest: Manifest, seed: int) -> None:
@@ -62,6 +63,7 @@ def test_holdout_keeps_groups_together_and_every_class_in_every_part(manifest: M
     assert (pd.crosstab(table["split"], table["label"]).loc[["train", "validation", "test"]] > 0).all(axis=None)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(cohorts, st.sampled_from([2, 3]))
 def test_folds_test_every_cell_once(manifest: Manifest, folds: int) -> None:

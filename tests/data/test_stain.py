@@ -117,6 +117,7 @@ def test_invalid_normalization_in_a_model_file_is_refused(wrong: dict[str, objec
         StainNormalization.model_validate(valid | wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
 @pytest.mark.parametrize("folder", ["cnmc", "pbc/lymphocyte"])
 def test_real_cells_become_more_alike_and_take_few_milliseconds(folder: str) -> None:

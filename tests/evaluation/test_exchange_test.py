@@ -43,6 +43,7 @@ def exchanged(one: np.ndarray, other: np.ndarray, unit: np.ndarray, subject_set:
     return np.where(swap, other, one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("subjects", "seed"), [(7, 11), (8, 9)])
 def test_p_equals_exchanging_in_every_way_by_scikit_learn(subjects: int, seed: int) -> None:
     one, other, unit = study(np.random.default_rng(seed), subjects)

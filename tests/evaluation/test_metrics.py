@@ -36,6 +36,7 @@ def by_scikit_learn(outcomes: Outcomes, weights: np.ndarray) -> dict[str, float]
     }
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1), cells=st.integers(8, 60), num_classes=st.integers(2, 8), ties=st.booleans())
 @settings(deadline=None, max_examples=60)
 def test_every_metric_equals_scikit_learn_on_cells_repeated_by_weight(

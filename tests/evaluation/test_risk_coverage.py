@@ -80,6 +80,7 @@ def test_area_is_smallest_for_perfect_ranking_and_error_rate_for_none(rate: floa
     assert least - 1e-9 <= min(at_random)
 
 
+@pytest.mark.slow
 def test_ties_count_as_the_mean_over_their_orders() -> None:
     wrong = np.array([True, False, False, True, False, False, False, True])
     ties = np.array([0.0, 0, 0, 0, 1, 1, 1, 1])

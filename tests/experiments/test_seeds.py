@@ -90,6 +90,7 @@ def test_a_method_does_not_differ_from_itself() -> None:
     assert found.values == (0.0,) * 5
 
 
+@pytest.mark.slow
 def test_p_is_below_005_where_the_interval_excludes_zero() -> None:
     generator = np.random.default_rng(3)
     for _ in range(12):

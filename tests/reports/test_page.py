@@ -152,6 +152,7 @@ def test_page_shows_the_numbers_of_the_metrics(predictions: Maker, contents: Mak
     assert f"classified {a + d} of 48 labelled cells of 8 subjects" in text
 
 
+@pytest.mark.slow
 def test_page_names_held_out_subjects_the_split_and_its_provenance(predictions: Maker, contents: Maker) -> None:
     text = Page(render_report(contents(predictions()))).text
     assert "S0, S1, S2, S3, S4, S5, S6, S7" in text
@@ -190,6 +191,7 @@ def test_text_from_data_is_escaped(predictions: Maker, contents: Maker) -> None:
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
 
 
+@pytest.mark.slow
 def test_mistakes_show_the_image_and_prediction_of_each_stream(predictions: Maker, contents: Maker) -> None:
     shown = contents(predictions())
     page = Page(render_report(shown))
@@ -205,6 +207,7 @@ def test_mistakes_show_the_image_and_prediction_of_each_stream(predictions: Make
             assert f"{predicted} {max(by_class.values()):.2f}" in page.text
 
 
+@pytest.mark.slow
 def test_mistakes_without_images_are_listed_by_score(predictions: Maker, contents: Maker) -> None:
     table = predictions()
     shown = dataclasses.replace(contents(table), mistakes=[])
@@ -216,6 +219,7 @@ def test_mistakes_without_images_are_listed_by_score(predictions: Maker, content
     assert re.findall(r"\b\d+\.png", page.text) == [Path(path).name for path in by_score]
 
 
+@pytest.mark.slow
 def test_at_most_fifty_failed_cells_are_listed(predictions: Maker, contents: Maker) -> None:
     failed = [{**failed_row(), "path": f"/cells/broken_{index}.png"} for index in range(70)]
     table = as_predictions([*predictions().to_dict("records"), *failed], ["all", "hem"])
@@ -241,6 +245,7 @@ def test_page_is_deterministic(predictions: Maker, contents: Maker) -> None:
     assert render_report(contents(predictions())) == render_report(contents(predictions()))
 
 
+@pytest.mark.slow
 def test_perfect_score_comes_with_a_caveat(predictions: Maker, contents: Maker) -> None:
     table: pd.DataFrame = predictions()
     right = table[table["label"] == table["predicted"]]

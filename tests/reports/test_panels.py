@@ -18,6 +18,7 @@ def colours(panel: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(panel)).convert("RGB"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [("all", "hem"), tuple("abcdefgh")])
 def test_panel_is_a_png_with_the_crop_box(predictions: Maker, explanation: Maker, classes: tuple[str, ...]) -> None:
     row = predictions(classes).iloc[0].to_dict()
@@ -29,6 +30,7 @@ def test_panel_is_a_png_with_the_crop_box(predictions: Maker, explanation: Maker
     assert (pixels == (0xD5, 0x5E, 0x00)).all(axis=-1).sum() > 100  # the box
 
 
+@pytest.mark.slow
 def test_panel_depends_on_box_images_referral_and_streams(predictions: Maker, explanation: Maker) -> None:
     row = predictions().iloc[0].to_dict()
     cell = explanation(row)

@@ -317,6 +317,7 @@ def test_the_first_person_needs_the_token_and_there_is_no_second_first_person(ma
     app.state.review.database.close()
 
 
+@pytest.mark.slow
 def test_an_administrator_adds_and_changes_people_but_not_the_last_administrator(make_server: Any) -> None:
     server = make_server()
     adam = server.person("adam")

@@ -60,6 +60,7 @@ def table_of_predictions(paths: list[str], subjects: list[str]) -> pd.DataFrame:
     return as_predictions(rows.assign(refer=False), ("all", "hem"))
 
 
+@pytest.mark.slow
 def test_groups_of_split_data_are_used_without_reading_an_image(tmp_path: Path) -> None:
     paths = [f"/nowhere/{number}.png" for number in range(12)]
     subjects = [f"S{number % 6}" for number in range(12)]

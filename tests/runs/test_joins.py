@@ -34,6 +34,7 @@ def score(table: pd.DataFrame, folder: Path, data: pd.DataFrame | None = None) -
     return score_predictions(folder / "p.csv", RunFolder(folder / "out"), data=cells)
 
 
+@pytest.mark.slow
 def test_predictions_left_out_of_a_table_are_counted_and_named_on_page_and_in_json(tmp_path: Path) -> None:
     everything = predictions()
     right = everything[everything["predicted"] == everything["label"]]
@@ -48,6 +49,7 @@ def test_predictions_left_out_of_a_table_are_counted_and_named_on_page_and_in_js
     assert run(command) == 3
 
 
+@pytest.mark.slow
 def test_predictions_of_other_cells_are_named(tmp_path: Path) -> None:
     everything = predictions()
     metrics = score(everything, tmp_path, everything[:20])
@@ -61,6 +63,7 @@ def test_a_cell_with_two_predictions_is_refused(tmp_path: Path) -> None:
         score(pd.concat([table, table[:3]], ignore_index=True), tmp_path)
 
 
+@pytest.mark.slow
 def test_cells_of_one_field_are_told_apart_by_their_id(tmp_path: Path) -> None:
     table = predictions().assign(path="/fields/1.png")
     with pytest.raises(LymphoscopeError, match="more than one prediction"):
@@ -68,6 +71,7 @@ def test_cells_of_one_field_are_told_apart_by_their_id(tmp_path: Path) -> None:
     assert score(table.assign(cell_id=np.arange(len(table)).astype(str)), tmp_path).evaluated == 30
 
 
+@pytest.mark.slow
 def test_predictions_of_several_models_are_named(tmp_path: Path) -> None:
     table = predictions()
     metrics = score(table.assign(model_id=["one", "two"] * 15), tmp_path)

@@ -70,6 +70,7 @@ print(json.dumps([status, faces, sorted(modules.keys() - set(faces))]))
     return list(modules)
 
 
+@pytest.mark.slow
 def test_score_loads_only_what_metrics_and_a_report_need(tmp_path: Path) -> None:
     loaded = score_in_a_new_process(tmp_path, predictions())
     assert [name for name in loaded if name.startswith(NOT_NEEDED)] == []
@@ -90,6 +91,7 @@ def test_predictions_of_a_shipped_model_are_compared_by_subject_without_its_sche
     assert "lymphoscope.model_file.description" not in loaded
 
 
+@pytest.mark.slow
 def test_a_summary_without_intervals_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     predictions(3).to_csv(tmp_path / "predictions.csv", index=False)
     assert run(["score", str(tmp_path / "predictions.csv"), "--out", str(tmp_path / "scored")]) == 0

@@ -30,6 +30,7 @@ def run(real: Model, folder: Path, out: Path, **options: object) -> SmearResult:
     return run_smear(real, load_detector("classical"), inputs, out, settings)
 
 
+@pytest.mark.slow
 def test_each_row_is_that_of_the_crop_of_its_cell(
     real: Model, apart: tuple[Path, list[TrueCell]], tmp_path: Path
 ) -> None:
@@ -44,6 +45,7 @@ def test_each_row_is_that_of_the_crop_of_its_cell(
     np.testing.assert_allclose(vectors, expected.astype(np.float32), atol=5e-3)
 
 
+@pytest.mark.slow
 def test_without_features_there_is_no_file(real: Model, apart: tuple[Path, list[TrueCell]], tmp_path: Path) -> None:
     out = run(real, apart[0], tmp_path / "out", features=False).out
     assert SmearRecord.model_validate_json((out / "smear.json").read_bytes()).features is None
@@ -51,6 +53,7 @@ def test_without_features_there_is_no_file(real: Model, apart: tuple[Path, list[
     assert read_features(out) is None
 
 
+@pytest.mark.slow
 def test_a_file_of_another_run_is_refused(real: Model, apart: tuple[Path, list[TrueCell]], tmp_path: Path) -> None:
     out = run(real, apart[0], tmp_path / "out").out
     np.save(out / "features.npy", np.zeros((3, 4), np.float16))

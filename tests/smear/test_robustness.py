@@ -63,6 +63,7 @@ def test_colours_that_no_smear_has_are_said_and_no_cells_are_counted(
     assert "NO RED CELLS" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tissue", "stained section", "eye"])
 def test_what_has_no_red_cells_or_others_than_the_scale_says_is_marked(
     kind: str, count: Count, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -109,6 +110,7 @@ def test_a_scale_that_is_wrong_by_four_is_said_and_marked(
     assert "Scale in doubt" in (result.out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_scale_is_estimated_from_red_cells_and_printed(
     count: Count, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,6 +127,7 @@ def test_fields_whose_scale_nobody_knows_are_refused_with_what_to_do(count: Coun
         count(path, microns_per_pixel=None)
 
 
+@pytest.mark.slow
 def test_a_slide_with_missing_tiles_counts_the_others_and_says_so(count: Count, tmp_path: Path) -> None:
     field = draw_smear_field(SmearSettings(width=1024, height=1024, white_cells=10, touching_pairs=0, cut_cells=0))
     path = tmp_path / "slide.tif"

@@ -56,6 +56,7 @@ def test_a_results_folder_is_complete(count: Count, model: Model, apart: tuple[P
     assert all((out / one.preview).is_file() for one in record.tiles if one.preview)
 
 
+@pytest.mark.slow
 def test_thumbnails_show_the_cells_of_their_rows(count: Count, apart: tuple[Path, list[TrueCell]]) -> None:
     folder, _ = apart
     out = count(*sorted(folder.iterdir())).out
@@ -136,6 +137,7 @@ def test_a_field_that_cannot_be_read_is_a_record_with_its_reason(
     assert result.record.cells == 10
 
 
+@pytest.mark.slow
 def test_finished_results_and_other_folders_are_refused(
     count: Count, apart: tuple[Path, list[TrueCell]], tmp_path: Path
 ) -> None:
@@ -198,6 +200,7 @@ def test_a_killed_run_continues_and_gives_the_same_bytes(
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_of_other_options_starts_over(
     model: Model, apart: tuple[Path, list[TrueCell]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

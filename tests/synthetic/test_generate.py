@@ -32,6 +32,7 @@ def planted(folder: Path) -> list[dict[str, str | None]]:
     return json.loads((folder / "synthetic.json").read_text(encoding="utf-8"))["faults"]
 
 
+@pytest.mark.slow
 def test_same_seed_gives_same_bytes_for_any_number_of_workers(made: tuple[Path, Manifest], tmp_path: Path) -> None:
     synthesize(tmp_path / "one", **FEW, workers=1)
     synthesize(tmp_path / "five", **FEW, workers=5)

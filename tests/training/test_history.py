@@ -12,6 +12,7 @@ from lymphoscope.training import load_recipe, train_model
 TWO_EPOCHS = ("optimisation.epochs=2", "early_stopping.keep=last")
 
 
+@pytest.mark.slow
 def test_error_curves_have_every_epoch_and_do_not_change_the_weights(
     tmp_path: Path, tiny: tuple[str, ...], tiny_manifest: Manifest
 ) -> None:

@@ -142,6 +142,7 @@ def test_layer_wise_learning_rates_follow_the_stages(tiny: tuple[str, ...]) -> N
     assert len(parameter_groups(network, Recipe().optimisation)) == 1
 
 
+@pytest.mark.slow
 def test_scaled_learning_rate_moves_the_backbone_less(
     tiny: tuple[str, ...], tiny_manifest: Manifest, tmp_path: Path
 ) -> None:

@@ -153,6 +153,7 @@ def test_official_set_is_read_in_seconds_with_the_published_counts(official: Pat
         assert own["subject"].nunique() == (0 if label is None else subjects)
 
 
+@pytest.mark.slow
 def test_labels_and_subjects_agree_with_the_official_list(official: Path) -> None:
     with gzip.open(REAL / "all_official_files.csv.gz", "rt", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["path"].endswith(".bmp")]

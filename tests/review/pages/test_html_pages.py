@@ -72,6 +72,7 @@ def test_the_login_leads_to_no_other_server(served: object, address: str) -> Non
     assert 'data-next="/"' in answer.text
 
 
+@pytest.mark.slow
 def test_hostile_names_and_comments_stay_text(tmp_path: Path, helpers: ModuleType) -> None:
     results = helpers.write_results(tmp_path / "results", cells=12, subject=HOSTILE, field=HOSTILE + "{:03}")
     with (
