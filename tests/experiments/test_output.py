@@ -34,4 +34,4 @@ def test_a_comparison_is_one_line() -> None:
     paired = Comparison(**names, difference=Number(value=-1, low=-3, high=1), p=0.25, test="paired bootstrap")
     mcnemar = Comparison(**names, difference=Number(value=None), p=0.5, test="McNemar")
     lines = as_text(result(comparisons=[paired, mcnemar], rows=[])).splitlines()
-    assert lines[1:] == ["plain minus WT-DFN: -1.00 points (-3.00 to +1.00), p 0.2500, paired bootstrap"]
+    assert lines[1:] == ["WF1S, plain minus WT-DFN: -1.00 points (-3.00 to +1.00), p 0.2500, paired bootstrap"]

@@ -106,7 +106,10 @@ def _text_lines(result: Result) -> Iterator[str]:
         yield ""
         yield from _text_table(result.rows, result.columns)
         yield f"{_text_legend(result)}\n".lstrip("\n")
-    yield from (_text_comparison(test) for test in result.comparisons if test.difference.value is not None)
+    titles = {column.key: column.title for column in result.columns}
+    for test in result.comparisons:
+        if test.difference.value is not None:
+            yield _text_comparison(test, titles.get(test.column, test.column))
     yield from result.facts
     yield from (f"missing: {line}" for line in result.missing)
     yield from (f"failed: {run.name}: {run.reason}" for run in result.runs if run.state == "failed")
@@ -149,10 +152,11 @@ def _text_legend(result: Result) -> str:
     return "; ".join(sign for sign, used in signs.items() if used)
 
 
-def _text_comparison(test: Comparison) -> str:
+def _text_comparison(test: Comparison, metric: str) -> str:
     difference, p = test.difference, "none" if test.p is None else f"{test.p:.4f}"
     adjusted = "" if test.p_adjusted is None else f" (Holm {test.p_adjusted:.4f})"
     interval = "no interval"
     if difference.low is not None and difference.high is not None:
         interval = f"{difference.low:+.2f} to {difference.high:+.2f}"
-    return f"{test.row} minus {test.against}: {difference.value:+.2f} points ({interval}), p {p}{adjusted}, {test.test}"
+    points = f"{difference.value:+.2f} points ({interval})"
+    return f"{metric}, {test.row} minus {test.against}: {points}, p {p}{adjusted}, {test.test}"
