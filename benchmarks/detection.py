@@ -89,7 +89,7 @@ def main() -> None:
         answers[name] = {"sources": rows, "worst": worst(counts, options.worst)}
         print_table(name, rows, answers[name]["worst"])
         if options.pictures is not None:
-            draw_worst(options.pictures / name, counts, options.worst, detectors)
+            draw_worst(options.pictures / name, counts, options.worst, detectors, options.relative)
     unknown = {
         source: sum(not f.estimated for f in fields if f.source == source) for source in {f.source for f in fields}
     }
@@ -127,7 +127,7 @@ def count(detector: Detector, field: Field, relative: float = 0.0) -> Counts:
     begun = time.perf_counter()
     found = detector.detect(image, field.microns_per_pixel)
     seconds = time.perf_counter() - begun
-    found = found.select(np.flatnonzero(found.scores >= relative * found.scores.max(initial=0)))
+    found = without_low_scores(found, relative)
     centre, overlap = in_boxes(found, field)
     is_whole = np.array(["cut_by_edge" not in marks for marks in found.marks], np.bool_)
     return Counts(
@@ -140,6 +140,11 @@ def count(detector: Detector, field: Field, relative: float = 0.0) -> Counts:
         int((centre & is_whole).sum()),
         seconds,
     )
+
+
+def without_low_scores(found: Detections, relative: float) -> Detections:
+    """Keep the cells whose score is at least the share `relative` of the best one."""
+    return found.select(np.flatnonzero(found.scores >= relative * found.scores.max(initial=0)))
 
 
 def in_boxes(found: Detections, field: Field) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -155,11 +160,11 @@ def matched(fit: Floats, scores: Floats, least: float) -> NDArray[np.bool_]:
     """Pair each found cell, the best first, with the free box that fits it best; returns which cells have a box."""
     free = np.ones(fit.shape[1] if fit.ndim == 2 else 0, np.bool_)
     paired = np.zeros(len(fit), np.bool_)
-    for place in np.argsort(-scores, kind="stable"):
-        values = np.where(free, fit[place], -1)
+    for index in np.argsort(-scores, kind="stable"):
+        values = np.where(free, fit[index], -1)
         if len(values) and values.max() >= least:
             free[int(values.argmax())] = False
-            paired[place] = True
+            paired[index] = True
     return paired
 
 
@@ -203,12 +208,14 @@ def worst_of_each(counts: list[Counts], number: int) -> list[Counts]:
     return [one for source in sources for one in [each for each in ordered if each.field.source == source][:number]]
 
 
-def draw_worst(folder: Path, counts: list[Counts], number: int, detectors: Mapping[str, Detector]) -> None:
+def draw_worst(
+    folder: Path, counts: list[Counts], number: int, detectors: Mapping[str, Detector], relative: float
+) -> None:
     """Write the worst fields: boxes in green, found cells with their scores in blue, in red those without a box."""
     folder.mkdir(parents=True, exist_ok=True)
     for rank, one in enumerate(worst_of_each(counts, number)):
         image = read_image(one.field.path)
-        found = detectors[one.field.group].detect(image, one.field.microns_per_pixel)
+        found = without_low_scores(detectors[one.field.group].detect(image, one.field.microns_per_pixel), relative)
         picture = Image.fromarray(image)
         draw = ImageDraw.Draw(picture)
         for box in one.field.boxes.tolist():
