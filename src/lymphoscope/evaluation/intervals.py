@@ -118,13 +118,11 @@ def small_sample(
     )
     total: float = sum(variance * factor for variance, factor, _ in parts)
     below = sum((variance * factor) ** 2 / degrees for variance, factor, degrees in parts)
+    inflation, degrees = 1.0, min(degrees for _, _, degrees in parts)
+    if below > 0:
+        inflation, degrees = float(np.sqrt(total / plain)), total**2 / below
     equal_units = float(sizes.sum() ** 2 / (sizes**2).sum())
-    if not below > 0:
-        least = min(degrees for _, _, degrees in parts)
-        return SmallSample(1.0, least, len(used), jackknife, units_by_class, equal_units)
-    return SmallSample(
-        float(np.sqrt(total / plain)), total**2 / below, len(used), jackknife, units_by_class, equal_units
-    )
+    return SmallSample(inflation, degrees, len(used), jackknife, units_by_class, equal_units)
 
 
 def _unequal(shares: Floats, stratum: Indices, stratum_size: Indices) -> tuple[float, float]:
