@@ -61,7 +61,7 @@ def test_intervals_of_calibration_coefficients_hold_because_of_the_room_for_odd_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ["3 % odd", "large are harder"])
+@pytest.mark.parametrize("world", ["normal", "3 % odd", "5 % odd", "large are harder"])
 @pytest.mark.parametrize(
     "layout",
     ["21+13, three hold 84 %", "13+15 log-normal", "20+16, twelve of both", "20+100 log-normal", "60+60 equal"],
