@@ -229,6 +229,7 @@ def test_at_most_fifty_failed_cells_are_listed(predictions: Maker, contents: Mak
     assert "unreadable The file could not be read; the column `error` says why. 70" in text
 
 
+@pytest.mark.slow
 def test_page_is_small_and_every_image_is_valid(predictions: Maker, contents: Maker, tmp_path: Path) -> None:
     shown = contents(predictions(subjects=60, cells=20))
     write_report(tmp_path / "report.html", dataclasses.replace(shown, mistakes=list(shown.mistakes) * 4))

@@ -244,15 +244,28 @@ def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "review.db") if request.param == "sqlite" else request.getfixturevalue("postgresql")
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the tables and nothing in them, to be copied: migrating one takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "review.db"
+    database = open_database(str(path))
+    upgrade(database)
+    database.close()
+    return path
+
+
 @pytest.fixture
-def make_server(tmp_path: Path, password_hash: str) -> Iterator[Callable[..., Server]]:
+def make_server(tmp_path: Path, password_hash: str, migrated_sqlite: Path) -> Iterator[Callable[..., Server]]:
     """Make a server on a results folder, with PEOPLE."""
     servers: list[Server] = []
 
     def make(address: str | None = None, *, results: Path | None = None, cells: int = 40, **changes: Any) -> Server:
         folder = results or write_results(tmp_path / "results", cells=cells)
         options: dict[str, Any] = {"target": 10, "blind_share": 0.0, **changes}
-        settings = ReviewSettings(database=address or str(tmp_path / "review.db"), roots=(folder,), **options)
+        database_path = address or str(tmp_path / "review.db")
+        if "://" not in database_path and not Path(database_path).exists():
+            shutil.copy(migrated_sqlite, database_path)
+        settings = ReviewSettings(database=database_path, roots=(folder,), **options)
         app = create_app(settings)
         database: Database = app.state.review.database
         with database.write() as session:

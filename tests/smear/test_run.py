@@ -78,6 +78,7 @@ def test_crops_are_the_cells_as_the_model_took_them(
     np.testing.assert_allclose(again["score_all"], cells["score_all"])
 
 
+@pytest.mark.slow
 def test_every_cell_on_a_seam_is_counted_once(count: Count, tmp_path: Path) -> None:
     settings = SmearSettings(width=900, height=700, white_cells=0, touching_pairs=0, cut_cells=0, red_cells=True)
     core_x, core_y = (300, 600), (233, 467)  # where a core of 300 pixels cuts the field

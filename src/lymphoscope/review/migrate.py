@@ -1,5 +1,6 @@
 """Bring a database to the tables of this version, with Alembic."""
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,10 @@ def upgrade(database: Database, to: str = "head") -> None:
     """
     with database.write() as session:
         connection = session.connection()
-        _refuse_strange(connection)
+        present = revision_of(connection)
+        _refuse_strange(connection, present)
+        if to == "head" and present == _scripts().get_current_head():
+            return
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, to)
@@ -33,15 +37,19 @@ def revision_of(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _refuse_strange(connection: Connection) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    present = revision_of(connection)
+def _refuse_strange(connection: Connection, present: str | None) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
     if present is not None and present not in known:
         raise LymphoscopeError(
             f"the database has revision {present}, which is newer than this version: upgrade Lymphoscope"
         )
     if present is None and inspect(connection).get_table_names():
         raise LymphoscopeError("the database holds tables of another program: give --database a new file or database")
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:

@@ -110,6 +110,7 @@ def test_changed_synthetic_cells_on_black_match_only_themselves(
     assert number_found(synthetic["black"], ON_BLACK[change]) == 18
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", IN_SMEAR)
 def test_changed_synthetic_cells_in_a_smear_match_only_themselves(
     synthetic: dict[str, list[Pixels]], change: str

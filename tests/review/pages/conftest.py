@@ -226,6 +226,21 @@ def served(results: Path, tmp_path: Path) -> Iterator[Served]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def unchanged(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The same for tests that change nothing: one server for all of them."""
+    with serve(results, tmp_path_factory.mktemp("unchanged") / "review.db") as running:
+        yield running
+
+
+@pytest.fixture
+def reader(unchanged: Served) -> Iterator[httpx.Client]:
+    """A client of the server that no test changes, logged in as a senior reader."""
+    with httpx.Client(base_url=unchanged.url, timeout=60) as made:
+        log_in(made, "ada")
+        yield made
+
+
 @pytest.fixture
 def client(served: Served) -> Iterator[httpx.Client]:
     """A client that is logged in as a senior reader."""

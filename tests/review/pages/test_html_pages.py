@@ -16,15 +16,15 @@ HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>"\'{{7*7}}'
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_a_browser_without_a_login_is_sent_to_the_login(served: object, address: str) -> None:
-    answer = httpx.get(served.url + address, headers={"Accept": "text/html"})
+def test_a_browser_without_a_login_is_sent_to_the_login(unchanged: object, address: str) -> None:
+    answer = httpx.get(unchanged.url + address, headers={"Accept": "text/html"})
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/login?next=")
 
 
 @pytest.mark.parametrize("address", [*PAGES, "/cases/1/fields/1?cell=3", "/account"])
-def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(client: httpx.Client, address: str) -> None:
-    answer = client.get(address)
+def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(reader: httpx.Client, address: str) -> None:
+    answer = reader.get(address)
     assert answer.status_code == 200
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert "unsafe" not in answer.headers["content-security-policy"]
@@ -42,24 +42,24 @@ def test_pages_load_nothing_from_elsewhere_and_run_nothing_inline(client: httpx.
     "address",
     ["/cases/99", "/cases/abc", "/cases/1/fields/77", "/cases/1?reading=99", "/cases/0", "/cases/1/cells/9999999"],
 )
-def test_a_page_that_is_not_there_says_so_as_a_page(client: httpx.Client, address: str) -> None:
-    answer = client.get(address, headers={"Accept": "text/html"})
+def test_a_page_that_is_not_there_says_so_as_a_page(reader: httpx.Client, address: str) -> None:
+    answer = reader.get(address, headers={"Accept": "text/html"})
     assert answer.status_code == 404
     assert "This cannot be shown" in answer.text
 
 
-def test_the_permanent_address_of_a_cell_leads_to_it_in_its_gallery(client: httpx.Client) -> None:
-    answer = client.get("/cases/1/cells/3", headers={"Accept": "text/html"}, follow_redirects=False)
+def test_the_permanent_address_of_a_cell_leads_to_it_in_its_gallery(reader: httpx.Client) -> None:
+    answer = reader.get("/cases/1/cells/3", headers={"Accept": "text/html"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/cases/1?cell=3")
-    assert client.get(answer.headers["location"]).status_code == 200
+    assert reader.get(answer.headers["location"]).status_code == 200
 
 
 @pytest.mark.parametrize(("person", "status"), [("ada", 403), ("ben", 403), ("root", 200)])
 @pytest.mark.parametrize("address", ["/users", "/audit"])
 def test_people_and_the_whole_audit_are_for_administrators(
-    served: object, helpers: ModuleType, person: str, status: int, address: str
+    unchanged: object, helpers: ModuleType, person: str, status: int, address: str
 ) -> None:
-    with httpx.Client(base_url=served.url, timeout=60) as client:
+    with httpx.Client(base_url=unchanged.url, timeout=60) as client:
         helpers.log_in(client, person)
         assert client.get(address, headers={"Accept": "text/html"}).status_code == status
 
@@ -67,8 +67,8 @@ def test_people_and_the_whole_audit_are_for_administrators(
 @pytest.mark.parametrize(
     "address", ["https://evil.invalid/", "//evil.invalid", "/\\evil.invalid", "javascript:alert(1)", "evil"]
 )
-def test_the_login_leads_to_no_other_server(served: object, address: str) -> None:
-    answer = httpx.get(f"{served.url}/login", params={"next": address})
+def test_the_login_leads_to_no_other_server(unchanged: object, address: str) -> None:
+    answer = httpx.get(f"{unchanged.url}/login", params={"next": address})
     assert 'data-next="/"' in answer.text
 
 
@@ -89,8 +89,8 @@ def test_hostile_names_and_comments_stay_text(tmp_path: Path, helpers: ModuleTyp
         assert client.get("/cases/1/report.pdf").content.startswith(b"%PDF")
 
 
-def test_the_report_offers_every_export_format(client: httpx.Client) -> None:
-    page = client.get("/cases/1/report").text
+def test_the_report_offers_every_export_format(reader: httpx.Client) -> None:
+    page = reader.get("/cases/1/report").text
     for name, one in export_formats().items():
         assert re.search(rf'href="/api/cases/1/export/{name}\?reading=\d+" download>{re.escape(one.title)}<', page), (
             name
@@ -148,11 +148,11 @@ def test_who_took_part_in_the_first_reading_is_not_offered_the_second(
         assert "Read it a second time" in other.get("/cases/1/second").text
 
 
-def test_every_field_is_reached_from_the_one_before_also_one_without_cells(client: httpx.Client) -> None:
-    fields = [one["id"] for one in client.get("/api/cases/1").json()["fields"]]
+def test_every_field_is_reached_from_the_one_before_also_one_without_cells(reader: httpx.Client) -> None:
+    fields = [one["id"] for one in reader.get("/api/cases/1").json()["fields"]]
     seen, here = [], f"/cases/1/fields/{fields[0]}"
     while here:
-        page = client.get(here).text
+        page = reader.get(here).text
         seen.append(int(re.search(r"fields/(\d+)", here)[1]))
         assert f"Field {len(seen)} of {len(fields)}" in page
         assert ("Previous field" in page) == (len(seen) > 1)

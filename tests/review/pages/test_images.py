@@ -26,26 +26,26 @@ def pixels_of(answer: httpx.Response) -> np.ndarray:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_images_need_a_login(served: object, address: str) -> None:
-    assert httpx.get(served.url + address).status_code == 401
+def test_images_need_a_login(unchanged: object, address: str) -> None:
+    assert httpx.get(unchanged.url + address).status_code == 401
 
 
 @pytest.mark.parametrize("address", ADDRESSES[:3])
-def test_images_are_kept_by_the_browser_and_by_no_one_between(client: httpx.Client, address: str) -> None:
-    assert client.get(address).headers["cache-control"] == "private, max-age=31536000, immutable"
+def test_images_are_kept_by_the_browser_and_by_no_one_between(reader: httpx.Client, address: str) -> None:
+    assert reader.get(address).headers["cache-control"] == "private, max-age=31536000, immutable"
 
 
-def test_thumbnail_picture_and_field_show_the_same_cell(client: httpx.Client, helpers: ModuleType) -> None:
-    cells = client.get("/api/readings/1/cells?limit=60&sort=position").json()["cells"]
+def test_thumbnail_picture_and_field_show_the_same_cell(reader: httpx.Client, helpers: ModuleType) -> None:
+    cells = reader.get("/api/readings/1/cells?limit=60&sort=position").json()["cells"]
     for cell in cells[:12]:
-        label = client.get(f"/api/readings/1/cells/{cell['id']}").json()["suggested"]
+        label = reader.get(f"/api/readings/1/cells/{cell['id']}").json()["suggested"]
         if label is None:  # blind
             continue
         colour = helpers.COLOURS[label]
-        assert np.abs(pixels_of(client.get(f"/images/cases/1/thumbs/{cell['id']}"))[48, 48] - colour).max() < 12
-        picture = pixels_of(client.get(f"/images/cases/1/cells/{cell['id']}"))
+        assert np.abs(pixels_of(reader.get(f"/images/cases/1/thumbs/{cell['id']}"))[48, 48] - colour).max() < 12
+        picture = pixels_of(reader.get(f"/images/cases/1/cells/{cell['id']}"))
         assert np.abs(picture[len(picture) // 2, picture.shape[1] // 2] - colour).max() < 12
-        tile = pixels_of(client.get(f"/images/cases/1/fields/{cell['field']}/tiles/10/0-0.jpg"))
+        tile = pixels_of(reader.get(f"/images/cases/1/fields/{cell['field']}/tiles/10/0-0.jpg"))
         x, y = int(cell["x"] + 30), int(cell["y"] + 30)
         if x < 250 and y < 250:
             assert np.abs(tile[y, x] - colour).max() < 12
@@ -63,8 +63,8 @@ def test_thumbnail_picture_and_field_show_the_same_cell(client: httpx.Client, he
         "/images/cases/1/cells/1/views/attention",
     ],
 )
-def test_what_is_not_there_is_refused_in_one_line(client: httpx.Client, address: str) -> None:
-    answer = client.get(address)
+def test_what_is_not_there_is_refused_in_one_line(reader: httpx.Client, address: str) -> None:
+    answer = reader.get(address)
     assert answer.status_code == 404
     assert "\n" not in answer.json()["message"]
 

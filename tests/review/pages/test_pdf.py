@@ -66,6 +66,7 @@ def test_an_unsigned_report_is_marked_preliminary_on_every_page() -> None:
     assert "Nobody has signed this count" in " ".join(pages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Ελένη Παπαδοπούλου", "Żółć Wiśniewska", "Nguyễn Thị Hương", "Ольга Ковальчук"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_names_of_many_languages_stand_in_the_document(name: str, form: Literal["NFC", "NFD"]) -> None:
