@@ -147,6 +147,23 @@ def test_final_model_uses_the_test_cells_of_a_split_table_too(
     assert set(read_manifest(run.path / "final/manifest.parquet").table["split"]) == {"train", "validation"}
 
 
+@pytest.mark.parametrize("partial_labels", [False, True])
+def test_cells_without_a_label_leave_the_split_of_a_table(
+    tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, partial_labels: bool
+) -> None:
+    table = tiny_manifest.table.copy()
+    unlabelled = [table.index[table["split"] == part][0] for part in ("train", "validation", "test")]
+    table.loc[unlabelled, "label"], table.loc[unlabelled, "possible_labels"] = None, "all|hem"
+    run = RunFolder(tmp_path / "run")
+    overrides = [*tiny, "optimisation.epochs=1", f"data.partial_labels={partial_labels}"]
+    begin_run(run, Manifest(table, "table"), "quick", overrides)
+    assert finish_run(run) is not None
+    found = read_manifest(run.manifest).table.loc[unlabelled, "split"].tolist()
+    assert found == ["train" if partial_labels else None, None, None]
+    count = 2 if partial_labels else 3
+    assert f"left out of the table's split: {count} cells without a label" in (run.path / "log.txt").read_text()
+
+
 def test_random_split_is_marked_on_the_report(tiny_folder: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", tiny_folder, [*tiny, "optimisation.epochs=1", "split.by=random"])
     finish_run(run)

@@ -1,12 +1,13 @@
 """The order of the cells in an epoch, their weights, and the normalisation of images."""
 
 from collections import Counter
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
-from lymphoscope.training.batches import EpochSampler, normalise_images, sampling_weights
+from lymphoscope.training.batches import NO_LABEL, EpochSampler, normalise_images, sampling_weights
 
 
 def test_each_epoch_has_every_cell_once_in_its_own_order() -> None:
@@ -48,6 +49,19 @@ def test_weights_make_classes_and_subjects_equally_likely() -> None:
         shares[subject] += weight
     assert shares == pytest.approx({"a": 0.25, "b": 0.25, "c": 0.25, "d": 0.25})
     assert sampling_weights("shuffle", labels, subjects) is None
+
+
+@pytest.mark.parametrize("sampling", ["class", "subject"])
+def test_partial_label_is_drawn_as_an_average_cell_of_its_classes(sampling: Literal["class", "subject"]) -> None:
+    labels, subjects = [0] * 90 + [1] * 10 + [2] * 30, ["a"] * 50 + ["b"] * 40 + ["c"] * 4 + ["d"] * 6 + ["e"] * 30
+    known = np.eye(3, dtype=bool)[labels]
+    possible = np.concatenate([known, [[True, True, False], [True, False, False], [True, True, True]]])
+    plain = sampling_weights(sampling, labels, subjects)
+    with_partial = sampling_weights(sampling, labels + [NO_LABEL] * 3, [*subjects, "a", "a", None], possible)
+    np.testing.assert_allclose(with_partial[:-3], plain)
+    means = [plain[:90].mean(), plain[90:100].mean(), plain[100:].mean()]
+    np.testing.assert_allclose(with_partial[-3:], [np.mean(means[:2]), means[0], np.mean(means)])
+    assert sampling_weights("shuffle", labels, subjects, possible) is None
 
 
 def test_weighted_draws_follow_the_weights() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, strategies as st
 from torch.nn import functional as F
 
 from lymphoscope.model_file import build_network
@@ -34,6 +35,60 @@ def test_mixed_image_counts_as_its_two_parts() -> None:
     parts = F.cross_entropy(twice, torch.tensor([0, 1]), weights, reduction="none")
     expected = (0.25 * parts[0] + 0.75 * parts[1]) / (0.25 * 1.0 + 0.75 * 4.0)
     torch.testing.assert_close(cross_entropy(logits, torch.tensor([[0.25, 0.75]]), weights), expected)
+
+
+def by_hand(logits: np.ndarray, possible: np.ndarray, weights: np.ndarray, smoothing: float) -> float:
+    """The loss of partial labels as a cross-entropy in which the possible classes of each cell are one class."""
+    total = weight = 0.0
+    for row, known in zip(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), possible, strict=True):
+        target = np.full(len(row), smoothing / len(row))
+        merged = [row[known].sum(), *row[~known]]
+        shares = [1 - smoothing + target[known].sum(), *target[~known]]
+        own = [weights[known].mean(), *weights[~known]]
+        total += sum(-share * each * np.log(p) for share, each, p in zip(shares, own, merged, strict=True))
+        weight += own[0]
+    return total / weight
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_partial_labels_give_the_loss_of_merged_classes(smoothing: float, weighted: bool) -> None:
+    generator = np.random.default_rng(0)
+    logits, possible = generator.normal(size=(20, 5)), generator.random((20, 5)) < 0.4
+    possible[np.arange(20), generator.integers(0, 5, 20)] = True
+    weights = generator.uniform(0.2, 3.0, 5) if weighted else np.ones(5)
+    given = torch.tensor(weights) if weighted else None
+    found = cross_entropy(torch.tensor(logits), torch.tensor(possible), given, smoothing)
+    assert float(found) == pytest.approx(by_hand(logits, possible, weights, smoothing), rel=1e-6)
+
+
+@given(st.integers(2, 12), st.floats(0, 0.5), st.booleans(), st.integers(0, 10_000))
+def test_one_possible_class_is_a_label_and_all_classes_say_nothing(
+    classes: int, smoothing: float, weighted: bool, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = (5 * torch.randn(6, classes, generator=generator, dtype=torch.float64)).requires_grad_()
+    labels = torch.randint(0, classes, (6,), generator=generator)
+    weights = torch.rand(classes, generator=generator) + 0.1 if weighted else None
+    expected = F.cross_entropy(logits.float(), labels, weights, label_smoothing=smoothing)
+    torch.testing.assert_close(cross_entropy(logits, F.one_hot(labels, classes).bool(), weights, smoothing), expected)
+    nothing = cross_entropy(logits, torch.ones(6, classes, dtype=torch.bool), weights, smoothing)
+    nothing.backward()
+    assert nothing.item() == pytest.approx(0.0, abs=1e-5)
+    torch.testing.assert_close(logits.grad, torch.zeros_like(logits), atol=1e-6, rtol=0)
+
+
+@given(st.integers(3, 12), st.integers(0, 10_000))
+def test_partial_label_raises_the_possible_classes_in_proportion_and_no_other(classes: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(1, classes, generator=generator).requires_grad_()
+    possible = torch.arange(classes) < int(torch.randint(1, classes, (1,), generator=generator))
+    cross_entropy(logits, possible[None]).backward()
+    step, probabilities = -logits.grad[0], logits.detach()[0].softmax(dim=0)
+    assert (step[possible] >= 0).all()
+    torch.testing.assert_close(step[~possible], -probabilities[~possible])
+    expected = probabilities[possible] * (1 / probabilities[possible].sum() - 1)  # in proportion to the probabilities
+    torch.testing.assert_close(step[possible], expected, atol=1e-6, rtol=1e-4)
 
 
 def test_centres_move_by_the_mean_of_their_class() -> None:

@@ -76,6 +76,20 @@ def test_centre_loss_is_refused_with_mixed_images() -> None:
         load_recipe("wsdan", ["comparison=mix_up"])
 
 
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("comparison=mix_up", "comparison=mix_up"),
+        ("comparison=cut_mix", "comparison=cut_mix"),
+        ("optimisation.centre_loss=1", r"optimisation\.centre_loss"),
+    ],
+)
+def test_partial_labels_are_refused_with_what_needs_one_class(override: str, named: str) -> None:
+    with pytest.raises(LymphoscopeError, match=f"{named} needs one class per image: set data.partial_labels=false"):
+        load_recipe("quick", ["data.partial_labels=true", override])
+    assert not load_recipe("white-cells", [override]).data.partial_labels
+
+
 def test_text_options_stay_as_typed(tmp_path: Path) -> None:
     assert load_recipe("quick", ["blast_class=1"]).blast_class == "1"
     assert load_recipe("quick", ["blast_class=no", "limits=1e3"]).limits == "1e3"

@@ -106,6 +106,28 @@ def test_same_seed_gives_same_weights(tiny_manifest: Manifest, tiny: tuple[str, 
     assert hashes[0] == hashes[1] != other
 
 
+@pytest.fixture
+def partly_labelled(tiny_manifest: Manifest) -> Manifest:
+    """The tiny cells; every third training cell of `hem` may also be `other`, a class that two training cells have."""
+    table = tiny_manifest.table.copy()
+    hem = table.index[(table["split"] == "train") & (table["label"] == "hem")]
+    table.loc[hem[:2], "label"] = "other"
+    table.loc[hem[2::3], ["label", "possible_labels"]] = [None, "hem|other"]
+    return Manifest(table, "table")
+
+
+def test_partial_labels_train_in_every_phase_and_are_in_no_score(
+    partly_labelled: Manifest, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    more = ("optimisation.epochs=1", "optimisation.sampling=class", "optimisation.class_weights=true")
+    recipe = load_recipe("paper", [*tiny, *more, "error_curves=true", "fix_res.size=48", "fix_res.epochs=1"])
+    assert train_model(recipe, partly_labelled, tmp_path).classes == ("all", "hem", "other")
+    curves = [pd.read_csv(tmp_path / name / "metrics.csv")["train_loss"] for name in ("", "fix_res")]
+    assert all(np.isfinite(losses).all() for losses in curves)
+    errors = pd.read_csv(tmp_path / "errors.csv")["train_error"] * 30  # of 36 training cells, six have a partial label
+    assert errors.iloc[0] == pytest.approx(round(errors.iloc[0]))
+
+
 @pytest.mark.parametrize("comparison", ["none", "cut_mix"])
 def test_number_of_workers_does_not_change_the_weights(
     tiny_manifest: Manifest, tiny: tuple[str, ...], tmp_path: Path, comparison: str

@@ -25,6 +25,7 @@ from .overview import (
     split_notices as split_notices,
     split_summary as split_summary,
 )
+from .partial_labels import possible_classes as possible_classes, without_unusable_labels as without_unusable_labels
 from .preparation import CellPreparation as CellPreparation
 from .quality import (
     ImageStatistics as ImageStatistics,
@@ -75,6 +76,7 @@ __all__ = [
     "measure_reference",
     "name_key",
     "part_counts",
+    "possible_classes",
     "read_image",
     "read_manifest",
     "read_source",
@@ -91,5 +93,6 @@ __all__ = [
     "visible_part",
     "walk_files",
     "with_fingerprints",
+    "without_unusable_labels",
     "write_manifest",
 ]

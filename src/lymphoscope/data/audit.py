@@ -9,6 +9,7 @@ from lymphoscope.data.findings import AuditReport, Finding, findings_table
 from lymphoscope.data.identity import IDENTITY_COLUMNS, spelling_conflicts
 from lymphoscope.data.manifest import HASH_COLUMNS, Manifest
 from lymphoscope.data.overview import split_notices
+from lymphoscope.data.partial_labels import unknown_possible_labels
 from lymphoscope.data.quality import DEFAULT_CROP
 from lymphoscope.data.similarity import (
     NEAR_DISTANCE,
@@ -36,7 +37,8 @@ def audit_manifest(
     another size than `expected_size` (width, height; pixels). Warnings: files that occur twice, near duplicates (within
     `near_distance` of 256 bits) under two labels or subjects or in two parts, another size than 90 % of the images, a
     subject with two labels where 90 % of the subjects have one, 12 bits stored in 16, a folder
-    named as another class than the label, no label at all. All other findings are notices.
+    named as another class than the label, a possible label that no cell has, no label at all. All other
+    findings are notices.
     """
     return audit_with_fingerprints(manifest, expected_size=expected_size, near_distance=near_distance)[0]
 
@@ -69,6 +71,7 @@ def _report(
         *_beyond_crop(cells),
         *_few_bits(cells),
         *_other_folder(cells),
+        *_possible_labels(cells),
         *_labelled_again(manifest),
         *_flat_folder(manifest),
     ]
@@ -170,6 +173,13 @@ def _other_folder(cells: pd.DataFrame) -> Iterator[Finding]:
     for row in cells[folders.isin(classes) & cells["label"].notna() & (folders != cells["label"])].itertuples():
         detail = f"its label is {row.label}, but it lies in the folder {Path(str(row.path)).parent.name}"
         yield Finding("folder-label", "warning", str(row.path), None, detail)
+
+
+def _possible_labels(cells: pd.DataFrame) -> Iterator[Finding]:
+    """Partial labels with a class that no cell has: a misspelling, or cells of that class are missing."""
+    for row, names in unknown_possible_labels(cells).items():
+        detail = f"its possible label {', '.join(names)} is the label of no cell"
+        yield Finding("possible-labels", "warning", str(cells.at[row, "path"]), None, detail)
 
 
 def _labelled_again(manifest: Manifest) -> Iterator[Finding]:

@@ -11,7 +11,9 @@ import pandas as pd
 from lymphoscope.data.identity import IDENTITY_COLUMNS, clean_name
 
 COLUMNS = ("path", "label", "subject", "slide", "phase", "sha256", "width", "height")
-"""Columns that every manifest has; HASH_COLUMNS, `split` (one of PARTS), `group` and `fold` may follow."""
+"""Columns that every manifest has; POSSIBLE_LABELS, HASH_COLUMNS, `split` (of PARTS), `group` and `fold` may follow."""
+POSSIBLE_LABELS = "possible_labels"
+"""Column of the classes that a cell without a label may be, see `partial_labels`."""
 HASH_COLUMNS = ("phash", "simhash", "window_hash")
 """Columns of hashes of what an image shows, see `similarity`."""
 PARTS = ("train", "validation", "test")
@@ -19,7 +21,7 @@ PARTS = ("train", "validation", "test")
 SOURCE_COLUMN = "data_source"
 """Column of a written manifest that records the source, so that synthetic cells remain marked as synthetic."""
 
-KNOWN_COLUMNS = (*COLUMNS, *HASH_COLUMNS, "split", "group", "fold", SOURCE_COLUMN)
+KNOWN_COLUMNS = (*COLUMNS, POSSIBLE_LABELS, *HASH_COLUMNS, "split", "group", "fold", SOURCE_COLUMN)
 """Columns that mean something; others are preserved."""
 
 WHOLE_NUMBERS = ("width", "height", "fold")
@@ -52,10 +54,14 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 over every cell's path below the common folder, label, subject and hash, in sorted order.
 
-        It does not depend on the location of the cells or the order of the rows.
+        The label is the possible labels where these take part in training. It does not depend on the location of the
+        cells or the order of the rows.
         """
-        values = self.table[["label", "subject", "sha256"]].fillna("").itertuples(index=False)
-        rows = zip(below_common_folder(list(self.table["path"])), values, strict=True)
+        table = self.table
+        if POSSIBLE_LABELS in table and "split" in table:
+            table = table.assign(label=table["label"].fillna(table[POSSIBLE_LABELS].where(table["split"].notna())))
+        values = table[["label", "subject", "sha256"]].fillna("").itertuples(index=False)
+        rows = zip(below_common_folder(list(table["path"])), values, strict=True)
         lines = sorted("\t".join((path, *row)) for path, row in rows)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -94,9 +100,9 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     """All columns in order, text as str or None, numbers as Int64, rows indexed from 0."""
     others = [name for name in table.columns if name not in COLUMNS]
     tidy = table.reindex(columns=[*COLUMNS, *others]).reset_index(drop=True)
-    for name in (*COLUMNS, *HASH_COLUMNS, "split", "group"):
+    for name in (*COLUMNS, POSSIBLE_LABELS, *HASH_COLUMNS, "split", "group"):
         if name in tidy.columns and name not in WHOLE_NUMBERS:
-            tidy[name] = _as_names(tidy[name]) if name in IDENTITY_COLUMNS else _as_text(tidy[name])
+            tidy[name] = _as_names(tidy[name]) if name in (*IDENTITY_COLUMNS, POSSIBLE_LABELS) else _as_text(tidy[name])
     for name in WHOLE_NUMBERS:
         if name in tidy.columns:
             tidy[name] = pd.to_numeric(tidy[name]).astype("Int64")

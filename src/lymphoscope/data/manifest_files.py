@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lymphoscope.data.identity import IDENTITY_COLUMNS, check_exact_numbers
-from lymphoscope.data.manifest import KNOWN_COLUMNS, PARTS, SOURCE_COLUMN, WHOLE_NUMBERS, Manifest
+from lymphoscope.data.identity import IDENTITY_COLUMNS, check_exact_numbers, clean_name
+from lymphoscope.data.manifest import KNOWN_COLUMNS, PARTS, POSSIBLE_LABELS, SOURCE_COLUMN, WHOLE_NUMBERS, Manifest
+from lymphoscope.data.partial_labels import possible_labels
 from lymphoscope.data.sources import source_names
 from lymphoscope.data.tables import check_table_suffix, read_table_file, refuse_misspelled_columns
 from lymphoscope.errors import LymphoscopeError
@@ -18,7 +19,7 @@ from lymphoscope.terminal import counted
 
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.]*$)")
 """How a value begins that spreadsheets take for a formula; a signed number is none."""
-_CONSISTENT_COLUMNS = ("label", "subject", "slide", "split", "fold")
+_CONSISTENT_COLUMNS = ("label", POSSIBLE_LABELS, "subject", "slide", "split", "fold")
 _ALIASES = {
     **dict.fromkeys(("patient", "patientid", "subjectid", "patientno", "pid", "caseid"), "subject"),
     **dict.fromkeys(("class", "classname", "diagnosis", "category", "labels"), "label"),
@@ -42,8 +43,8 @@ def manifest_from_table(table: pd.DataFrame, *, folder: Path, where: object = "t
 
     `where` names the table in errors. Rows that repeat a path are left out, and a notice says how many.
     Raises LymphoscopeError: no column `path`, a column name that is nearly a known one, a row without a path, one path
-    with two labels, subjects, slides or parts, a `split` other than train, validation and test, ids as
-    floating-point numbers that are too large.
+    with two labels, subjects, slides or parts, a `split` other than train, validation and test, fewer than
+    two possible labels or a label that is none of them, ids as floating-point numbers that are too large.
     """
     _check(table, where)
     table = table.assign(path=[_absolute(str(name), folder) for name in table["path"]])
@@ -87,10 +88,22 @@ def _check(table: pd.DataFrame, where: object) -> None:
     if "split" in table.columns:
         valid = table["split"].isna() | table["split"].isin(PARTS)
         _refuse(~valid, where, f"a split other than {', '.join(PARTS)}")
+    if POSSIBLE_LABELS in table.columns:
+        _check_possible_labels(table, where)
     for name in set(WHOLE_NUMBERS) & set(table.columns):
         numbers = pd.to_numeric(table[name], errors="coerce")
         fractional = table[name].notna() & (numbers.isna() | (numbers % 1 != 0))
         _refuse(fractional, where, f"a {name} that is not a whole number")
+
+
+def _check_possible_labels(table: pd.DataFrame, where: object) -> None:
+    names = table[POSSIBLE_LABELS].map(possible_labels)
+    too_few = names.map(lambda found: bool(found) and (None in found or len(set(found)) < 2))
+    _refuse(too_few, where, f"{POSSIBLE_LABELS} that are not two or more names, such as myelocyte|metamyelocyte")
+    if "label" in table.columns:
+        labels = table["label"].map(clean_name)
+        contradicts = [bool(found) and label and label not in found for label, found in zip(labels, names, strict=True)]
+        _refuse(pd.Series(contradicts, dtype=bool), where, f"a label that is not among its {POSSIBLE_LABELS}")
 
 
 def _refuse(wrong: "pd.Series[bool]", where: object, fault: str) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 from pydantic import Field
 
 from lymphoscope.data.manifest import PARTS, Manifest
+from lymphoscope.data.partial_labels import has_partial_label
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.terminal import counted
 
@@ -64,8 +65,11 @@ def split_notices(table: pd.DataFrame) -> tuple[str, ...]:
     if (by := split_by(table)) == "none":
         return ()
     notices = [_random_notice(_split_cells(table))] if by == "random" else []
-    if without := int(table["label"].isna().sum()):
+    in_part = table["split"].notna()
+    if without := int((table["label"].isna() & ~in_part).sum()):
         notices.append(f"{counted(without, 'cell')} without a label, in no part of the split")
+    if partial := int((has_partial_label(table) & in_part).sum()):
+        notices.append(f"{counted(partial, 'cell')} with a partial label, in training only")
     return tuple(notices)
 
 

@@ -14,6 +14,7 @@ from lymphoscope.data.groups import subject_groups
 from lymphoscope.data.identity import refuse_spelling_conflicts
 from lymphoscope.data.manifest import Manifest
 from lymphoscope.data.overview import split_notices
+from lymphoscope.data.partial_labels import add_partial_labels
 from lymphoscope.data.similarity import with_fingerprints, without_near_duplicates
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.terminal import counted
@@ -122,15 +123,22 @@ _TRAIN, _VALIDATION, _TEST, _FOLD = 0.0, 0.1, 0.5, 0.07
 
 
 def split_holdout(
-    manifest: Manifest, *, test: float = 0.2, validation: float = 0.15, by: By = "subject", seed: int = 0
+    manifest: Manifest,
+    *,
+    test: float = 0.2,
+    validation: float = 0.15,
+    by: By = "subject",
+    seed: int = 0,
+    partial_labels: bool = False,
 ) -> Manifest:
     """Assign every labelled cell to train, validation or test in `split`, and its subject group in `group`.
 
     `test` is a share of all labelled cells, `validation` of the remaining ones; 0 for no validation. Whole groups are
     assigned, every class to every part; `by="random"` assigns single cells, and a notice and `split_by` say so.
-    Notices say how many training images of test cells are left out, and which part has another share than asked.
-    Raises LymphoscopeError: shares out of
-    range, one class, one subject, too few groups of a class.
+    With `partial_labels` cells with possible labels are training cells, unless a held-out cell is of the same group or
+    a near duplicate. Notices say how many training images of test cells are left out, and which part has another share
+    than asked. Raises LymphoscopeError: shares out of range, one class, one subject, too few groups of a class, an
+    unknown possible label.
     """
     _check_share("test", test)
     _check_validation(validation)
@@ -143,11 +151,17 @@ def split_holdout(
     # All at once: one after the other, the last part would get what the others leave of a few small subjects.
     table["split"] = _assign(table, list(parts.values()), generator).map(dict(enumerate(parts)))
     asked = {"test": test, **({"validation": validation_share} if validation > 0 else {})}
-    return _finish(manifest, table, _shortfalls(table, asked))
+    return _finish(manifest, table, partial_labels, _shortfalls(table, asked))
 
 
 def split_folds(
-    manifest: Manifest, folds: int = 5, *, validation: float = 0.15, by: By = "subject", seed: int = 0
+    manifest: Manifest,
+    folds: int = 5,
+    *,
+    validation: float = 0.15,
+    by: By = "subject",
+    seed: int = 0,
+    partial_labels: bool = False,
 ) -> list[Manifest]:
     """Return one manifest per fold: `fold` is the fold in which a cell is tested, `split` its part in this fold.
 
@@ -160,15 +174,14 @@ def split_folds(
     table = _grouped(manifest, by)
     generator = np.random.default_rng(seed)
     table["fold"] = _assign(table, [Part(1 / folds, _FOLD)] * folds, generator)
-    return [_fold(manifest, table, fold, validation, generator) for fold in range(folds)]
+    parts = [_fold(table, fold, validation, generator) for fold in range(folds)]
+    return [_finish(manifest, part, partial_labels) for part in parts]
 
 
-def _fold(
-    manifest: Manifest, table: pd.DataFrame, fold: int, validation: float, generator: np.random.Generator
-) -> Manifest:
+def _fold(table: pd.DataFrame, fold: int, validation: float, generator: np.random.Generator) -> pd.DataFrame:
     table = table.assign(split=table["fold"].map(dict.fromkeys(table["fold"].dropna(), "train") | {fold: "test"}))
     _hold_out_validation(table, validation, generator)
-    return _finish(manifest, table)
+    return table
 
 
 def _grouped(manifest: Manifest, by: By) -> pd.DataFrame:
@@ -215,7 +228,9 @@ def _shortfalls(table: pd.DataFrame, asked: dict[str, float]) -> list[str]:
     ]
 
 
-def _finish(manifest: Manifest, table: pd.DataFrame, notices: Sequence[str] = ()) -> Manifest:
+def _finish(manifest: Manifest, table: pd.DataFrame, partial_labels: bool, notices: Sequence[str] = ()) -> Manifest:
+    if partial_labels:
+        table = add_partial_labels(table, table["unit"])
     table, left_out = without_near_duplicates(table.drop(columns="unit"))
     notice = (f"left out of training: {counted(left_out, 'image')} of held-out cells",) if left_out else ()
     return manifest.with_table(table, *split_notices(table), *notices, *notice)

@@ -44,7 +44,14 @@ def begin_folds(
     class than folds, and for leaks between the parts of a fold that are not allowed.
     """
     split = recipe.split
-    fold_manifests = split_folds(manifest, folds, validation=split.validation, by=split.by, seed=recipe.seed)
+    fold_manifests = split_folds(
+        manifest,
+        folds,
+        validation=split.validation,
+        by=split.by,
+        seed=recipe.seed,
+        partial_labels=recipe.data.partial_labels,
+    )
     for fold in fold_manifests:
         refuse_split(fold, by=split.by, allow=allow_leak)
     for number, fold in enumerate(fold_manifests):

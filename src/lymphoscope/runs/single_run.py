@@ -1,8 +1,16 @@
 """One training run: split, train, fit the referral, evaluate the held-out cells, report."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from lymphoscope.data import Manifest, refuse_spelling_conflicts, split_by, split_holdout, with_fingerprints
+from lymphoscope.data import (
+    Manifest,
+    refuse_spelling_conflicts,
+    split_by,
+    split_holdout,
+    with_fingerprints,
+    without_unusable_labels,
+)
 from lymphoscope.evaluation import Metrics
 from lymphoscope.inference import load
 from lymphoscope.model_file import record_scores
@@ -73,12 +81,13 @@ def _evaluate_test_cells(folder: RunFolder, recipe: "Recipe", manifest: Manifest
 
 def _split(recipe: "Recipe", manifest: Manifest) -> Manifest:
     """Return the manifest with its own split if it has one, else with the recipe's, and with fingerprints."""
+    split, partial_labels = recipe.split, recipe.data.partial_labels
     if split_by(manifest.table) != "none":
-        return with_fingerprints(manifest)
-    split = recipe.split
+        return with_fingerprints(without_unusable_labels(manifest, partial_labels=partial_labels))
+    deal = partial(split_holdout, manifest, by=split.by, seed=recipe.seed, partial_labels=partial_labels)
     if split.test > 0:
-        return split_holdout(manifest, test=split.test, validation=split.validation, by=split.by, seed=recipe.seed)
-    halves = split_holdout(manifest, test=split.validation, validation=0, by=split.by, seed=recipe.seed)
+        return deal(test=split.test, validation=split.validation)
+    halves = deal(test=split.validation, validation=0)
     return halves.with_table(halves.table.assign(split=halves.table["split"].replace("test", "validation")))
 
 

@@ -12,7 +12,15 @@ from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lymphoscope.augment import BaseAugmentation, ImageAugmentation, Mixing, batch_mixing, image_augmentation
-from lymphoscope.data import NO_STAIN_METHOD, CellImages, CellPreparation, Geometry, Manifest, measure_reference
+from lymphoscope.data import (
+    NO_STAIN_METHOD,
+    CellImages,
+    CellPreparation,
+    Geometry,
+    Manifest,
+    measure_reference,
+    possible_classes,
+)
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.training.hardware import resolve_workers
 from lymphoscope.training.recipe import Recipe
@@ -22,6 +30,9 @@ Key = tuple[int, int, int]
 
 Part = Literal["train", "validation", "test"]
 
+NO_LABEL = -1
+"""Class index of a cell with a partial label."""
+
 
 @dataclass(frozen=True)
 class LabelledCells(Dataset[tuple[Tensor, int | Tensor]]):
@@ -29,7 +40,9 @@ class LabelledCells(Dataset[tuple[Tensor, int | Tensor]]):
 
     `augmentations` change one image each, in their order. `mixing` mixes the images of a batch; the labels are then
     class probabilities (K,). `rows` are the indices of the cells in `images`; `labels` and `subjects` are in the same
-    order. `unreadable` are the errors of the cells that are left out.
+    order. `unreadable` are the errors of the cells that are left out. Where cells have partial labels, `possible`
+    (N, K) are the classes that each cell may be, which are then given in place of class indices, and `labels` of these
+    cells are NO_LABEL.
     """
 
     images: CellImages
@@ -40,17 +53,18 @@ class LabelledCells(Dataset[tuple[Tensor, int | Tensor]]):
     augmentations: tuple[ImageAugmentation, ...]
     mixing: Mixing | None
     seed: int
+    possible: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, int]:
+    def __getitem__(self, key: Key) -> tuple[Tensor, int | Tensor]:
         epoch, position, index = key
         pixels = self.images[self.rows[index]].transpose(2, 0, 1)
         image = torch.from_numpy(np.ascontiguousarray(pixels))  # (3, S, S)
         for augmentation in self.augmentations:
             image = augmentation.augment(image, (self.seed, epoch, position))
-        return image, self.labels[index]
+        return image, self.labels[index] if self.possible is None else torch.from_numpy(self.possible[index])
 
     def __getitems__(self, keys: Sequence[Key]) -> Sequence[tuple[Tensor, int | Tensor]]:
         """Return the cells of a batch, as torch's loader asks for them: mixing needs them together."""
@@ -63,6 +77,17 @@ class LabelledCells(Dataset[tuple[Tensor, int | Tensor]]):
     def without_augmentation(self) -> Self:
         """Return the same cells without augmentation and mixing."""
         return replace(self, augmentations=(), mixing=None)
+
+    def with_labels(self) -> Self:
+        """Return the cells whose class is known."""
+        chosen = [index for index, label in enumerate(self.labels) if label != NO_LABEL]
+        return replace(
+            self,
+            rows=[self.rows[index] for index in chosen],
+            labels=[self.labels[index] for index in chosen],
+            subjects=[self.subjects[index] for index in chosen],
+            possible=None,
+        )
 
 
 class EpochSampler(Sampler[Key]):
@@ -145,8 +170,9 @@ def load_cells(
     table = manifest.table[manifest.table["split"] == part]
     images = CellImages(table["path"].tolist(), preparation, int(recipe.data.cache_gb * 2**30)).preload()
     rows = [row for row in range(len(images)) if row not in images.errors]
-    labels = [manifest.classes.index(table["label"].iloc[row]) for row in rows]
-    missing = [name for index, name in enumerate(manifest.classes) if index not in set(labels)]
+    indices = {name: index for index, name in enumerate(manifest.classes)}
+    labels = [indices.get(table["label"].iloc[row], NO_LABEL) for row in rows]
+    missing = [name for name, index in indices.items() if index not in labels]
     if not rows:
         raise LymphoscopeError(f"the split has no readable {part} cells: increase split.{part} or add subjects")
     if missing and part == "train":
@@ -160,6 +186,7 @@ def load_cells(
         augmentations=_augmentations(recipe),
         mixing=batch_mixing(recipe.comparison, recipe.comparison_settings, len(manifest.classes)),
         seed=recipe.seed,
+        possible=possible_classes(table.iloc[rows], manifest.classes),
     )
     return cells if augment and part == "train" else cells.without_augmentation()
 
@@ -171,9 +198,16 @@ def _augmentations(recipe: Recipe) -> tuple[ImageAugmentation, ...]:
 
 
 def sampling_weights(
-    sampling: Literal["shuffle", "class", "subject"], labels: Sequence[int], subjects: Sequence[str | None]
+    sampling: Literal["shuffle", "class", "subject"],
+    labels: Sequence[int],
+    subjects: Sequence[str | None],
+    possible: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64] | None:
-    """Return relative frequencies (N,) that make classes, or also the subjects within each class, equally likely."""
+    """Return relative frequencies (N,) that make classes, or also the subjects within each class, equally likely.
+
+    A cell with a partial label (`possible`, (N, K)) is drawn as often as a cell of its classes is on average, and
+    changes the frequencies of no other cell.
+    """
     if sampling == "shuffle":
         return None
     weights = 1.0 / _counts(labels)
@@ -181,6 +215,12 @@ def sampling_weights(
         pairs = list(zip(labels, subjects, strict=True))
         subjects_of_class = {label: len({pair for pair in pairs if pair[0] == label}) for label in set(labels)}
         weights = 1.0 / _counts(pairs) / np.array([subjects_of_class[label] for label in labels])
+    if possible is not None:
+        # Labelled cells of a class weigh 1 together, so a cell of it weighs 1 / n on average.
+        counts = np.bincount([label for label in labels if label != NO_LABEL], minlength=possible.shape[1])
+        per_class = 1.0 / np.maximum(counts, 1)  # (K,)
+        averages = possible @ per_class / possible.sum(axis=1)  # (N,)
+        weights = np.where(np.array(labels) == NO_LABEL, averages, weights)
     return weights
 
 
@@ -193,7 +233,7 @@ def _counts(keys: Sequence[Hashable]) -> NDArray[np.float64]:
 def create_loader(
     cells: LabelledCells, sampler: EpochSampler, recipe: Recipe, *, train: bool
 ) -> DataLoader[tuple[Tensor, int | Tensor]]:
-    """Create a loader of images (B, 3, S, S) uint8 and labels (B,), or class probabilities (B, K) of mixed images.
+    """Create a loader of images (B, 3, S, S) uint8 and labels (B,), or (B, K) of mixed images and partial labels.
 
     In training an incomplete last batch is left out if there is another, because batch norm needs more than one image.
     """

@@ -92,7 +92,8 @@ class _FixResPhase:
         self._save()
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        weights = sampling_weights(self.recipe.optimisation.sampling, self.cells.labels, self.cells.subjects)
+        sampling, cells = self.recipe.optimisation.sampling, self.cells
+        weights = sampling_weights(sampling, cells.labels, cells.subjects, cells.possible)
         sampler = EpochSampler(len(self.cells), self.recipe.seed, weights, alone=True)
         # An order that differs from those of all epochs before.
         sampler.set_epoch(self.recipe.optimisation.epochs + epoch)

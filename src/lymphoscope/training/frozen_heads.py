@@ -105,7 +105,8 @@ class FrozenCells:
         self, cells: LabelledCells, recipe: Recipe, extractor: Extractor, views: int, device: torch.device
     ) -> None:
         self.cells, self.extractor, self.device = cells, extractor, device
-        self.labels = torch.tensor(cells.labels, device=device)
+        # (N,), or (N, K) with partial labels
+        self.labels = torch.tensor(cells.labels if cells.possible is None else cells.possible, device=device)
         self._mean, self._std = (
             torch.tensor(each, device=device).view(3, 1, 1) for each in (recipe.data.mean, recipe.data.std)
         )
@@ -185,7 +186,7 @@ def _losses(
 ) -> Iterator[Tensor]:
     """Yield the loss (H,) of each stream; views and index (H, B) choose the images of each head."""
     if cells.view_features is not None:
-        labels = cells.labels[index]  # (H, B)
+        labels = cells.labels[index]  # (H, B), or (H, B, K) with partial labels
         features = cells.view_features[views, index]  # (H, B, C, h, w)
     else:
         batches = [cells.mixed(view, each, seed) for view, each, seed in zip(views, index, seeds, strict=True)]
@@ -290,7 +291,8 @@ def _loss_per_head(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
 def _order(cells: LabelledCells, task: HeadTask, epoch: int, count: int, recipe: Recipe) -> NDArray[np.int64]:
     """The cells (count,) of an epoch of one head."""
     labels, subjects = ([values[index] for index in task.train] for values in (cells.labels, cells.subjects))
-    weights = sampling_weights(recipe.optimisation.sampling, labels, subjects)
+    possible = None if cells.possible is None else cells.possible[task.train]
+    weights = sampling_weights(recipe.optimisation.sampling, labels, subjects, possible)
     generator = np.random.default_rng((task.seed, epoch))
     if weights is None:
         return np.resize(generator.permutation(task.train), count)

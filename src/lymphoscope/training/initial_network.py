@@ -71,9 +71,13 @@ def _freeze(network: nn.Module, recipe: Recipe) -> None:
 
 
 def balanced_class_weights(labels: Sequence[int], num_classes: int) -> Tensor:
-    """Return class weights (K,) for the cross-entropy: N / (K * n_k), scikit-learn's `balanced`."""
-    counts = torch.bincount(torch.tensor(labels), minlength=num_classes)
-    return len(labels) / (num_classes * counts.clamp(min=1).float())
+    """Return class weights (K,) for the cross-entropy: N / (K * n_k), scikit-learn's `balanced`.
+
+    Negative labels, of cells with partial labels, are not counted.
+    """
+    known = [label for label in labels if label >= 0]
+    counts = torch.bincount(torch.tensor(known), minlength=num_classes)
+    return len(known) / (num_classes * counts.clamp(min=1).float())
 
 
 def _copy_weights(network: nn.Module, folder: Path) -> None:

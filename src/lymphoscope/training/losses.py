@@ -91,9 +91,10 @@ class StepLosses(nn.Module):
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(self, network: nn.Module, images: Tensor, labels: Tensor, fill: Sequence[float]) -> Iterator[LossGroup]:
-        """Yield the losses of images (B, 3, S, S) and labels (B,) or (B, K); in the joint phases one group.
+        """Yield the losses of images (B, 3, S, S) and labels (B,) or (B, K) (`cross_entropy`).
 
-        With `phases: alternating` the passes of the second group are computed after the step of the first.
+        In the joint phases one group; with `phases: alternating` the passes of the second group are computed after the
+        step of the first.
         """
         if not isinstance(network, WTDFN):
             yield {"raw": self._cross_entropy(network(images), labels)}
@@ -119,7 +120,8 @@ class StepLosses(nn.Module):
 def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
     """Return the weighted mean cross-entropy of logits (B, K); a scalar, float32.
 
-    `labels` are classes (B,), or class probabilities (B, K) that sum to one, as MixUp and CutMix give them. `weights`
+    `labels` are classes (B,), class probabilities (B, K) that sum to one, as MixUp and CutMix give them, or the classes
+    that each cell may be (B, K), bool (`partial_label_loss`). `weights`
     (K,) apply to a probability as to a whole class, and the sum is divided by the weight of the batch, so that one-hot
     probabilities give the same as classes. (torch divides by B where labels are probabilities, which ignores weights.)
     """
@@ -127,9 +129,28 @@ def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None,
     if labels.ndim == 1:
         return F.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
     class_weights = logits.new_ones(logits.shape[1]) if weights is None else weights  # (K,)
+    if labels.dtype == torch.bool:
+        return partial_label_loss(logits, labels, class_weights, smoothing)
     losses = -logits.log_softmax(dim=1) * class_weights  # (B, K)
     targets = (1.0 - smoothing) * labels + smoothing / labels.shape[1]
     return (targets * losses).sum() / (labels * class_weights).sum()
+
+
+def partial_label_loss(logits: Tensor, possible: Tensor, weights: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return the weighted mean of -log of the summed probability of the `possible` classes (B, K), bool; a scalar.
+
+    The marginal likelihood of Jin and Ghahramani ("Learning with multiple labels", NIPS 2002). The possible classes of
+    a cell count as one class with the mean of their weights (K,). Smoothing gives each class outside smoothing / K, as
+    with one label, and the possible classes together the rest. So one possible class gives the cross-entropy of that
+    class, and a cell that may be of every class has no gradient.
+    """
+    log_probabilities = logits.log_softmax(dim=1)  # (B, K)
+    inside = log_probabilities.masked_fill(~possible, -torch.inf).logsumexp(dim=1)  # (B,)
+    others = (~possible).to(logits.dtype)  # (B, K)
+    own_weight = (possible * weights).sum(dim=1) / possible.sum(dim=1)  # (B,)
+    target = 1.0 - smoothing * others.mean(dim=1)  # (B,)
+    outside = smoothing * (others * weights * log_probabilities).mean(dim=1)  # (B,)
+    return -(target * own_weight * inside + outside).sum() / own_weight.sum()
 
 
 class CentreLoss(nn.Module):

@@ -84,6 +84,11 @@ class DataRecipe(StrictModel):
         description="Scale of the training images in micrometres per pixel, which is written into the model file: "
         "`lymphoscope smear` cuts cells out of fields at this scale. `null`: unknown.",
     )
+    partial_labels: bool = Field(
+        default=False,
+        description="Train on cells that have `possible_labels` and no label as well: their loss is that of the summed "
+        "probability of these classes. They are never validation or test cells.",
+    )
     surroundings: Surroundings | None = Field(
         default=None,
         description="What is around the training cells: `kept`, or `black` for segmented cells; written into the model "
@@ -309,12 +314,16 @@ class Recipe(StrictModel):
         return self
 
     @model_validator(mode="after")
-    def _centre_loss_needs_one_class_per_image(self) -> Self:
-        if self.optimisation.centre_loss and self.comparison in ("mix_up", "cut_mix"):
+    def _some_losses_need_one_class_per_image(self) -> Self:
+        mixes = self.comparison in ("mix_up", "cut_mix")
+        if self.optimisation.centre_loss and mixes:
             raise ValueError(
                 f"optimisation.centre_loss needs one class per image, and {self.comparison} mixes two: set "
                 "optimisation.centre_loss=0"
             )
+        if self.data.partial_labels and (mixes or self.optimisation.centre_loss):
+            other = f"comparison={self.comparison}" if mixes else "optimisation.centre_loss"
+            raise ValueError(f"{other} needs one class per image: set data.partial_labels=false")
         return self
 
     def architecture(self) -> Architecture:

@@ -78,7 +78,7 @@ def train_model(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
     trainer = _trainer(recipe, folders)
     if recipe.error_curves:
         test_cells = load_cells(manifest, "test", recipe, preparation)
-        parts = {"train": train_cells.without_augmentation(), "test": test_cells}
+        parts = {"train": train_cells.without_augmentation().with_labels(), "test": test_cells}
         trainer.callbacks.append(ErrorCurves(run / "errors.csv", parts, recipe))  # type: ignore[attr-defined]
     _fit(trainer, module, recipe, train_cells, validation_cells, folders)
     unreadable = len(train_cells.unreadable) + len(validation_cells.unreadable)
@@ -149,7 +149,8 @@ def _fit(
     validation_cells: LabelledCells,
     folders: TrainingFolders,
 ) -> None:
-    weights = sampling_weights(recipe.optimisation.sampling, train_cells.labels, train_cells.subjects)
+    sampling = recipe.optimisation.sampling
+    weights = sampling_weights(sampling, train_cells.labels, train_cells.subjects, train_cells.possible)
     train_sampler = EpochSampler(len(train_cells), recipe.seed, weights)
     validation_sampler = EpochSampler(len(validation_cells), recipe.seed, shuffle=False)
     with warnings.catch_warnings():

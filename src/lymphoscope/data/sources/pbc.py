@@ -1,7 +1,7 @@
 """The Barcelona set of peripheral blood cells (PBC, Acevedo et al. 2020): eleven kinds, read from the file names.
 
 The folders name eight kinds. The names of the files tell more: stages of immature granulocytes, and band from segmented
-neutrophils. Images whose name does not tell them apart (`IG_...`, `NEUTROPHIL_...`) have no label.
+neutrophils. Images whose name does not tell them apart (`IG_...`, `NEUTROPHIL_...`) have possible labels only.
 """
 
 import re
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from lymphoscope.data.image_files import walk_files
-from lymphoscope.data.manifest import Manifest, manifest_of
+from lymphoscope.data.manifest import POSSIBLE_LABELS, Manifest, manifest_of
+from lymphoscope.data.partial_labels import join_labels
 from lymphoscope.data.sources.registry import source
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.terminal import counted
 
-KINDS: Final[dict[str, str | None]] = {
+KINDS: Final[dict[str, str | tuple[str, ...]]] = {
     "BA": "basophil",
     "EO": "eosinophil",
     "ERB": "erythroblast",
@@ -26,10 +27,10 @@ KINDS: Final[dict[str, str | None]] = {
     "LY": "lymphocyte",
     "MO": "monocyte",
     "PLATELET": "platelet",
-    "IG": None,
-    "NEUTROPHIL": None,
+    "IG": ("promyelocyte", "myelocyte", "metamyelocyte"),
+    "NEUTROPHIL": ("band_neutrophil", "segmented_neutrophil"),
 }
-"""First part of a file name -> label; None where the name does not tell kinds apart that have a label here."""
+"""First part of a file name -> label, or possible labels where the name does not tell them apart."""
 
 _FOLDERS = {"basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet"}
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
@@ -59,7 +60,7 @@ def read_pbc(root: Path) -> Manifest:
     unlabelled = int(manifest.table["label"].isna().sum())
     if not unlabelled:
         return manifest
-    untold = "/".join(kind for kind, label in KINDS.items() if label is None)
+    untold = "/".join(kind for kind, label in KINDS.items() if not isinstance(label, str))
     return manifest.with_table(
         manifest.table,
         f"PBC: {counted(unlabelled, 'image')} without a label, because names ({untold}) do not tell kinds apart",
@@ -73,7 +74,9 @@ def _cell(path: Path) -> dict[str, Any]:
             f"{path}: not a name of the Barcelona set ({', '.join(KINDS)}, then _ and a number): "
             f"read one folder per class as folders:{path.parent.parent}"
         )
-    return {"path": str(path), "label": KINDS[kind]}
+    label = KINDS[kind]
+    known = {"label": label} if isinstance(label, str) else {POSSIBLE_LABELS: join_labels(label)}
+    return {"path": str(path), **known}
 
 
 def _kind(path: Path) -> str | None:
