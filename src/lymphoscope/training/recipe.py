@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lymphoscope.augment import BaseAugmentationSettings, Comparison, ComparisonSettings
 from lymphoscope.data.stains import NO_STAIN_METHOD, stain_method_names
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file import Architecture, TestTime
 from lymphoscope.referral import ReferralOptions
-from lymphoscope.strict_model import StrictModel
+from lymphoscope.strict_model import StrictModel, explicit_keys, is_true
 from lymphoscope.vocabulary import CropMode, Fill, Surroundings
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -282,8 +282,8 @@ class Recipe(StrictModel):
     @classmethod
     def _use_normalisation_of_pretrained_weights(cls, recipe: Any) -> Any:
         """Fill in `data.mean` and `data.std` of the ImageNet weights, if the recipe does not set them."""
-        model, data = _explicit_keys(recipe, "model"), _explicit_keys(recipe, "data")
-        if model is None or data is None or not _is_true(model.get("pretrained", False)):
+        model, data = explicit_keys(recipe, "model"), explicit_keys(recipe, "data")
+        if model is None or data is None or not is_true(model.get("pretrained", False)):
             return recipe
         from lymphoscope.backbones import pretrained_normalisation
 
@@ -341,19 +341,3 @@ class Recipe(StrictModel):
             scale=model.scale,
             dropout=model.dropout,
         )
-
-
-def _is_true(value: Any) -> bool:
-    """Whether a value that was not validated yet, perhaps text, means true."""
-    try:
-        return bool(TypeAdapter(bool).validate_python(value))
-    except ValidationError:
-        return False
-
-
-def _explicit_keys(recipe: Any, section: str) -> dict[str, Any] | None:
-    """Return the keys that a section sets, before validation; None if it is not a section."""
-    content = recipe.get(section, {}) if isinstance(recipe, dict) else None
-    if isinstance(content, BaseModel):
-        return content.model_dump(exclude_unset=True)
-    return content if isinstance(content, dict) else None
