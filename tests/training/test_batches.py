@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, strategies as st
 
-from lymphoscope.training.batches import NO_LABEL, EpochSampler, normalise_images, sampling_weights
+from lymphoscope.training.batches import NO_LABEL, EpochSampler, class_shares, normalise_images, sampling_weights
 
 
 def test_each_epoch_has_every_cell_once_in_its_own_order() -> None:
@@ -52,16 +53,36 @@ def test_weights_make_classes_and_subjects_equally_likely() -> None:
 
 
 @pytest.mark.parametrize("sampling", ["class", "subject"])
-def test_partial_label_is_drawn_as_an_average_cell_of_its_classes(sampling: Literal["class", "subject"]) -> None:
+def test_partial_label_counts_as_a_part_of_a_cell_of_each_class(sampling: Literal["class", "subject"]) -> None:
     labels, subjects = [0] * 90 + [1] * 10 + [2] * 30, ["a"] * 50 + ["b"] * 40 + ["c"] * 4 + ["d"] * 6 + ["e"] * 30
     known = np.eye(3, dtype=bool)[labels]
-    possible = np.concatenate([known, [[True, True, False], [True, False, False], [True, True, True]]])
-    plain = sampling_weights(sampling, labels, subjects)
-    with_partial = sampling_weights(sampling, labels + [NO_LABEL] * 3, [*subjects, "a", "a", None], possible)
-    np.testing.assert_allclose(with_partial[:-3], plain)
-    means = [plain[:90].mean(), plain[90:100].mean(), plain[100:].mean()]
-    np.testing.assert_allclose(with_partial[-3:], [np.mean(means[:2]), means[0], np.mean(means)])
+    np.testing.assert_array_equal(
+        sampling_weights(sampling, labels, subjects, known), sampling_weights(sampling, labels, subjects)
+    )
+    possible = np.concatenate([known, [[True, True, False]] * 40])
+    shares = class_shares([*labels, *[NO_LABEL] * 40], possible)
+    assert shares.sum(axis=0).tolist() == [110, 30, 30]
+    weights = sampling_weights(sampling, labels + [NO_LABEL] * 40, [*subjects, *["a"] * 40], possible)
+    assert weights.sum() == pytest.approx(3)  # each class weighs 1
+    assert weights[100:130].sum() == pytest.approx(1)
+    if sampling == "class":
+        np.testing.assert_allclose(weights[:90], 1 / 110)
+        np.testing.assert_allclose(weights[130:], (1 / 110 + 1 / 30) / 2)
+    else:  # class 0: 50 + 20 of a, 40 of b; class 1: 4 of c, 6 of d, 20 of a
+        np.testing.assert_allclose(weights[:50], 1 / 70 / 2)
+        np.testing.assert_allclose(weights[90:94], 1 / 4 / 3)
+        np.testing.assert_allclose(weights[130:], (1 / 70 / 2 + 1 / 20 / 3) / 2)
     assert sampling_weights("shuffle", labels, subjects, possible) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([*"abc", None])), min_size=1, max_size=40))
+def test_weights_are_one_by_the_number_of_cells_and_of_subjects(cells: list[tuple[int, str | None]]) -> None:
+    labels, subjects = [label for label, _ in cells], [subject for _, subject in cells]
+    of_class, of_pair = Counter(labels), Counter(cells)
+    assert sampling_weights("class", labels, subjects).tolist() == [1 / of_class[label] for label in labels]
+    owners = {label: len({pair for pair in cells if pair[0] == label}) for label in labels}
+    expected = [1 / of_pair[cell] / owners[cell[0]] for cell in cells]
+    assert sampling_weights("subject", labels, subjects).tolist() == expected
 
 
 def test_weighted_draws_follow_the_weights() -> None:

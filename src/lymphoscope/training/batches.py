@@ -1,7 +1,6 @@
 """Cells -> batches. Every random draw depends on (seed, epoch, position) only, for any number of workers."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -205,29 +204,28 @@ def sampling_weights(
 ) -> NDArray[np.float64] | None:
     """Return relative frequencies (N,) that make classes, or also the subjects within each class, equally likely.
 
-    A cell with a partial label (`possible`, (N, K)) is drawn as often as a cell of its classes is on average, and
-    changes the frequencies of no other cell.
+    A cell with a partial label (`possible`, (N, K)) that may be of n classes counts as 1 / n of a cell of each.
     """
     if sampling == "shuffle":
         return None
-    weights = 1.0 / _counts(labels)
-    if sampling == "subject":
-        pairs = list(zip(labels, subjects, strict=True))
-        subjects_of_class = {label: len({pair for pair in pairs if pair[0] == label}) for label in set(labels)}
-        weights = 1.0 / _counts(pairs) / np.array([subjects_of_class[label] for label in labels])
-    if possible is not None:
-        # Labelled cells of a class weigh 1 together, so a cell of it weighs 1 / n on average.
-        counts = np.bincount([label for label in labels if label != NO_LABEL], minlength=possible.shape[1])
-        per_class = 1.0 / np.maximum(counts, 1)  # (K,)
-        averages = possible @ per_class / possible.sum(axis=1)  # (N,)
-        weights = np.where(np.array(labels) == NO_LABEL, averages, weights)
-    return weights
+    shares = class_shares(labels, possible)
+    owners = list(subjects) if sampling == "subject" else [None] * len(labels)
+    numbers = {owner: number for number, owner in enumerate(dict.fromkeys(owners))}
+    rows = [numbers[owner] for owner in owners]
+    cells = np.zeros((len(numbers), shares.shape[1]))  # of each owner and class
+    np.add.at(cells, rows, shares)
+    owners_of_class = (cells > 0).sum(axis=0)
+    weights = np.divide(shares, cells[rows], out=np.zeros_like(shares), where=shares > 0)  # (N, K)
+    frequencies: NDArray[np.float64] = (weights / np.maximum(owners_of_class, 1)).sum(axis=1)
+    return frequencies
 
 
-def _counts(keys: Sequence[Hashable]) -> NDArray[np.float64]:
-    """Return how often the key of each position occurs (N,)."""
-    tally = Counter(keys)
-    return np.array([tally[key] for key in keys], dtype=float)
+def class_shares(labels: Sequence[int], possible: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Return how much each cell counts for each class (N, K): 1 for its label, or 1 / n for each of n possible ones."""
+    if possible is None:
+        return np.eye(max(labels) + 1)[labels]
+    shares: NDArray[np.float64] = possible / possible.sum(axis=1, keepdims=True)
+    return shares
 
 
 def create_loader(

@@ -18,6 +18,7 @@ from lymphoscope.training.batches import (
     EpochSampler,
     LabelledCells,
     channel_values,
+    class_shares,
     create_loader,
     load_cells,
     normalise_images,
@@ -65,9 +66,8 @@ class _FixResPhase:
         weights = [weight for part in self.parts for weight in part.requires_grad_(True).parameters()]
         self.optimiser = torch.optim.SGD(weights, recipe.fix_res.learning_rate, recipe.fix_res.momentum)
         self.rows: list[dict[str, float]] = []
-        num_classes = int(network.get_submodule("classifier").get_parameter("weight").shape[0])
         self.class_weights = (
-            balanced_class_weights(cells.labels, num_classes).to(weights[0].device)
+            balanced_class_weights(class_shares(cells.labels, cells.possible)).to(weights[0].device)
             if recipe.optimisation.class_weights
             else None
         )

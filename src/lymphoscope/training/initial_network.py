@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lymphoscope.backbones import Backbone, CutBackbone
@@ -70,14 +72,14 @@ def _freeze(network: nn.Module, recipe: Recipe) -> None:
         backbone.freeze_through(recipe.model.frozen_stages)
 
 
-def balanced_class_weights(labels: Sequence[int], num_classes: int) -> Tensor:
+def balanced_class_weights(shares: NDArray[np.float64]) -> Tensor:
     """Return class weights (K,) for the cross-entropy: N / (K * n_k), scikit-learn's `balanced`.
 
-    Negative labels, of cells with partial labels, are not counted.
+    `shares` (N, K) are how much each cell counts for each class.
     """
-    known = [label for label in labels if label >= 0]
-    counts = torch.bincount(torch.tensor(known), minlength=num_classes)
-    return len(known) / (num_classes * counts.clamp(min=1).float())
+    counts = torch.tensor(shares.sum(axis=0)).float()
+    weights: Tensor = len(shares) / (shares.shape[1] * counts.clamp(min=1))
+    return weights
 
 
 def _copy_weights(network: nn.Module, folder: Path) -> None:

@@ -20,6 +20,7 @@ from lymphoscope.processor import keep_freed_memory
 from lymphoscope.training.batches import (
     EpochSampler,
     LabelledCells,
+    class_shares,
     create_loader,
     load_cells,
     resolve_preparation,
@@ -93,7 +94,8 @@ def train_model(recipe: Recipe, manifest: Manifest, run: Path) -> Description:
 
 
 def _module(recipe: Recipe, cells: LabelledCells, num_classes: int) -> TrainingModule:
-    class_weights = balanced_class_weights(cells.labels, num_classes) if recipe.optimisation.class_weights else None
+    shares = class_shares(cells.labels, cells.possible)
+    class_weights = balanced_class_weights(shares) if recipe.optimisation.class_weights else None
     network = build_initial_network(recipe, num_classes).to(memory_format=torch.channels_last)
     if recipe.hardware.compile:
         compile_backbone(network, recipe, torch.device(resolve_device(recipe.hardware)))
