@@ -28,7 +28,7 @@ REASONS = {
 
 def main() -> None:
     options = _options()
-    cells = read_source(options.data)
+    cells = _sample(read_source(options.data), options.max_per_class)
     classes = options.classes or sorted(cells.table["label"].dropna().unique())
     print(f"| left out | classified as | {' | '.join(f'{heading}: left out / others' for heading in REASONS)} |")
     print("|---" * (2 + len(REASONS)) + "|")
@@ -45,8 +45,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--config", default="white-cells", help="recipe (default: white-cells)")
     parser.add_argument("--set", dest="overrides", nargs="*", default=SHORT, help="changes of the recipe")
+    parser.add_argument("--max-per-class", type=int, help="random cells to use of each class (default: all)")
     parser.add_argument("--classes", nargs="*", help="classes to leave out (default: each in turn)")
     return parser.parse_args()
+
+
+def _sample(cells: Manifest, count: int | None) -> Manifest:
+    """Return at most `count` random cells of each class, the same in each run, and no cells without a label."""
+    if count is None:
+        return cells
+    shuffled = cells.table.dropna(subset="label").sample(frac=1, random_state=0)
+    return cells.with_table(shuffled.groupby("label").head(count).sort_index().reset_index(drop=True))
 
 
 def _leave_out(cells: Manifest, name: str, options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
