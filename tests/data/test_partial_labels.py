@@ -82,6 +82,13 @@ def test_invalid_sets_are_refused_in_one_line(tmp_path: Path, row: str, says: st
     assert "\n" not in str(caught.value)
 
 
+def test_lists_of_names_are_refused_in_one_line(tmp_path: Path) -> None:
+    table = pd.DataFrame({"path": ["a", "b"], "label": ["all", None], "possible_labels": [None, ["all", "hem"]]})
+    table.to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(LymphoscopeError, match="row 2 after the header has possible_labels that are not two or more"):
+        read_manifest(tmp_path / "m.parquet")
+
+
 def test_unknown_possible_label_is_refused_where_it_is_used_and_found_by_the_audit() -> None:
     manifest = cells({"possible_labels": "all|ham"})
     says = r"partial0: its possible label 'ham' is no class of the data \(all, hem\)"

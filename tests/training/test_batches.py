@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
+from sklearn.utils.class_weight import compute_class_weight
 
 from lymphoscope.training.batches import NO_LABEL, EpochSampler, class_shares, normalise_images, sampling_weights
+from lymphoscope.training.initial_network import balanced_class_weights
 
 
 def test_each_epoch_has_every_cell_once_in_its_own_order() -> None:
@@ -83,6 +85,15 @@ def test_weights_are_one_by_the_number_of_cells_and_of_subjects(cells: list[tupl
     owners = {label: len({pair for pair in cells if pair[0] == label}) for label in labels}
     expected = [1 / of_pair[cell] / owners[cell[0]] for cell in cells]
     assert sampling_weights("subject", labels, subjects).tolist() == expected
+
+
+def test_class_weights_are_balanced_and_count_parts_of_cells() -> None:
+    labels = [0] * 7 + [1] * 2 + [2] * 21
+    balanced = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    np.testing.assert_allclose(balanced_class_weights(class_shares(labels)), balanced, rtol=1e-6)
+    possible = np.concatenate([np.eye(3, dtype=bool)[labels], [[True, True, False]] * 10])
+    weights = balanced_class_weights(class_shares([*labels, *[NO_LABEL] * 10], possible))
+    np.testing.assert_allclose(weights, [40 / 3 / 12, 40 / 3 / 7, 40 / 3 / 21], rtol=1e-6)
 
 
 def test_weighted_draws_follow_the_weights() -> None:

@@ -97,7 +97,8 @@ def _check(table: pd.DataFrame, where: object) -> None:
 
 
 def _check_possible_labels(table: pd.DataFrame, where: object) -> None:
-    names = table[POSSIBLE_LABELS].map(possible_labels)
+    is_one_value = table[POSSIBLE_LABELS].map(pd.api.types.is_scalar)  # Parquet files may hold lists
+    names = table[POSSIBLE_LABELS].where(is_one_value, "|").map(possible_labels)
     too_few = names.map(lambda found: bool(found) and (None in found or len(set(found)) < 2))
     _refuse(too_few, where, f"{POSSIBLE_LABELS} that are not two or more names, such as myelocyte|metamyelocyte")
     if "label" in table.columns:
