@@ -7,6 +7,7 @@ the agreement of a trained network, or set one with `--agreement`; the output sa
 
 import argparse
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,6 @@ def load_cells(data: Path | None, how: Preprocessing, count: int) -> SampleCells
     return SampleCells(np.resize(pixels, (count, *pixels.shape[1:])), f"{len(chosen)} cells of {data.name}")
 
 
-def evenly_spaced_cells(cells: SampleCells, count: int) -> NDArray[np.uint8]:
-    """`count` of the cells, evenly spaced."""
-    return cells.pixels[_spaced(len(cells.pixels), count)]
-
-
 def split(pixels: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
     """Cells in batches; the last one may be smaller."""
     return [pixels[start : start + size] for start in range(0, len(pixels), size)]
@@ -107,15 +103,26 @@ def _save_untrained(folder: Path, backbone: str, size: int) -> None:
     save_model(network, description, folder)
 
 
-def open_or_export(folder: Path, runtime: str, precision: str, cells: SampleCells, **options: Any) -> NetworkRuntime:
-    """The model on a runtime, exported first if needed, whatever the label agreement of a lower precision."""
+def open_or_export(
+    folder: Path,
+    runtime: str,
+    precision: str,
+    cells: SampleCells,
+    calibration: Callable[[], SampleCells] | None = None,
+    **options: Any,
+) -> NetworkRuntime:
+    """The model on a runtime, exported first if needed, whatever the label agreement of a lower precision.
+
+    A model with an out-of-distribution reference needs labelled cells as `calibration` for a lower precision.
+    """
     try:
         return open_network(folder, runtime=runtime, precision=precision, **options)
     except LymphoscopeError as missing:
         if "holds no" not in str(missing):
             raise
-    few = SampleCells(evenly_spaced_cells(cells, CALIBRATING), cells.source)
-    export_model(folder, runtime, few, precision=precision, calibration=few, min_label_agreement=0.0)  # type: ignore[arg-type]
+    few = cells.evenly_spaced(CALIBRATING)
+    shown = few if calibration is None or precision == "float32" else calibration()
+    export_model(folder, runtime, few, precision=precision, calibration=shown, min_label_agreement=0.0)  # type: ignore[arg-type]
     return open_network(folder, runtime=runtime, precision=precision, **options)
 
 

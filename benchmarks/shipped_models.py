@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 from timing import interleaved, write
 from torch import Tensor, nn
 
-from lymphoscope.data import read_image, walk_files
-from lymphoscope.inference import Model, TernaryRuntime, find_cells, predict_cells
+from lymphoscope.data import read_image, read_source, walk_files
+from lymphoscope.export import SampleCells, read_sample
+from lymphoscope.inference import Model, TernaryRuntime, cells_of, find_cells, predict_cells
 from lymphoscope.method import oriented_views
 from lymphoscope.model_file import Description, load_description, load_network, resolve_model
+
+CALIBRATING = 1000
+"""Most cells that show the range of values, and what the training cells look like, to a network that rounds."""
 
 
 def main() -> None:
@@ -34,13 +38,19 @@ def main() -> None:
     files = [str(path) for path in walk_files(options.data)]
     paths = [files[place] for place in np.linspace(0, len(files) - 1, min(options.cells, len(files))).astype(int)]
     exported = load_cells(options.data, description.preprocessing, 16)
+
+    def labelled() -> SampleCells:
+        return read_sample(
+            cells_of(read_source(str(options.data))), options.data.name, description.preprocessing, CALIBRATING
+        )
+
     plain = load_network(folder)[0].eval()
     ways: dict[str, Callable[[], list[str]]] = {
         "straightforward": lambda: _straightforward(plain, description, paths, options.batch_size, options.work)
     }
     for way in options.ways:
         runtime, precision = way.split("-")
-        network = open_or_export(folder, runtime, precision, exported, threads=options.threads)
+        network = open_or_export(folder, runtime, precision, exported, labelled, threads=options.threads)
         ways[way] = _our_way(Model(TernaryRuntime(network)), paths, options.batch_size, options.work / f"{way}.csv")
     labels = {name: way() for name, way in ways.items()}
     seconds = interleaved(ways, options.rounds)
@@ -59,7 +69,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="blast", help="name of a model that ships")
-    parser.add_argument("--data", type=Path, required=True, help="folder of cells")
+    parser.add_argument("--data", type=Path, required=True, help="folder of cells; with labels for int8 and bfloat16")
     parser.add_argument("--work", type=Path, required=True, help="folder for a copy of the model and its exports")
     parser.add_argument("--ways", nargs="+", default=["onnx-float32", "openvino-float32"], help="RUNTIME-PRECISION")
     parser.add_argument("--cells", type=int, default=32)

@@ -18,7 +18,6 @@ from models import (
     agreement_source,
     baseline,
     common_parser,
-    evenly_spaced_cells,
     load_cells,
     open_or_export,
     prepared_model,
@@ -41,7 +40,7 @@ def main() -> None:
     how = description.preprocessing
     timed_cells = options.batch_size * options.batches
     cells = load_cells(options.data, how, max(timed_cells, options.compared_cells))
-    stream = split(evenly_spaced_cells(cells, timed_cells), options.batch_size)
+    stream = split(cells.evenly_spaced(timed_cells).pixels, options.batch_size)
     network = load_network(folder)[0].to(options.device)
     runtime_options = {"device": options.device, "threads": options.threads}
     passes = {

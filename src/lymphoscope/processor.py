@@ -19,6 +19,11 @@ def has_instructions(*any_of: str) -> bool:
     return not set(any_of).isdisjoint(flags)
 
 
+def sums_bytes_in_32_bits() -> bool:
+    """Return whether Linux reports instructions (VNNI) that sum products of bytes in 32 bits; others overflow."""
+    return has_instructions("avx512_vnni", "avx_vnni")
+
+
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, instead of returning it to the system; return whether it does.
 

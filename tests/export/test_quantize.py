@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lymphoscope.export import quantize_onnx, quantize_openvino, synthetic_cells, write_onnx
 from lymphoscope.export.quantize import GraphNode, head_names, make_unsigned, requantize_copies
+from lymphoscope.inference.backends import onnx_runtime
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
 
 pytestmark = pytest.mark.slow
@@ -206,6 +207,24 @@ def test_the_head_is_not_quantised(in_openvino: Any, in_onnx: Path) -> None:
     written = {name: node for node in graph.node for name in node.output}
     matmul = next(node for node in graph.node if node.op_type == "MatMul")
     assert not any("QuantizeLinear" in written[name].op_type for name in matmul.input)
+
+
+def test_numbers_are_the_same_on_a_processor_that_would_overflow(
+    in_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs, types = [], []
+    for sums_exactly in (True, False):
+        monkeypatch.setattr(onnx_runtime, "sums_bytes_in_32_bits", lambda given=sums_exactly: given)
+        written = tmp_path / f"{sums_exactly}.onnx"
+        options = onnx_runtime._session_options(threads=1)
+        options.optimized_model_filepath = str(written)
+        session = onnxruntime.InferenceSession(str(in_onnx), options, providers=["CPUExecutionProvider"])
+        outputs.append(session.run(None, {"images": CELLS}))
+        kinds = {constant.name: constant.data_type for constant in onnx.load(written).graph.initializer}
+        types.append({kinds[node.input[3]] for node in onnx.load(written).graph.node if node.op_type == "QLinearConv"})
+    assert types == [{TensorProto.INT8}, {TensorProto.UINT8}]
+    for exact, other in zip(*outputs, strict=True):
+        np.testing.assert_allclose(other, exact, atol=1e-5)
 
 
 def test_onnx_activations_are_unsigned(in_onnx: Path, tmp_path: Path) -> None:

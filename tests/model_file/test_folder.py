@@ -17,15 +17,18 @@ from lymphoscope.model_file import (
     Export,
     Preprocessing,
     build_network,
+    description_for_export,
     halve_weights,
     load_description,
     load_network,
+    record_exports,
     record_referral,
     record_scores,
     save_model,
 )
-from lymphoscope.referral import FeatureArrays, OodReference, Promise, Referral, ScoreBand
+from lymphoscope.referral import FeatureArrays, FeatureReference, OodReference, Promise, Referral, ScoreBand, Upper
 
+ARRAYS_INT8 = "ood_reference.onnx.int8.safetensors"
 MEAN_STD = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
 
 
@@ -241,6 +244,101 @@ def test_wrong_ood_arrays_are_one_line(
     one_line(folder, "is not the file that model.json names")
     path.unlink()
     one_line(folder, r"ood_reference\.safetensors is missing")
+
+
+def with_int8(folder: Path, ood_reference: OodReference, precision: str = "int8") -> Export:
+    """A model whose int8 network has features at twice the distance, and limits of its own."""
+    with_ood_reference(folder, ood_reference)
+    identity = np.eye(3, 2, dtype=np.float32)
+    features = FeatureReference(
+        feature_distance=3.0,
+        class_distance=Upper(middle=0.0, high=2.0),
+        feature_distance_cells=120,
+        feature_distance_subjects=12,
+        how="by hand",
+        arrays=FeatureArrays(np.ones(3, np.float32), identity, np.zeros((2, 2), np.float32), identity[:2]),
+    )
+    (folder / "network.int8.onnx").write_bytes(b"int8")
+    export = Export.model_validate(
+        {
+            "runtime": "onnx",
+            "precision": precision,
+            "graph": "network",
+            "files": {"network.int8.onnx": hashlib.sha256(b"int8").hexdigest()},
+            "weights_sha256": load_description(folder).weights_sha256,
+            "accepted": 0.99,
+            "parity": dict.fromkeys(("labels", "boxes", "boxes_iou", "scores", "mean_scores", "first_streams"), 1.0)
+            | {"cells": 1, "source": "by hand"},
+        }
+    )
+    return record_exports(folder, [export.model_copy(update={"features": features})]).exports[0]
+
+
+def test_the_reference_of_an_export_is_read_back(folder: Path, ood_reference: OodReference) -> None:
+    export = with_int8(folder, ood_reference)
+    description = load_description(folder)
+    assert [one.model_dump() for one in description.exports] == [export.model_dump()]
+    opened = description_for_export(folder, description, export)
+    reference = opened.referral.ood_reference
+    assert reference is not None
+    assert (reference.features.feature_distance, reference.features.how) == (3.0, "by hand")
+    np.testing.assert_array_equal(reference.features.arrays.centre, [1, 1, 1])  # type: ignore[union-attr]
+    # What is written, and what tells models apart, is the model's own.
+    assert opened.model_id == description.model_id
+    assert opened.model_dump_json() == description.model_dump_json()
+    assert (reference.feature_distance, reference.share) == (1.5, 0.99)
+    assert "_of_network" not in json.loads((folder / "model.json").read_text())["referral"]["ood_reference"]
+    # Another record of the exports keeps the arrays.
+    before = (folder / ARRAYS_INT8).read_bytes()
+    record_exports(folder, description.exports)
+    assert (folder / ARRAYS_INT8).read_bytes() == before
+    assert description_for_export(folder, load_description(folder), export).model_id == description.model_id
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "no arrays"])
+def test_damaged_arrays_of_an_export_are_one_line(folder: Path, ood_reference: OodReference, damage: str) -> None:
+    export = with_int8(folder, ood_reference)
+    path, description = folder / ARRAYS_INT8, load_description(folder)
+    if damage == "changed":
+        path.write_bytes((folder / "ood_reference.safetensors").read_bytes())
+        message = rf"{re.escape(ARRAYS_INT8)} is not the file that model\.json names \(SHA-256 differs\)"
+    elif damage == "missing":
+        path.unlink()
+        message = rf"{re.escape(ARRAYS_INT8)} is missing"
+    else:
+        path.write_bytes(b"nothing")
+        sha256 = hashlib.sha256(b"nothing").hexdigest()
+        features = export.features.model_copy(update={"arrays_sha256": sha256})  # type: ignore[union-attr]
+        export = export.model_copy(update={"features": features})
+        message = "does not hold the arrays of an OOD reference"
+    with pytest.raises(LymphoscopeError, match=message) as raised:
+        description_for_export(folder, description, export)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("precision", ["int8", "bfloat16", "float32"])
+def test_a_network_that_rounds_is_not_opened_with_the_reference_of_another(
+    folder: Path, ood_reference: OodReference, precision: str
+) -> None:
+    export = with_int8(folder, ood_reference, precision)
+    without = export.model_copy(update={"features": None})
+    description = load_description(folder)
+    if precision == "float32":
+        assert description_for_export(folder, description, without) == description
+        return
+    with pytest.raises(
+        LymphoscopeError, match=rf"{precision} for onnx has no out-of-distribution reference of its own"
+    ):
+        description_for_export(folder, description, without)
+    nothing_to_find = description.model_copy(update={"referral": Referral()})
+    assert description_for_export(folder, nothing_to_find, without) == nothing_to_find
+
+
+def test_halving_the_weights_removes_exports_with_their_arrays(folder: Path, ood_reference: OodReference) -> None:
+    with_int8(folder, ood_reference)
+    halve_weights(folder)
+    assert not list(folder.glob("*int8*"))
+    assert (folder / "ood_reference.safetensors").is_file()
 
 
 def test_model_id_depends_on_what_determines_predictions(folder: Path) -> None:

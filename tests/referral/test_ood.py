@@ -12,6 +12,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.referral import (
     Colour,
     FeatureArrays,
+    FeatureReference,
     OodReference,
     class_distance,
     colour_distance,
@@ -62,6 +63,25 @@ def test_feature_distance_needs_features_and_arrays(ood_reference: OodReference)
     for signal in ("feature_distance", "class_distance"):
         assert np.isnan(ood_scores(whole, [TYPICAL], None)[signal]).all()
         assert np.isnan(ood_scores(ood_reference, [TYPICAL], features)[signal]).all()
+
+
+def test_a_network_with_its_own_reference_is_compared_with_that(ood_reference: OodReference) -> None:
+    whole = ood_reference.model_copy(update={"arrays": ARRAYS})
+    moved = replace(ARRAYS, centre=np.array([10, 0, 0], np.float32))
+    own = FeatureReference(
+        feature_distance=3.0,
+        class_distance=None,
+        feature_distance_cells=1,
+        feature_distance_subjects=0,
+        how="",
+        arrays=moved,
+    )
+    features, blurred = np.array([[13.0, 0.0, 99.0]], dtype=np.float32), [TYPICAL._replace(sharpness=1.0)]
+    found = ood_scores(whole.of_network(own), blurred, features)
+    assert found["feature_distance"] == pytest.approx(3 / np.sqrt(2) / 3, abs=1e-4)
+    assert "class_distance" not in found
+    assert found["blur"] == 1.0  # limits of the image are those of the model, whatever the network
+    assert ood_scores(whole, blurred, features)["feature_distance"] > 5  # the reference itself is unchanged
 
 
 def test_features_that_cannot_be_compared_are_nan(ood_reference: OodReference) -> None:

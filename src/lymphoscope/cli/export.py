@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lymphoscope.cli.options import AsJson, PrecisionOption
+from lymphoscope.cli.source_option import SOURCE_HELP
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.backends.registry import export_runtimes
 
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from lymphoscope.export import SampleCells
     from lymphoscope.model_file import Export, Preprocessing
 
-MAX_CELLS = 300
-"""Maximum number of cells for the int8 calibration, and for the comparison with torch."""
+MAX_COMPARED = 300
+"""Maximum number of cells for the comparison with torch."""
+MAX_CALIBRATION = 1000
+"""Maximum number of cells for the calibration, which all are in memory at once."""
 
 
 def export_command(
@@ -32,8 +35,12 @@ def export_command(
     int8: Annotated[bool, typer.Option("--int8", help="Quantise to int8; needs --calibration.")] = False,
     precision: PrecisionOption = "float32",
     calibration: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Cells for the int8 calibration: a folder or a table."),
+        str | None,
+        typer.Option(
+            metavar="SRC",
+            help="Training cells, with labels. They show int8 the range of values. int8 and bfloat16 move the features "
+            f"by which unusual cells are referred, whose limits are measured on these cells. {SOURCE_HELP}",
+        ),
     ] = None,
     cells: Annotated[
         Path | None,
@@ -66,8 +73,13 @@ def export_command(
     if int8 and precision == "bfloat16":
         raise LymphoscopeError("--int8 and --precision bfloat16 exclude each other: leave one out")
     preprocessing = load_description(model).preprocessing
-    calibration_cells = _cells(calibration, preprocessing) if calibration else None
-    compared = _cells(cells, preprocessing) if cells else calibration_cells or synthetic_cells(preprocessing.size)
+    calibration_cells = _labelled_cells(calibration, preprocessing) if calibration else None
+    if cells is not None:
+        compared = _cells(cells, preprocessing)
+    elif calibration_cells is not None:
+        compared = calibration_cells.evenly_spaced(MAX_COMPARED)
+    else:
+        compared = synthetic_cells(preprocessing.size)
     exported = export_model(
         model,
         to,
@@ -81,27 +93,27 @@ def export_command(
 
 
 def _cells(source: Path, preprocessing: "Preprocessing") -> "SampleCells":
-    """Read at most MAX_CELLS evenly spaced cells of a source, so that every folder contributes some."""
-    import numpy as np
+    from lymphoscope.export import read_sample
+    from lymphoscope.inference import find_cells
 
-    from lymphoscope.export import SampleCells
-    from lymphoscope.inference import find_cells, load_cell
+    return read_sample(find_cells([source]), source.name, preprocessing, MAX_COMPARED)
 
-    cells = find_cells([source])
-    indices = np.linspace(0, len(cells) - 1, min(MAX_CELLS, len(cells))).astype(int)
-    images = (load_cell(cells[index], preprocessing.preparation()).pixels for index in indices)
-    pixels = [image for image in images if image is not None]
-    if not pixels:
-        raise LymphoscopeError(f"{source}: none of the images can be read")
-    return SampleCells(np.stack(pixels), f"{len(pixels)} cells of {source.name}")
+
+def _labelled_cells(source: str, preprocessing: "Preprocessing") -> "SampleCells":
+    from lymphoscope.data import read_source
+    from lymphoscope.export import read_sample
+    from lymphoscope.inference import cells_of
+
+    return read_sample(cells_of(read_source(source)), Path(source).name, preprocessing, MAX_CALIBRATION)
 
 
 def _as_text(exported: "Export", folder: Path) -> str:
-    parity = exported.parity
+    parity, features = exported.parity, exported.features
+    reference = "" if features is None else f"\nout-of-distribution reference of this network: {features.how}"
     return (
         f"wrote {', '.join(str(folder / name) for name in exported.files)}\n"
         f"compared with torch float32 on {parity.source}: equal labels {parity.labels:.2%}, "
         f"equal boxes {parity.boxes:.2%} (minimum overlap {parity.boxes_iou:.2f}), "
         f"largest difference of a score {parity.scores:.1e}, "
-        f"mean {parity.mean_scores:.1e}"
+        f"mean {parity.mean_scores:.1e}{reference}"
     )

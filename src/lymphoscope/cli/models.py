@@ -53,6 +53,7 @@ def _facts(described: "Description", folder: Path) -> Iterator[tuple[str, str]]:
     yield "purpose", described.purpose or "not stated"
     yield "classes", ", ".join(_class(described, name) for name in described.classes)
     yield "input", _input(described)
+    yield "networks", "; ".join(_networks(described))
     yield "scores", _scores(described.scores)
     yield "referral", _referral(described.scores)
     yield "limits", described.limits or "not documented"
@@ -70,6 +71,13 @@ def _input(described: "Description") -> str:
     how = described.preprocessing
     source = f"the central {how.crop} x {how.crop} pixels" if how.crop_mode == "center_crop" else "the whole image"
     return f"one cell per image; {source}, as {how.size} x {how.size} pixels"
+
+
+def _networks(described: "Description") -> Iterator[str]:
+    for export in described.exports:
+        equal = f" (labels as in float32 on {export.parity.labels:.1%} of {export.parity.cells} cells)"
+        yield f"{export.title}{'' if export.precision == 'float32' else equal}"
+    yield "the weights for torch, in float32 or bfloat16"
 
 
 def _scores(scores: dict[str, Any]) -> str:
@@ -109,5 +117,6 @@ def _as_dict(name: str, folder: Path, described: "Description") -> dict[str, Any
             mode="json", include={"purpose", "blast_class", "scores", "limits", "attribution", "licence"}
         ),
         "classes": {one: described.title(one) for one in described.classes},
+        "networks": [{"runtime": one.runtime, "precision": one.precision} for one in described.exports],
         "preprocessing": described.preprocessing.model_dump(mode="json"),
     }

@@ -1,11 +1,14 @@
 from .exporter import (
     MIN_LABEL_AGREEMENT as MIN_LABEL_AGREEMENT,
-    SampleCells as SampleCells,
     export_model as export_model,
-    synthetic_cells as synthetic_cells,
 )
 from .graphs import write_onnx as write_onnx
 from .quantize import quantize_onnx as quantize_onnx, quantize_openvino as quantize_openvino
+from .sample_cells import (
+    SampleCells as SampleCells,
+    read_sample as read_sample,
+    synthetic_cells as synthetic_cells,
+)
 
 __all__ = [
     "MIN_LABEL_AGREEMENT",
@@ -13,6 +16,7 @@ __all__ = [
     "export_model",
     "quantize_onnx",
     "quantize_openvino",
+    "read_sample",
     "synthetic_cells",
     "write_onnx",
 ]

@@ -9,6 +9,8 @@ from .description import (
 )
 from .folder import (
     build_network as build_network,
+    description_for_export as description_for_export,
+    export_command as export_command,
     export_files as export_files,
     halve_weights as halve_weights,
     load_description as load_description,
@@ -37,6 +39,8 @@ __all__ = [
     "build_network",
     "default_model",
     "default_model_notice",
+    "description_for_export",
+    "export_command",
     "export_files",
     "halve_weights",
     "load_description",

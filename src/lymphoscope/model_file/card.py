@@ -58,6 +58,7 @@ def _facts(description: Description) -> dict[str, Any]:
         "calibration": _calibration_fact(description),
         "referral": _referral_fact(description.referral.band),
         "out-of-distribution limits": _ood_fact(description),
+        "networks": description.networks,
         "versions": ", ".join(f"{name} {number}" for name, number in description.versions.items()),
     }
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from lymphoscope.data import CellPreparation, Geometry, StainNormalization
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.model_file.model_json import FORMAT_VERSION, IDENTITY, model_id_of
-from lymphoscope.referral import SCORE_RULE, Calibration, Referral, ScoreBand
+from lymphoscope.referral import SCORE_RULE, Calibration, FeatureReference, Referral, ScoreBand
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.vocabulary import (
     STREAMS,
@@ -149,7 +149,17 @@ class Export(StrictModel):
     weights_sha256: Sha256 = Field(description="SHA-256 of the weights that were exported.")
     accepted: float = Field(description="Share of equal labels that was required.")
     parity: Parity = Field(description="Comparison with torch in float32.")
+    features: FeatureReference | None = Field(
+        default=None,
+        description="What the training cells look like to this network, in place of that part of "
+        "`referral.ood_reference`; null for a network that does not round.",
+    )
     versions: dict[str, str] = Field(default={}, description="Versions of the packages that wrote it.")
+
+    @property
+    def title(self) -> str:
+        """Precision and runtime, in words."""
+        return f"{self.precision} for {self.runtime}"
 
 
 class Description(StrictModel):
@@ -180,6 +190,11 @@ class Description(StrictModel):
     weights_sha256: str = Field(
         default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of `weights.safetensors`; required in a file."
     )
+
+    @property
+    def networks(self) -> str:
+        """The networks that are in the model folder for runtimes, in words; empty without one."""
+        return ", ".join(export.title for export in self.exports if export.graph == "network")
 
     @property
     def positive_index(self) -> int | None:

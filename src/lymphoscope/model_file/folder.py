@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -13,10 +13,12 @@ from lymphoscope.errors import LymphoscopeError, one_line
 from lymphoscope.files import sha256_of, write_text, written_beside
 from lymphoscope.model_file.description import Architecture, Description, Export
 from lymphoscope.model_file.model_json import COPY_AGAIN, MODEL_JSON, read_model_json
-from lymphoscope.referral import Calibration, FeatureArrays, Referral
+from lymphoscope.referral import Calibration, FeatureArrays, FeatureReference, OodReference, Referral
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Reference = TypeVar("Reference", bound=FeatureReference)
 
 WEIGHTS = "weights.safetensors"
 OOD_REFERENCE = "ood_reference.safetensors"
@@ -74,7 +76,7 @@ def halve_weights(folder: Path) -> Description:
                 if not bool(torch.isfinite(tensor).all()):
                     raise LymphoscopeError(f"{folder / WEIGHTS}: {name} is too large for half precision: keep float32")
     for export in description.exports:
-        for name in export.files:
+        for name in (*export.files, _arrays_file(export)):
             (folder / name).unlink(missing_ok=True)
     return save_model(network, description.model_copy(update={"exports": ()}), folder)
 
@@ -86,16 +88,52 @@ def record_scores(folder: Path, scores: dict[str, Any]) -> None:
 
 def record_referral(folder: Path, *, calibration: Calibration | None, referral: Referral) -> Description:
     """Write what was fitted on calibration subjects into `model.json`, with the arrays of its OOD reference."""
-    reference = referral.ood_reference
-    if reference is not None and reference.arrays is not None:
-        reference = reference.model_copy(update={"arrays_sha256": _write_arrays(reference.arrays, folder)})
+    if referral.ood_reference is not None:
+        reference = _with_written_arrays(referral.ood_reference, folder / OOD_REFERENCE)
         referral = referral.model_copy(update={"ood_reference": reference})
     return _update(load_description(folder), folder, calibration=calibration, referral=referral)
 
 
 def record_exports(folder: Path, exports: Sequence[Export]) -> Description:
-    """Write into `model.json` which exports are in the folder; return the new description."""
-    return _update(load_description(folder), folder, exports=tuple(exports))
+    """Write into `model.json` which exports are in the folder, and the arrays of their OOD references.
+
+    Returns the new description.
+    """
+    written = (
+        export
+        if export.features is None
+        else export.model_copy(
+            update={"features": _with_written_arrays(export.features, folder / _arrays_file(export))}
+        )
+        for export in exports
+    )
+    return _update(load_description(folder), folder, exports=tuple(written))
+
+
+def description_for_export(folder: Path, description: Description, export: Export) -> Description:
+    """Return the description for an opened export: with the OOD reference of its network, if it has one of its own.
+
+    The model's id stays the same. Raises LymphoscopeError where its arrays are missing or have changed, and for a
+    network that rounds and has none: with the reference of float32 it would refer most familiar cells.
+    """
+    reference = description.referral.ood_reference
+    if reference is None or reference.feature_distance is None:
+        return description
+    if export.precision == "float32":
+        return description
+    if export.features is None:
+        raise LymphoscopeError(
+            f"{folder}: its network in {export.title} has no out-of-distribution reference of its own: "
+            f"{export_command(folder, export.runtime, export.precision)}"
+        )
+    arrays = _read_arrays(folder / _arrays_file(export), export.features.arrays_sha256)
+    return _with_ood_reference(description, reference.of_network(export.features.model_copy(update={"arrays": arrays})))
+
+
+def export_command(folder: Path, runtime: str, precision: str) -> str:
+    """Return the command that exports a model for a runtime and a precision."""
+    flags = {"int8": " --int8 --calibration SRC", "bfloat16": " --precision bfloat16 --calibration SRC"}
+    return f"lymphoscope export {folder} --to {runtime}{flags.get(precision, '')}"
 
 
 def export_files(folder: Path, export: Export) -> list[Path]:
@@ -154,12 +192,20 @@ def _update(description: Description, folder: Path, **changes: Any) -> Descripti
     return updated
 
 
-def _write_arrays(arrays: FeatureArrays, folder: Path) -> str:
+def _arrays_file(export: Export) -> str:
+    """Return the name of the arrays of an export's own OOD reference."""
+    return f"ood_reference.{export.runtime}.{export.precision}.safetensors"
+
+
+def _with_written_arrays(reference: Reference, path: Path) -> Reference:
+    """Write the arrays of a reference, and return it with their hash; unchanged where it holds no arrays."""
     from safetensors.numpy import save
 
-    with written_beside(folder / OOD_REFERENCE) as beside:
-        beside.write_bytes(save({name: np.ascontiguousarray(array) for name, array in vars(arrays).items()}))
-    return sha256_of(folder / OOD_REFERENCE)
+    if reference.arrays is None:
+        return reference
+    with written_beside(path) as beside:
+        beside.write_bytes(save({name: np.ascontiguousarray(array) for name, array in vars(reference.arrays).items()}))
+    return reference.model_copy(update={"arrays_sha256": sha256_of(path)})
 
 
 def _with_arrays(description: Description, folder: Path) -> Description:
@@ -167,9 +213,11 @@ def _with_arrays(description: Description, folder: Path) -> Description:
     if reference is None or reference.feature_distance is None:
         return description
     arrays = _read_arrays(folder / OOD_REFERENCE, reference.arrays_sha256)
-    referral = description.referral.model_copy(
-        update={"ood_reference": reference.model_copy(update={"arrays": arrays})}
-    )
+    return _with_ood_reference(description, reference.model_copy(update={"arrays": arrays}))
+
+
+def _with_ood_reference(description: Description, reference: OodReference) -> Description:
+    referral = description.referral.model_copy(update={"ood_reference": reference})
     return description.model_copy(update={"referral": referral})
 
 

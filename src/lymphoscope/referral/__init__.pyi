@@ -1,4 +1,9 @@
 from .evidence import CellEvidence as CellEvidence
+from .feature_fitting import (
+    FeatureCells as FeatureCells,
+    fit_by_cross_fitting as fit_by_cross_fitting,
+    fit_to_held_out as fit_to_held_out,
+)
 from .fit_options import ReferralOptions as ReferralOptions
 from .fitting import (
     CalibrationCells as CalibrationCells,
@@ -8,6 +13,7 @@ from .fitting import (
 from .ood import (
     Colour as Colour,
     FeatureArrays as FeatureArrays,
+    FeatureReference as FeatureReference,
     OodReference as OodReference,
     Range as Range,
     Upper as Upper,
@@ -43,6 +49,8 @@ __all__ = [
     "CellEvidence",
     "Colour",
     "FeatureArrays",
+    "FeatureCells",
+    "FeatureReference",
     "OodReference",
     "Promise",
     "Range",
@@ -59,7 +67,9 @@ __all__ = [
     "conformal_limit",
     "feature_distance",
     "feature_space",
+    "fit_by_cross_fitting",
     "fit_referral",
+    "fit_to_held_out",
     "meaning_of",
     "ood_columns",
     "ood_scores",

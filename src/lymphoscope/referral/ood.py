@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from lymphoscope.errors import LymphoscopeError
@@ -98,18 +98,14 @@ class FeatureArrays:
         )
 
 
-class OodReference(StrictModel):
-    """What the training cells look like, so that unusual cells can be found.
+class FeatureReference(StrictModel):
+    """What the training cells look like in the space of the pooled features of one network.
 
-    The limits of sharpness, brightness, frame contact and colour are of the pixels that the network receives
-    (`data/quality.py`). At most a share 1 - `share` of the cells are beyond each limit.
+    A network that rounds (int8) moves the features of every cell, so it has a reference of its own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    share: float = Field(gt=0, lt=1, description="Share of the known cells within each limit.")
-    cells: int = Field(description="Number of cells that the image limits were measured on.")
-    subjects: int = Field(description="Number of subjects of these cells.")
     feature_distance: float | None = Field(
         gt=0, allow_inf_nan=False, description="Largest usual distance in feature space."
     )
@@ -118,17 +114,43 @@ class OodReference(StrictModel):
     )
     feature_distance_cells: int = Field(description="Number of cells that these two limits were measured on.")
     feature_distance_subjects: int = Field(description="Number of subjects of these cells.")
+    how: str = Field(description="Which cells it was measured on, in words.")
+    arrays_sha256: str = Field(
+        default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of the safetensors file of its arrays."
+    )
+    arrays: SkipJsonSchema[FeatureArrays | None] = Field(default=None, exclude=True, repr=False)
+
+
+class OodReference(FeatureReference):
+    """What the training cells look like, so that unusual cells can be found.
+
+    The limits of sharpness, brightness, frame contact and colour are of the pixels that the network receives
+    (`data/quality.py`), whatever the network. At most a share 1 - `share` of the cells are beyond each limit.
+    """
+
+    share: float = Field(gt=0, lt=1, description="Share of the known cells within each limit.")
+    cells: int = Field(description="Number of cells that the image limits were measured on.")
+    subjects: int = Field(description="Number of subjects of these cells.")
     sharpness: Range = Field(description="Log of the mean square of the Laplacian; low is out of focus.")
     brightness: Range = Field(description="Mean of R, G and B, 0-255.")
     touching: float = Field(
         gt=0, allow_inf_nan=False, description="Largest usual fraction of the image's frame that the cell touches."
     )
     colour: Colour = Field(description="Colour of the stain.")
-    how: str = Field(description="Which cells it was measured on, in words.")
-    arrays_sha256: str = Field(
-        default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of `ood_reference.safetensors`."
-    )
-    arrays: SkipJsonSchema[FeatureArrays | None] = Field(default=None, exclude=True, repr=False)
+
+    # Not a field: it belongs to the opened network, and is neither written nor part of the model's identity.
+    _of_network: FeatureReference | None = PrivateAttr(default=None)
+
+    @property
+    def features(self) -> FeatureReference:
+        """The reference in feature space: that of the opened network if it has its own, else the model's."""
+        return self._of_network or self
+
+    def of_network(self, features: FeatureReference) -> Self:
+        """Return this reference for a network whose features have a reference of their own."""
+        copy = self.model_copy()
+        copy._of_network = features
+        return copy
 
 
 def feature_space(features: ArrayLike, labels: ArrayLike) -> FeatureArrays:
@@ -216,12 +238,13 @@ def ood_scores(
         "exposure": np.maximum(_below(reference.brightness, brightness), _above(reference.brightness, brightness)),
         "colour": colour_distance(reference.colour, np.stack(colour, axis=1)) / reference.colour.limit,
     }
-    if reference.feature_distance is not None:
-        distances = _distances(feature_distance, reference, features, len(statistics))
-        scores["feature_distance"] = distances / reference.feature_distance
-    if reference.class_distance is not None:
-        distances = _distances(class_distance, reference, features, len(statistics))
-        scores["class_distance"] = _above(reference.class_distance, distances)
+    of_features = reference.features
+    if of_features.feature_distance is not None:
+        distances = _distances(feature_distance, of_features, features, len(statistics))
+        scores["feature_distance"] = distances / of_features.feature_distance
+    if of_features.class_distance is not None:
+        distances = _distances(class_distance, of_features, features, len(statistics))
+        scores["class_distance"] = _above(of_features.class_distance, distances)
     return {signal: np.round(values, 4) for signal, values in scores.items()}
 
 
@@ -253,7 +276,7 @@ def _above(usual: Range | Upper, values: Values) -> Values:
 
 def _distances(
     measure: Callable[[ArrayLike, FeatureArrays], Values],
-    reference: OodReference,
+    reference: FeatureReference,
     features: NDArray[np.float32] | None,
     cells: int,
 ) -> Values:

@@ -20,16 +20,14 @@ from lymphoscope.model_file import Description, load_description, record_referra
 from lymphoscope.referral import (
     CalibrationCells,
     Colour,
-    FeatureArrays,
+    FeatureCells,
+    FeatureReference,
     OodReference,
     Range,
-    Upper,
-    class_distance,
     colour_distance,
     conformal_limit,
-    feature_distance,
-    feature_space,
     fit_referral,
+    fit_to_held_out,
 )
 from lymphoscope.runs.run_folder import log
 from lymphoscope.vocabulary import STREAMS
@@ -41,13 +39,17 @@ MAX_CELLS = 2000
 """Cells of a part that are measured: enough for a quantile of one in a hundred."""
 
 # The smallest distance of each limit from the middle: very similar training cells must not make all others strange.
-_MIN_SHARPNESS, _MIN_BRIGHTNESS, _MIN_TOUCHING, _MIN_DISTANCE, _MIN_CLASS_DISTANCE = 0.1, 2.0, 0.02, 0.5, 0.1
+_MIN_SHARPNESS, _MIN_BRIGHTNESS, _MIN_TOUCHING = 0.1, 2.0, 0.02
 _RIDGE = 1e-4
 """Added to the variances of the colour's log ratios: about 1 % of colour."""
 
 _EPOCH_CHOSEN = (
     "the calibration subjects also chose the epoch of the model; set early_stopping.keep=last and a patience of at "
     "least the number of epochs"
+)
+_HOW = (
+    "Image limits: training and validation cells. Feature and class distance: training cells, with their limits from "
+    "the validation cells."
 )
 _OTHER_MODELS = "they come from predictions of the models of the folds, not of this model"
 
@@ -73,6 +75,10 @@ class MeasuredCells:
     def known_subjects(self) -> set[Any]:
         """The subjects, without missing ones."""
         return {name for name in self.subjects if name is not None}
+
+    def feature_cells(self, features: NDArray[np.float32]) -> FeatureCells:
+        """Return the cells with these features (N, C)."""
+        return FeatureCells(features, np.array(self.labels, dtype=object), self.subjects)
 
 
 def fit_on_validation_cells(recipe: "Recipe", manifest: Manifest, folder: Path) -> Description:
@@ -215,45 +221,37 @@ def measure_cells(model: Model, manifest: Manifest, part: str, *, predicted: boo
 def fit_ood_reference(train: MeasuredCells, validation: MeasuredCells, share: float) -> OodReference | None:
     """Describe the training cells, with limits that `share` of them accept; None for fewer than two cells.
 
-    An image limit is a quantile over both parts, because no weight was fitted to it. Distances in feature space are
-    shorter for cells that the weights were fitted to, so those limits come from the validation cells, or from the
-    training cells if a few validation cells happen to be closer.
+    An image limit is a quantile over both parts, because no weight was fitted to it. The limits in feature space come
+    from the validation cells (`fit_to_held_out`).
     """
     if len(train.labels) < 2:
         return None
     both = np.concatenate([train.statistics, validation.statistics])
     sharpness, brightness, touching = both[:, 0], both[:, 1], both[:, 2]
-    arrays, distance_limit, usual_class_distance = _feature_limits(train, validation, share)
     return OodReference(
+        **dict(_feature_reference(train, validation, share)),
         share=share,
         cells=len(both),
         subjects=len(train.known_subjects | validation.known_subjects),
-        feature_distance=distance_limit,
-        class_distance=usual_class_distance,
-        feature_distance_cells=len(validation.labels),
-        feature_distance_subjects=len(validation.known_subjects),
         sharpness=_range(sharpness, share, _MIN_SHARPNESS),
         brightness=_range(brightness, share, _MIN_BRIGHTNESS),
         touching=max(conformal_limit(touching, share), _MIN_TOUCHING),
         colour=_colour(both[:, 3:], share),
-        how="Image limits: training and validation cells. Feature and class distance: training cells, with their "
-        "limits from the validation cells.",
-        arrays=arrays,
     )
 
 
-def _feature_limits(
-    train: MeasuredCells, validation: MeasuredCells, share: float
-) -> tuple[FeatureArrays | None, float | None, Upper | None]:
-    if train.features is None:
-        return None, None, None
-    arrays = feature_space(train.features, train.labels)
-    parts = [part.features for part in (train, validation) if part.features is not None and len(part.features)]
-    limit = max(*(conformal_limit(feature_distance(part, arrays), share) for part in parts), _MIN_DISTANCE)
-    from_classes = [class_distance(part, arrays) for part in parts]
-    middle = float(np.median(from_classes[-1]))
-    high = max(*(conformal_limit(values, share) for values in from_classes), middle + _MIN_CLASS_DISTANCE)
-    return arrays, limit, Upper(middle=middle, high=high)
+def _feature_reference(train: MeasuredCells, validation: MeasuredCells, share: float) -> FeatureReference:
+    if train.features is not None:
+        none = np.empty((0, train.features.shape[1]), np.float32)
+        held_out = validation.feature_cells(none if validation.features is None else validation.features)
+        return fit_to_held_out(train.feature_cells(train.features), held_out, share, _HOW)
+    return FeatureReference(
+        feature_distance=None,
+        class_distance=None,
+        feature_distance_cells=len(validation.labels),
+        feature_distance_subjects=len(validation.known_subjects),
+        how=_HOW,
+    )
 
 
 def _range(values: Floats, share: float, min_distance: float) -> Range:

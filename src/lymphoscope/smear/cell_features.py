@@ -31,7 +31,7 @@ class CellFeatures:
 
     def __init__(self, description: Description) -> None:
         reference = description.referral.ood_reference
-        arrays = None if reference is None else reference.arrays
+        arrays = None if reference is None else reference.features.arrays
         self._centre = None if arrays is None else arrays.centre
 
     @property

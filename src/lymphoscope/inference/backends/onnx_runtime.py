@@ -11,6 +11,7 @@ from lymphoscope.inference.backends.registry import (
     RuntimeInfo,
     default_threads,
 )
+from lymphoscope.processor import sums_bytes_in_32_bits
 
 if TYPE_CHECKING:
     from lymphoscope.inference.backends.protocol import NetworkRuntime
@@ -45,12 +46,21 @@ def open_graph(graph: Path, options: OpenOptions) -> RunGraph:
 def _session(network: Path, threads: int) -> Any:
     import onnxruntime
 
+    return onnxruntime.InferenceSession(str(network), _session_options(threads), providers=["CPUExecutionProvider"])
+
+
+def _session_options(threads: int) -> Any:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Threads that spin while they wait would take the processor from the threads that decode the next cells.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not sums_bytes_in_32_bits():
+        # The default kernels of int8 would overflow at 16 bits; these are slower and give the same numbers everywhere.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+    return options
 
 
 def _convert(onnx: Path, out: Path) -> None:

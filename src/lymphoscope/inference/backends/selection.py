@@ -7,7 +7,14 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.backends.measurement import runtime_speed
 from lymphoscope.inference.backends.protocol import NetworkRuntime
 from lymphoscope.inference.backends.registry import AUTO, OpenOptions, RuntimeInfo, find_runtime, runtimes
-from lymphoscope.model_file import Description, Export, export_files, load_description
+from lymphoscope.model_file import (
+    Description,
+    Export,
+    description_for_export,
+    export_command,
+    export_files,
+    load_description,
+)
 from lymphoscope.vocabulary import PRECISIONS
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
@@ -54,21 +61,17 @@ def explain_auto(folder: Path) -> str:
 
 
 def _open(folder: Path, description: Description, runtime: RuntimeInfo, options: OpenOptions) -> NetworkRuntime:
-    return runtime.open(_file_of(folder, description, runtime, options.precision), description, options)
-
-
-def _file_of(folder: Path, description: Description, runtime: RuntimeInfo, precision: str) -> Path:
-    """Return what the runtime opens: the model folder, or the file of the export that it needs."""
+    """Open the model folder, or the file of the export that the runtime needs."""
     if runtime.export is None:
-        return folder
-    export = _export_for(description, runtime, precision)
+        return runtime.open(folder, description, options)
+    export = _export_for(description, runtime, options.precision)
     if export is None:
-        flags = {"int8": " --int8 --calibration CELLS", "bfloat16": " --precision bfloat16"}.get(precision, "")
         raise LymphoscopeError(
-            f"{folder} holds no {precision} network for {runtime.name}: "
-            f"lymphoscope export {folder} --to {runtime.name}{flags}"
+            f"{folder} holds no {options.precision} network for {runtime.name}: "
+            f"{export_command(folder, runtime.name, options.precision)}"
         )
-    return export_files(folder, export)[0]
+    network = export_files(folder, export)[0]
+    return runtime.open(network, description_for_export(folder, description, export), options)
 
 
 def _fastest(folder: Path, description: Description, options: OpenOptions) -> tuple[RuntimeInfo, str]:
@@ -119,8 +122,7 @@ def _export_for(description: Description, runtime: RuntimeInfo, precision: str) 
 
 
 def _exports_text(description: Description) -> str:
-    networks = [f"{one.precision} for {one.runtime}" for one in description.exports if one.graph == "network"]
-    return f"it holds {', '.join(networks)}" if networks else "it holds none"
+    return f"it holds {description.networks or 'none'}"
 
 
 def _check_installed(runtime: RuntimeInfo) -> None:
