@@ -12,7 +12,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from lymphoscope.export import quantize_onnx, quantize_openvino, synthetic_cells, write_onnx
+from lymphoscope.export import quantize, quantize_onnx, quantize_openvino, synthetic_cells, write_onnx
 from lymphoscope.export.quantize import GraphNode, head_names, make_unsigned, requantize_copies
 from lymphoscope.inference.backends import onnx_runtime
 from lymphoscope.model_file import Architecture, Description, Preprocessing, build_network, save_model
@@ -174,6 +174,23 @@ def in_onnx(floats: Path) -> Path:
 @pytest.fixture(scope="module")
 def in_openvino(floats: Path) -> Any:
     return quantize_openvino(floats, CELLS)
+
+
+def test_channels_have_the_mean_that_they_have_in_floats(
+    floats: Path, in_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantize, "correct_biases", lambda *_: None)
+    quantize_onnx(floats, CELLS, tmp_path / "uncorrected.onnx")
+    exact, before, after = (
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
+            ["features", "logits"], {"images": CELLS}
+        )
+        for path in (floats, tmp_path / "uncorrected.onnx", in_onnx)
+    )
+    # Features are read behind an activation, which changes the mean that its convolution has.
+    for wanted, without, corrected, left in zip(exact, before, after, (0.6, 0.1), strict=True):
+        lost = np.abs(without.mean(axis=0) - wanted.mean(axis=0)).mean()
+        assert np.abs(corrected.mean(axis=0) - wanted.mean(axis=0)).mean() < left * lost
 
 
 def nodes_of(model: Any, node_type: str) -> Iterator[Any]:
