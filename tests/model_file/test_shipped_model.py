@@ -19,7 +19,9 @@ def test_the_folder_is_small_and_complete() -> None:
     expected = [
         "README.md",
         "model.json",
+        "network.int8.onnx",
         "network.onnx",
+        "ood_reference.onnx.int8.safetensors",
         "ood_reference.safetensors",
         "weights.safetensors",
     ]
@@ -59,6 +61,37 @@ def test_training_cells_are_classified_better_than_chance() -> None:
     right = (load().predict(paths)["predicted"] == labels).to_numpy()
     # Each class by itself: always saying "all" would be right nine times in ten. No measure of new people.
     assert np.mean([right[labels == name].mean() for name in ("all", "hem")]) > 0.8
+
+
+def test_int8_runs_without_torch_and_has_its_own_reference(tmp_path: Path) -> None:
+    manifest = synthesize(tmp_path, subjects=2, cells_per_subject=1, fields=0, faults=False)
+    model = load("blast", precision="int8", device="cpu", threads=1)
+    assert model.runtime.options["runtime"] == "onnx"
+    exact = load_description(resolve_model("blast"))
+    (export,) = (one for one in exact.exports if one.precision == "int8")
+    assert export.parity.labels >= 0.99
+    assert export.parity.cells >= 300
+    reference = model.description.referral.ood_reference
+    assert reference is not None
+    assert export.features is not None
+    assert reference.features.feature_distance == export.features.feature_distance
+    assert reference.features.arrays is not reference.arrays
+    table = model.predict(manifest.table["path"].tolist())
+    assert set(table["model_id"]) == {exact.model_id}
+    assert table["ood_feature_distance"].notna().all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/data")
+def test_int8_refers_as_many_training_cells_as_float32() -> None:
+    paths = sorted(REAL.glob("**/*_hem.png")) + sorted(REAL.glob("**/*_all.png"))[::10]
+    exact, int8 = (
+        load("blast", runtime="onnx", precision=precision, threads=1).predict(paths)
+        for precision in ("float32", "int8")
+    )
+    assert (exact["predicted"] == int8["predicted"]).mean() >= 0.97
+    assert abs(exact["refer"].mean() - int8["refer"].mean()) < 0.06
+    assert int8["refer_reason"].fillna("").str.contains("unlike").mean() < 0.03
 
 
 def test_a_prediction_does_not_depend_on_the_batch(tmp_path: Path) -> None:

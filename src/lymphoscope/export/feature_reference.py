@@ -1,7 +1,7 @@
 """The OOD reference in feature space of a network that rounds, measured on labelled cells with that network.
 
-Rounding moves the features of every cell, so the axes and limits of the network in float32 do not describe it: with
-them, `blast` in int8 refers all of its training cells, and in OpenVINO's bfloat16 nearly all.
+Rounding moves the features of every cell, so the axes and limits of the network in float32 do not describe it. With
+them, `blast` refers all of its training cells in int8 without corrected biases, and nearly all in OpenVINO's bfloat16.
 """
 
 import math
