@@ -25,7 +25,7 @@ help:
 	@echo "make demo               train, evaluate and report on synthetic cells, in minutes"
 	@echo "make demo DATA=FOLDER   the same on your cells (a C-NMC folder, or a folder with one subfolder per class)"
 	@echo "make test               all checks and all tests on all cores, with coverage"
-	@echo "make test-fast          the tests that take a moment each, in about 3 minutes on two cores"
+	@echo "make test-fast          the tests that take a moment each, in less than 3 minutes on two cores"
 	@echo "make lint               only the checks: ruff, mypy, import-linter, codespell"
 	@echo "make docs               build the documentation site in site/; a broken link is an error"
 	@echo "make clean              remove the virtual environment and all build output"

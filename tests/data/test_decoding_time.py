@@ -95,6 +95,7 @@ def test_a_file_that_takes_too_long_is_stopped_while_it_is_decoded(
     assert spent(refused) < 0.6  # without the limit, 1.5 s and more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "ppm", "tif", "j2k", "webp", "avif"])
 def test_every_format_stops_with_the_reason_where_the_time_is_over(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

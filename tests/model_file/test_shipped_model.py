@@ -94,6 +94,7 @@ def test_int8_refers_as_many_training_cells_as_float32() -> None:
     assert int8["refer_reason"].fillna("").str.contains("unlike").mean() < 0.03
 
 
+@pytest.mark.slow
 def test_a_prediction_does_not_depend_on_the_batch(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for number in range(5):

@@ -125,6 +125,7 @@ def test_every_kind_of_result_gives_a_complete_page_that_loads_nothing(
     assert {value.removeprefix("#") for value in page.values("href")} <= headings
 
 
+@pytest.mark.slow
 def test_styles_load_nothing_and_the_security_policy_forbids_it(predictions: Maker, contents: Maker) -> None:
     html = render_report(contents(predictions()))
     style = html[html.index("<style>") : html.index("</style>")]
@@ -180,6 +181,7 @@ def test_synthetic_data_random_split_and_leakage_are_at_the_top(predictions: Mak
     assert "Test (held out)" not in text
 
 
+@pytest.mark.slow
 def test_text_from_data_is_escaped(predictions: Maker, contents: Maker) -> None:
     table = predictions((f"<b>{EVIL}", "hem"), subject=EVIL + "\u7d30\u80de").assign(path=EVIL)
     table["error"] = [EVIL, *[None] * (len(table) - 1)]

@@ -99,6 +99,7 @@ def cells(tmp_path: Path) -> Manifest:
     return Manifest(pd.DataFrame(rows).reindex(columns=COLUMNS), "table")
 
 
+@pytest.mark.slow
 def test_model_file_is_tested_on_all_cells(tiny_model: Path, cells: Manifest) -> None:
     model = load(tiny_model, device="cpu", runtime="torch")
     result = measure_saliency([(model, cells)], steps=4, random_maps=2, replicates=50)

@@ -37,11 +37,13 @@ def test_a_field_without_anything_has_no_cells_and_is_set_aside(
     assert (result.out / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_red_cells_alone_are_no_white_cells(count: Count, tmp_path: Path) -> None:
     result = count(save(tmp_path, draw_smear_field(NO_WHITE).pixels))
     assert result.differential.overall.white_cells <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "flag", "sentence"),
     [

@@ -68,6 +68,7 @@ def test_thumbnails_show_the_cells_of_their_rows(count: Count, apart: tuple[Path
         assert (middle[:, :, 2] - middle[:, :, 1]).mean() > 30  # a nucleus is bluer than green
 
 
+@pytest.mark.slow
 def test_crops_are_the_cells_as_the_model_took_them(
     count: Count, model: Model, apart: tuple[Path, list[TrueCell]]
 ) -> None:

@@ -8,6 +8,7 @@ from lymphoscope.smear.scale import ScaleEstimate, estimate_scale
 from lymphoscope.synthetic.images import FIELD_PIXELS_PER_UM, FieldImage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("zoom", [0.35, 1.0, 1.7])
 def test_the_scale_of_a_synthetic_field_is_found_at_any_zoom(

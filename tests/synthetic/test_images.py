@@ -79,6 +79,7 @@ def test_full_overlap_leaves_no_difference() -> None:
     assert 0.3 < auc < 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(6))
 def test_boxes_of_a_field_are_tight(number: int) -> None:
     field = draw_field_image(SUBJECTS[number], SMALL, np.random.default_rng(number))
@@ -111,6 +112,7 @@ def test_field_has_dark_white_cells_among_many_red_cells() -> None:
     assert class_names == {"RBC", "Platelets", "WBC:lymphoblast", "WBC:lymphocyte", "WBC:neutrophil"}
 
 
+@pytest.mark.slow
 def test_fields_of_normal_subjects_have_no_blasts() -> None:
     for number in range(1, 20, 2):
         field = draw_field_image(SUBJECTS[number], SMALL, np.random.default_rng(number))

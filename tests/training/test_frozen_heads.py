@@ -115,6 +115,7 @@ def test_the_plain_head_is_average_pooling_and_a_linear_layer(
     assert predicted[1:].isnan().all()
 
 
+@pytest.mark.slow
 def test_heads_learn_and_mixed_images_work(
     tiny_manifest: Manifest, tiny: tuple[str, ...], backbone: SmallBackbone, tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def test_recipe_takes_the_normalisation_of_the_imagenet_weights() -> None:
     assert again == load_recipe("paper", LITE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["ternary", "raw"])
 def test_frozen_backbone_does_not_change_in_training(
     head: str, tiny: tuple[str, ...], tiny_manifest: Manifest, tmp_path: Path
@@ -102,6 +103,7 @@ def test_frozen_backbone_does_not_change_in_training(
     assert not any(name.startswith("backbone.") for name in changed)
 
 
+@pytest.mark.slow
 def test_frozen_stages_do_not_change_in_training(
     tiny: tuple[str, ...], tiny_manifest: Manifest, tmp_path: Path
 ) -> None:

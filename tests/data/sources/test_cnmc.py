@@ -139,6 +139,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "C-NMC_Leukemia"
 
 
+@pytest.mark.slow
 def test_official_set_is_read_in_seconds_with_the_published_counts(official: Path) -> None:
     start = time.process_time()
     manifest = read_cnmc(official)

@@ -94,6 +94,7 @@ def simulate(seed: int, subjects: int, cells: int, differ: float) -> dict[str, n
     return {"covered": covered[mixed], "error": (value - truth)[mixed], "naive": (positives / cells - truth)[mixed]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("differ", [0.0, 0.05, 0.15])
 def test_corrected_interval_covers_for_any_spread_between_subjects(differ: float) -> None:
     rounds = [simulate(seed, 40, 100, differ) for seed in range(40)]

@@ -69,6 +69,7 @@ def test_what_is_not_there_is_refused_in_one_line(reader: httpx.Client, address:
     assert "\n" not in answer.json()["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["../secret.png", "{outside}", "link.png"])
 def test_a_table_cannot_name_files_outside_the_results(tmp_path: Path, helpers: ModuleType, place: str) -> None:
     outside = tmp_path / "secret.png"

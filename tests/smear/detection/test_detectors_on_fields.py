@@ -36,6 +36,7 @@ def hits(field: SmearField, found: Detections) -> list[int]:
     return [int(((x > c.x) & (x < c.x + c.width) & (y > c.y) & (y < c.y + c.height)).sum()) for c in field.cells]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 4])
 def test_cells_that_do_not_touch_are_found_once_and_nothing_else(detector: Detector, seed: int) -> None:
     field = draw(seed)
@@ -44,6 +45,7 @@ def test_cells_that_do_not_touch_are_found_once_and_nothing_else(detector: Detec
     assert len(found) == len(field.cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.3, 2.0])
 def test_the_same_cells_are_found_in_a_resized_field(detector: Detector, factor: float) -> None:
     field = draw(3)
@@ -68,6 +70,7 @@ def test_outlines_and_marks_belong_to_their_boxes(detector: Detector) -> None:
     assert sum("cut_by_edge" in marks for marks in found.marks) >= 1
 
 
+@pytest.mark.slow
 def test_a_field_in_tiles_has_the_cells_of_the_whole_field(detector: Detector) -> None:
     field = draw(6, width=4200, height=300, white_cells=10)
     found = detector.detect(field.pixels, SCALE)
