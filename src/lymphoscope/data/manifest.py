@@ -75,6 +75,13 @@ def manifest_of(cells: list[dict[str, Any]], source: str, notices: tuple[str, ..
     return Manifest(pd.DataFrame(cells, columns=None if cells else list(COLUMNS)), source, notices)
 
 
+def has_partial_label(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which cells have possible labels and no label (N,)."""
+    if POSSIBLE_LABELS not in table:
+        return pd.Series(False, index=table.index)
+    return table[POSSIBLE_LABELS].notna() & table["label"].isna()
+
+
 def below_common_folder(paths: list[str]) -> list[str]:
     """Return paths relative to the deepest folder that contains them all, with forward slashes.
 

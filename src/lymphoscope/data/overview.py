@@ -5,8 +5,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field
 
-from lymphoscope.data.manifest import PARTS, Manifest
-from lymphoscope.data.partial_labels import has_partial_label
+from lymphoscope.data.manifest import PARTS, Manifest, has_partial_label
 from lymphoscope.strict_model import StrictModel
 from lymphoscope.terminal import counted
 

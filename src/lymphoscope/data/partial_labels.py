@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lymphoscope.data.identity import clean_name
-from lymphoscope.data.manifest import POSSIBLE_LABELS, Manifest
+from lymphoscope.data.manifest import POSSIBLE_LABELS, Manifest, has_partial_label
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.terminal import counted
 
@@ -27,13 +27,6 @@ def possible_labels(value: object) -> list[str | None]:
     """Return the classes that a value of the column names, cleaned; None for an empty name, [] for an empty value."""
     text = clean_name(value)
     return [] if text is None else [clean_name(name) for name in text.split(_SEPARATOR)]
-
-
-def has_partial_label(table: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which cells have possible labels and no label (N,)."""
-    if POSSIBLE_LABELS not in table:
-        return pd.Series(False, index=table.index)
-    return table[POSSIBLE_LABELS].notna() & table["label"].isna()
 
 
 def unknown_possible_labels(table: pd.DataFrame) -> dict[Any, list[str]]:
