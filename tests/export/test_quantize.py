@@ -244,6 +244,21 @@ def test_numbers_are_the_same_on_a_processor_that_would_overflow(
         np.testing.assert_allclose(other, exact, atol=1e-5)
 
 
+def test_biases_are_corrected_with_the_kernels_that_predict(
+    floats: Path, in_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_runtime, "sums_bytes_in_32_bits", lambda: False)
+    opened, open_any = [], onnxruntime.InferenceSession
+
+    def opened_with(network: Any, options: Any, **more: Any) -> Any:
+        opened.append(options.get_session_config_entry("session.x64quantprecision"))
+        return open_any(network, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", opened_with)
+    quantize.correct_biases(onnx.load(in_onnx), onnx.load(floats), CELLS[:1])
+    assert set(opened) == {"1"}
+
+
 def test_onnx_activations_are_unsigned(in_onnx: Path, tmp_path: Path) -> None:
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "run.onnx")

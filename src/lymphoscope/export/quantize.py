@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from lymphoscope.errors import LymphoscopeError
 from lymphoscope.files import written_beside
+from lymphoscope.inference.backends.onnx_runtime import open_session
+from lymphoscope.inference.backends.registry import default_threads
 from lymphoscope.processor import sums_bytes_in_32_bits
 
 CONVOLUTIONS = frozenset({"Conv", "Convolution", "GroupConvolution"})
@@ -163,15 +165,12 @@ def correct_biases(model: Any, floats: Any, cells: NDArray[np.uint8]) -> None:
 def _channel_means(model: Any, names: list[str], cells: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
     """Return the mean of each channel (C,) of tensors (1, C, ...) over the cells, one cell at a time."""
     import onnx
-    import onnxruntime
 
     part = onnx.ModelProto()
     part.CopyFrom(model)
     del part.graph.output[:]
     part.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(part.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = open_session(part.SerializeToString(), default_threads())
     sums = [np.float64(0.0)] * len(names)
     for cell in cells:
         found = session.run(names, {"images": cell[None]})

@@ -26,7 +26,7 @@ def open_network(network: Path, description: "Description", options: OpenOptions
     from lymphoscope.inference.backends.protocol import NETWORK_OUTPUTS
 
     threads = options.threads or default_threads()
-    session = _session(network, threads)
+    session = open_session(network, threads)
     return ArrayBackend(
         description,
         lambda images: session.run(NETWORK_OUTPUTS, {"images": images}),
@@ -38,15 +38,17 @@ def open_network(network: Path, description: "Description", options: OpenOptions
 
 def open_graph(graph: Path, options: OpenOptions) -> RunGraph:
     """Open any exported graph."""
-    session = _session(graph, options.threads or default_threads())
+    session = open_session(graph, options.threads or default_threads())
     names = [output.name for output in session.get_outputs()]
     return lambda pixels: dict(zip(names, session.run(names, {"images": pixels}), strict=True))
 
 
-def _session(network: Path, threads: int) -> Any:
+def open_session(network: Path | bytes, threads: int) -> Any:
+    """Open an ONNX file, or its content, on the CPU. int8 gives the same numbers on every processor."""
     import onnxruntime
 
-    return onnxruntime.InferenceSession(str(network), _session_options(threads), providers=["CPUExecutionProvider"])
+    source = network if isinstance(network, bytes) else str(network)
+    return onnxruntime.InferenceSession(source, _session_options(threads), providers=["CPUExecutionProvider"])
 
 
 def _session_options(threads: int) -> Any:
