@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lymphoscope.evaluation import evaluate_predictions
+from lymphoscope.evaluation import Estimate, evaluate_predictions
+from lymphoscope.evaluation.schema import SubjectScores
 from lymphoscope.reports.sections import subjects
 
 Maker = Callable[..., Any]
@@ -20,6 +22,26 @@ def test_each_subject_is_a_dot_at_its_accuracy(predictions: Maker) -> None:
     assert high > heights.max()
     lowest = min(rows, key=lambda row: row.accuracy.value).subject
     assert lowest in {text.get_text() for text in figure.axes[0].texts}
+
+
+@pytest.mark.parametrize("accuracies", [[0.5] * 12, [0.50, 0.52, 0.48] * 8, [0.3, 0.31, 0.32, 0.33, 0.34]])
+def test_names_of_subjects_with_nearly_equal_accuracy_do_not_overlap(accuracies: list[float]) -> None:
+    rows = [
+        SubjectScores(
+            subject=f"patient-{index}",
+            label="all" if index % 2 else "hem",
+            cells=10,
+            correct=round(10 * accuracy),
+            accuracy=Estimate(value=accuracy, low=None, high=None),
+            blast_fraction=None,
+        )
+        for index, accuracy in enumerate(accuracies)
+    ]
+    figure = subjects.subjects_figure(rows, overall=0.9)
+    names = [text for text in figure.axes[0].texts if text.get_text().startswith("patient")]
+    boxes = [name.get_window_extent() for name in names]
+    assert len(names) >= 3
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_scores_are_averaged_over_subjects(predictions: Maker, contents: Maker) -> None:

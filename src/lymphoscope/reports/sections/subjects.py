@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from lymphoscope.evaluation import METRICS, Estimate, Metrics
@@ -21,6 +24,13 @@ _MOST_LABELLED = 5
 _FEW = 3
 _MOST_LEVEL_NAMES = 4
 _GOLDEN_RATIO = 0.618034
+# Where a name is tried: direction from its dot, and its horizontal and vertical alignment.
+_NAME_PLACES = (
+    ((0, 1), "center", "bottom"),
+    ((0, -1), "center", "top"),
+    ((1, 0), "left", "center"),
+    ((-1, 0), "right", "center"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,22 @@ class SubjectAverage:
     name: str
     mean: Estimate
     spread: SubjectSpread | None
+
+
+@dataclass(frozen=True)
+class _Dot:
+    """A subject's dot in the figure; `radius` in points."""
+
+    subject: str
+    x: float
+    accuracy: float
+    radius: float
+
+    def box(self, axes: Axes) -> Bbox:
+        """Its box in pixels."""
+        x, y = axes.transData.transform((self.x, self.accuracy))
+        radius = self.radius * axes.figure.dpi / 72
+        return Bbox.from_extents(x - radius, y - radius, x + radius, y + radius)
 
 
 def build(contents: ReportContents) -> Section:
@@ -44,8 +70,8 @@ def build(contents: ReportContents) -> Section:
             caption=(
                 "Each dot is a subject, larger with more cells; its height is the fraction of the subject\u2019s cells "
                 "that the model classified as labelled. The dashed line is that fraction over all cells. The lowest "
-                "are named. Cells of one subject resemble each other, so the spread of the dots says more than the "
-                "number of cells."
+                "are named where there is room. Cells of one subject resemble each other, so the spread of the dots "
+                "says more than the number of cells."
             ),
         )
     return Section(
@@ -104,12 +130,16 @@ def subjects_figure(subjects: Sequence[SubjectScores], overall: float, name: Cal
     labels = sorted({row.label for row in subjects})
     most_cells = max(row.cells for row in subjects)
     figure, axes = new_axes(max(_WIDTH, 1.5 + 0.65 * len(labels)), _HEIGHT)
+    dots: list[_Dot] = []
+    named: list[_Dot] = []
     for index, label in enumerate(labels):
         rows = [row for row in subjects if row.label == label]
-        x = index + _spread(len(rows))
-        areas = [14 + 110 * row.cells / most_cells for row in rows]
-        axes.scatter(x, _accuracies(rows), s=areas, color=BLUE, alpha=0.7, ec="white", lw=0.8, clip_on=False, zorder=3)
-        _name_lowest(axes, rows, x, overall)
+        heights, x = _accuracies(rows), index + _spread(len(rows))
+        areas = np.array([14 + 110 * row.cells / most_cells for row in rows])
+        axes.scatter(x, heights, s=areas, color=BLUE, alpha=0.7, ec="white", lw=0.8, clip_on=False, zorder=3)
+        of_label = [_Dot(row.subject, *place) for row, *place in zip(rows, x, heights, np.sqrt(areas) / 2, strict=True)]
+        dots += of_label
+        named += _lowest(of_label, overall)
     axes.axhline(overall, color=ORANGE, lw=1.2, ls=(0, (4, 3)), zorder=1)
     axes.annotate("all cells", (1, overall), xycoords=("axes fraction", "data"), color=ORANGE, fontsize=9, va="center")
     rotation = 0 if len(labels) <= _MOST_LEVEL_NAMES else 45
@@ -119,6 +149,7 @@ def subjects_figure(subjects: Sequence[SubjectScores], overall: float, name: Cal
     axes.set_xlabel("label of the subject's cells")
     axes.set_ylabel("fraction classified as labelled")
     axes.grid(axis="y", color=PALE, lw=0.8)
+    _write_names(axes, dots, named)
     return figure
 
 
@@ -131,23 +162,36 @@ def _spread(number: int) -> NDArray[np.float64]:
     return np.asarray((np.arange(number) * _GOLDEN_RATIO % 1 - 0.5) * (0.5 if number > 1 else 0), dtype=np.float64)
 
 
-def _name_lowest(axes: Axes, rows: Sequence[SubjectScores], x: NDArray[np.float64], overall: float) -> None:
-    heights = _accuracies(rows)
-    ranked = sorted(range(len(rows)), key=lambda index: (heights[index], -rows[index].cells))
-    named = [index for index in ranked if heights[index] < overall][:_MOST_LABELLED]
-    for rank, index in enumerate(sorted(named, key=lambda index: (heights[index], x[index]))):
-        # Names of neighbours go above and below in turn, so that they do not overlap.
-        offset, alignment = ((0, 6), "bottom") if rank % 2 == 0 else ((0, -6), "top")
-        axes.annotate(
-            drawable(rows[index].subject, 10),
-            (x[index], heights[index]),
-            xytext=offset,
-            textcoords="offset points",
-            fontsize=8,
-            ha="center",
-            va=alignment,
-            color=GREY,
-        )
+def _lowest(dots: Sequence[_Dot], overall: float) -> list[_Dot]:
+    """The lowest dots below the score of all cells, of equal ones the largest first."""
+    below = [dot for dot in dots if dot.accuracy < overall]
+    return sorted(below, key=lambda dot: (dot.accuracy, -dot.radius))[:_MOST_LABELLED]
+
+
+def _write_names(axes: Axes, dots: Sequence[_Dot], named: Sequence[_Dot]) -> None:
+    """Write names beside their dots, on no other name and if possible on no dot; one that fits nowhere is left out."""
+    names: list[Bbox] = []
+    for dot in named:
+        for covered, place in product(([each.box(axes) for each in dots], []), _NAME_PLACES):
+            name = _write_name(axes, dot, *place)
+            box = name.get_window_extent()
+            if box.count_overlaps([*names, *covered]) == 0:
+                names.append(box)
+                break
+            name.remove()
+
+
+def _write_name(axes: Axes, dot: _Dot, towards: tuple[int, int], across: str, along: str) -> Annotation:
+    return axes.annotate(
+        drawable(dot.subject, 10),
+        (dot.x, dot.accuracy),
+        xytext=(towards[0] * (dot.radius + 3), towards[1] * (dot.radius + 3)),
+        textcoords="offset points",
+        fontsize=8,
+        ha=across,
+        va=along,
+        color=GREY,
+    )
 
 
 _TEMPLATE = """
