@@ -4,6 +4,7 @@ Every input is made in a temporary folder and given to the real command; a test 
 """
 
 import contextlib
+import html
 import io
 import logging
 import os
@@ -274,7 +275,7 @@ def page() -> str:
     rows = ["| input | command | status | answer |", "|---|---|---|---|"]
     for case in cases():
         status, line = answer(case)
-        command = f"`lymphoscope {case.command}`".replace("|", "\\|")
+        command = _code(f"lymphoscope {case.command}")
         shortened = line if len(line) <= 300 else f"{line[:300]} ..."
         rows.append(f"| {case.what} | {command} | {status} | {_escaped(shortened)} |")
     return HEAD + "\n".join(rows) + "\n"
@@ -284,6 +285,11 @@ def _reset_warnings() -> None:
     from lymphoscope.data import images
 
     images._warn_of_few_bits_once().clear()
+
+
+def _code(text: str) -> str:
+    """Code in a cell. In backticks the backslash of an escaped pipe would be shown, so code with a pipe is HTML."""
+    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
 
 
 def _escaped(text: str) -> str:
