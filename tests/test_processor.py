@@ -25,3 +25,37 @@ def test_freed_memory_is_kept_where_the_allocator_is_glibc() -> None:
     code = "from lymphoscope.processor import keep_freed_memory; print(keep_freed_memory())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert found == str(platform.libc_ver()[0] == "glibc")
+
+
+CHURN = """
+import resource, threading
+def allocate():
+    for _ in range(20):
+        [bytearray(20_000_000) for _ in range(5)]  # more than a heap of glibc; a page fault clears 4,096 bytes
+def page_faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    thread = threading.Thread(target=allocate)
+    thread.start()
+    thread.join()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+page_faults()
+print(page_faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is set")
+def test_memory_freed_by_a_thread_is_kept() -> None:
+    keep = "from lymphoscope.processor import keep_freed_memory; keep_freed_memory()"
+    assert faults_after(keep) < 2_000 < 100_000 < faults_after("")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is set")
+def test_a_model_on_torch_keeps_freed_memory(tiny_model: Path) -> None:
+    load = f"from lymphoscope import load; load({str(tiny_model)!r}, runtime='torch', device='cpu')"
+    assert faults_after(load) < 2_000
+
+
+def faults_after(first: str) -> int:
+    """Page faults of a thread that allocates and frees 2 GB, in a process that ran `first`."""
+    code = first + CHURN
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)

@@ -28,13 +28,16 @@ def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, instead of returning it to the system; return whether it does.
 
     glibc returns large arrays at once, and the system clears them when they are allocated again. That takes half the
-    time of a network on a processor, whose features are large and short-lived. Nothing is changed without glibc.
+    time of a network on a processor, whose features are large and short-lived. Threads share one heap, because glibc
+    returns the memory of a thread's own heap all the same. Nothing is changed without glibc.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
-    return mallopt is not None and bool(mallopt(mmap_max, 0)) and bool(mallopt(trim_threshold, 2**31 - 1))
+    if mallopt is None:
+        return False
+    trim_threshold, mmap_max, arena_max = -1, -4, -8  # M_TRIM_THRESHOLD, M_MMAP_MAX and M_ARENA_MAX of malloc.h
+    return bool(mallopt(mmap_max, 0)) and bool(mallopt(trim_threshold, 2**31 - 1)) and bool(mallopt(arena_max, 1))
 
 
 def return_freed_memory() -> bool:

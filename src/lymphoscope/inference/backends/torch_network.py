@@ -14,6 +14,7 @@ from lymphoscope.errors import LymphoscopeError
 from lymphoscope.inference.backends.protocol import NetworkPass
 from lymphoscope.method import WTDFN, attention_crop, attention_erase, fill_values, test_map
 from lymphoscope.model_file import Description, load_network
+from lymphoscope.processor import keep_freed_memory
 
 # Raised for a missing or broken compiler, and for a graph that it does not support, in all versions.
 COMPILER_ERRORS = (RuntimeError, ImportError, OSError)
@@ -23,7 +24,8 @@ class TorchNetwork:
     """A network runtime on a device of torch; bfloat16 runs under autocast, with the head in float32.
 
     With `compile` torch compiles the network on its first pass; if that fails, a line on standard error says so and
-    the network runs uncompiled. `threads` are those of the whole process.
+    the network runs uncompiled. `threads` are those of the whole process, and on a CPU the whole process keeps the
+    memory that it frees.
     Raises LymphoscopeError if the folder is not a model, or if the device is not available.
     """
 
@@ -39,6 +41,8 @@ class TorchNetwork:
         if threads:
             torch.set_num_threads(threads)
         self._device = find_device(device)
+        if self._device.type == "cpu":
+            keep_freed_memory()
         network, self._description = load_network(folder)
         self._network: nn.Module = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._precision = precision
