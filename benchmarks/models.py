@@ -6,10 +6,12 @@ the agreement of a trained network, or set one with `--agreement`; the output sa
 """
 
 import argparse
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -113,6 +115,7 @@ def open_or_export(
 ) -> NetworkRuntime:
     """The model on a runtime, exported first if needed, whatever the label agreement of a lower precision.
 
+    After an export the script starts again, in a new process, so that all are timed alike.
     A model with an out-of-distribution reference needs labelled cells as `calibration` for a lower precision.
     """
     try:
@@ -123,7 +126,13 @@ def open_or_export(
     few = cells.evenly_spaced(CALIBRATING)
     shown = few if calibration is None or precision == "float32" else calibration()
     export_model(folder, runtime, few, precision=precision, calibration=shown, min_label_agreement=0.0)  # type: ignore[arg-type]
-    return open_network(folder, runtime=runtime, precision=precision, **options)
+    _start_again()
+
+
+def _start_again() -> NoReturn:
+    """Start this script again: to compare with torch, this process keeps freed memory, and so would the plain way."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the same command
 
 
 def _with_batch_statistics(network: nn.Module, size: int) -> nn.Module:
