@@ -126,7 +126,7 @@ def open_or_export(
     few = cells.evenly_spaced(CALIBRATING)
     shown = few if calibration is None or precision == "float32" else calibration()
     export_model(folder, runtime, few, precision=precision, calibration=shown, min_label_agreement=0.0)  # type: ignore[arg-type]
-    _start_again()
+    return _start_again()
 
 
 def _start_again() -> NoReturn:
