@@ -49,7 +49,7 @@ def main() -> None:
         )
     rows = {}
     if options.folds:
-        tables = held_out_predictions(options.folds, options.runtime, options.precision)
+        tables = held_out_predictions(options.folds, options.runtime, options.precision, options.threads)
         rows["held out"] = {**_compared(*tables), "scores": _scores(options.folds, tables)}
     for name, cells in groups.items():
         exact, other = (model.predict(cells) for model in models.values())
@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def held_out_predictions(run: Path, runtime: str, precision: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def held_out_predictions(run: Path, runtime: str, precision: str, threads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Predictions of the held-out cells of a cross-validation in float32 and `precision`, by their fold's model."""
     tables: dict[str, list[pd.DataFrame]] = {"float32": [], precision: []}
     for fold in sorted(run.glob("fold_*")):
@@ -92,7 +92,7 @@ def held_out_predictions(run: Path, runtime: str, precision: str) -> tuple[pd.Da
             export = export_model(model, runtime, seen, precision=precision, calibration=seen, min_label_agreement=0)
             print(f"{fold.name}: equal labels {export.parity.labels:.2%} of {export.parity.source}", flush=True)
             for each, predicted in tables.items():
-                network = load(model, runtime=runtime, precision=each, threads=1)
+                network = load(model, runtime=runtime, precision=each, threads=threads)
                 predicted.append(network.predict(manifest.with_table(held_out)))
     exact, other = (pd.concat(parts, ignore_index=True) for parts in tables.values())
     return exact, other

@@ -171,8 +171,9 @@ def _lowest(dots: Sequence[_Dot], overall: float) -> list[_Dot]:
 def _write_names(axes: Axes, dots: Sequence[_Dot], named: Sequence[_Dot]) -> None:
     """Write names beside their dots, on no other name and if possible on no dot; one that fits nowhere is left out."""
     names: list[Bbox] = []
+    boxes = [dot.box(axes) for dot in dots]
     for dot in named:
-        for covered, place in product(([each.box(axes) for each in dots], []), _NAME_PLACES):
+        for covered, place in product((boxes, []), _NAME_PLACES):
             name = _write_name(axes, dot, *place)
             box = name.get_window_extent()
             if box.count_overlaps([*names, *covered]) == 0:
